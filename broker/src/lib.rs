@@ -1,0 +1,3 @@
+//! Kolejka, a STOMP message broker and job queue.
+
+pub mod model;

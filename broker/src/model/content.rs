@@ -1,0 +1,82 @@
+//! What a message says: its forwarded headers and its body, as shared octets.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// Forwarded headers and body of a message. Cloning shares; nothing is copied.
+///
+/// The head is a block of `name:value` lines, each ended by LF, with the escapes of STOMP 1.2. Whoever speaks another
+/// dialect translates at its own edge; nobody below reads the block.
+///
+/// Small messages live in one allocation of their own (a slice of a read buffer would pin 64 KiB for 100 octets);
+/// a body above [`Content::SHARED_BODY`] stays the slice that was read.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    block: Arc<[u8]>,
+    head_len: u32,
+    large: Bytes,
+}
+
+impl Content {
+    /// Bodies up to this many octets are copied behind their head; larger ones are kept by reference.
+    pub const SHARED_BODY: usize = 4096;
+
+    /// A small message: `block` is the head of `head_len` octets followed by the whole body. One allocation.
+    ///
+    /// # Panics
+    /// If `head_len` is longer than the block.
+    pub fn small(block: &[u8], head_len: usize) -> Content {
+        assert!(head_len <= block.len(), "the head is a part of the block");
+        Content { block: Arc::from(block), head_len: head_len as u32, large: Bytes::new() }
+    }
+
+    /// A message with a body that is shared with whoever read it.
+    pub fn large(head: &[u8], body: Bytes) -> Content {
+        Content { block: Arc::from(head), head_len: head.len() as u32, large: body }
+    }
+
+    /// Small or large, by the size of the body.
+    pub fn new(head: &[u8], body: Bytes) -> Content {
+        if body.len() > Self::SHARED_BODY {
+            return Content::large(head, body);
+        }
+        let mut block = Vec::with_capacity(head.len() + body.len());
+        block.extend_from_slice(head);
+        block.extend_from_slice(&body);
+        Content::small(&block, head.len())
+    }
+
+    /// The header block.
+    pub fn head(&self) -> &[u8] {
+        &self.block[..self.head_len as usize]
+    }
+
+    /// The body.
+    pub fn body(&self) -> &[u8] {
+        if self.large.is_empty() { &self.block[self.head_len as usize..] } else { &self.large }
+    }
+
+    /// The body by reference, if it is one that should not be copied.
+    pub fn large_body(&self) -> Option<&Bytes> {
+        (!self.large.is_empty()).then_some(&self.large)
+    }
+
+    /// Octets of head and body together.
+    pub fn len(&self) -> usize {
+        self.block.len() + self.large.len()
+    }
+
+    /// Whether there is neither head nor body.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Sizes only: bodies never reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Content({} + {} octets)", self.head_len, self.body().len())
+    }
+}

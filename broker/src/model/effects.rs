@@ -1,0 +1,19 @@
+//! What a call of the engine brings about. The caller owns the lists and reuses them.
+
+use super::{Event, Record, SessionId};
+
+/// Records for the log and events for sessions, in the order in which they came about.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be appended as one batch.
+    pub records: Vec<Record>,
+    /// To be handed to the sessions.
+    pub events: Vec<(SessionId, Event)>,
+}
+
+impl Effects {
+    /// Whether nothing came about.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.events.is_empty()
+    }
+}

@@ -1,0 +1,98 @@
+//! What the engine tells a client's session.
+
+use std::sync::Arc;
+
+use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket};
+
+/// One thing told.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A message for a subscription.
+    Deliver(Delivery),
+    /// Every append of this session up to that ticket is durable: its receipts may leave.
+    Durable(Ticket),
+    /// The engine ends the session, and says why.
+    Disconnect(Refusal),
+}
+
+/// A message on its way to a consumer.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// For which subscription.
+    pub subscription: SubscriptionId,
+    /// Number of this delivery among those of its subscription, from 1.
+    pub number: u64,
+    /// Which message.
+    pub message: MessageId,
+    /// The session holds the same message through another subscription too: its ack token must tell the two apart.
+    pub held_twice: bool,
+    /// Number of this attempt: 1 at first, 2 at the first retry.
+    pub attempt: u16,
+    /// It may have been handed to a client before.
+    pub redelivered: bool,
+    /// Why it is in a dead-letter queue, if it is.
+    pub death: Option<Arc<DeathNote>>,
+    /// Head and body, or where to read them.
+    pub payload: Payload,
+}
+
+/// Head and body of a delivery.
+#[derive(Clone, Debug)]
+pub enum Payload {
+    /// In memory.
+    Memory(Content),
+    /// In the log; the shell reads it there. The engine never waits for a disk.
+    Stored {
+        /// Where.
+        position: Position,
+        /// Octets of head and body.
+        size: u32,
+    },
+}
+
+impl Payload {
+    /// Octets of head and body.
+    pub fn len(&self) -> usize {
+        match self {
+            Payload::Memory(content) => content.len(),
+            Payload::Stored { size, .. } => *size as usize,
+        }
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// What a dead-letter queue knows about a message's end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeathNote {
+    /// The queue it came from.
+    pub origin: DestinationName,
+    /// Why it left.
+    pub reason: DeathReason,
+    /// How often it had been delivered there.
+    pub attempts: u16,
+    /// What the consumer said, at most 256 octets.
+    pub error: Option<Arc<str>>,
+}
+
+/// Why a message was dead-lettered (`x-death-reason`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DeathReason {
+    /// NACK with `requeue:false`.
+    Nack,
+    /// The policy's deliveries are used up.
+    Deliveries,
+}
+
+impl DeathReason {
+    /// Its word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            DeathReason::Nack => "nack",
+            DeathReason::Deliveries => "deliveries",
+        }
+    }
+}

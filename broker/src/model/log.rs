@@ -1,0 +1,96 @@
+//! What the engine's shell asks of a log. The disk journal is one, the memory log of the tests another.
+//!
+//! A batch is the unit of durability, order and fencing. Errors are final: there is no *timeout* and no *unknown*. A log
+//! that does not know an outcome finds out, or poisons itself and reports nothing durable any more.
+
+use std::fmt;
+
+use thiserror::Error;
+
+use super::{Content, Position, Record, Ticket, Timestamp};
+
+/// The writing side of an open log. One owner, under the engine's lock.
+pub trait Log: Send + fmt::Debug {
+    /// Takes all records out of the vector as one unit: after a crash either all of them are there or none. Never waits;
+    /// the order of calls is the order in the log. `wall` is the owner's clock.
+    fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError>;
+
+    /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
+    /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`].
+    fn capacity(&self) -> Capacity;
+}
+
+/// The reading side: bodies of a deep backlog. Used from several threads, may wait for the disk.
+pub trait LogReader: Send + Sync + fmt::Debug {
+    /// Head and body of the message accepted at that position. The caller holds the message unsettled, so it is there.
+    fn read(&self, position: Position) -> Result<Content, LogError>;
+}
+
+/// Who wants to know when appends are durable. Called by the log, in order, from a thread of its own.
+pub trait LogSink: Send + Sync {
+    /// Appends up to a ticket are durable.
+    fn durable(&self, durable: Durable<'_>);
+
+    /// The log is at its end; nothing will become durable any more.
+    fn failed(&self, error: LogError);
+}
+
+/// A stretch of the log that has become durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Durable<'a> {
+    /// The newest ticket covered; all earlier ones are covered too.
+    pub through: Ticket,
+    /// Where each [`Record::Accepted`] lies that has become durable since the last call, in the order of appends.
+    pub positions: &'a [Position],
+}
+
+/// Who is told what a log holds when it is opened, oldest first.
+pub trait Replay {
+    /// One record. `position` is given with [`Record::Accepted`], whose content stays in the log.
+    fn record(&mut self, record: Record, position: Option<Position>);
+}
+
+/// Room for new work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Octets that may still be handed over.
+    pub bytes: usize,
+    /// Batches that may still be handed over.
+    pub batches: usize,
+}
+
+impl Capacity {
+    /// No room: wait until something has become durable.
+    pub const fn is_spent(self) -> bool {
+        self.bytes == 0 || self.batches == 0
+    }
+}
+
+/// Why a log will not do something. Each is final for this opening of the log, but for [`LogError::TooLarge`] and
+/// [`LogError::Damaged`], which concern one batch or one message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum LogError {
+    /// Somebody else has claimed the log since.
+    #[error("the log has been claimed by another process")]
+    Fenced,
+    /// No space is left for new records.
+    #[error("no space is left for the log")]
+    Full,
+    /// The batch is larger than the log can hold.
+    #[error("a batch of {size} octets is larger than the log's maximum of {limit}")]
+    TooLarge {
+        /// Its octets.
+        size: usize,
+        /// The most allowed.
+        limit: usize,
+    },
+    /// What was durable before is not there any more.
+    #[error("the log's tail is lost: {0}")]
+    LostTail(String),
+    /// A write or sync failed: what became of it is unknown, so nothing more is promised.
+    #[error("the log failed: {0}")]
+    Poisoned(String),
+    /// What is stored at a position does not match its checksum, or cannot be read.
+    #[error("a stored message is damaged: {0}")]
+    Damaged(String),
+}

@@ -1,0 +1,36 @@
+//! The words that the session, the engine and the log share, and nothing else.
+//!
+//! A *request* goes down from a client, an *event* comes up to it, a *record* goes to the log, a *position* comes back.
+//! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
+//! log speaks these words and needs no others.
+
+mod burst;
+mod content;
+mod effects;
+mod event;
+mod id;
+mod log;
+mod message;
+mod name;
+mod pattern;
+mod record;
+mod refusal;
+mod request;
+mod time;
+
+#[cfg(test)]
+mod tests;
+
+pub use burst::Burst;
+pub use content::Content;
+pub use effects::Effects;
+pub use event::{DeathNote, DeathReason, Delivery, Event, Payload};
+pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket};
+pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
+pub use message::{Durability, Message, Place, Urgency};
+pub use name::{DestinationKind, DestinationName, NameError};
+pub use pattern::{Pattern, PatternError};
+pub use record::{Accepted, Moved, Record, Returned, Settled};
+pub use refusal::{Answer, Refusal, SoftRefusal};
+pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe};
+pub use time::{Now, Timestamp};

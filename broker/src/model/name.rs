@@ -1,0 +1,182 @@
+//! Names of destinations: checked once at the edge, never a raw string behind it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+/// What kind of destination a name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DestinationKind {
+    /// Each message goes to one consumer.
+    Queue,
+    /// Each message goes to every subscriber of the moment.
+    Topic,
+    /// A queue in memory that dies with the connection that made it.
+    TempQueue,
+    /// A topic that dies with the connection that made it.
+    TempTopic,
+}
+
+impl DestinationKind {
+    /// How a full name of this kind begins.
+    const fn prefix(self) -> &'static str {
+        match self {
+            DestinationKind::Queue => "/queue/",
+            DestinationKind::Topic => "/topic/",
+            DestinationKind::TempQueue => "/remote-temp-queue/",
+            DestinationKind::TempTopic => "/remote-temp-topic/",
+        }
+    }
+
+    /// Whether it lives only as long as a connection.
+    pub const fn is_temporary(self) -> bool {
+        matches!(self, DestinationKind::TempQueue | DestinationKind::TempTopic)
+    }
+
+    /// Whether each message goes to one consumer.
+    pub const fn is_queue(self) -> bool {
+        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue)
+    }
+}
+
+/// The full name of one destination. Cloning shares the text.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DestinationName {
+    kind: DestinationKind,
+    full: Arc<str>,
+}
+
+impl DestinationName {
+    /// Most octets of a name as a client writes it.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Reads a name as a client writes it. A bare name is a queue; `/temp-queue/x` and `/temp-topic/x` belong to the
+    /// connection with the token `owner` and are known to others as `/remote-temp-queue/<owner>.x`, for queues also as
+    /// `/reply-queue/<owner>.x`.
+    pub fn parse(text: &str, owner: &str) -> Result<DestinationName, NameError> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(NameError::TooLong { bytes: text.len() });
+        }
+        for (prefix, kind) in
+            [("/temp-queue/", DestinationKind::TempQueue), ("/temp-topic/", DestinationKind::TempTopic)]
+        {
+            if let Some(path) = text.strip_prefix(prefix) {
+                check(path)?;
+                return Ok(DestinationName { kind, full: format!("{}{owner}.{path}", kind.prefix()).into() });
+            }
+        }
+        let (kind, path) = split(text)?;
+        check(path)?;
+        let prefix = kind.prefix();
+        let is_full = text.len() == prefix.len() + path.len() && text.starts_with(prefix);
+        let full = if is_full { Arc::from(text) } else { Arc::from(format!("{prefix}{path}")) };
+        Ok(DestinationName { kind, full })
+    }
+
+    /// A queue by its path, for names that the broker makes itself.
+    pub fn queue(path: &str) -> Result<DestinationName, NameError> {
+        check(path)?;
+        Ok(DestinationName { kind: DestinationKind::Queue, full: format!("/queue/{path}").into() })
+    }
+
+    /// Back from [`as_str`](Self::as_str), as the log keeps it.
+    pub fn from_full(full: &str) -> Result<DestinationName, NameError> {
+        let (kind, path) = split(full)?;
+        check(path)?;
+        Ok(DestinationName { kind, full: full.into() })
+    }
+
+    /// Queue, topic or temporary.
+    pub fn kind(&self) -> DestinationKind {
+        self.kind
+    }
+
+    /// The full name, such as `/queue/mail`.
+    pub fn as_str(&self) -> &str {
+        &self.full
+    }
+
+    /// The name without what says its kind, such as `mail`.
+    pub fn path(&self) -> &str {
+        self.full.strip_prefix(self.kind.prefix()).unwrap_or(&self.full)
+    }
+}
+
+/// Takes the kind off a name that names no temporary destination of the speaker.
+fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
+    const PREFIXES: [(&str, DestinationKind); 5] = [
+        ("/queue/", DestinationKind::Queue),
+        ("/topic/", DestinationKind::Topic),
+        ("/remote-temp-queue/", DestinationKind::TempQueue),
+        ("/reply-queue/", DestinationKind::TempQueue),
+        ("/remote-temp-topic/", DestinationKind::TempTopic),
+    ];
+    for (prefix, kind) in PREFIXES {
+        if let Some(path) = text.strip_prefix(prefix) {
+            return Ok((kind, path));
+        }
+    }
+    if text.starts_with('/') {
+        return Err(NameError::UnknownPrefix);
+    }
+    Ok((DestinationKind::Queue, text))
+}
+
+/// Refuses what no path may hold. `.` and `/` both separate segments, and no segment may be empty.
+fn check(path: &str) -> Result<(), NameError> {
+    if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(NameError::Unprintable);
+    }
+    if path.split(['.', '/']).any(str::is_empty) {
+        return Err(NameError::EmptySegment);
+    }
+    if path.contains(',') {
+        return Err(NameError::Composite);
+    }
+    if path.contains(['*', '>', '#']) {
+        return Err(NameError::Wildcard);
+    }
+    Ok(())
+}
+
+impl fmt::Display for DestinationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+impl fmt::Debug for DestinationName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.full)
+    }
+}
+
+/// Why a text is no destination.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// Longer than [`DestinationName::MAX_BYTES`].
+    #[error("a destination has at most {} octets, this one {bytes}", DestinationName::MAX_BYTES)]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+    },
+    /// Begins with `/`, but with none of the known kinds.
+    #[error(
+        "a destination begins with /queue/, /topic/, /temp-queue/ or /temp-topic/, or has no slash in front and is a queue"
+    )]
+    UnknownPrefix,
+    /// `a..b`, `/queue/`, `.a` and the like.
+    #[error("a part of the destination between dots or slashes is empty")]
+    EmptySegment,
+    /// Control characters or blanks.
+    #[error("a destination holds no blanks and no control characters")]
+    Unprintable,
+    /// A comma: a list of destinations.
+    #[error("lists of destinations are not supported")]
+    Composite,
+    /// `*`, `>` or `#`.
+    #[error("wildcards are not supported in destinations")]
+    Wildcard,
+}

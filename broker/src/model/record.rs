@@ -1,0 +1,102 @@
+//! What the log keeps: facts about durable state. Replaying them gives the same engine.
+//!
+//! Records name destinations, messages and places, never a connection. Each change of durable state is one record;
+//! what lives in memory only (topics, temporary destinations, transient messages) leaves none.
+
+use std::sync::Arc;
+
+use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A destination that holds durable messages came to be.
+    Created {
+        /// Its number, never used again.
+        destination: DestinationId,
+        /// Its name.
+        name: DestinationName,
+    },
+    /// A destination was removed; it was empty.
+    Deleted {
+        /// Which.
+        destination: DestinationId,
+    },
+    /// A message entered a queue.
+    Accepted(Accepted),
+    /// A message left for good.
+    Settled(Settled),
+    /// A delivery failed and was counted; the message is back in its place.
+    Returned(Returned),
+    /// A message went to another queue, keeping its id; its content stays where it is.
+    Moved(Moved),
+    /// Message ids below this sequence may be in use.
+    IdBlock {
+        /// First sequence that certainly is not.
+        next: u64,
+    },
+}
+
+/// A message that entered a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The queue.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Its place there.
+    pub place: Place,
+    /// Octets of head and body.
+    pub size: u32,
+    /// Head and body; `None` at replay, where they stay in the log until somebody reads them.
+    pub content: Option<Content>,
+}
+
+/// A message that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// The queue it was in.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Its place there.
+    pub place: Place,
+    /// Where its content lies, so that the log can free it.
+    pub position: Position,
+}
+
+/// A message whose delivery failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// The queue it is in.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Its place there.
+    pub place: Place,
+    /// Where its content lies.
+    pub position: Position,
+    /// Failed deliveries so far.
+    pub attempts: u16,
+}
+
+/// A message that changed its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Moved {
+    /// The message.
+    pub message: MessageId,
+    /// Where its content lies.
+    pub position: Position,
+    /// The queue it was in.
+    pub from: DestinationId,
+    /// Its place there.
+    pub from_place: Place,
+    /// The queue it is in now.
+    pub to: DestinationId,
+    /// Its place here.
+    pub to_place: Place,
+    /// Octets of head and body.
+    pub size: u32,
+    /// Why, for a dead letter.
+    pub note: Arc<DeathNote>,
+}

@@ -1,0 +1,83 @@
+//! How the engine says no.
+
+use thiserror::Error;
+
+/// A request that was not carried out. It ends the session; nothing else of the request happened.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The queue is at its limit of messages or octets.
+    #[error("the queue is full: {limit}")]
+    QueueFull {
+        /// Which limit, in words.
+        limit: String,
+    },
+    /// Too many destinations exist.
+    #[error("there are already {limit} destinations, the most allowed")]
+    TooManyDestinations {
+        /// The limit.
+        limit: usize,
+    },
+    /// An ACK or NACK names a message that this session never received.
+    #[error("no such delivery on this connection")]
+    UnknownDelivery,
+    /// A temporary destination belongs to the connection that made it.
+    #[error("a temporary destination can be read only by the connection that made it")]
+    NotOwner,
+    /// A topic subscriber did not keep up.
+    #[error("too slow: {limit} wait to be read")]
+    SlowConsumer {
+        /// What waits, in words.
+        limit: String,
+    },
+    /// The log takes nothing more.
+    #[error("the disk is full")]
+    DiskFull,
+    /// A message is larger than the log can hold.
+    #[error("the message is larger than the journal can hold")]
+    TooLarge,
+    /// The broker is about to stop.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// A stable word for programs, on the wire as `code` and in metrics as `reason`.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Refusal::QueueFull { .. } => "queue-full",
+            Refusal::TooManyDestinations { .. } => "too-many-destinations",
+            Refusal::UnknownDelivery => "unknown-delivery",
+            Refusal::NotOwner => "not-owner",
+            Refusal::SlowConsumer { .. } => "slow-consumer",
+            Refusal::DiskFull => "disk-full",
+            Refusal::TooLarge => "too-large",
+            Refusal::ShuttingDown => "shutting-down",
+        }
+    }
+}
+
+/// What the engine says of a request that it processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Done.
+    Done,
+    /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.
+    Soft(SoftRefusal),
+}
+
+/// Why a request had no effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SoftRefusal {
+    /// The delivery was settled before, or went back to its queue.
+    NotHolder,
+}
+
+impl SoftRefusal {
+    /// Its word on the wire.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SoftRefusal::NotHolder => "not-holder",
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a client asks of the engine.
+
+use std::sync::Arc;
+
+use super::{DestinationName, Message, MessageId, SubscriptionId};
+
+/// One thing asked. Requests of one session are applied in order.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// Put a message into a destination.
+    Publish(Publish),
+    /// Start to receive.
+    Subscribe(Subscribe),
+    /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
+    Unsubscribe(SubscriptionId),
+    /// Say what became of a delivery.
+    Settle(Settle),
+    /// All of it or nothing: one unit in the log.
+    Commit(Vec<Action>),
+    /// Everything up to this delivery of an [`AckMode::Auto`] subscription, or of a topic, has been handed to the kernel.
+    Written {
+        /// Whose deliveries.
+        subscription: SubscriptionId,
+        /// [`Delivery::number`](super::Delivery::number) of the last one written.
+        through: u64,
+    },
+}
+
+/// What may stand in a transaction.
+#[derive(Clone, Debug)]
+pub enum Action {
+    /// A SEND.
+    Publish(Publish),
+    /// An ACK or NACK.
+    Settle(Settle),
+}
+
+/// A message and where it goes.
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// The destination, resolved to its full name.
+    pub to: DestinationName,
+    /// The message.
+    pub message: Message,
+}
+
+/// How deliveries are acknowledged (STOMP 1.2, SUBSCRIBE, `ack`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AckMode {
+    /// Settled once handed to the kernel: at most once.
+    Auto,
+    /// An ACK settles this delivery and all earlier ones of the subscription.
+    Client,
+    /// An ACK settles one delivery.
+    ClientIndividual,
+}
+
+/// How much may be unsettled at a time: prefetch. Whichever limit is reached first counts; one message may always be out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credit {
+    /// Messages.
+    pub messages: u32,
+    /// Octets of head and body.
+    pub bytes: u64,
+}
+
+/// A wish to receive.
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// Chosen by the session, rising.
+    pub id: SubscriptionId,
+    /// From where.
+    pub to: DestinationName,
+    /// How deliveries are settled.
+    pub mode: AckMode,
+    /// How many may be out.
+    pub credit: Credit,
+}
+
+/// What became of a delivery.
+#[derive(Clone, Debug)]
+pub struct Settle {
+    /// Which message.
+    pub message: MessageId,
+    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
+    pub subscription: Option<SubscriptionId>,
+    /// Done, or not.
+    pub outcome: Outcome,
+}
+
+/// The verdict on a delivery. In [`AckMode::Client`] it covers the earlier unsettled deliveries of the subscription too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done: the message is gone for good.
+    Ack,
+    /// Not done: try again, until the policy's deliveries are used up.
+    Retry {
+        /// The consumer's reason, for the dead-letter queue; at most 256 octets are kept.
+        reason: Option<Arc<str>>,
+    },
+    /// Not done and not to be tried again: to the dead-letter queue at once (`requeue:false`).
+    DeadLetter {
+        /// As above.
+        reason: Option<Arc<str>>,
+    },
+}

@@ -1,3 +1,17 @@
 //! Kolejka, a STOMP message broker and job queue.
+//!
+//! Modules in the order in which data flows; `ARCHITECTURE.md` has the map and the rules.
 
 pub mod model;
+
+pub mod clock;
+
+pub mod router;
+
+pub mod destination;
+
+pub mod dispatcher;
+
+pub mod scheduler;
+
+pub mod engine;

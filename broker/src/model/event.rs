@@ -53,6 +53,14 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Where to read it, if it is not in memory.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Payload::Memory(_) => None,
+            Payload::Stored { position, .. } => Some(*position),
+        }
+    }
+
     /// Octets of head and body.
     pub fn len(&self) -> usize {
         match self {

@@ -9,4 +9,4 @@ mod outgoing;
 mod requests;
 mod task;
 
-pub use task::{Connection, Options, Surroundings};
+pub use task::{Arrival, Connection, Gate, Options, Surroundings};

@@ -80,7 +80,7 @@ impl Connection {
                 Event::Deliver(delivery) => self.deliveries.waiting.push_back(delivery),
                 Event::Durable(ticket) => self.receipts.release(ticket, &mut self.out),
                 Event::Disconnect(refusal) => {
-                    warn!(client = %self.name, reason = %refusal, "disconnected by the broker");
+                    warn!(reason = %refusal, "disconnected by the broker");
                     self.session.disconnected(self.now(), refusal);
                     self.collect().await;
                 }
@@ -143,7 +143,7 @@ impl Connection {
             match content {
                 Ok(content) => self.encode(delivery, &content),
                 // The message stays with this consumer, unseen, until it leaves: nobody gets wrong octets (P15, P18).
-                Err(error) => error!(client = %self.name, message = %delivery.message, %error, "a message cannot be read"),
+                Err(error) => error!(message = %delivery.message, %error, "a message cannot be read"),
             }
         }
     }

@@ -32,7 +32,7 @@ impl Connection {
                 Ok(Some(Item::HeartBeat)) => continue,
                 Ok(None) => break,
                 Err(error) => {
-                    debug!(client = %self.name, %error, "malformed frame");
+                    debug!(%error, "malformed frame");
                     self.session.malformed(now, &error);
                 }
             }
@@ -89,8 +89,10 @@ impl Connection {
         let limits: Limits = self.surroundings.options.limits.clone();
         self.decoder.set_limits(limits);
         self.client = Some(self.surroundings.handle.open(self.owner.clone()));
-        if let Some(guest) = self.guest.take() {
-            guest.admitted();
+        self.stream.admit();
+        if let Some(admitted) = self.admitted.take() {
+            // Nobody listens when the connection is driven without a server.
+            let _ = admitted.send(());
         }
     }
 

@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kolejka_codec::{Decoder, Limits};
+use tokio::sync::oneshot;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
 use super::requests::Batch;
-use crate::auth::{Authenticator, Credentials, Denied, Grants};
+use crate::auth::{Credentials, Denied, Grants, Peer};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
 use crate::model::{Burst, Event, Now, Refusal};
@@ -58,7 +59,11 @@ pub struct Surroundings {
 /// Lets clients in, or not. The server's, because it counts and throttles.
 pub trait Gate: Send + Sync {
     /// Checks credentials; may take a while, on another thread.
-    fn verify(&self, credentials: Credentials) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
+    fn verify(
+        &self,
+        peer: Peer,
+        credentials: Credentials,
+    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
 }
 
 /// One client's connection.
@@ -72,7 +77,7 @@ pub struct Connection {
     pub(super) surroundings: Surroundings,
     pub(super) clock: Clock,
     pub(super) owner: String,
-    pub(super) name: String,
+    peer: Peer,
     pub(super) batch: Batch,
     pub(super) receipts: Receipts,
     pub(super) deliveries: Deliveries,
@@ -84,7 +89,8 @@ pub struct Connection {
     pub(super) half_close: bool,
     stall: Stall,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    pub(super) on_admitted: Option<Box<dyn FnOnce() + Send>>,
+    /// Told when the client is let in.
+    pub(super) admitted: Option<oneshot::Sender<()>>,
 }
 
 /// Why the task woke up.
@@ -114,17 +120,16 @@ pub struct Arrival {
     pub session: Session,
     /// What names of its temporary destinations begin with.
     pub owner: String,
-    /// What it is called in logs.
-    pub name: String,
-    /// Called once it is let in.
-    pub on_admitted: Box<dyn FnOnce() + Send>,
+    /// Where it comes from.
+    pub peer: Peer,
 }
 
 impl Connection {
-    /// A connection that has said nothing yet.
-    pub fn new(arrival: Arrival, surroundings: Surroundings) -> Connection {
-        let Arrival { stream, session, owner, name, on_admitted } = arrival;
-        Connection {
+    /// A connection that has said nothing yet. The receiver hears when its client is let in.
+    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, oneshot::Receiver<()>) {
+        let Arrival { stream, session, owner, peer } = arrival;
+        let (admitted, hears) = oneshot::channel();
+        let connection = Connection {
             out: stream.new_burst(),
             stream,
             session,
@@ -134,7 +139,7 @@ impl Connection {
             clock: surroundings.handle.clock(),
             surroundings,
             owner,
-            name,
+            peer,
             batch: Batch::default(),
             receipts: Receipts::default(),
             deliveries: Deliveries::default(),
@@ -144,8 +149,9 @@ impl Connection {
             half_close: false,
             stall: Stall::default(),
             room: None,
-            on_admitted: Some(on_admitted),
-        }
+            admitted: Some(admitted),
+        };
+        (connection, hears)
     }
 
     /// Serves the client until one side is done. Returns why, for the log.
@@ -274,8 +280,11 @@ impl Connection {
     }
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
-        let verdict = self.surroundings.gate.verify(credentials).await;
-        debug!(client = %self.name, admitted = verdict.is_ok(), "login");
+        let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
+        match &verdict {
+            Ok(grants) => debug!(user = grants.principal().as_str(), "logged in"),
+            Err(denied) => warn!(reason = denied.reason(), "login refused"),
+        }
         verdict
     }
 

@@ -43,9 +43,19 @@ fn no_cut_changes_the_answer() {
     for vector in all_vectors() {
         for &version in &vector.versions {
             let everywhere: Vec<usize> = (1..vector.received.len()).collect();
-            assert_eq!(vector.decode(version, &everywhere), vector.answer, "{} in {version}, octet by octet", vector.title);
+            assert_eq!(
+                vector.decode(version, &everywhere),
+                vector.answer,
+                "{} in {version}, octet by octet",
+                vector.title
+            );
             for cut in everywhere {
-                assert_eq!(vector.decode(version, &[cut]), vector.answer, "{} in {version}, cut at {cut}", vector.title);
+                assert_eq!(
+                    vector.decode(version, &[cut]),
+                    vector.answer,
+                    "{} in {version}, cut at {cut}",
+                    vector.title
+                );
             }
         }
     }
@@ -62,7 +72,12 @@ fn every_vector_encodes_to_its_known_octets() {
                     encode(frame, version, Ending::NulLf, &mut octets);
                 }
             }
-            assert_eq!(octets.escape_ascii().to_string(), vector.encoded.escape_ascii().to_string(), "{}", vector.title);
+            assert_eq!(
+                octets.escape_ascii().to_string(),
+                vector.encoded.escape_ascii().to_string(),
+                "{}",
+                vector.title
+            );
             encoded_some = true;
         }
     }

@@ -1,5 +1,7 @@
 //! Mistakes that other implementations made, each as a test.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 use bytes::{Bytes, BytesMut};
 use kolejka_codec::{Command, Decoder, Ending, Frame, Headers, Item, Limits, Version, encode, encoder};
 

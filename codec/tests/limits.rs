@@ -7,8 +7,10 @@ fn decode(octets: &[u8], limits: Limits) -> Result<Option<Item>, DecodeError> {
     Decoder::new(limits).decode(&mut BytesMut::from(octets))
 }
 
-/// Each limit with octets that need exactly `n` of it.
-fn demands() -> Vec<(&'static str, fn(usize) -> Vec<u8>, fn(usize) -> Limits)> {
+/// The code of a limit, octets that need exactly `n` of it, and limits that allow `n`.
+type Demand = (&'static str, fn(usize) -> Vec<u8>, fn(usize) -> Limits);
+
+fn demands() -> Vec<Demand> {
     vec![
         (
             "command-too-long",
@@ -82,9 +84,8 @@ fn the_default_limits_are_met_exactly() {
 fn a_head_of_many_lines_is_met_exactly() {
     // 15 lines of 4,096 octets and one that fills up.
     let head = |len: usize| {
-        let mut head = format!("SEND\n{}", format!("a:{}\n", "x".repeat(4_093)).repeat(15));
-        let rest = len - head.len() - 1;
-        head.push_str(&format!("b:{}\n\n", "x".repeat(rest - 3)));
+        let lines = format!("SEND\n{}", format!("a:{}\n", "x".repeat(4_093)).repeat(15));
+        let head = format!("{lines}b:{}\n\n", "x".repeat(len - lines.len() - 4));
         assert_eq!(head.len(), len);
         format!("{head}\0").into_bytes()
     };

@@ -1,5 +1,7 @@
 //! Runs the known answers of `tests/vectors/*.stomp`: whole, octet by octet, and cut in two at every octet.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests, too, fail by panicking")]
+
 use bytes::BytesMut;
 use kolejka_codec::{Command, Decoder, Ending, Frame, Item, Limits, Version, encode};
 

@@ -6,6 +6,8 @@ pub mod model;
 
 pub mod clock;
 
+pub mod auth;
+
 pub mod router;
 
 pub mod destination;
@@ -15,3 +17,9 @@ pub mod dispatcher;
 pub mod scheduler;
 
 pub mod engine;
+
+pub mod stomp;
+
+pub mod transport;
+
+pub mod connection;

@@ -1,3 +1,5 @@
 //! Kolejka, a STOMP message broker and job queue.
 
+pub mod auth;
 pub mod model;
+pub mod stomp;

@@ -20,7 +20,10 @@ pub(super) enum Phase {
         until: Duration,
     },
     /// The last octets leave.
-    Flushing,
+    Flushing {
+        /// Whether the peer is then given time to read them.
+        linger: bool,
+    },
     /// Our side is closed; the peer may still be reading.
     Lingering {
         /// Then the socket is dropped.
@@ -37,7 +40,7 @@ impl Phase {
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
             Phase::Draining { until, .. } | Phase::Lingering { until } => Some(*until),
-            Phase::Open | Phase::Flushing => None,
+            Phase::Open | Phase::Flushing { .. } => None,
         }
     }
 }
@@ -50,7 +53,7 @@ impl Connection {
     /// The session has said its last word.
     pub(super) fn begin_close(&mut self, farewell: Farewell) {
         if !self.is_closing() {
-            self.reason = farewell.reason.clone();
+            self.reason.clone_from(&farewell.words);
             self.drain(Some(farewell));
         }
     }
@@ -63,7 +66,7 @@ impl Connection {
                 self.drain(None);
             }
             Phase::Lingering { .. } => self.phase = Phase::Lingering { until: Duration::ZERO },
-            Phase::Draining { .. } | Phase::Flushing => {}
+            Phase::Draining { .. } | Phase::Flushing { .. } => {}
         }
     }
 
@@ -80,19 +83,23 @@ impl Connection {
         {
             let farewell = farewell.take();
             if let Some(client) = &mut self.client
-                && self.session.said_goodbye()
+                && farewell.as_ref().is_some_and(Farewell::is_goodbye)
             {
                 client.leave_cleanly();
             }
             // From here on the engine may give what it held to others.
             self.client = None;
-            if let Some(farewell) = farewell {
-                farewell.write(&mut self.out);
+            let linger = farewell.as_ref().is_none_or(|farewell| farewell.linger);
+            if let Some(error) = farewell.and_then(|farewell| farewell.error) {
+                error.write(&mut self.out);
             }
-            self.phase = Phase::Flushing;
+            self.phase = Phase::Flushing { linger };
         }
-        if matches!(self.phase, Phase::Flushing) && self.out.is_empty() {
-            self.phase = Phase::Lingering { until: now + self.surroundings.options.linger };
+        if let Phase::Flushing { linger } = self.phase
+            && self.out.is_empty()
+        {
+            let patience = if linger { self.surroundings.options.linger } else { Duration::ZERO };
+            self.phase = Phase::Lingering { until: now + patience };
             self.half_close = true;
         }
         match self.phase {

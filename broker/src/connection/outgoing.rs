@@ -7,10 +7,19 @@ use tracing::{error, warn};
 use super::task::Connection;
 use crate::model::{Burst, Content, Delivery, Event, LogError, Payload, Request, Ticket};
 
+/// The receipts of one batch of requests, encoded.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) octets: Burst,
+    pub(super) count: usize,
+    /// A SUBSCRIBE's is among them.
+    pub(super) gated: bool,
+}
+
 /// Receipts that wait for the log, a batch of requests in each piece.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    waiting: VecDeque<(Ticket, Burst)>,
+    waiting: VecDeque<(Ticket, Piece)>,
     /// How many receipts are in the pieces.
     count: usize,
     /// A SUBSCRIBE's receipt waits there: no MESSAGE may overtake it (STOMP.md, item 32).
@@ -18,19 +27,24 @@ pub(super) struct Receipts {
 }
 
 impl Receipts {
-    /// Sends a piece at once, if nothing it promises is still on the way, or keeps it.
-    pub(super) fn hold(&mut self, wait_for: Option<Ticket>, gated: bool, mut piece: Burst, out: &mut Burst) {
+    /// Sends a piece of `count` receipts at once, if nothing it promises is still on the way, or keeps it.
+    pub(super) fn hold(&mut self, piece: Piece, wait_for: Option<Ticket>, out: &mut Burst) {
+        let Piece { mut octets, count, gated } = piece;
         let behind = self.waiting.back().map(|(ticket, _)| *ticket);
         let Some(ticket) = wait_for.max(behind) else {
-            out.append(&mut piece);
+            out.append(&mut octets);
             return;
         };
+        self.count += count;
         if gated {
             self.gate = Some(ticket);
         }
         match self.waiting.back_mut() {
-            Some((last, burst)) if *last == ticket => burst.append(&mut piece),
-            _ => self.waiting.push_back((ticket, piece)),
+            Some((last, waiting)) if *last == ticket => {
+                waiting.octets.append(&mut octets);
+                waiting.count += count;
+            }
+            _ => self.waiting.push_back((ticket, Piece { octets, count, gated })),
         }
     }
 
@@ -38,7 +52,8 @@ impl Receipts {
     pub(super) fn release(&mut self, durable: Ticket, out: &mut Burst) {
         while self.waiting.front().is_some_and(|(ticket, _)| *ticket <= durable) {
             if let Some((_, mut piece)) = self.waiting.pop_front() {
-                out.append(&mut piece);
+                self.count -= piece.count;
+                out.append(&mut piece.octets);
             }
         }
         self.gate = self.gate.filter(|gate| *gate > durable);
@@ -48,9 +63,9 @@ impl Receipts {
         self.waiting.is_empty()
     }
 
-    /// Octets of receipts that wait.
-    pub(super) fn bytes(&self) -> usize {
-        self.waiting.iter().map(|(_, piece)| piece.len()).sum()
+    /// Receipts that wait.
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     pub(super) fn is_gated(&self) -> bool {

@@ -3,6 +3,7 @@
 use kolejka_codec::{Item, Limits};
 use tracing::debug;
 
+use super::outgoing::Piece;
 use super::task::Connection;
 use crate::model::{Answer, Request};
 use crate::stomp::{Output, Receipt};
@@ -113,23 +114,24 @@ impl Connection {
         while asked.len() < requests.len() {
             asked.push(Asked { has_request: true, receipt: None });
         }
-        let promise = asked.iter().any(|asked| asked.receipt.is_some());
+        let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
+        let promise = count > 0;
         let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
         let outcome = client.apply(requests, answers, promise);
         let mut answers = answers.drain(..);
-        let mut piece = self.out.like();
+        let mut octets = self.out.like();
         for Asked { has_request, receipt } in asked.drain(..) {
             let answer = if has_request { answers.next() } else { Some(Answer::Done) };
             if let Some(answer) = answer {
-                self.session.answered(receipt, answer, &mut piece);
+                self.session.answered(receipt, answer, &mut octets);
             } else if let Some(refusal) = outcome.refused.clone() {
                 self.session.refused(receipt, refusal);
                 break;
             }
         }
         asked.clear();
-        if !piece.is_empty() {
-            self.receipts.hold(outcome.wait_for, gated, piece, &mut self.out);
+        if !octets.is_empty() {
+            self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
         }
     }
 }

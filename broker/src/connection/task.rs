@@ -158,7 +158,7 @@ impl Connection {
     pub async fn run(mut self) -> String {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let shutdown = self.surroundings.shutdown.clone();
-        let mut stopping = Box::pin(async move { shutdown.cancelled().await });
+        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { shutdown.cancelled().await });
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
@@ -252,7 +252,6 @@ impl Connection {
         self.phase.reads()
             && self.out.len() < options.output_bytes
             && self.receipts.len() < options.pending_receipts
-            && self.receipts.bytes() < options.output_bytes
     }
 
     fn watch_room(&mut self) {

@@ -153,6 +153,7 @@ fn verb(action: Action) -> &'static str {
     match action {
         Action::Read => "read",
         Action::Write => "write to",
+        Action::Create => "create",
     }
 }
 

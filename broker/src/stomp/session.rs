@@ -220,7 +220,7 @@ impl Session {
         self.outputs.extend(receipt.map(Output::Promise));
         self.state = State::Over;
         let words = "the client disconnected".to_owned();
-        self.outputs.push_back(Output::Close(Farewell { error: None, code: "disconnect", words, linger: true }));
+        self.outputs.push_back(Output::Close(Farewell { error: None, code: Farewell::GOODBYE, words, linger: true }));
     }
 
     fn fail(&mut self, receipt: Option<&Receipt>, fault: &Fault) {

@@ -158,7 +158,8 @@ impl Connection {
     pub async fn run(mut self) -> String {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let shutdown = self.surroundings.shutdown.clone();
-        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move { shutdown.cancelled().await });
+        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { shutdown.cancelled().await });
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
@@ -249,9 +250,7 @@ impl Connection {
     /// Who does not read what we write, or outruns the log, is not read either: back-pressure without a protocol.
     fn may_read(&self) -> bool {
         let options = &self.surroundings.options;
-        self.phase.reads()
-            && self.out.len() < options.output_bytes
-            && self.receipts.len() < options.pending_receipts
+        self.phase.reads() && self.out.len() < options.output_bytes && self.receipts.len() < options.pending_receipts
     }
 
     fn watch_room(&mut self) {

@@ -1,4 +1,5 @@
 //! Kolejka, a STOMP message broker and job queue.
 
 pub mod auth;
+pub mod config;
 pub mod model;

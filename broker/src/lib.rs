@@ -23,3 +23,5 @@ pub mod stomp;
 pub mod transport;
 
 pub mod connection;
+
+pub mod config;

@@ -9,7 +9,7 @@ use super::error::Fault;
 use super::heartbeat::Wish;
 use super::options::Options;
 use super::output::Receipt;
-use crate::auth::Credentials;
+use crate::auth::{Credentials, Secret};
 
 /// What is to be remembered of a CONNECT until the login is checked.
 #[derive(Debug)]
@@ -39,6 +39,6 @@ pub(super) fn understand(frame: &Frame, version: Version, options: &Options) -> 
     }
     // An empty one is the same as none: some clients always write the line.
     let given = |name| headers.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
-    let credentials = Credentials { login: given(LOGIN), passcode: given(PASSCODE) };
+    let credentials = Credentials { login: given(LOGIN), passcode: given(PASSCODE).map(Secret::new) };
     Ok((Hello { heart_beat, receipt: Receipt::of(frame), request: given("request-id") }, credentials))
 }

@@ -46,7 +46,7 @@ pub(super) struct Client {
 /// One frame at work: when it came, its receipt, and where its outputs go.
 pub(super) struct Turn<'a> {
     pub(super) now: Now,
-    pub(super) receipt: Option<Receipt>,
+    pub(super) receipt: &'a mut Option<Receipt>,
     pub(super) outputs: &'a mut VecDeque<Output>,
 }
 
@@ -117,7 +117,7 @@ impl Client {
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
         let routing = Routing::parse("destination-type", frame.headers.get("destination-type"))?;
-        let to = self.gate.to_write(written, routing)?;
+        let to = self.gate.writable(written, routing)?;
         let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
             self.scratch = BytesMut::new();
@@ -134,7 +134,7 @@ impl Client {
         if self.subscriptions.reads(&to) {
             return Ok(());
         }
-        self.gate.to_read(written, Routing::Queue)?;
+        self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
         let (id, messages) = (Some(written), credit.messages);
         let wanted = Wanted { id, to: to.clone(), written, mode: AckMode::Auto, messages, implicit: true };
@@ -151,7 +151,7 @@ impl Client {
         };
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::parse("subscription-type", frame.headers.get("subscription-type"))?;
-        let to = self.gate.to_read(written, routing)?;
+        let to = self.gate.readable(written, routing)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -220,9 +220,10 @@ impl Client {
                 self.gate.check_write(&publish.to)?;
             }
         }
-        match actions.is_empty() {
-            true => turn.promise(),
-            false => turn.ask(Request::Commit(actions)),
+        if actions.is_empty() {
+            turn.promise();
+        } else {
+            turn.ask(Request::Commit(actions));
         }
         Ok(())
     }

@@ -7,7 +7,7 @@ use kolejka_codec::Command;
 use kolejka_codec::DecodeError;
 use thiserror::Error;
 
-use crate::auth::Action;
+use crate::auth::{Action, Denied};
 use crate::model::DestinationName;
 use crate::model::NameError;
 use crate::model::Refusal;
@@ -24,7 +24,7 @@ pub(super) enum Fault {
     #[error("no common protocol version")]
     NoCommonVersion,
     #[error("login failed")]
-    LoginFailed,
+    LoginFailed(Denied),
     #[error("no login in time")]
     ConnectTimeout { limit: Duration },
     #[error("no heart-beat in time")]
@@ -41,7 +41,7 @@ pub(super) enum Fault {
     BadDestination(NameError),
     #[error("reserved destination")]
     ReservedDestination,
-    #[error("forbidden to {} {name}", verb(*.action))]
+    #[error("forbidden to {} {name}", .action.as_str())]
     Forbidden { action: Action, name: DestinationName },
     #[error("not supported yet: {0}")]
     Unsupported(&'static str),
@@ -77,7 +77,7 @@ impl Fault {
             Fault::AlreadyConnected => "already-connected",
             Fault::ServerCommand(_) => "unexpected-command",
             Fault::NoCommonVersion => "no-common-version",
-            Fault::LoginFailed => "login-failed",
+            Fault::LoginFailed(_) => "login-failed",
             Fault::ConnectTimeout { .. } => "connect-timeout",
             Fault::NoHeartBeat { .. } => "no-heart-beat",
             Fault::Idle { .. } => "idle",
@@ -108,7 +108,7 @@ impl Fault {
             Fault::AlreadyConnected => "CONNECT comes once on a connection.".into(),
             Fault::ServerCommand(_) => "This command is spoken by servers only.".into(),
             Fault::NoCommonVersion => "This server speaks 1.0, 1.1 and 1.2.".into(),
-            Fault::LoginFailed => "Check login and passcode.".into(),
+            Fault::LoginFailed(_) => "Check login and passcode.".into(),
             Fault::ConnectTimeout { limit } => format!("A login is complete within {}.", words(*limit)),
             Fault::NoHeartBeat { promised, silence } => {
                 format!("One was promised every {promised} ms, and nothing came for {}.", words(*silence))
@@ -143,17 +143,17 @@ impl Fault {
         }
     }
 
+    /// The same for the log, where a refused login has its reason.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Fault::LoginFailed(denied) => format!("{self}: {}", denied.reason()),
+            _ => format!("{self}: {}", self.remedy()),
+        }
+    }
+
     /// Whether there may still be somebody to read what we write.
     pub(super) fn leaves_a_reader(&self) -> bool {
         !matches!(self, Fault::NoHeartBeat { .. } | Fault::Idle { .. })
-    }
-}
-
-fn verb(action: Action) -> &'static str {
-    match action {
-        Action::Read => "read",
-        Action::Write => "write to",
-        Action::Create => "create",
     }
 }
 

@@ -56,9 +56,9 @@ impl Gate {
     }
 
     /// The destination of a SEND.
-    pub(super) fn to_write(&mut self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
+    pub(super) fn writable(&mut self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
         if routing == Routing::Topic && !text.starts_with('/') {
-            return self.to_write(&format!("/topic/{text}"), Routing::Topic);
+            return self.writable(&format!("/topic/{text}"), Routing::Topic);
         }
         let known = match self.known.get(text) {
             Some(known) => known,
@@ -71,7 +71,7 @@ impl Gate {
     }
 
     /// The destination of a SUBSCRIBE.
-    pub(super) fn to_read(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
+    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
         let name = self.any(text, routing)?;
         if self.grants.may(Action::Read, &name) {
             Ok(name)

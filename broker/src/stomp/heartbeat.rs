@@ -94,7 +94,7 @@ impl HeartBeat {
         let patience = self.patience.filter(|patience| now >= self.heard + *patience)?;
         Some(match self.promised {
             0 => Fault::Idle { limit: patience },
-            promised => Fault::NoHeartBeat { promised, silence: now - self.heard },
+            promised => Fault::NoHeartBeat { promised, silence: now.saturating_sub(self.heard) },
         })
     }
 

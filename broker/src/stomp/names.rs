@@ -25,8 +25,14 @@ pub(super) enum Meaning {
     Timestamp,
     /// Lifted; ends here.
     Urgency,
-    /// For this hop, or a name that the server owns on MESSAGE or understands on NACK; ends here.
-    Dropped,
+    /// Ends with this hop.
+    OfTheHop,
+    /// The server says it on MESSAGE, or will; nobody may say it in its place. Ends here.
+    OfTheServer,
+    /// A client says it on NACK. Some send back the whole MESSAGE, and must not say by it what they do not mean. Ends here.
+    OfNack,
+    /// Asks for something that is not there yet, or else is forwarded.
+    Unsupported(Ask),
 }
 
 /// When a value asks for something.
@@ -65,37 +71,73 @@ fn is_zero(value: &str) -> bool {
     value.is_empty() || value.bytes().all(|octet| octet == b'0')
 }
 
-/// What a SEND must not ask for yet: delay, repetition, expiry, leases, uniqueness, tracking, groups, retained messages.
-/// A RECEIPT for such a frame would be taken for a promise to do it.
-const UNSUPPORTED_IN_SEND: [(&str, Ask); 28] = [
-    ("AMQ_SCHEDULED_DELAY", Ask::NotZero),
-    ("AMQ_SCHEDULED_PERIOD", Ask::NotZero),
-    ("AMQ_SCHEDULED_REPEAT", Ask::NotZero),
-    ("AMQ_SCHEDULED_CRON", Ask::Any),
-    ("AMQ_SCHEDULED_TIME", Ask::NotZero),
-    ("AMQ_SCHEDULER_ACTION", Ask::Any),
-    ("x-delay", Ask::NotZero),
-    ("delay", Ask::Number),
-    ("x-at", Ask::NotZero),
-    ("deliver-at", Ask::NotZero),
-    ("expires", Ask::NotZero),
-    ("expiration", Ask::NotZero),
-    ("ttl", Ask::Number),
-    ("x-ttr", Ask::NotZero),
-    ("x-max-deliveries", Ask::Any),
-    ("x-backoff", Ask::Any),
-    ("x-on-exhaust", Ask::Any),
-    ("x-dead-letter", Ask::Any),
-    ("x-unique", Ask::Any),
-    ("_AMQ_DUPL_ID", Ask::Any),
-    ("idempotency-key", Ask::Any),
-    ("x-job-token", Ask::Any),
-    ("x-track", Ask::NotFalse),
-    ("x-event", Ask::Any),
-    ("x-op", Ask::Any),
-    ("JMSXGroupID", Ask::Any),
-    ("message_group", Ask::Any),
-    ("retain", Ask::NotFalse),
+/// What the headers of SEND mean that are not the application's alone; sorted by name. What is not supported here is delay,
+/// repetition, expiry, leases, uniqueness, tracking, groups and retained messages: a RECEIPT for such a frame would be taken
+/// for a promise to do it.
+const IN_SEND: [(&str, Meaning); 63] = [
+    ("AMQ_SCHEDULED_CRON", Meaning::Unsupported(Ask::Any)),
+    ("AMQ_SCHEDULED_DELAY", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_PERIOD", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_REPEAT", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_TIME", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULER_ACTION", Meaning::Unsupported(Ask::Any)),
+    ("JMSXDeliveryCount", Meaning::OfTheServer),
+    ("JMSXGroupID", Meaning::Unsupported(Ask::Any)),
+    ("_AMQ_DUPL_ID", Meaning::Unsupported(Ask::Any)),
+    ("ack", Meaning::OfTheServer),
+    ("browser", Meaning::OfTheServer),
+    ("content-length", Meaning::OfTheHop),
+    ("delay", Meaning::Unsupported(Ask::Number)),
+    ("deliver-at", Meaning::Unsupported(Ask::NotZero)),
+    ("delivery-count", Meaning::OfTheServer),
+    ("destination", Meaning::OfTheHop),
+    ("destination-type", Meaning::OfTheHop),
+    ("dlqDeliveryFailureCause", Meaning::OfTheServer),
+    ("expiration", Meaning::Unsupported(Ask::NotZero)),
+    ("expires", Meaning::Unsupported(Ask::NotZero)),
+    ("idempotency-key", Meaning::Unsupported(Ask::Any)),
+    ("login", Meaning::OfTheHop),
+    ("message-id", Meaning::Renamed),
+    ("message_group", Meaning::Unsupported(Ask::Any)),
+    ("original-destination", Meaning::OfTheServer),
+    ("passcode", Meaning::OfTheHop),
+    ("persistent", Meaning::Persistent),
+    ("priority", Meaning::Priority),
+    ("receipt", Meaning::OfTheHop),
+    ("receipt-id", Meaning::OfTheHop),
+    ("redelivered", Meaning::OfTheServer),
+    ("reply-to", Meaning::ReplyTo),
+    ("requeue", Meaning::OfNack),
+    ("retain", Meaning::Unsupported(Ask::NotFalse)),
+    ("subscription", Meaning::OfTheServer),
+    ("timestamp", Meaning::Timestamp),
+    ("transaction", Meaning::Transaction),
+    ("ttl", Meaning::Unsupported(Ask::Number)),
+    ("x-at", Meaning::Unsupported(Ask::NotZero)),
+    ("x-backoff", Meaning::Unsupported(Ask::Any)),
+    ("x-bury", Meaning::OfNack),
+    ("x-dead-letter", Meaning::Unsupported(Ask::Any)),
+    ("x-death-deliveries", Meaning::OfTheServer),
+    ("x-death-reason", Meaning::OfTheServer),
+    ("x-delay", Meaning::Unsupported(Ask::NotZero)),
+    ("x-duplicate", Meaning::OfTheServer),
+    ("x-end", Meaning::OfTheServer),
+    ("x-error", Meaning::OfTheServer),
+    ("x-event", Meaning::Unsupported(Ask::Any)),
+    ("x-final", Meaning::OfTheServer),
+    ("x-job-id", Meaning::OfTheServer),
+    ("x-job-token", Meaning::Unsupported(Ask::Any)),
+    ("x-lease-until", Meaning::OfTheServer),
+    ("x-max-deliveries", Meaning::Unsupported(Ask::Any)),
+    ("x-on-exhaust", Meaning::Unsupported(Ask::Any)),
+    ("x-op", Meaning::Unsupported(Ask::Any)),
+    ("x-policy-ignored", Meaning::OfTheServer),
+    ("x-refused", Meaning::OfTheServer),
+    ("x-state", Meaning::OfTheServer),
+    ("x-track", Meaning::Unsupported(Ask::NotFalse)),
+    ("x-ttr", Meaning::Unsupported(Ask::NotZero)),
+    ("x-unique", Meaning::Unsupported(Ask::Any)),
+    ("x-urgency", Meaning::Urgency),
 ];
 
 /// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
@@ -136,56 +178,13 @@ const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 8] = [
 const UNSUPPORTED_IN_NACK: [(&str, Ask); 4] =
     [("x-delay", Ask::NotZero), ("delay", Ask::Number), ("x-urgency", Ask::Any), ("x-bury", Ask::True)];
 
-/// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; these are those that do not.
+/// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 pub(super) fn in_send(name: &str, value: &str) -> Result<Meaning, Fault> {
-    // Most names are the application's; the first octet tells many of them from all of ours.
-    Ok(match name.as_bytes() {
-        b"transaction" => Meaning::Transaction,
-        b"message-id" => Meaning::Renamed,
-        b"priority" => Meaning::Priority,
-        b"persistent" => Meaning::Persistent,
-        b"reply-to" => Meaning::ReplyTo,
-        b"timestamp" => Meaning::Timestamp,
-        b"x-urgency" => Meaning::Urgency,
-        // This hop's.
-        b"destination" | b"receipt" | b"receipt-id" | b"content-length" | b"login" | b"passcode"
-        | b"destination-type" => Meaning::Dropped,
-        // The server's on MESSAGE.
-        b"ack"
-        | b"subscription"
-        | b"redelivered"
-        | b"delivery-count"
-        | b"JMSXDeliveryCount"
-        | b"x-job-id"
-        | b"x-lease-until"
-        | b"x-state"
-        | b"x-final"
-        | b"x-end"
-        | b"x-refused"
-        | b"x-duplicate"
-        | b"original-destination"
-        | b"x-death-reason"
-        | b"x-death-deliveries"
-        | b"x-error"
-        | b"dlqDeliveryFailureCause"
-        | b"browser" => Meaning::Dropped,
-        // The client's on NACK. Some clients send back the whole MESSAGE, and must not say by it what they do not mean.
-        b"requeue" | b"x-bury" => Meaning::Dropped,
-        _ => return unsupported_in_send(name, value),
-    })
-}
-
-fn unsupported_in_send(name: &str, value: &str) -> Result<Meaning, Fault> {
-    const FIRST: &[u8] = b"AJ_dertxim";
-    if name.bytes().next().is_none_or(|first| !FIRST.contains(&first)) {
-        return Ok(Meaning::Forwarded);
+    let Ok(row) = IN_SEND.binary_search_by_key(&name, |(name, _)| name) else { return Ok(Meaning::Forwarded) };
+    match IN_SEND[row] {
+        (header, Meaning::Unsupported(ask)) => ask.refuse(header, value).map(|()| Meaning::Forwarded),
+        (_, meaning) => Ok(meaning),
     }
-    for (header, ask) in UNSUPPORTED_IN_SEND {
-        if header == name {
-            ask.refuse(header, value)?;
-        }
-    }
-    Ok(Meaning::Forwarded)
 }
 
 /// Refuses a SUBSCRIBE that asks for what is not there yet.

@@ -64,7 +64,7 @@ impl Session {
     /// A frame came.
     #[expect(clippy::needless_pass_by_value, reason = "the frame is used up: its octets should not outlive the call")]
     pub fn receive(&mut self, now: Now, frame: Frame) {
-        let receipt = Receipt::of(&frame);
+        let mut receipt = Receipt::of(&frame);
         let outcome = match (&mut self.state, frame.command) {
             (State::Over, _) => return,
             (State::Waiting { until }, Command::Connect | Command::Stomp) => {
@@ -75,7 +75,7 @@ impl Session {
             (State::Established(_), Command::Connect | Command::Stomp) => Err(Fault::AlreadyConnected),
             (State::Established(_), Command::Disconnect) => return self.disconnect(receipt),
             (State::Established(client), _) => {
-                let turn = Turn { now, receipt: receipt.clone(), outputs: &mut self.outputs };
+                let turn = Turn { now, receipt: &mut receipt, outputs: &mut self.outputs };
                 client.receive(turn, &frame)
             }
         };
@@ -102,9 +102,12 @@ impl Session {
     /// The login has been checked.
     pub fn authenticated(&mut self, now: Now, outcome: Result<Grants, Denied>) {
         let State::Authenticating { hello, .. } = &self.state else { return };
-        let Ok(grants) = outcome else {
-            let receipt = hello.receipt.clone();
-            return self.fail(receipt.as_ref(), &Fault::LoginFailed);
+        let grants = match outcome {
+            Ok(grants) => grants,
+            Err(denied) => {
+                let receipt = hello.receipt.clone();
+                return self.fail(receipt.as_ref(), &Fault::LoginFailed(denied));
+            }
         };
         let (heart_beat, numbers) =
             HeartBeat::agree(hello.heart_beat, &self.options, self.peer.websocket, now.monotonic);
@@ -132,7 +135,9 @@ impl Session {
         }
     }
 
-    /// The engine has refused a request. What the client sent behind it is not processed.
+    /// The engine has refused a request. What the client sent behind it is not processed: outputs that were taken and
+    /// not yet acted on are void, and so is a [`Close`](Output::Close) among them. Another one follows.
+    #[expect(clippy::needless_pass_by_value, reason = "the receipt is used up, as in `answered`")]
     pub fn refused(&mut self, receipt: Option<Receipt>, refusal: Refusal) {
         self.state = State::Over;
         self.outputs.clear();
@@ -140,10 +145,10 @@ impl Session {
     }
 
     /// Writes a MESSAGE. `false`, and nothing is written, if its subscription has ended meanwhile.
-    pub fn deliver(&mut self, _now: Now, delivery: Delivery, content: &Content, out: &mut Burst) -> bool {
+    pub fn deliver(&mut self, _now: Now, delivery: &Delivery, content: &Content, out: &mut Burst) -> bool {
         let subscription = self.state.client().and_then(|client| client.subscription(delivery.subscription));
         let Some(subscription) = subscription else { return false };
-        self.voice.message(subscription, &delivery, content, out);
+        self.voice.message(subscription, delivery, content, out);
         true
     }
 
@@ -234,7 +239,7 @@ impl Session {
         self.outputs.push_back(Output::Close(Farewell {
             error: Some(self.voice.error(fault, receipt)),
             code: fault.code(),
-            words: format!("{fault}: {}", fault.remedy()),
+            words: fault.words(),
             linger: fault.leaves_a_reader(),
         }));
     }

@@ -76,8 +76,8 @@ impl<'f> Lifted<'f> {
     /// Takes one header: keeps what decides, writes what goes on.
     fn take(&mut self, name: &'f str, value: &'f str, gate: &Gate, head: &mut BytesMut) -> Result<(), Fault> {
         match names::in_send(name, value)? {
-            Meaning::Forwarded => {}
-            Meaning::Dropped => return Ok(()),
+            Meaning::Forwarded | Meaning::Unsupported(_) => {}
+            Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);
                 return Ok(());

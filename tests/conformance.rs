@@ -5,6 +5,8 @@ use std::path::Path;
 
 use kolejka_tests::memory::World;
 use kolejka_tests::script::{Script, run};
+use kolejka_tests::server::Running;
+use kolejka_tests::socket::Clients;
 
 /// All transcripts by name.
 fn scripts() -> Vec<(String, Script)> {
@@ -34,5 +36,18 @@ fn transcripts_hold_in_memory() {
         .iter()
         .filter_map(|(name, script)| run(script, &mut World::default()).err().map(|error| format!("{name}: {error}")))
         .collect();
+    report(&faults);
+}
+
+#[test]
+fn transcripts_hold_over_a_socket() {
+    let scripts = scripts();
+    assert!(!scripts.is_empty());
+    let mut faults = Vec::new();
+    for (name, script) in &scripts {
+        // A server for each: transcripts use the same names of queues.
+        let server = Running::start(|_| {});
+        faults.extend(run(script, &mut Clients::new(server.address)).err().map(|error| format!("{name}: {error}")));
+    }
     report(&faults);
 }

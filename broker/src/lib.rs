@@ -18,6 +18,8 @@ pub mod scheduler;
 
 pub mod engine;
 
+pub mod journal;
+
 pub mod stomp;
 
 pub mod transport;
@@ -25,3 +27,5 @@ pub mod transport;
 pub mod connection;
 
 pub mod config;
+
+pub mod server;

@@ -5,4 +5,5 @@
 
 pub mod memory;
 pub mod script;
+pub mod server;
 pub mod socket;

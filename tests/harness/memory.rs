@@ -247,7 +247,7 @@ impl World {
         };
         let (subscription, through, auto) = (delivery.subscription, delivery.number, delivery.auto);
         let peer = &mut self.clients[client];
-        peer.session.deliver(self.now, delivery, &content, &mut peer.out);
+        peer.session.deliver(self.now, &delivery, &content, &mut peer.out);
         if auto {
             self.ask(client, Request::Written { subscription, through }, None);
         }

@@ -127,7 +127,7 @@ impl Connection {
 
     fn encode(&mut self, delivery: Delivery, content: &Content) {
         let (subscription, number, auto) = (delivery.subscription, delivery.number, delivery.auto);
-        self.session.deliver(self.now(), delivery, content, &mut self.out);
+        self.session.deliver(self.now(), &delivery, content, &mut self.out);
         if auto {
             match self.deliveries.encoded.iter_mut().find(|(other, _)| *other == subscription) {
                 Some((_, newest)) => *newest = number,

@@ -31,6 +31,8 @@ pub struct Options {
     pub stranger_limits: Limits,
     /// Of a frame, afterwards.
     pub limits: Limits,
+    /// How long a frame may take to arrive once it has begun, plus one second for each 64 KiB received.
+    pub frame_timeout: Duration,
     /// Octets waiting to be written, beyond which nothing more is read.
     pub output_bytes: usize,
     /// Receipts that may wait for the log, beyond which nothing more is read.

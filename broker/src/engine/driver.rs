@@ -25,16 +25,21 @@ impl Handle {
     /// Does what is due, for ever. Timers are checked at least once a second.
     pub async fn drive(&self) {
         loop {
-            let now = self.shared.clock.now();
-            let mut guard = self.lock();
-            let core = &mut *guard;
-            core.engine.tick(now, &mut core.effects);
-            core.engine.dispatch(now, &mut core.effects);
-            let due = core.engine.deadline();
-            self.finish(guard, None);
-            let wait = due.map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic).min(LONGEST_WAIT));
-            tokio::time::sleep(wait.max(SHORTEST_WAIT)).await;
+            let wait = self.tick().map_or(LONGEST_WAIT, |wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT));
+            tokio::time::sleep(wait).await;
         }
+    }
+
+    /// Does what is due now, and says how long nothing else is.
+    fn tick(&self) -> Option<Duration> {
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        core.engine.tick(now, &mut core.effects);
+        core.engine.dispatch(now, &mut core.effects);
+        let due = core.engine.deadline();
+        self.finish(guard, None);
+        due.map(|due| due.saturating_sub(now.monotonic))
     }
 }
 

@@ -11,15 +11,15 @@ use crate::auth::Peer;
 use crate::connection::{Arrival, Connection, Surroundings};
 use crate::model::Now;
 use crate::stomp::{self, PeerFacts, Session};
-use crate::transport::{Accepted, Listener, Stream};
+use crate::transport::{Accepted, Kind, Listener, Stream};
 
 /// What every connection of a listener is given.
 #[derive(Clone)]
 pub(super) struct Reception {
     pub(super) surroundings: Surroundings,
     pub(super) session: Arc<stomp::Options>,
-    /// Overrides whether frames end with an LF behind their NUL.
-    pub(super) trailing_lf: Option<bool>,
+    /// Whether frames of a byte stream end with an LF behind their NUL. In WebSocket messages they never do.
+    pub(super) trailing_lf: bool,
     pub(super) admission: Admission,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
@@ -71,8 +71,8 @@ impl Reception {
     async fn converse(self, stream: Stream, now: Now, mut place: super::admission::Place) {
         let peer = *stream.peer();
         let facts = PeerFacts {
-            websocket: !peer.kind.trailing_lf(),
-            trailing_lf: self.trailing_lf.unwrap_or(peer.kind.trailing_lf()),
+            websocket: peer.kind == Kind::WebSocket,
+            trailing_lf: self.trailing_lf && peer.kind.trailing_lf(),
             owner_token: uuid::Uuid::new_v4().simple().to_string(),
             session_name: uuid::Uuid::new_v4().simple().to_string(),
         };

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::transport::Listener;
+
 /// The facts of a start.
 #[derive(Clone, Debug)]
 pub struct Banner {
@@ -37,6 +39,18 @@ pub struct Listening {
     pub websocket: bool,
     /// Has a certificate.
     pub tls: bool,
+}
+
+impl Listening {
+    pub(super) fn of(listener: &Listener) -> Listening {
+        let options = listener.options();
+        Listening {
+            address: listener.local_addr(),
+            stomp: options.stomp,
+            websocket: options.websocket,
+            tls: options.tls.is_some(),
+        }
+    }
 }
 
 impl fmt::Display for Banner {

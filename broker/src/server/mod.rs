@@ -11,5 +11,5 @@ mod signals;
 #[cfg(test)]
 mod tests;
 
-pub use banner::Banner;
+pub use banner::{Banner, Listening};
 pub use lifecycle::{Server, ServerError};

@@ -102,6 +102,11 @@ impl Listener {
         }
     }
 
+    /// What reads the certificate again while the listener is at work elsewhere.
+    pub fn reloader(&self) -> Reloader {
+        Reloader(Arc::clone(&self.door))
+    }
+
     /// Reads the certificate's files again. New handshakes get the new certificate; on failure the old one stays.
     /// Without TLS it does nothing.
     pub fn reload(&self) -> Result<(), TlsError> {
@@ -114,6 +119,17 @@ impl Listener {
             tracing::warn!(local = %self.local, %error, "no connection can be accepted now, new ones wait");
         }
         self.resume = Some(Instant::now() + self.backoff.grow());
+    }
+}
+
+/// Reads a listener's certificate again.
+#[derive(Clone, Debug)]
+pub struct Reloader(Arc<Door>);
+
+impl Reloader {
+    /// As [`Listener::reload`].
+    pub fn reload(&self) -> Result<(), TlsError> {
+        self.0.certificate.as_ref().map_or(Ok(()), Certificate::reload)
     }
 }
 

@@ -32,7 +32,7 @@ mod wire;
 mod tests;
 
 pub use accepted::Accepted;
-pub use listener::{BindError, Listener};
+pub use listener::{BindError, Listener, Reloader};
 pub use options::{Options, TlsFiles};
 pub use peer::{Kind, Peer, Subprotocol};
 pub use rejected::Rejected;

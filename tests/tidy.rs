@@ -237,6 +237,10 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
             found.push((*name, at - start + 1));
             open = None;
         }
+        // A declaration without a body ends where its signature does.
+        if open.as_ref().is_some_and(|(_, start, _)| text_between(text, *start, at).ends_with(';')) {
+            open = None;
+        }
         if open.is_none() && !line.trim_start().starts_with("//") && !line.trim_end().ends_with(';') {
             let name = line.split_once("fn ").and_then(|(before, after)| {
                 let plain = before.chars().all(|c| c.is_alphabetic() || " ()_".contains(c));
@@ -248,6 +252,14 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
         }
     }
     found
+}
+
+/// Lines of a signature so far, if no body has begun in them.
+fn text_between(text: &str, start: usize, end: usize) -> &str {
+    let begin: usize = text.lines().take(start).map(|line| line.len() + 1).sum();
+    let length: usize = text.lines().skip(start).take(end - start + 1).map(|line| line.len() + 1).sum();
+    let part = &text[begin..(begin + length).min(text.len())];
+    if part.contains('{') { "" } else { part.trim_end() }
 }
 
 #[test]

@@ -32,6 +32,10 @@ pub(super) enum Phase {
 }
 
 impl Phase {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Phase::Open)
+    }
+
     /// Whether octets of the peer are of interest: while lingering only their end is.
     pub(super) fn reads(&self) -> bool {
         matches!(self, Phase::Open | Phase::Lingering { .. })
@@ -47,7 +51,7 @@ impl Phase {
 
 impl Connection {
     pub(super) fn is_closing(&self) -> bool {
-        !matches!(self.phase, Phase::Open)
+        !self.phase.is_open()
     }
 
     /// The session has said its last word.

@@ -42,9 +42,10 @@ impl Connection {
         self.flush_batch();
         if self.is_closing() {
             self.input.clear();
-        } else if self.input.is_empty() {
-            // An idle connection holds no read buffer.
-            self.input = bytes::BytesMut::new();
+        } else if self.decoder.is_between_frames() {
+            self.begun = None;
+        } else if self.begun.is_none() {
+            self.begun = Some(self.now().monotonic);
         }
     }
 

@@ -90,6 +90,8 @@ pub struct Connection {
     /// Our side of the socket is to be closed.
     pub(super) half_close: bool,
     stall: Stall,
+    /// Since when a frame is on its way.
+    pub(super) begun: Option<Duration>,
     room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Told when the client is let in.
     pub(super) admitted: Option<oneshot::Sender<()>>,
@@ -150,6 +152,7 @@ impl Connection {
             reason: String::new(),
             half_close: false,
             stall: Stall::default(),
+            begun: None,
             room: None,
             admitted: Some(admitted),
         };
@@ -203,6 +206,13 @@ impl Connection {
                         return "the peer reads nothing".into();
                     }
                     self.session.tick(self.now());
+                    if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
+                        self.session.unfinished(self.now());
+                    }
+                    self.collect().await;
+                }
+                Woken::Lost(error) if error.kind() == io::ErrorKind::InvalidData && self.phase.is_open() => {
+                    self.session.violated(self.now(), error.to_string());
                     self.collect().await;
                 }
                 Woken::Lost(error) => return format!("connection lost: {error}"),
@@ -270,7 +280,15 @@ impl Connection {
             self.stall = Stall { since: Some(now), taken: self.out.taken() };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        [self.session.deadline(), stalled, self.phase.deadline()].into_iter().flatten().min()
+        [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline()].into_iter().flatten().min()
+    }
+
+    /// Until when the frame that has begun must be complete: the more of it there is, the later.
+    fn frame_deadline(&self) -> Option<Duration> {
+        let received = Duration::from_secs((self.input.len() / (64 * 1024)) as u64);
+        self.begun
+            .filter(|_| self.phase.is_open())
+            .map(|begun| begun + self.surroundings.options.frame_timeout + received)
     }
 
     fn is_stalled(&self) -> bool {

@@ -231,7 +231,8 @@ fn trims_values(command: Command, version: Version, head: &[u8], spans: &[Span])
         _ => return version == Version::V1_0,
     };
     let said = said.and_then(|piece| std::str::from_utf8(octets(head, piece)).ok());
-    Version::negotiate(said) == Some(Version::V1_0)
+    // Also true if nothing is common: such a frame is only read to be refused.
+    Version::negotiate(said) <= Some(Version::V1_0)
 }
 
 fn first(head: &[u8], spans: &[Span], name: &str) -> Option<Piece> {

@@ -25,7 +25,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A login as it came. A header that was not sent is `None`; one sent without a value is `Some("")`.
+/// A login as it came. A header that was not sent is `None`; an empty one says as little.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Credentials {
     /// The name.

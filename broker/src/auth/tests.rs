@@ -103,12 +103,17 @@ fn half_a_login_always_fails() {
 
 #[test]
 fn anonymous_clients_are_let_in_only_where_allowed_and_only_on_loopback_listeners() {
-    let nobody = Credentials::default();
-    assert_eq!(door(None).verify(seconds(0), Peer::local(), &nobody).unwrap_err(), Denied::Anonymous);
+    for nobody in [Credentials::default(), login("", "")] {
+        anonymous_clients_are_let_in_only_where_allowed(&nobody);
+    }
+}
+
+fn anonymous_clients_are_let_in_only_where_allowed(nobody: &Credentials) {
+    assert_eq!(door(None).verify(seconds(0), Peer::local(), nobody).unwrap_err(), Denied::Anonymous);
     let open = door(Some(rights("anonymous", &[("/topic/**", &[Action::Read])], &[])));
     let behind_proxy = Peer { on_loopback: false, ..Peer::local() };
-    assert_eq!(open.verify(seconds(0), behind_proxy, &nobody).unwrap_err(), Denied::Anonymous);
-    let grants = open.verify(seconds(0), Peer::local(), &nobody).unwrap();
+    assert_eq!(open.verify(seconds(0), behind_proxy, nobody).unwrap_err(), Denied::Anonymous);
+    let grants = open.verify(seconds(0), Peer::local(), nobody).unwrap();
     assert!(grants.may(Action::Read, &DestinationName::parse("/topic/news", "").unwrap()));
     assert!(!grants.may(Action::Read, &queue("mail")));
 }

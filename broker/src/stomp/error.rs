@@ -57,6 +57,10 @@ pub(super) enum Fault {
     DuplicateTransaction,
     #[error("no such transaction")]
     UnknownTransaction,
+    #[error("frame not complete in time")]
+    FrameTimeout,
+    #[error("{0}")]
+    Transport(String),
     #[error("too many transactions")]
     TooManyTransactions { limit: usize },
     #[error("too many frames in a transaction")]
@@ -82,6 +86,8 @@ impl Fault {
             Fault::NoHeartBeat { .. } => "no-heart-beat",
             Fault::Idle { .. } => "idle",
             Fault::Malformed(error) => error.kind.code(),
+            Fault::FrameTimeout => "frame-timeout",
+            Fault::Transport(_) => "transport",
             Fault::MissingHeader { .. } => "missing-header",
             Fault::BadHeader { .. } => "bad-header",
             Fault::BadDestination(_) => "bad-destination",
@@ -117,6 +123,8 @@ impl Fault {
                 format!("This server gives up after {} of silence; heart-beats would tell it to wait.", words(*limit))
             }
             Fault::Malformed(_) => "The connection cannot go on behind a broken frame.".into(),
+            Fault::FrameTimeout => "A frame that has begun has to arrive without long pauses.".into(),
+            Fault::Transport(_) => "The connection cannot go on behind it.".into(),
             Fault::MissingHeader { header, .. } => format!("The header {header} is required here."),
             Fault::BadHeader { expected, .. } => format!("Expected is {expected}."),
             Fault::BadDestination(error) => format!("The reason: {error}."),

@@ -70,3 +70,12 @@ pub struct Farewell {
     /// Whether it makes sense to wait for the peer to read and close. Not if it is thought dead.
     pub linger: bool,
 }
+
+impl Farewell {
+    /// The client said goodbye: nothing went wrong.
+    pub fn is_goodbye(&self) -> bool {
+        self.code == Farewell::GOODBYE
+    }
+
+    pub(super) const GOODBYE: &str = "disconnect";
+}

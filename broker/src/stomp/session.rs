@@ -99,6 +99,16 @@ impl Session {
         self.fail(None, &Fault::Malformed(error.clone()));
     }
 
+    /// A frame has begun and does not end.
+    pub fn unfinished(&mut self, _now: Now) {
+        self.fail(None, &Fault::FrameTimeout);
+    }
+
+    /// The peer broke a rule of what carries the frames; `words` are fit for its eyes.
+    pub fn violated(&mut self, _now: Now, words: String) {
+        self.fail(None, &Fault::Transport(words));
+    }
+
     /// The login has been checked.
     pub fn authenticated(&mut self, now: Now, outcome: Result<Grants, Denied>) {
         let State::Authenticating { hello, .. } = &self.state else { return };
@@ -225,7 +235,7 @@ impl Session {
         self.outputs.extend(receipt.map(Output::Promise));
         self.state = State::Over;
         let words = "the client disconnected".to_owned();
-        self.outputs.push_back(Output::Close(Farewell { error: None, code: "disconnect", words, linger: true }));
+        self.outputs.push_back(Output::Close(Farewell { error: None, code: Farewell::GOODBYE, words, linger: true }));
     }
 
     fn fail(&mut self, receipt: Option<&Receipt>, fault: &Fault) {

@@ -34,7 +34,7 @@ fn our_headers_come_first_and_the_users_follow_in_order() {
 fn in_auto_mode_there_is_no_ack_header() {
     // 74
     for version in ["1.0", "1.1", "1.2"] {
-        let heard = reading(version, "auto").gets(&delivery(1, 7), HEAD, "x");
+        let heard = reading(version, "auto").gets(&Delivery { auto: true, ..delivery(1, 7) }, HEAD, "x");
         assert!(heard.contains("\nmessage-id:7\n") && !heard.contains("\nack:"), "{heard}");
     }
 }

@@ -131,3 +131,14 @@ fn receipts_are_answered_on_every_frame() {
         assert_eq!(heard, format!("RECEIPT\nreceipt-id:{number}\n\n^@\n"), "{frame}");
     }
 }
+
+#[test]
+fn a_frame_that_does_not_end_and_a_broken_carrier_are_errors_too() {
+    // SECURITY 6: frame completion
+    let mut client = Client::speaking("1.2");
+    client.session.unfinished(client.now);
+    assert!(client.hears().contains("\ncode:frame-timeout\n"));
+    let mut client = Client::speaking("1.2");
+    client.session.violated(client.now, "a WebSocket message is too long".into());
+    assert!(client.hears().starts_with("ERROR\nmessage:a WebSocket message is too long\ncode:transport\n"));
+}

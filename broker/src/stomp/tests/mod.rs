@@ -220,6 +220,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         subscription: SubscriptionId(subscription),
         number: 1,
         message: MessageId::from_bits(message),
+        auto: false,
         held_twice: false,
         attempt: 1,
         redelivered: false,

@@ -1,6 +1,6 @@
 //! Prefetch under each of its names.
 
-use super::{Client, facts};
+use super::Client;
 use crate::model::Credit;
 use crate::stomp::Options;
 
@@ -64,25 +64,11 @@ fn a_large_wish_is_cut() {
 }
 
 #[test]
-fn automatic_subscriptions_and_topics_have_a_fixed_amount() {
+fn automatic_subscriptions_have_a_fixed_amount_and_topics_what_they_ask_for() {
     let mut client = Client::speaking("1.2");
     client.says(&subscribe("prefetch:1\n"));
     assert_eq!(client.subscribed().credit, Options::default().auto_credit);
     client.says("SUBSCRIBE\nid:2\ndestination:/topic/a\nack:client\nprefetch:1\n\n^@");
-    assert_eq!(client.subscribed().credit, Options::default().auto_credit);
-}
-
-#[test]
-fn what_all_subscriptions_of_a_connection_may_hold_is_bounded() {
-    // SECURITY 6
-    let options = Options { unacked_per_connection: 250, ..Options::default() };
-    let mut client = Client::with(options, facts()).connect("1.2");
-    let mut granted = Vec::new();
-    for id in 1..=4 {
-        client.says(&format!("SUBSCRIBE\nid:{id}\ndestination:/queue/a\nack:client\n\n^@"));
-        granted.push(client.subscribed().credit.messages);
-    }
-    assert_eq!(granted, [100, 100, 50, 1]);
-    client.says("UNSUBSCRIBE\nid:1\n\n^@SUBSCRIBE\nid:5\ndestination:/queue/a\nack:client\n\n^@");
-    assert_eq!(client.subscribed().credit.messages, 99);
+    assert_eq!(client.subscribed().credit.messages, 1);
+    assert_eq!(Client::speaking("1.2").fails_with(&subscribe("prefetch:x\n")), "bad-header");
 }

@@ -2,6 +2,7 @@
 
 use super::{Client, Right, all_but, delivery};
 use crate::model::AckMode;
+use crate::model::Delivery;
 use crate::model::DestinationKind;
 use crate::model::Request;
 use crate::model::SubscriptionId;
@@ -33,7 +34,8 @@ fn the_answer_comes_with_the_name_that_was_asked_for() {
     // Row 34
     let mut client = Client::speaking("1.2");
     client.says(ASK);
-    let heard = client.gets(&delivery(1, 9), "destination:/remote-temp-queue/Tok3n.r\n", "4");
+    let heard =
+        client.gets(&Delivery { auto: true, ..delivery(1, 9) }, "destination:/remote-temp-queue/Tok3n.r\n", "4");
     assert!(heard.starts_with("MESSAGE\nsubscription:/temp-queue/r\nmessage-id:9\ncontent-length:1\n"), "{heard}");
     assert!(heard.contains("\ndestination:/remote-temp-queue/Tok3n.r\n"), "{heard}");
 }

@@ -74,7 +74,6 @@ pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
         heart_beat_min: config.heart_beat.min,
         heart_beat_max: config.heart_beat.max,
         subscriptions_per_connection: limits.subscriptions as usize,
-        unacked_per_connection: limits.unacked,
         credit: Credit { messages: limits.prefetch_messages, bytes: limits.prefetch_bytes },
         transactions: limits.transactions as usize,
         transaction_frames: limits.transaction_frames as usize,

@@ -1,28 +1,29 @@
-//! The broker program.
-#![expect(clippy::print_stdout, reason = "stand-in")]
-use kolejka::config::{Argument, Disk, Loaded, Sources};
-use kolejka::server::Server;
+//! The program: reads the command line, and either serves or carries out one command.
 
-fn main() {
-    let mut arguments = Vec::new();
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        match (word.as_str(), words.next()) {
-            ("--data", Some(value)) => arguments.push(Argument::Data(value.into())),
-            ("--listen", Some(value)) => arguments.push(Argument::Listen(value)),
-            _ => {}
-        }
-    }
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
-    let sources = Sources { arguments, ..Sources::default() };
-    let config = Loaded::from_sources(&sources, &Disk).expect("a configuration").config;
-    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let outcome = runtime.block_on(async {
-        let server = Server::start(&config)?;
-        println!("{}", server.banner());
-        server.run(|| None).await
-    });
-    if let Err(error) = outcome {
-        println!("{error}");
+mod args;
+mod command;
+mod logging;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Arguments, Command, Config, User};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command {
+        None => command::serve(&arguments.serve),
+        Some(Command::Pub(publish)) => command::publish(&publish),
+        Some(Command::Sub(subscribe)) => command::subscribe(&subscribe),
+        Some(Command::Config(Config::Check(file))) => command::check_config(file.file),
+        Some(Command::Config(Config::Show(file))) => command::show_config(file.file),
+        Some(Command::Config(Config::Docs)) => command::print(&kolejka::config::reference_page()),
+        Some(Command::Config(Config::Init)) => command::print(&kolejka::config::commented_file()),
+        Some(Command::User(User::Hash(hash))) => command::hash_password(&hash),
+    };
+    match outcome {
+        Ok(status) => status.into(),
+        Err(failure) => failure.report().into(),
     }
 }

@@ -156,8 +156,7 @@ fn cpu_seconds(pid: u32) -> Outcome<f64> {
 fn plan() -> Outcome<Plan> {
     let mut words = env::args().skip(1);
     let address = words.next().ok_or("usage: measure ADDRESS [--pid PID] [--messages N] [--size N] [--pairs N] …")?;
-    let mut plan =
-        Plan { address, pid: None, messages: 100_000, size: 1024, pairs: 2, window: 256, transient: false };
+    let mut plan = Plan { address, pid: None, messages: 100_000, size: 1024, pairs: 2, window: 256, transient: false };
     while let Some(word) = words.next() {
         if word == "--transient" {
             plan.transient = true;

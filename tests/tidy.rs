@@ -24,7 +24,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "auth", "destination", "engine", "journal", "stomp", "transport", "connection"]),
     ("server", &["*"]),
     ("args", &["config"]),
-    ("command", &["args", "config", "auth"]),
+    ("logging", &[]),
+    ("command", &["args", "logging"]),
     ("main", &["*"]),
     ("lib", &["*"]),
 ];
@@ -37,7 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["transport", "server"]),
     ("tokio_rustls", &["transport"]),
     ("tokio_tungstenite", &["transport"]),
-    ("rustix", &["journal", "transport"]),
+    ("rustix", &["journal", "transport", "command"]),
     ("argon2", &["auth"]),
     ("serde", &["config", "command"]),
     ("toml", &["config", "command"]),

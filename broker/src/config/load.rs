@@ -139,7 +139,7 @@ impl Loaded {
                     Origin::File(span) => span.start,
                     _ => usize::MAX,
                 });
-                Err(ConfigError { file, text, problems })
+                Err(ConfigError { file, text: masked(&text, &settings), problems })
             }
         }
     }
@@ -165,6 +165,33 @@ impl Default for Config {
             shutdown_timeout: shutdown_timeout(&nothing.root),
         }
     }
+}
+
+/// The text without the passwords that may stand in it, since it is shown to explain what is wrong. Octets keep their
+/// places.
+fn masked(text: &str, settings: &Settings) -> String {
+    let mut octets = text.as_bytes().to_vec();
+    let mut mask = |span: std::ops::Range<usize>| {
+        if let Some(octets) = octets.get_mut(span) {
+            octets.iter_mut().filter(|octet| !octet.is_ascii_whitespace()).for_each(|octet| *octet = b'*');
+        }
+    };
+    for user in &settings.users {
+        if let Some(Origin::File(span)) = user.written("user.password") {
+            mask(span.clone());
+        }
+    }
+    // What was not understood may still be one.
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((name, value)) = line.split_once('=')
+            && name.trim() == "password"
+        {
+            mask(start + line.len() - value.len()..start + line.len());
+        }
+        start += line.len();
+    }
+    String::from_utf8(octets).unwrap_or_default()
 }
 
 fn gather(sources: &Sources, problems: &mut Vec<Problem>) -> Settings {

@@ -29,3 +29,4 @@ pub use place::{DEFAULT_FILE, Home, data_directory};
 pub use policy::PolicyConfig;
 pub use problem::{ConfigError, Origin, Problem};
 pub use reference::{commented_file, reference_page};
+pub use units::parse_duration;

@@ -18,7 +18,7 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 /// Reads a duration such as `250ms`, `30s`, `1h 30min` or `3d`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if is_bare(text) {
         return Err(format!("a duration needs a unit: \"{0}ms\", \"{0}s\", \"{0}min\" or \"{0}h\"", text.trim()));
     }

@@ -8,15 +8,15 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use kolejka::config::Loaded;
+use kolejka::config::Config as Settings;
 
-use args::{Arguments, Command, Config, User};
-use command::{Failure, Status};
+use crate::args::{Arguments, Command, Config, Serve, User};
+use crate::command::{Failure, Status};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
-        None => command::load(&arguments.serve).and_then(serve),
+        None => serve(&arguments.serve),
         Some(Command::Pub(publish)) => command::publish(&publish),
         Some(Command::Sub(subscribe)) => command::subscribe(&subscribe),
         Some(Command::Config(Config::Check(file))) => command::check_config(file.file),
@@ -32,9 +32,15 @@ fn main() -> ExitCode {
 }
 
 /// Serves until told to stop.
-fn serve(loaded: Loaded) -> Result<Status, Failure> {
-    logging::start(&loaded.config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
-    // THE LEAD: the one call site of the server goes here, such as `kolejka::server::run(loaded.config)`.
-    let _ = loaded;
+fn serve(arguments: &Serve) -> Result<Status, Failure> {
+    let config = command::load(arguments)?.config;
+    logging::start(&config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
+    let reload = || command::load(arguments).map(|loaded| loaded.config);
+    run(config, &reload)
+}
+
+/// THE LEAD: the one call site of the server. `reload` reads everything again, for SIGHUP; its failure says why not.
+fn run(config: Settings, reload: &dyn Fn() -> Result<Settings, Failure>) -> Result<Status, Failure> {
+    let _ = (config, reload);
     Ok(Status::Done)
 }

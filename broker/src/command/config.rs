@@ -25,8 +25,8 @@ pub(crate) fn load(serve: &Serve) -> Result<Loaded, Failure> {
         arguments,
         home: home(),
     };
-    let loaded =
-        Loaded::from_sources(&sources, &Disk).map_err(|error| Failure::new(Status::BadConfig, report::paint(&error)))?;
+    let loaded = Loaded::from_sources(&sources, &Disk)
+        .map_err(|error| Failure::new(Status::BadConfig, report::paint(&error)))?;
     logging::filter(&loaded.config.log.level).map_err(|text| Failure::new(Status::BadConfig, text))?;
     Ok(loaded)
 }
@@ -72,9 +72,5 @@ fn read_file(named: Option<&Path>) -> Result<Option<(PathBuf, String)>, Failure>
 
 fn home() -> Home {
     let path = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    Home {
-        is_root: rustix::process::geteuid().is_root(),
-        data_home: path("XDG_DATA_HOME"),
-        home: path("HOME"),
-    }
+    Home { is_root: rustix::process::geteuid().is_root(), data_home: path("XDG_DATA_HOME"), home: path("HOME") }
 }

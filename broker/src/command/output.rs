@@ -13,7 +13,9 @@ pub(crate) fn print(text: &str) -> Result<Status, Failure> {
 /// Prints octets as they are. A reader who went away (`| head`) is no failure of ours, but the end of what there is to do.
 pub(super) fn print_octets(octets: &[u8]) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    out.write_all(octets).and_then(|()| out.flush()).map_err(|error| Failure::new(Status::Io, format!("cannot print: {error}")))
+    out.write_all(octets)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::new(Status::Io, format!("cannot print: {error}")))
 }
 
 /// Says something beside the result.
@@ -28,7 +30,8 @@ pub(super) fn printable(text: &str, keep_lines: bool) -> String {
     for character in text.chars() {
         let is_kept = keep_lines && matches!(character, '\n' | '\t');
         // Characters that turn the direction of writing can make one text look like another.
-        let is_turning = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let is_turning =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if (character.is_control() && !is_kept) || is_turning {
             shown.extend(character.escape_default());
         } else {

@@ -77,7 +77,8 @@ fn message(arguments: &Publish, number: u64, body: &Bytes) -> Frame {
 
 /// What happened, in one line. Only what a receipt promised is called stored.
 fn summary(arguments: &Publish, octets: usize, receipt: Option<&Frame>, took: Duration) -> String {
-    let header = |wanted: &str| arguments.header.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let header =
+        |wanted: &str| arguments.header.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let is_queue = arguments.destination.starts_with("/queue/") || !arguments.destination.starts_with('/');
     let is_durable = is_queue && header("persistent") != Some("false");
     let mut parts = vec![if receipt.is_some() && is_durable { "stored".to_owned() } else { "sent".to_owned() }];

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 
 use miette::{
-    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, NamedSource, Report, SourceCode,
-    SourceSpan, SpanContents,
+    GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, MietteError, NamedSource, Report,
+    SourceCode, SourceSpan, SpanContents,
 };
 
 use kolejka::config::{ConfigError, Origin, Problem};
@@ -17,9 +17,12 @@ const WIDTH: usize = 100;
 
 /// All faults, one picture each.
 pub(super) fn paint(error: &ConfigError) -> String {
-    let theme =
-        if io::stderr().is_terminal() && logging::colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_primary_span_start().with_links(false);
+    let theme = if io::stderr().is_terminal() && logging::colours() {
+        GraphicalTheme::unicode()
+    } else {
+        GraphicalTheme::unicode_nocolor()
+    };
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
     let mut picture = String::new();
     for problem in &error.problems {
         let report = report(error, problem);
@@ -39,7 +42,8 @@ fn report(error: &ConfigError, problem: &Problem) -> Report {
     let mut diagnostic = MietteDiagnostic::new(message).with_code("kolejka::config");
     let mut help: Vec<&str> = Vec::new();
     if let Origin::File(span) = &problem.origin {
-        diagnostic = diagnostic.with_label(LabeledSpan::new_primary_with_span(problem.label.clone(), first_line(error, span)));
+        diagnostic =
+            diagnostic.with_label(LabeledSpan::new_primary_with_span(problem.label.clone(), first_line(error, span)));
     } else {
         help.extend(problem.label.as_deref());
     }
@@ -57,7 +61,7 @@ fn first_line(error: &ConfigError, span: &std::ops::Range<usize>) -> std::ops::R
     span.start..span.start + line.len()
 }
 
-/// Shows the lines of a fault and no others: neighbours help little, and may be nobody's business.
+/// For any context, shows the lines of a fault and no others: neighbours help little, and may be nobody's business.
 #[derive(Debug)]
 struct WholeLines(NamedSource<String>);
 
@@ -65,13 +69,18 @@ impl SourceCode for WholeLines {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,
-        _before: usize,
-        _after: usize,
+        before: usize,
+        after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        if before == 0 && after == 0 {
+            // Asked for the line and column of the fault, not for what to show.
+            return self.0.read_span(span, 0, 0);
+        }
         let text = self.0.inner().as_str();
         let (begin, end) = (span.offset().min(text.len()), (span.offset() + span.len()).min(text.len()));
         let first = text.as_bytes()[..begin].iter().rposition(|octet| *octet == b'\n').map_or(0, |place| place + 1);
-        let last = text.as_bytes()[end..].iter().position(|octet| *octet == b'\n').map_or(text.len(), |place| end + place);
+        let last =
+            text.as_bytes()[end..].iter().position(|octet| *octet == b'\n').map_or(text.len(), |place| end + place);
         self.0.read_span(&(first..last).into(), 0, 0)
     }
 }

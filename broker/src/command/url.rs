@@ -42,7 +42,8 @@ impl BrokerUrl {
         let rest = rest.strip_suffix('/').unwrap_or(rest);
         let (user, place) = rest.rsplit_once('@').map_or((None, rest), |(user, place)| (Some(user), place));
         let (host, port) = split_port(place)?;
-        let (login, passcode) = match user.map(|user| user.split_once(':').map_or((user, None), |(l, p)| (l, Some(p)))) {
+        let (login, passcode) = match user.map(|user| user.split_once(':').map_or((user, None), |(l, p)| (l, Some(p))))
+        {
             Some((login, passcode)) => (Some(decode(login)?), passcode.map(decode).transpose()?),
             None => (None, None),
         };

@@ -3,6 +3,7 @@
 import itertools
 import os
 import queue
+from urllib.parse import urlsplit
 
 import stomp
 from stomp.adapter.ws import WSStompConnection
@@ -27,12 +28,11 @@ class Peer(stomp.ConnectionListener):
     def __init__(self, version, heart_beat=(0, 0)):
         self.version = version
         self.messages, self.receipts, self.errors, self.ends = queue.Queue(), queue.Queue(), queue.Queue(), queue.Queue()
-        self.session, self.timed_out = {}, False
+        self.sessions, self.timed_out = queue.Queue(), False
         self.connection = self._connection(heart_beat)
         self.connection.set_listener("peer", self)
-        self.connection.connect(
-            os.environ.get("KOLEJKA_LOGIN"), os.environ.get("KOLEJKA_PASSCODE"), wait=True
-        )
+        self.connection.connect(os.environ.get("KOLEJKA_LOGIN"), os.environ.get("KOLEJKA_PASSCODE"))
+        self.session = self.sessions.get(timeout=PATIENCE_SECONDS)
 
     def _connection(self, heart_beat):
         common = {"reconnect_attempts_max": 1, "auto_decode": False, "try_loopback_connect": False}
@@ -43,9 +43,10 @@ class Peer(stomp.ConnectionListener):
             return stomp.StompConnection11(address(), **common)
         if self.version == "1.2":
             return stomp.StompConnection12(address(), **common)
+        url = urlsplit(os.environ["KOLEJKA_WS"])
         return WSStompConnection(
-            address(),
-            ws_path="/ws",
+            [(url.hostname, url.port)],
+            ws_path=url.path,
             binary_mode=self.version == "binary WebSocket",
             header={"Sec-WebSocket-Protocol": "v12.stomp"},
             **common,
@@ -54,7 +55,7 @@ class Peer(stomp.ConnectionListener):
     # what stomp.py calls
 
     def on_connected(self, frame):
-        self.session = dict(frame.headers)
+        self.sessions.put(dict(frame.headers))
 
     def on_message(self, frame):
         self.messages.put(frame)

@@ -39,6 +39,10 @@ class Broker:
         return self
 
     def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Ends the process if there is one, and forgets data that was only for this test."""
         self.kill()
         if self._own:
             self._own.cleanup()

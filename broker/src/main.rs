@@ -8,15 +8,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use kolejka::config::Config as Settings;
-
-use crate::args::{Arguments, Command, Config, Serve, User};
-use crate::command::{Failure, Status};
+use args::{Arguments, Command, Config, User};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
-        None => serve(&arguments.serve),
+        None => command::serve(&arguments.serve),
         Some(Command::Pub(publish)) => command::publish(&publish),
         Some(Command::Sub(subscribe)) => command::subscribe(&subscribe),
         Some(Command::Config(Config::Check(file))) => command::check_config(file.file),
@@ -29,18 +26,4 @@ fn main() -> ExitCode {
         Ok(status) => status.into(),
         Err(failure) => failure.report().into(),
     }
-}
-
-/// Serves until told to stop.
-fn serve(arguments: &Serve) -> Result<Status, Failure> {
-    let config = command::load(arguments)?.config;
-    logging::start(&config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
-    let reload = || command::load(arguments).map(|loaded| loaded.config);
-    run(config, &reload)
-}
-
-/// THE LEAD: the one call site of the server. `reload` reads everything again, for SIGHUP; its failure says why not.
-fn run(config: Settings, reload: &dyn Fn() -> Result<Settings, Failure>) -> Result<Status, Failure> {
-    let _ = (config, reload);
-    Ok(Status::Done)
 }

@@ -5,6 +5,7 @@ mod config;
 mod output;
 mod publish;
 mod report;
+mod serve;
 mod status;
 mod subscribe;
 mod url;
@@ -13,9 +14,9 @@ mod user;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use config::{check_config, load, show_config};
+pub(crate) use config::{check_config, show_config};
 pub(crate) use output::print;
 pub(crate) use publish::publish;
-pub(crate) use status::{Failure, Status};
+pub(crate) use serve::serve;
 pub(crate) use subscribe::subscribe;
 pub(crate) use user::hash_password;

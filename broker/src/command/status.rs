@@ -15,8 +15,12 @@ pub(crate) enum Status {
     No = 1,
     /// The command line makes no sense; also what the parser of arguments ends with.
     Usage = 2,
+    /// Durable data are damaged.
+    Damaged = 65,
     /// The broker cannot be reached, or what is there is none.
     Unreachable = 69,
+    /// A port or a file cannot be made.
+    CannotCreate = 73,
     /// Something could not be read or written.
     Io = 74,
     /// Out of time; it may work later.
@@ -65,6 +69,7 @@ impl From<ClientError> for Failure {
         let status = match &error {
             ClientError::Unreachable { .. } | ClientError::Closed | ClientError::NotStomp { .. } => Status::Unreachable,
             ClientError::Refused { .. } => Status::Refused,
+            ClientError::Error { code: Some(code), .. } if code == "forbidden" => Status::Refused,
             ClientError::Error { .. } => Status::No,
             ClientError::TimedOut => Status::TimedOut,
             ClientError::Interrupted => Status::Interrupted,

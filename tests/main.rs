@@ -1,0 +1,4 @@
+//! The tests of the whole, in one binary that links once.
+
+mod conformance;
+mod engine_model;

@@ -25,8 +25,10 @@ use crate::model::AckMode;
 use crate::model::Action;
 use crate::model::DestinationName;
 use crate::model::Now;
+use crate::model::Outcome;
 use crate::model::Publish;
 use crate::model::Request;
+use crate::model::Settle;
 use crate::model::Subscribe;
 use crate::model::SubscriptionId;
 
@@ -216,10 +218,17 @@ impl Client {
         Ok(())
     }
 
-    /// What was delivered stays with the client, to be acknowledged again.
+    /// What was delivered stays with the client, to be acknowledged again; unless it says `redeliver:true`: then what the
+    /// transaction acknowledged goes back, uncounted.
     fn abort(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        names::check_abort(&frame.headers)?;
-        self.transactions.end(required(frame, TRANSACTION)?)?;
+        let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
+        if frame.headers.get("redeliver") == Some("true") {
+            for action in actions {
+                if let Action::Settle(settle) = action {
+                    turn.ask_before(Request::Settle(Settle { outcome: Outcome::Release, ..settle }));
+                }
+            }
+        }
         turn.promise();
         Ok(())
     }

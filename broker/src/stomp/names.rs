@@ -198,11 +198,6 @@ pub(super) fn check_nack(headers: &Headers) -> Result<(), Fault> {
     check(headers, &UNSUPPORTED_IN_NACK)
 }
 
-/// The same for ABORT: deliveries stay with the client, and cannot be sent back by it yet.
-pub(super) fn check_abort(headers: &Headers) -> Result<(), Fault> {
-    check(headers, &[("redeliver", Ask::True)])
-}
-
 fn check<'a>(headers: &Headers, list: impl IntoIterator<Item = &'a (&'static str, Ask)>) -> Result<(), Fault> {
     list.into_iter().try_for_each(|(header, ask)| match headers.get(header) {
         Some(value) => ask.refuse(header, value),

@@ -117,7 +117,7 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        let routing = Routing::parse("destination-type", frame.headers.get("destination-type"))?;
+        let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
         let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
@@ -149,7 +149,7 @@ impl Client {
             id => id,
         };
         let mode = understand::ack_mode(frame)?;
-        let routing = Routing::parse("subscription-type", frame.headers.get("subscription-type"))?;
+        let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let to = self.gate.readable(written, routing)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
@@ -168,8 +168,7 @@ impl Client {
         let ended = match (frame.headers.get(ID), frame.headers.get(DESTINATION)) {
             (Some(id), _) => self.subscriptions.remove_id(id)?,
             (None, Some(text)) => {
-                let header = "subscription-type";
-                let to = self.gate.any(text, Routing::parse(header, frame.headers.get(header))?)?;
+                let to = self.gate.any(text, Routing::of(text, &frame.headers, "subscription-type")?)?;
                 self.subscriptions.remove_destination(&to)?
             }
             (None, None) => return Err(missing(frame, ID)),

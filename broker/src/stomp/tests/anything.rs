@@ -92,7 +92,7 @@ proptest! {
             let over = client.session.is_over();
             let asked = client.asked.len();
             let receipt = if wants { format!("receipt:{number}\n") } else { String::new() };
-            let lines: String = headers.iter().map(|header| format!("{header}\n")).collect();
+            let lines = headers.iter().flat_map(|header| [header, "\n"]).collect::<String>();
             let answers = heard(&client.says(&format!("{command}\n{receipt}{lines}\n^@")));
             let wanted = wants.then_some(number);
             if over {

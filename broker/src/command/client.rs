@@ -1,9 +1,11 @@
 //! A STOMP client for the command line: one connection, frames out and in, heart-beats. Speaks to any STOMP broker.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use kolejka_codec::escape::unescape;
 use kolejka_codec::header::names;
 use kolejka_codec::{Command, Decoder, Ending, Frame, Item, Limits, Version, encode};
 use thiserror::Error;
@@ -101,7 +103,11 @@ impl Client {
         client.say(&hello(url)).await?;
         let answer = match client.hear(Some(now + CONNECT_TIMEOUT)).await {
             Ok(frame) => frame,
-            Err(ClientError::Error { message }) => return Err(ClientError::Refused { message }),
+            Err(ClientError::Error { message }) => {
+                // Before a version is agreed the broker may have spelled it in any of them.
+                let spelled = unescape(&message, Version::V1_2).map(Cow::into_owned);
+                return Err(ClientError::Refused { message: spelled.unwrap_or(message) });
+            }
             Err(ClientError::NotStomp { cause, .. }) => {
                 return Err(ClientError::NotStomp { place: url.to_string(), cause });
             }

@@ -99,7 +99,7 @@ pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
         line_bytes: frames.line_bytes.min(login),
         // CONNECT has no body; a little room lets the session say so.
         body_bytes: frames.body_bytes.min(1024),
-        ..frames.clone()
+        ..frames
     };
     Arc::new(connection::Options {
         stranger_limits,

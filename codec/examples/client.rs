@@ -1,4 +1,4 @@
-//! A client in one page: sends a message to a queue of a broker on this machine, takes one from it and acknowledges it.
+//! A client in one page: sends a message to a queue of a broker, takes one from it and acknowledges it.
 //!
 //! `cargo run -p kolejka-codec --example client -- 127.0.0.1:61613`
 
@@ -28,7 +28,7 @@ impl Client {
         loop {
             match self.decoder.decode(&mut self.buffer)? {
                 Some(Item::Frame(frame)) if frame.command == wanted => return Ok(frame),
-                Some(Item::Frame(frame)) => return Err(format!("{wanted} was expected, but came {frame:?}").into()),
+                Some(Item::Frame(frame)) => return Err(format!("{wanted} was expected, not {frame:?}").into()),
                 Some(Item::HeartBeat) => {}
                 None => match self.stream.read(&mut octets)? {
                     0 => return Err("the broker closed the connection".into()),
@@ -43,22 +43,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stream = TcpStream::connect(std::env::args().nth(1).as_deref().unwrap_or("127.0.0.1:61613"))?;
     let decoder = Decoder::new(Limits::default());
     let mut client = Client { stream, decoder, buffer: BytesMut::new(), version: Version::V1_0 };
-    client.say(&Frame::new(Command::Connect).header("accept-version", "1.1,1.2").header("host", "localhost"))?;
-    let connected = client.hear(Command::Connected)?;
-    client.version = Version::negotiate(connected.headers.get("version")).ok_or("no common version")?;
+    client.say(&Frame::new(Command::Connect).header("accept-version", "1.2").header("host", "localhost"))?;
+    client.hear(Command::Connected)?;
+    client.version = Version::V1_2;
     client.decoder.set_version(client.version);
 
-    let queue = "/queue/hello";
-    client.say(&Frame::new(Command::Send).header("destination", queue).header("receipt", "1").body("hello"))?;
+    let on_queue = |command| Frame::new(command).header("destination", "/queue/hello");
+    client.say(&on_queue(Command::Send).header("receipt", "sent").body("hello\n"))?;
     client.hear(Command::Receipt)?;
-    let subscribe = Frame::new(Command::Subscribe).header("id", "0").header("destination", queue);
-    client.say(&subscribe.header("ack", "client-individual"))?;
+    client.say(&on_queue(Command::Subscribe).header("id", "0").header("ack", "client"))?;
     let message = client.hear(Command::Message)?;
-    let token = message.headers.get("ack").or(message.headers.get("message-id")).ok_or("nothing to acknowledge")?;
-    client
-        .say(&Frame::new(Command::Ack).header("id", token).header("subscription", "0").header("message-id", token))?;
-    client.say(&Frame::new(Command::Disconnect).header("receipt", "2"))?;
+    client.say(&Frame::new(Command::Ack).header("id", message.headers.get("ack").unwrap_or_default()))?;
+    client.say(&Frame::new(Command::Disconnect).header("receipt", "bye"))?;
     client.hear(Command::Receipt)?;
-    stdout().write_all(&message.body)?;
-    Ok(())
+    Ok(stdout().write_all(&message.body)?)
 }

@@ -7,11 +7,12 @@ use bytes::BytesMut;
 
 use crate::command::Command;
 use crate::error::{DecodeError, DecodeErrorKind, Fault};
-use crate::escape::{Escapes, Undefined, unescape_in_place};
+use crate::escape::Undefined;
 use crate::frame::Frame;
-use crate::header::{Headers, Piece, Span, names};
+use crate::head;
+use crate::head::{BodyExtent, Head, Rules};
+use crate::header::Headers;
 use crate::limits::Limits;
-use crate::parser;
 use crate::scanner::{HeadExtent, HeadScanner};
 use crate::search;
 use crate::version::Version;
@@ -51,17 +52,6 @@ struct Open {
     command: Command,
     headers: Headers,
     body: BodyExtent,
-}
-
-/// Where a body ends.
-#[derive(Clone, Copy, Debug)]
-enum BodyExtent {
-    /// There is none: NUL follows at once.
-    None,
-    /// After this many octets, as `content-length` says; then NUL.
-    Counted(usize),
-    /// At the first NUL, which is not among the `looked` first octets.
-    UntilNul { looked: usize },
 }
 
 impl Decoder {
@@ -142,44 +132,15 @@ impl Decoder {
 
     /// Takes a complete head.
     fn open_frame(&mut self, extent: &HeadExtent, buffer: &mut BytesMut) -> Result<Open, Fault> {
-        let head = buffer.get_mut(..extent.len).unwrap_or_default();
-        if let Err(error) = std::str::from_utf8(head) {
-            return Err(Fault::new(DecodeErrorKind::InvalidUtf8, error.valid_up_to()));
-        }
-        let (command, mut spans) = parser::parse(head, extent.headers)?;
-        if trims_values(command, self.version, head, &spans) {
-            for span in &mut spans {
-                span.value = trimmed(head, span.value);
-            }
-        }
-        let escapes = Escapes::of(command, self.version);
-        if escapes != Escapes::None && memchr::memchr(b'\\', head).is_some() {
-            for piece in spans.iter_mut().flat_map(|span| [&mut span.name, &mut span.value]) {
-                *piece = unescaped(head, *piece, escapes, self.undefined)?;
-            }
-        }
-        let body = self.body_extent(command, head, &spans)?;
+        let octets = buffer.get_mut(..extent.len).unwrap_or_default();
+        let rules = Rules { version: self.version, undefined: self.undefined, body_bytes: self.limits.body_bytes };
+        let Head { command, spans, body } = head::read(octets, extent.headers, &rules)?;
         let headers = Headers::in_block(buffer.split_to(extent.len).freeze(), spans);
         self.taken += extent.len as u64;
         if let BodyExtent::Counted(len) = body {
-            buffer.reserve((len + 1).saturating_sub(buffer.len()).min(Decoder::GROWTH_STEP_BYTES));
+            buffer.reserve(len.saturating_add(1).saturating_sub(buffer.len()).min(Decoder::GROWTH_STEP_BYTES));
         }
         Ok(Open { command, headers, body })
-    }
-
-    /// Where the body will end. The number is checked before anything is done with it.
-    fn body_extent(&self, command: Command, head: &[u8], spans: &[Span]) -> Result<BodyExtent, Fault> {
-        let Some(value) = first(head, spans, names::CONTENT_LENGTH) else {
-            return Ok(if command.may_have_body() { BodyExtent::UntilNul { looked: 0 } } else { BodyExtent::None });
-        };
-        let limit = self.limits.body_bytes;
-        let fault = |kind| Err(Fault::new(kind, value.range().start));
-        match decimal(octets(head, value)) {
-            None => fault(DecodeErrorKind::BadContentLength),
-            Some(1..) if !command.may_have_body() => fault(DecodeErrorKind::UnexpectedBody(command)),
-            Some(actual) if actual > limit as u64 => fault(DecodeErrorKind::BodyTooLarge { limit, actual }),
-            Some(len) => Ok(BodyExtent::Counted(len as usize)),
-        }
     }
 
     /// Takes the body and its NUL, or keeps the frame open.
@@ -220,53 +181,4 @@ fn body_len(open: &mut Open, buffer: &[u8], limit: usize) -> Result<Option<usize
         Some(0) => Ok(Some(length)),
         Some(_) => Err(Fault::new(kind, length)),
     }
-}
-
-/// Whether blanks around values are no part of them: in 1.0 only. A frame that opens a connection comes before any
-/// version is settled, and says itself which one its sender means.
-fn trims_values(command: Command, version: Version, head: &[u8], spans: &[Span]) -> bool {
-    let said = match command {
-        Command::Connect | Command::Stomp => first(head, spans, names::ACCEPT_VERSION),
-        Command::Connected => first(head, spans, names::VERSION),
-        _ => return version == Version::V1_0,
-    };
-    let said = said.and_then(|piece| std::str::from_utf8(octets(head, piece)).ok());
-    // Also true if nothing is common: such a frame is only read to be refused.
-    Version::negotiate(said) <= Some(Version::V1_0)
-}
-
-fn first(head: &[u8], spans: &[Span], name: &str) -> Option<Piece> {
-    spans.iter().find(|span| octets(head, span.name) == name.as_bytes()).map(|span| span.value)
-}
-
-fn octets(head: &[u8], piece: Piece) -> &[u8] {
-    head.get(piece.range()).unwrap_or_default()
-}
-
-fn trimmed(head: &[u8], piece: Piece) -> Piece {
-    let is_blank = |octet: &&u8| matches!(octet, b' ' | b'\t');
-    let value = octets(head, piece);
-    let leading = value.iter().take_while(is_blank).count();
-    let trailing = value.iter().skip(leading).rev().take_while(is_blank).count();
-    Piece::new(piece.range().start + leading, value.len() - leading - trailing)
-}
-
-fn unescaped(head: &mut [u8], piece: Piece, escapes: Escapes, undefined: Undefined) -> Result<Piece, Fault> {
-    let start = piece.range().start;
-    let octets = head.get_mut(piece.range()).unwrap_or_default();
-    match unescape_in_place(octets, escapes, undefined) {
-        Ok(len) => Ok(Piece::new(start, len)),
-        Err(flaw) => Err(Fault::new(DecodeErrorKind::UndefinedEscape, start + flaw.at)),
-    }
-}
-
-/// One to ten decimal digits; no sign, no blanks.
-fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 10 {
-        return None;
-    }
-    digits.iter().try_fold(0, |number, digit| match digit {
-        b'0'..=b'9' => Some(number * 10 + u64::from(digit - b'0')),
-        _ => None,
-    })
 }

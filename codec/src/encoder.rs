@@ -111,13 +111,12 @@ pub fn finish(into: &mut BytesMut, ending: Ending) {
 }
 
 fn put(into: &mut BytesMut, name: &str, value: &str, escapes: Escapes, version: Version) {
-    if !can_say(name, value, escapes, version) {
-        return;
+    if can_say(name, value, escapes, version) {
+        put_escaped(name, escapes, into);
+        into.put_u8(b':');
+        put_escaped(value, escapes, into);
+        into.put_u8(b'\n');
     }
-    put_escaped(name, escapes, into);
-    into.put_u8(b':');
-    put_escaped(value, escapes, into);
-    into.put_u8(b'\n');
 }
 
 fn can_say(name: &str, value: &str, escapes: Escapes, version: Version) -> bool {

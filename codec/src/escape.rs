@@ -108,13 +108,11 @@ pub(crate) enum Undefined {
 
 pub(crate) fn put_escaped(text: &str, escapes: Escapes, into: &mut BytesMut) {
     let mut rest = text.as_bytes();
-    while let Some((at, letter)) =
-        rest.iter().enumerate().find_map(|(at, octet)| escapes.letter(*octet).map(|letter| (at, letter)))
-    {
-        let (plain, escaped) = rest.split_at(at);
+    let special = |octets: &[u8]| octets.iter().position(|octet| escapes.letter(*octet).is_some());
+    while let Some((plain, [octet, after @ ..])) = special(rest).and_then(|at| rest.split_at_checked(at)) {
         into.put_slice(plain);
-        into.put_slice(&[b'\\', letter]);
-        rest = escaped.get(1..).unwrap_or_default();
+        into.put_slice(&[b'\\', escapes.letter(*octet).unwrap_or(*octet)]);
+        rest = after;
     }
     into.put_slice(rest);
 }

@@ -38,6 +38,7 @@ pub mod escape;
 mod frame;
 #[cfg(feature = "framed")]
 mod framed;
+mod head;
 pub mod header;
 mod limits;
 mod parser;

@@ -225,7 +225,7 @@ impl World {
             for client in 0..self.clients.len() {
                 while let Some(delivery) = self.clients[client].deliveries.pop_front() {
                     moved = true;
-                    self.deliver(client, delivery);
+                    self.deliver(client, &delivery);
                 }
             }
             self.sync();
@@ -250,14 +250,14 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, client: usize, delivery: Delivery) {
+    fn deliver(&mut self, client: usize, delivery: &Delivery) {
         let content = match &delivery.payload {
             Payload::Memory(content) => content.clone(),
             Payload::Stored { position, .. } => self.stored[position.place() as usize - 1].clone(),
         };
         let (subscription, through, auto) = (delivery.subscription, delivery.number, delivery.auto);
         let peer = &mut self.clients[client];
-        peer.session.deliver(self.now, &delivery, &content, &mut peer.out);
+        peer.session.deliver(self.now, delivery, &content, &mut peer.out);
         if auto {
             self.ask(client, Request::Written { subscription, through }, None);
         }

@@ -1,6 +1,5 @@
 //! From layers to a [`Config`]: reads the sources, builds every part, reports everything that is wrong at once.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::place::{Home, beside, data_directory};
 use super::policy::{self, PolicyConfig};
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::{Section, Settings};
+use super::sources::{Argument, Files, Sources};
 use super::{document, environment, reference, user};
 
 /// Everything that can be chosen. The default is what a broker without a file has.
@@ -68,49 +68,6 @@ pub enum LogFormat {
     Json,
 }
 
-/// A setting from the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// `--data`.
-    Data(PathBuf),
-    /// One `--listen`; together they replace the listeners of the file.
-    Listen(String),
-    /// `--log-format`.
-    LogFormat(String),
-    /// `--log-level`.
-    LogLevel(String),
-}
-
-/// Where settings come from.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// The file and its text.
-    pub file: Option<(PathBuf, String)>,
-    /// All environment variables; those that are none of ours are ignored.
-    pub environment: Vec<(String, String)>,
-    /// The command line.
-    pub arguments: Vec<Argument>,
-    /// Who starts the program.
-    pub home: Home,
-}
-
-/// The files that a configuration refers to.
-pub trait Files {
-    /// The text of a file.
-    fn read(&self, path: &Path) -> io::Result<String>;
-}
-
-/// Real files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
-
-impl Files for Disk {
-    #[expect(clippy::disallowed_methods, reason = "the configuration is where files are read at start")]
-    fn read(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
-}
-
 /// A configuration, and how it came about.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -139,7 +96,7 @@ impl Loaded {
                     Origin::File(span) => span.start,
                     _ => usize::MAX,
                 });
-                Err(ConfigError { file, text, problems })
+                Err(ConfigError { file, text: masked(&text, &settings), problems })
             }
         }
     }
@@ -165,6 +122,33 @@ impl Default for Config {
             shutdown_timeout: shutdown_timeout(&nothing.root),
         }
     }
+}
+
+/// The text without the passwords that may stand in it, since it is shown to explain what is wrong. Octets keep their
+/// places.
+fn masked(text: &str, settings: &Settings) -> String {
+    let mut octets = text.as_bytes().to_vec();
+    let mut mask = |span: std::ops::Range<usize>| {
+        if let Some(octets) = octets.get_mut(span) {
+            octets.iter_mut().filter(|octet| !octet.is_ascii_whitespace()).for_each(|octet| *octet = b'*');
+        }
+    };
+    for user in &settings.users {
+        if let Some(Origin::File(span)) = user.written("user.password") {
+            mask(span.clone());
+        }
+    }
+    // What was not understood may still be one.
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        if let Some((name, value)) = line.split_once('=')
+            && name.trim() == "password"
+        {
+            mask(start + line.len() - value.len()..start + line.len());
+        }
+        start += line.len();
+    }
+    String::from_utf8(octets).unwrap_or_default()
 }
 
 fn gather(sources: &Sources, problems: &mut Vec<Problem>) -> Settings {

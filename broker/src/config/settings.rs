@@ -34,6 +34,11 @@ impl Section {
         self.values.get(key.path).cloned().or_else(|| Some((key.fallback.value()?, Origin::Default)))
     }
 
+    /// Where the value of a key was written, if it was.
+    pub(super) fn written(&self, path: &str) -> Option<&Origin> {
+        self.values.get(path).map(|(_, origin)| origin)
+    }
+
     /// Where the value of a key was written; where the table begins, if it was not.
     pub(super) fn origin(&self, path: &str) -> Origin {
         self.values.get(path).map_or_else(|| self.at.clone(), |(_, origin)| origin.clone())

@@ -1,6 +1,6 @@
 //! What was read, on its way to the engine and back.
 
-use kolejka_codec::{Item, Limits};
+use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
@@ -88,8 +88,7 @@ impl Connection {
 
     /// The client is let in: the engine gets to know it, and the small limits of strangers end.
     fn enter(&mut self) {
-        let limits: Limits = self.surroundings.options.limits.clone();
-        self.decoder.set_limits(limits);
+        self.decoder.set_limits(self.surroundings.options.limits);
         self.client = Some(self.surroundings.handle.open(self.owner.clone()));
         self.stream.admit();
         if let Some(admitted) = self.admitted.take() {

@@ -137,7 +137,7 @@ impl Connection {
             out: stream.new_burst(),
             stream,
             session,
-            decoder: Decoder::new(surroundings.options.stranger_limits.clone()),
+            decoder: Decoder::new(surroundings.options.stranger_limits),
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
@@ -197,6 +197,10 @@ impl Connection {
                 Woken::Room => self.room = None,
                 Woken::Stopping => {
                     stopping = Box::pin(std::future::pending());
+                    // That we stop is no failure of whoever holds a message.
+                    if let Some(client) = &mut self.client {
+                        client.leave_cleanly();
+                    }
                     self.session.disconnected(self.now(), Refusal::ShuttingDown);
                     self.collect().await;
                 }

@@ -559,7 +559,7 @@ fn an_idle_destination_goes_and_a_used_one_stays() {
     let id = world.deliveries(client)[0].message;
     world.ask(client, ack(id));
     world.now.monotonic += Duration::from_secs(100);
-    let mut tick = |world: &mut World| {
+    let tick = |world: &mut World| {
         world.engine.tick(world.now, &mut world.effects);
         world.absorb();
     };

@@ -74,7 +74,6 @@ pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
         heart_beat_min: config.heart_beat.min,
         heart_beat_max: config.heart_beat.max,
         subscriptions_per_connection: limits.subscriptions as usize,
-        unacked_per_connection: limits.unacked,
         credit: Credit { messages: limits.prefetch_messages, bytes: limits.prefetch_bytes },
         transactions: limits.transactions as usize,
         transaction_frames: limits.transaction_frames as usize,
@@ -100,7 +99,7 @@ pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
         line_bytes: frames.line_bytes.min(login),
         // CONNECT has no body; a little room lets the session say so.
         body_bytes: frames.body_bytes.min(1024),
-        ..frames.clone()
+        ..frames
     };
     Arc::new(connection::Options {
         stranger_limits,

@@ -23,7 +23,6 @@ use super::transaction::Transactions;
 use super::understand::{self, Sending};
 use crate::model::AckMode;
 use crate::model::Action;
-use crate::model::Credit;
 use crate::model::DestinationName;
 use crate::model::Now;
 use crate::model::Publish;
@@ -136,9 +135,7 @@ impl Client {
         }
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
-        let (id, messages) = (Some(written), credit.messages);
-        let wanted = Wanted { id, to: to.clone(), written, mode: AckMode::Auto, messages, implicit: true };
-        let id = self.subscriptions.add(wanted)?;
+        let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
         turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
         Ok(())
     }
@@ -156,21 +153,12 @@ impl Client {
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
         }
-        let credit = self.credit(frame, mode, &to)?;
-        let messages = credit.messages;
-        let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, mode, messages, implicit: false })?;
+        // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
+        let asked = credit::asked(&frame.headers, &self.options)?;
+        let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
         turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
         Ok(())
-    }
-
-    /// What the subscription gets: its wish where acknowledgements return it, a fixed amount where writing does.
-    fn credit(&self, frame: &Frame, mode: AckMode, to: &DestinationName) -> Result<Credit, Fault> {
-        let asked = credit::asked(&frame.headers, &self.options)?;
-        if mode == AckMode::Auto || !to.kind().is_queue() {
-            return Ok(self.options.auto_credit);
-        }
-        let left = self.options.unacked_per_connection.saturating_sub(self.subscriptions.unacked());
-        Ok(Credit { messages: asked.messages.min(left).max(1), ..asked })
     }
 
     /// By id, or by destination in every version: there are clients that do not keep their ids.

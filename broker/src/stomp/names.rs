@@ -209,3 +209,19 @@ fn check<'a>(headers: &Headers, list: impl IntoIterator<Item = &'a (&'static str
         None => Ok(()),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_so_that_every_row_is_found() {
+        assert!(IN_SEND.is_sorted_by(|(one, _), (next, _)| one < next));
+        for (name, meaning) in IN_SEND.iter().filter(|(_, meaning)| !matches!(meaning, Meaning::Unsupported(_))) {
+            assert_eq!(in_send(name, ""), Ok(*meaning));
+        }
+        let found = IN_SEND.iter().filter(|(name, _)| in_send(name, "1").is_err() || in_send(name, "true").is_err());
+        let asking = IN_SEND.iter().filter(|(_, meaning)| matches!(meaning, Meaning::Unsupported(_)));
+        assert_eq!(found.count(), asking.count());
+    }
+}

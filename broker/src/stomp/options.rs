@@ -21,14 +21,12 @@ pub struct Options {
     pub idle_limit: Option<Duration>,
     /// Subscriptions of one connection at a time.
     pub subscriptions_per_connection: usize,
-    /// Unacknowledged messages of one connection: what its subscriptions in client modes may hold together. Once that is
-    /// given out, further subscriptions get one message each.
-    pub unacked_per_connection: u32,
-    /// Prefetch of a subscription in a client mode that asks for none.
+    /// Prefetch of a subscription in a client mode that asks for none. What all subscriptions of a client may hold together
+    /// is the engine's to limit.
     pub credit: Credit,
     /// The most prefetch that a subscription gets, whatever it asks for.
     pub credit_limit: Credit,
-    /// What may be on its way to the kernel for an automatic subscription or one of a topic.
+    /// What may be on its way to the kernel for a subscription in auto mode.
     pub auto_credit: Credit,
     /// Open transactions of one connection.
     pub transactions: usize,
@@ -51,7 +49,6 @@ impl Default for Options {
             heart_beat_max: Duration::from_secs(300),
             idle_limit: None,
             subscriptions_per_connection: 256,
-            unacked_per_connection: 10_000,
             credit: Credit { messages: 100, bytes: 4 * MIB },
             credit_limit: Credit { messages: 10_000, bytes: 64 * MIB },
             auto_credit: Credit { messages: 1000, bytes: MIB },

@@ -18,7 +18,6 @@ use super::error::Fault;
 use super::handshake::Hello;
 use super::output::Receipt;
 use super::subscription::Subscription;
-use crate::model::AckMode;
 use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
@@ -127,7 +126,7 @@ impl Voice {
     fn delivery(self, to: &Subscription, delivery: &Delivery, into: &mut BytesMut) {
         let id = delivery.message.to_bits();
         put_number_header(into, MESSAGE_ID, id);
-        if to.mode != AckMode::Auto {
+        if !delivery.auto {
             if delivery.held_twice {
                 put_header(into, ACK, &format!("{id}-{}", to.number.0), self.version);
             } else {

@@ -1,4 +1,4 @@
-//! The subscriptions of one client: what it calls them, what the engine calls them, and how their deliveries are settled.
+//! The subscriptions of one client: what it calls them, and what the engine calls them.
 
 use bytes::BytesMut;
 use kolejka_codec::Version;
@@ -6,7 +6,6 @@ use kolejka_codec::encoder::put_header;
 use kolejka_codec::header::names::SUBSCRIPTION;
 
 use super::error::Fault;
-use crate::model::AckMode;
 use crate::model::DestinationName;
 use crate::model::SubscriptionId;
 
@@ -21,10 +20,6 @@ pub(super) struct Subscription {
     pub(super) to: DestinationName,
     /// The destination as the client wrote it.
     pub(super) written: Box<str>,
-    /// How deliveries are settled.
-    pub(super) mode: AckMode,
-    /// How many deliveries may be out; counts against the connection's limit in client modes.
-    pub(super) messages: u32,
     /// It was made for a `reply-to`, not by a SUBSCRIBE.
     pub(super) implicit: bool,
     /// The header `subscription`, encoded once.
@@ -37,8 +32,6 @@ pub(super) struct Wanted<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) to: DestinationName,
     pub(super) written: &'a str,
-    pub(super) mode: AckMode,
-    pub(super) messages: u32,
     pub(super) implicit: bool,
 }
 
@@ -83,8 +76,6 @@ impl Subscriptions {
             id: wanted.id.map(Box::from),
             to: wanted.to,
             written: wanted.written.into(),
-            mode: wanted.mode,
-            messages: wanted.messages,
             implicit: wanted.implicit,
             line: line[..].into(),
         });
@@ -132,11 +123,5 @@ impl Subscriptions {
     /// Whether there is one from there.
     pub(super) fn reads(&self, to: &DestinationName) -> bool {
         self.list.iter().any(|it| it.to == *to)
-    }
-
-    /// Deliveries that may be out and unacknowledged at a time.
-    pub(super) fn unacked(&self) -> u32 {
-        let counts = self.list.iter().filter(|it| it.mode != AckMode::Auto && it.to.kind().is_queue());
-        counts.fold(0, |sum, it| sum.saturating_add(it.messages))
     }
 }

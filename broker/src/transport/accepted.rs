@@ -2,7 +2,7 @@
 //!
 //! All of it waits for the peer, so it runs in the connection's own task, under one absolute deadline.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::listener::Door;
 use super::octets::Octets;
+use super::options::Options;
 use super::peer::{Kind, Peer, Subprotocol};
 use super::rejected::{Rejected, TLS_ALERT, farewell, http_answer, stomp_error};
 use super::sniff::{Guess, guess};
@@ -92,23 +93,30 @@ impl Accepted {
         let mut octets = BytesMut::with_capacity(SNIFF_BYTES);
         let http = sniff(&mut wire, &mut octets).await? == Guess::Http;
 
-        let options = &door.options;
-        let refusal = match () {
-            () if !tls && !options.allow_plaintext && !address.ip().is_loopback() => Some(Rejected::PlaintextForbidden),
-            () if http && !options.websocket => Some(Rejected::WebSocketForbidden),
-            () if !http && !options.stomp => Some(Rejected::StompForbidden),
-            () => None,
-        };
+        let refusal = objection(&door.options, address.ip(), tls, http);
         let peer = |kind, subprotocol| Peer { address, accepted: at, kind, tls, subprotocol };
         match (refusal, http) {
             (Some(refusal), http) => Err(turn_away(wire, http, refusal).await),
             (None, false) => Ok(Stream::octets(peer(Kind::Stomp, None), Octets::new(wire, octets))),
             (None, true) => {
                 let (wire, early, subprotocol) = upgrade_wire(wire, octets, address, &door).await?;
-                let websocket = WebSocket::new(wire, early, options);
+                let websocket = WebSocket::new(wire, early, &door.options);
                 Ok(Stream::websocket(peer(Kind::WebSocket, subprotocol), websocket))
             }
         }
+    }
+}
+
+/// What speaks against serving a peer that speaks like this.
+pub(super) fn objection(options: &Options, from: IpAddr, tls: bool, http: bool) -> Option<Rejected> {
+    if !tls && !options.allow_plaintext && !from.is_loopback() {
+        Some(Rejected::PlaintextForbidden)
+    } else if http && !options.websocket {
+        Some(Rejected::WebSocketForbidden)
+    } else if !http && !options.stomp {
+        Some(Rejected::StompForbidden)
+    } else {
+        None
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A busy connection reads up to 64 KiB at once, an idle one must cost next to nothing. So room is made only for octets
 //! that are about to come, starts small, grows when a read fills it, and is let go when the reader is about to wait with
-//! nothing left in the buffer. Kept over an idle time: at most [`IDLE_BYTES`].
+//! nothing left in the buffer. Kept over an idle time: at most [`IDLE_BYTES`]. A peer that has not logged in gets small
+//! reads only.
 
 use bytes::BytesMut;
 
@@ -12,7 +13,7 @@ pub(super) const IDLE_BYTES: usize = 8 * 1024;
 /// The largest read, in octets.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
-/// Free room below which a read is not worth its system call, in octets.
+/// Free room below which a read is not worth its system call, and octets that are cheaply moved into new room.
 const WORTHWHILE_BYTES: usize = 4 * 1024;
 
 /// The memory of one reader's reads.
@@ -20,6 +21,8 @@ const WORTHWHILE_BYTES: usize = 4 * 1024;
 pub(super) struct Intake {
     /// What the next read asks for.
     ask: usize,
+    /// What a read may ask for.
+    most: usize,
     /// Octets read since the buffer was new: beyond [`WORTHWHILE_BYTES`] it may hold on to something large, which its
     /// capacity does not tell.
     since_new: usize,
@@ -27,13 +30,20 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new() -> Intake {
-        Intake { ask: IDLE_BYTES, since_new: 0 }
+        Intake { ask: IDLE_BYTES, most: IDLE_BYTES, since_new: 0 }
+    }
+
+    /// From now on reads may be large.
+    pub(super) fn admit(&mut self) {
+        self.most = READ_BYTES;
     }
 
     /// Makes room for one read. A large frame that is nearly complete is not moved for the sake of what follows it.
     pub(super) fn make_room(&self, buf: &mut BytesMut) {
-        let room = buf.capacity() - buf.len();
-        if room == 0 || (room < WORTHWHILE_BYTES && buf.len() <= READ_BYTES) {
+        let (held, room) = (buf.len(), buf.capacity() - buf.len());
+        let small = room < WORTHWHILE_BYTES && held <= READ_BYTES;
+        let outgrown = room < self.ask / 2 && held <= WORTHWHILE_BYTES;
+        if room == 0 || small || outgrown {
             buf.reserve(self.ask);
         }
     }
@@ -41,7 +51,7 @@ impl Intake {
     /// Notes what a read brought, of the room it had.
     pub(super) fn took(&mut self, octets: usize, room: usize) {
         self.since_new += octets;
-        self.ask = if octets >= room.min(self.ask) { READ_BYTES } else { IDLE_BYTES.max(self.ask / 2) };
+        self.ask = if octets >= room.min(self.ask) { self.most } else { IDLE_BYTES.max(self.ask / 2) };
     }
 
     /// Lets go of what an idle connection should not hold. Called when there is nothing to read.

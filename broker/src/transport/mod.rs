@@ -15,6 +15,7 @@ mod accepted;
 mod backoff;
 mod intake;
 mod listener;
+mod nonblocking;
 mod octets;
 mod options;
 mod peer;

@@ -29,6 +29,10 @@ impl Octets {
         Octets { wire, sniffed, intake: Intake::new() }
     }
 
+    pub(super) fn admit(&mut self) {
+        self.intake.admit();
+    }
+
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         if self.sniffed.is_empty() {
             return self.wire.poll_fill(cx, buf, &mut self.intake);

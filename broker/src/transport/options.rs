@@ -24,7 +24,7 @@ pub struct Options {
     pub require_origin: bool,
     /// Largest WebSocket message of a peer that was admitted, in octets.
     pub message_bytes: usize,
-    /// Largest WebSocket message of a peer that was not admitted yet, in octets.
+    /// Largest WebSocket message of a peer that was not admitted yet, in octets: a login frame with its end.
     pub login_message_bytes: usize,
     /// From the accept to the end of sniffing and of all handshakes. Absolute: no octet extends it.
     pub connect_deadline: Duration,
@@ -48,7 +48,7 @@ impl Options {
             origins: Vec::new(),
             require_origin: false,
             message_bytes: 4 * 1024 * 1024 + 64 * 1024,
-            login_message_bytes: 16 * 1024,
+            login_message_bytes: 8 * 1024 + 64,
             connect_deadline: Duration::from_secs(10),
             tls_deadline: Duration::from_secs(5),
             tls_handshakes: 256,

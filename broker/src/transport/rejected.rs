@@ -4,9 +4,11 @@
 //! protocol.
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
 
 use super::wire::Wire;
 
@@ -57,6 +59,9 @@ pub enum Rejected {
 /// The fatal alert `handshake_failure` in a TLS 1.2 record (RFC 8446 section 6.2), understood by every version.
 pub(super) const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 
+/// How long a peer gets to read a refusal and to close.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// Octets read and forgotten after a refusal.
 const LINGER_BYTES: usize = 64 * 1024;
 
@@ -85,18 +90,21 @@ pub(super) fn http_answer(status: u16, extra: &str, sentence: &str) -> Vec<u8> {
     .into()
 }
 
-/// Says the last words and waits for the peer to read them: closing with octets unread would reset the connection, and
-/// a reset destroys what is on its way. The caller's deadline ends the wait.
+/// Says the last words and waits a little for the peer to read them: closing with octets unread would reset the
+/// connection, and a reset destroys what is on its way. The caller has a deadline for all of it.
 pub(super) async fn farewell(mut wire: Wire, words: &[u8]) -> io::Result<()> {
     wire.write_all(words).await?;
     wire.shutdown().await?;
-    let mut rest = [0; 1024];
-    let mut forgotten = 0;
-    while forgotten < LINGER_BYTES {
-        match wire.read(&mut rest).await? {
-            0 => break,
-            octets => forgotten += octets,
+    let drained = async {
+        let mut rest = [0; 1024];
+        let mut forgotten = 0;
+        while forgotten < LINGER_BYTES {
+            match wire.read(&mut rest).await? {
+                0 => break,
+                octets => forgotten += octets,
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    };
+    timeout(LINGER, drained).await.unwrap_or(Ok(()))
 }

@@ -48,15 +48,17 @@ impl Stream {
         }
     }
 
-    /// The peer has logged in: its WebSocket messages may be as large as the listener allows.
+    /// The peer has logged in: reads may be large, and WebSocket messages as large as the listener allows. Until then
+    /// a read brings 8 KiB or one WebSocket message, so that strangers hold little memory.
     pub fn admit(&mut self) {
-        if let Carrier::WebSocket(websocket) = &mut self.carrier {
-            websocket.admit();
+        match &mut self.carrier {
+            Carrier::Octets(octets) => octets.admit(),
+            Carrier::WebSocket(websocket) => websocket.admit(),
         }
     }
 
-    /// Appends to `buf` what one read brings: 64 KiB at most of a stream, whole messages of a WebSocket. 0 is the end:
-    /// the peer sends no more, but may still read.
+    /// Appends to `buf` what one read brings: about 64 KiB of a stream, whole messages of a WebSocket, or as much more as
+    /// `buf` has room for. 0 is the end: the peer sends no more, but may still read. Only `Pending` asks for a wake.
     ///
     /// When nothing waits and `buf` is empty, its memory is given back except for 8 KiB, so that an idle connection is
     /// cheap; hand in the same `buf` at every call.

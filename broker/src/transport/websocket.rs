@@ -5,7 +5,6 @@
 //! the one frame that is being sent.
 
 use std::io;
-use std::io::{Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,6 +17,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::{CloseFrame, Frame, Utf8Byt
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig, WebSocketContext};
 
 use super::intake::{IDLE_BYTES, Intake, READ_BYTES};
+use super::nonblocking::Nonblocking;
 use super::options::Options;
 use super::pings::Pings;
 use super::wire::Wire;
@@ -167,7 +167,7 @@ impl WebSocket {
 
     /// Takes one message in; `false` if none is there.
     fn take_message(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> bool {
-        match self.machine.read(&mut Nonblocking { wire: &mut self.wire, cx }) {
+        match self.machine.read(&mut Nonblocking::new(&mut self.wire, cx)) {
             Ok(Message::Text(text)) => self.take_payload(text.as_bytes(), false, buf),
             Ok(Message::Binary(octets)) => self.take_payload(&octets, true, buf),
             Ok(Message::Ping(_) | Message::Pong(_)) => {
@@ -178,7 +178,7 @@ impl WebSocket {
             Ok(Message::Close(_)) => {
                 self.input = Input::Ended;
                 // Our Close in return; if it does not leave now, it does at the shutdown.
-                let _ = self.machine.flush(&mut Nonblocking { wire: &mut self.wire, cx });
+                let _ = self.machine.flush(&mut Nonblocking::new(&mut self.wire, cx));
             }
             Ok(Message::Frame(_)) => {}
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return false,
@@ -226,7 +226,7 @@ impl WebSocket {
             let Some(piece) = self.next_piece(burst) else {
                 return self.poll_flush(cx);
             };
-            let wire = &mut Nonblocking { wire: &mut self.wire, cx };
+            let wire = &mut Nonblocking::new(&mut self.wire, cx);
             match self.machine.write(wire, Message::Frame(piece)) {
                 Ok(()) => {}
                 // The machine has taken the piece all the same.
@@ -237,7 +237,7 @@ impl WebSocket {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.machine.flush(&mut Nonblocking { wire: &mut self.wire, cx }) {
+        match self.machine.flush(&mut Nonblocking::new(&mut self.wire, cx)) {
             Ok(()) => self.blocked = false,
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
             Err(failure) => return Poll::Ready(Err(broken(failure))),
@@ -269,7 +269,7 @@ impl WebSocket {
     pub(super) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let close = CloseFrame { code: self.close, reason: Utf8Bytes::default() };
         // Closing again only flushes.
-        match self.machine.close(&mut Nonblocking { wire: &mut self.wire, cx }, Some(close)) {
+        match self.machine.close(&mut Nonblocking::new(&mut self.wire, cx), Some(close)) {
             Ok(()) | Err(Failure::ConnectionClosed | Failure::AlreadyClosed) => {}
             Err(Failure::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
             Err(failure) => return Poll::Ready(Err(broken(failure))),
@@ -295,37 +295,5 @@ fn broken(failure: Failure) -> io::Error {
     match failure {
         Failure::Io(error) => error,
         failure => io::Error::new(io::ErrorKind::BrokenPipe, failure),
-    }
-}
-
-/// The wire as the protocol machine wants it: blocking calls that never block. The task is woken as if it had polled.
-struct Nonblocking<'a, 'b, 'c> {
-    wire: &'a mut Wire,
-    cx: &'b mut Context<'c>,
-}
-
-impl Read for Nonblocking<'_, '_, '_> {
-    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        let mut read = ReadBuf::new(octets);
-        match Pin::new(&mut *self.wire).poll_read(self.cx, &mut read) {
-            Poll::Ready(result) => result.map(|()| read.filled().len()),
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-}
-
-impl Write for Nonblocking<'_, '_, '_> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match Pin::new(&mut *self.wire).poll_write(self.cx, octets) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match Pin::new(&mut *self.wire).poll_flush(self.cx) {
-            Poll::Ready(result) => result,
-            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -26,51 +26,25 @@ impl Wire {
         buf: &mut BytesMut,
         intake: &mut Intake,
     ) -> Poll<io::Result<usize>> {
-        let result = match self {
-            Wire::Tcp(socket) => poll_socket(socket, cx, buf, intake),
-            Wire::Tls(_) => self.poll_records(cx, buf, intake),
-        };
+        let result = self.poll_once(cx, buf, intake);
         if result.is_pending() {
             intake.rest(buf);
         }
         result
     }
 
-    /// Whether the records hold anything is only known after asking, so that room has to be made before.
-    fn poll_records(
-        &mut self,
-        cx: &mut Context<'_>,
-        buf: &mut BytesMut,
-        intake: &mut Intake,
-    ) -> Poll<io::Result<usize>> {
+    fn poll_once(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut, intake: &mut Intake) -> Poll<io::Result<usize>> {
+        // A socket says beforehand whether octets wait, so that no room is made in vain. TLS knows only after asking.
+        if let Wire::Tcp(socket) = self {
+            ready!(socket.poll_read_ready(cx))?;
+        }
         intake.make_room(buf);
         let room = buf.capacity() - buf.len();
-        // A future of one poll: it holds no state of its own.
+        // A future of one poll: it holds no state of its own. Unlike `try_read_buf` it remembers that a read which did
+        // not fill its room has emptied the socket, which saves the system call that would find out.
         let octets = ready!(pin!(self.read_buf(buf)).poll(cx))?;
         intake.took(octets, room);
         Poll::Ready(Ok(octets))
-    }
-}
-
-/// Room is made only when the socket says that octets wait.
-fn poll_socket(
-    socket: &mut TcpStream,
-    cx: &mut Context<'_>,
-    buf: &mut BytesMut,
-    intake: &mut Intake,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(socket.poll_read_ready(cx))?;
-        intake.make_room(buf);
-        let room = buf.capacity() - buf.len();
-        match socket.try_read_buf(&mut buf.limit(room)) {
-            Ok(octets) => {
-                intake.took(octets, room);
-                return Poll::Ready(Ok(octets));
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Poll::Ready(Err(error)),
-        }
     }
 }
 

@@ -1,0 +1,39 @@
+"""Runs the suite of this folder and closes with `N passed, N failed`."""
+
+import faulthandler
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+HANG_SECONDS = 300
+
+
+class Lines(unittest.TextTestResult):
+    """One line per test, like the other suites."""
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        print(f"ok    {type(test).__name__}: {test._testMethodName[5:].replace('_', ' ')}", flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        print(f"FAIL  {type(test).__name__}: {test._testMethodName}", flush=True)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        print(f"FAIL  {type(test).__name__}: {test._testMethodName}", flush=True)
+
+
+def main(pattern):
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
+    suite = unittest.defaultTestLoader.discover(str(HERE), pattern=pattern)
+    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Lines, verbosity=0).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed", flush=True)
+    return 0 if failed == 0 and result.testsRun else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "test_*.py"))

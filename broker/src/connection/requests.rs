@@ -133,5 +133,11 @@ impl Connection {
         if !octets.is_empty() {
             self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
         }
+        // After a refusal the session has one thing left to say.
+        if outcome.refused.is_some()
+            && let Some(Output::Close(farewell)) = self.session.next_output()
+        {
+            self.begin_close(farewell);
+        }
     }
 }

@@ -17,8 +17,11 @@ impl Engine {
         }
         // However many subscriptions share it, a session's unsettled messages stay below the limit.
         let left = self.options.unsettled_per_session.saturating_sub(session.granted);
-        let credit = Credit { messages: wish.credit.messages.min(left).max(1), bytes: wish.credit.bytes.max(1) };
-        session.granted += credit.messages;
+        let mut credit = Credit { messages: wish.credit.messages.max(1), bytes: wish.credit.bytes.max(1) };
+        if wish.mode != AckMode::Auto {
+            credit.messages = credit.messages.min(left).max(1);
+            session.granted += credit.messages;
+        }
         let existed = self.router.resolve(&wish.to).is_some();
         let destination = self.obtain(now, &wish.to)?;
         let key = self.consumers.insert(Consumer::new(id, wish.id, destination, wish.mode, credit));
@@ -72,7 +75,8 @@ impl Engine {
         if let Some(consumer) = self.consumers.remove(key)
             && let Some(session) = self.sessions.get_mut(id)
         {
-            session.granted = session.granted.saturating_sub(consumer.credit().messages);
+            let granted = if consumer.mode == AckMode::Auto { 0 } else { consumer.credit().messages };
+            session.granted = session.granted.saturating_sub(granted);
         }
         self.leave(destination, key);
     }

@@ -129,9 +129,16 @@ impl Connection {
                 break;
             }
         }
+        drop(answers);
         asked.clear();
         if !octets.is_empty() {
             self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
+        }
+        // A refusal is the session's last word, also where a later frame would have brought about another.
+        if outcome.refused.is_some()
+            && let Some(Output::Close(farewell)) = self.session.next_output()
+        {
+            self.begin_close(farewell);
         }
     }
 }

@@ -25,8 +25,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["model", "auth", "destination", "engine", "journal", "stomp", "transport", "connection"]),
     ("server", &["*"]),
     ("args", &["config"]),
-    ("logging", &[]),
-    ("command", &["args", "logging"]),
+    ("logging", &["config"]),
+    ("command", &["args", "config", "auth", "logging"]),
     ("main", &["*"]),
     ("lib", &["*"]),
 ];

@@ -362,6 +362,17 @@ fn a_refused_login_ends_with_77_and_a_later_error_with_1() {
         peer.say("ERROR\nmessage:the queue is full\u{7}\n\n");
     });
     assert_eq!((status, err.as_str()), (1, "kolejka: the broker says: the queue is full\\u{7}\n"));
+    let (status, _, err) = against(&["pub", "q", "x"], |mut peer| {
+        peer.welcome();
+        peer.hear();
+        peer.say("ERROR\nmessage:no right to write\ncode:forbidden\n\nAsk for one.\n");
+    });
+    assert_eq!((status, err.as_str()), (77, "kolejka: the broker says: no right to write. Ask for one.\n"));
+    let (status, _, err) = against(&["pub", "q", "x"], |mut peer| {
+        peer.hear();
+        peer.say("ERROR\nmessage:too many connections\ncode:too-many-connections\n\n");
+    });
+    assert_eq!((status, err.as_str()), (1, "kolejka: the broker says: too many connections\n"));
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
         data: data(root, file, &sources.home, problems)?,
         listeners,
         auth,
-        limits: limits(root, problems),
+        limits: Limits::read(root),
         policies: policy::read_all(settings, problems),
         heart_beat,
         server,
@@ -226,24 +226,6 @@ fn data(root: &Section, file: Option<&Path>, home: &Home, problems: &mut Vec<Pro
     // Only what is written in the file is relative to it.
     let from_file = matches!(root.origin("data"), Origin::File(_));
     Some(beside(file.filter(|_| from_file), &text))
-}
-
-/// Limits that contradict each other.
-fn limits(root: &Section, problems: &mut Vec<Problem>) -> Limits {
-    let limits = Limits::read(root);
-    let mut check = |holds: bool, path: &str, message: &str| {
-        if !holds {
-            problems.push(Problem::new(root.origin(path), message));
-        }
-    };
-    check(limits.line <= limits.head, "limits.line", "limits.line is larger than limits.head");
-    check(limits.login_frame <= limits.head, "limits.login_frame", "limits.login_frame is larger than limits.head");
-    check(
-        limits.unauthenticated <= limits.connections,
-        "limits.unauthenticated",
-        "limits.unauthenticated is larger than limits.connections",
-    );
-    limits
 }
 
 fn heart_beat(root: &Section) -> HeartBeatBounds {

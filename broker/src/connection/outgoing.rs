@@ -166,7 +166,7 @@ impl Connection {
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.
     pub(super) fn all_written(&mut self) {
         for (subscription, through) in self.deliveries.encoded.drain(..) {
-            self.batch.requests.push(Request::Written { subscription, through });
+            self.batch.ask(Request::Written { subscription, through }, None);
         }
         self.flush_batch();
     }

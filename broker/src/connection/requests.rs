@@ -18,9 +18,17 @@ pub(super) struct Asked {
 /// Lists that are filled and emptied once per read.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) requests: Vec<Request>,
+    requests: Vec<Request>,
     asked: Vec<Asked>,
     answers: Vec<Answer>,
+}
+
+impl Batch {
+    /// Something to ask, with the receipt that hangs on it.
+    pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
+        self.requests.push(request);
+        self.asked.push(Asked { has_request: true, receipt });
+    }
 }
 
 impl Connection {
@@ -54,8 +62,7 @@ impl Connection {
         while let Some(output) = self.session.next_output() {
             match output {
                 Output::Ask { request, receipt } => {
-                    self.batch.requests.push(request);
-                    self.batch.asked.push(Asked { has_request: true, receipt });
+                    self.batch.ask(request, receipt);
                 }
                 Output::Promise(receipt) => {
                     self.batch.asked.push(Asked { has_request: false, receipt: Some(receipt) });
@@ -110,15 +117,11 @@ impl Connection {
             return;
         };
         answers.clear();
-        // What was written needs an entry too: answers and entries go by pairs.
-        while asked.len() < requests.len() {
-            asked.push(Asked { has_request: true, receipt: None });
-        }
         let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
         let promise = count > 0;
         let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
         let outcome = client.apply(requests, answers, promise);
-        let mut answers = answers.drain(..);
+        let mut answers = answers.iter().copied();
         let mut octets = self.out.like();
         for Asked { has_request, receipt } in asked.drain(..) {
             let answer = if has_request { answers.next() } else { Some(Answer::Done) };
@@ -129,12 +132,11 @@ impl Connection {
                 break;
             }
         }
-        drop(answers);
         asked.clear();
         if !octets.is_empty() {
             self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
         }
-        // A refusal is the session's last word, also where a later frame would have brought about another.
+        // After a refusal the session has one thing left to say.
         if outcome.refused.is_some()
             && let Some(Output::Close(farewell)) = self.session.next_output()
         {

@@ -95,6 +95,10 @@ impl Reception {
             place
         };
         let (ending, _place) = tokio::join!(connection.run(), place);
-        info!(reason = %ending, "disconnected");
+        if ending.is_orderly {
+            debug!("disconnected");
+        } else {
+            info!(reason = %ending.words, "disconnected");
+        }
     }
 }

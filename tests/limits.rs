@@ -498,10 +498,9 @@ fn time_to_log_in() {
 
 #[test]
 fn heart_beats_are_clamped() {
-    let cases = [(0, 0), (1, 1000), (999, 1000), (1000, 1000), (1001, 1001)]
-        .into_iter()
-        .chain([(299_999, 299_999), (300_000, 300_000), (300_001, 300_000), (9_999_999_999_u64, 300_000)]);
-    for (wish, answer) in cases {
+    let low = [(0, 0), (1, 1000), (999, 1000), (1000, 1000), (1001, 1001)];
+    let high = [(299_999, 299_999), (300_000, 300_000), (300_001, 300_000), (9_999_999_999_u64, 300_000)];
+    for (wish, answer) in low.into_iter().chain(high) {
         let mut talk = Talk::with_session(|_| {});
         talk.say(0, &format!("CONNECT\naccept-version:1.2\nheart-beat:{wish},{wish}\n\n^"));
         let connected = talk.hear(0);
@@ -549,7 +548,7 @@ fn silence_where_a_listener_limits_it() {
     talk.log_in(0);
     talk.0.wait(Duration::from_millis(59_999));
     talk.fine(0);
-    talk.0.wait(Duration::from_millis(60_000));
+    talk.0.wait(Duration::from_secs(60));
     talk.refused(0, "idle");
 }
 

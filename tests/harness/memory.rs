@@ -78,6 +78,7 @@ impl World {
     }
 
     /// Lets clients that have logged in send frames within these limits.
+    #[must_use]
     pub fn with_limits(self, limits: Limits) -> World {
         World { limits, ..self }
     }

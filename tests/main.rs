@@ -2,3 +2,4 @@
 
 mod conformance;
 mod engine_model;
+mod limits;

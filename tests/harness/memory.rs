@@ -47,6 +47,7 @@ struct Peer {
     ear: Decoder,
     heard: BytesMut,
     seen: VecDeque<Frame>,
+    beats: usize,
 }
 
 impl Default for World {
@@ -76,10 +77,23 @@ impl World {
         &self.engine
     }
 
+    /// Lets clients that have logged in send frames within these limits.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> World {
+        World { limits, ..self }
+    }
+
+    /// Line ends that a client has been sent so far: heart-beats, and those behind frames.
+    pub fn beats(&self, client: usize) -> usize {
+        self.clients[client].beats
+    }
+
     /// Moves the time and lets everybody notice.
     pub fn wait(&mut self, time: Duration) {
         self.now.monotonic += time;
         self.now.wall.0 += time.as_millis() as u64;
+        self.engine.tick(self.now, &mut self.effects);
+        self.absorb();
         for client in 0..self.clients.len() {
             self.clients[client].session.tick(self.now);
             self.collect(client);
@@ -107,6 +121,7 @@ impl World {
             ear: Decoder::new(Limits::default()),
             heard: BytesMut::new(),
             seen: VecDeque::new(),
+            beats: 0,
         });
     }
 
@@ -243,8 +258,9 @@ impl World {
                 slices = [std::io::IoSlice::new(&[]); 16];
             }
             while let Some(item) = peer.ear.decode(&mut peer.heard).expect("the server speaks STOMP") {
-                if let Item::Frame(frame) = item {
-                    peer.seen.push_back(frame);
+                match item {
+                    Item::Frame(frame) => peer.seen.push_back(frame),
+                    Item::HeartBeat => peer.beats += 1,
                 }
             }
         }

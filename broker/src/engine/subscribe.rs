@@ -15,11 +15,14 @@ impl Engine {
         if temporary && wish.to.path().split('.').next() != Some(&session.owner) {
             return Err(Refusal::NotOwner);
         }
-        // However many subscriptions share it, a session's unsettled messages stay below the limit.
-        let left = self.options.unsettled_per_session.saturating_sub(session.granted);
-        let mut credit = Credit { messages: wish.credit.messages.max(1), bytes: wish.credit.bytes.max(1) };
+        // However many subscriptions share it, a session's unsettled messages stay below the limit. Those that are
+        // settled by being written do not count.
+        let left = match wish.mode {
+            AckMode::Auto => u32::MAX,
+            _ => self.options.unsettled_per_session.saturating_sub(session.granted),
+        };
+        let credit = Credit { messages: wish.credit.messages.min(left).max(1), bytes: wish.credit.bytes.max(1) };
         if wish.mode != AckMode::Auto {
-            credit.messages = credit.messages.min(left).max(1);
             session.granted += credit.messages;
         }
         let existed = self.router.resolve(&wish.to).is_some();
@@ -73,10 +76,10 @@ impl Engine {
             }
         }
         if let Some(consumer) = self.consumers.remove(key)
+            && consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
-            let granted = if consumer.mode == AckMode::Auto { 0 } else { consumer.credit().messages };
-            session.granted = session.granted.saturating_sub(granted);
+            session.granted = session.granted.saturating_sub(consumer.credit().messages);
         }
         self.leave(destination, key);
     }

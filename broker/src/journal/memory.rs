@@ -229,6 +229,10 @@ impl Log for MemoryLog {
             batches: inner.in_flight_batches.saturating_sub(inner.waiting.len()),
         }
     }
+
+    fn is_full(&mut self) -> bool {
+        self.inner().full
+    }
 }
 
 impl LogReader for MemoryLog {

@@ -297,5 +297,5 @@ class HeartBeats:
         peer.subscribe(queue, "client-individual")
         peer.message()
         peer.connection.get_listener("protocol-listener").heartbeat_terminate_event.set()
-        peer.ends.get(timeout=6)
+        peer.errors.get(timeout=6)
         self.assertEqual(self.left(queue, 1), {b"1": True})

@@ -1,4 +1,5 @@
 //! Every transcript, in memory and over a socket.
+#![expect(clippy::disallowed_methods, reason = "transcripts are files")]
 
 use std::fs;
 use std::path::Path;

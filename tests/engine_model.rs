@@ -19,7 +19,7 @@ use proptest::prelude::*;
 const QUEUES: [&str; 2] = ["/queue/a", "/queue/b"];
 const MAX_DELIVERIES: u16 = 3;
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { queue: usize, urgency: u32, durable: bool },
     Subscribe { client: usize, queue: usize, mode: AckMode, credit: u32 },
@@ -161,7 +161,7 @@ impl World {
         self.model.check_nothing_kept_back();
     }
 
-    fn publish(&mut self, queue: usize, urgency: u32, durable: bool) -> Publish {
+    fn message(queue: usize, urgency: u32, durable: bool) -> Publish {
         let message = Message {
             content: Content::small(b"body", 0),
             urgency: Urgency(urgency),
@@ -183,7 +183,7 @@ impl World {
     fn run(&mut self, step: Step) {
         match step {
             Step::Publish { queue, urgency, durable } => {
-                let publish = self.publish(queue, urgency, durable);
+                let publish = World::message(queue, urgency, durable);
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(queue, urgency, durable);
             }
@@ -243,7 +243,7 @@ impl World {
 
     /// One send and one acknowledgement, together.
     fn commit(&mut self, client: usize, queue: usize, which: usize) {
-        let publish = self.publish(queue, 1, true);
+        let publish = World::message(queue, 1, true);
         let mut actions = vec![Action::Publish(publish)];
         let held = self.model.held_by(client, which);
         if let Some((id, index)) = held {

@@ -22,6 +22,8 @@ use crate::script::Wire;
 pub struct World {
     engine: Engine,
     session_options: Arc<Options>,
+    /// Of a frame, once its sender has logged in.
+    limits: Limits,
     now: Now,
     effects: Effects,
     /// Contents by position: what the log would be asked for.
@@ -59,6 +61,7 @@ impl World {
         World {
             engine: Engine::new(engine),
             session_options: Arc::new(session),
+            limits: Limits::default(),
             now: Now { monotonic: Duration::from_secs(1), wall: Timestamp(1_700_000_000_000) },
             effects: Effects::default(),
             stored: Vec::new(),
@@ -95,7 +98,7 @@ impl World {
         self.clients.push(Peer {
             session: Session::new(Arc::clone(&self.session_options), facts, self.now),
             id: None,
-            decoder: Decoder::new(Limits::default()),
+            decoder: Decoder::new(Limits::BEFORE_LOGIN),
             input: BytesMut::new(),
             waiting: Vec::new(),
             deliveries: VecDeque::new(),
@@ -130,6 +133,7 @@ impl World {
                     let peer = &mut self.clients[client];
                     peer.session.authenticated(self.now, Ok(Grants::everything()));
                     peer.decoder.set_version(peer.session.version());
+                    peer.decoder.set_limits(self.limits);
                     peer.ear.set_version(peer.session.version());
                     peer.id = Some(self.engine.open(format!("owner{client}")));
                 }
@@ -141,15 +145,21 @@ impl World {
                     if let Some(error) = &farewell.error {
                         error.write(&mut peer.out);
                     }
-                    peer.closed = true;
-                    if let Some(id) = peer.id.take() {
-                        let departure = if farewell.is_goodbye() { Departure::Clean } else { Departure::Lost };
-                        self.engine.close(self.now, id, departure, &mut self.effects);
-                        self.engine.dispatch(self.now, &mut self.effects);
-                        self.absorb();
-                    }
+                    let departure = if farewell.is_goodbye() { Departure::Clean } else { Departure::Lost };
+                    self.leave(client, departure);
                 }
             }
+        }
+    }
+
+    fn leave(&mut self, client: usize, departure: Departure) {
+        let peer = &mut self.clients[client];
+        peer.closed = true;
+        peer.deliveries.clear();
+        if let Some(id) = peer.id.take() {
+            self.engine.close(self.now, id, departure, &mut self.effects);
+            self.engine.dispatch(self.now, &mut self.effects);
+            self.absorb();
         }
     }
 
@@ -215,7 +225,7 @@ impl World {
             for client in 0..self.clients.len() {
                 while let Some(delivery) = self.clients[client].deliveries.pop_front() {
                     moved = true;
-                    self.deliver(client, delivery);
+                    self.deliver(client, &delivery);
                 }
             }
             self.sync();
@@ -240,14 +250,14 @@ impl World {
         }
     }
 
-    fn deliver(&mut self, client: usize, delivery: Delivery) {
+    fn deliver(&mut self, client: usize, delivery: &Delivery) {
         let content = match &delivery.payload {
             Payload::Memory(content) => content.clone(),
             Payload::Stored { position, .. } => self.stored[position.place() as usize - 1].clone(),
         };
         let (subscription, through, auto) = (delivery.subscription, delivery.number, delivery.auto);
         let peer = &mut self.clients[client];
-        peer.session.deliver(self.now, &delivery, &content, &mut peer.out);
+        peer.session.deliver(self.now, delivery, &content, &mut peer.out);
         if auto {
             self.ask(client, Request::Written { subscription, through }, None);
         }
@@ -273,5 +283,10 @@ impl Wire for World {
             None if peer.closed => Ok(None),
             None => Err("nothing came".into()),
         }
+    }
+
+    fn hang_up(&mut self, client: usize) {
+        self.leave(client, Departure::Lost);
+        self.settle_down();
     }
 }

@@ -16,8 +16,9 @@
 //! Client lines are sent as they are, each with an LF; `^@` is NUL, `\r` CR, `\xNN` any octet; a line `C> …` gets no LF.
 //! A server frame names its command, headers that must be there (`*` is any value, `$x` remembers it, and in later lines
 //! stands for it), headers that must not be (`!name`), then after an empty line the exact body, and ends with `^@`.
-//! Headers that are not named do not matter. `S: (closed)` is the end of the connection. A digit behind the letter is the
-//! number of the connection: `C2:`, `S2:`; without it, it is the first.
+//! Headers that are not named do not matter. `S: (closed)` is the end of the connection, `C: (hangs up)` its end without
+//! a word from the client, and `C: (connects 1.2)` stands for a CONNECT of that version and the CONNECTED that answers it.
+//! A digit behind the letter is the number of the connection: `C2:`, `S2:`; without it, it is the first.
 
 use std::collections::HashMap;
 
@@ -53,6 +54,11 @@ pub enum Step {
         /// Connection, from 0.
         client: usize,
     },
+    /// A client is gone without a word.
+    HangUp {
+        /// Connection, from 0.
+        client: usize,
+    },
 }
 
 /// What a frame of the server has to look like.
@@ -85,6 +91,8 @@ impl Script {
             let (mark, content) = rest.split_at(1);
             let content = content.strip_prefix(' ').unwrap_or(content);
             match side {
+                "C" if content == "(hangs up)" => steps.push((at, Step::HangUp { client })),
+                "C" if content.starts_with("(connects ") => steps.extend(connects(at, client, content)),
                 "C" => {
                     assert!(open.is_none(), "line {at}: the frame of the server before it has no end");
                     let text = if mark == ":" { format!("{content}\n") } else { content.to_owned() };
@@ -112,6 +120,19 @@ impl Script {
         assert!(steps.iter().any(|(_, step)| !matches!(step, Step::Send { .. })), "nothing is expected");
         Script { steps }
     }
+}
+
+/// CONNECT and CONNECTED in short.
+fn connects(at: usize, client: usize, content: &str) -> [(usize, Step); 2] {
+    let version = content.trim_start_matches("(connects ").trim_end_matches(')');
+    let text = format!("CONNECT\naccept-version:{version}\nhost:test\n\n^@\n");
+    let mut frame = Expected { command: "CONNECTED".into(), ..Expected::default() };
+    if version == "1.0" {
+        frame.absent.push("version".into());
+    } else {
+        frame.headers.push(("version".into(), version.into()));
+    }
+    [(at, Step::Send { client, text }), (at, Step::Expect { client, frame })]
 }
 
 impl Expected {
@@ -199,6 +220,8 @@ pub trait Wire {
     /// # Errors
     /// If there is neither, in words.
     fn receive(&mut self, client: usize) -> Result<Option<Frame>, String>;
+    /// A client is gone without a word.
+    fn hang_up(&mut self, client: usize);
 }
 
 /// Holds a conversation.
@@ -211,6 +234,10 @@ pub fn run(script: &Script, wire: &mut dyn Wire) -> Result<(), String> {
         let outcome = match step {
             Step::Send { client, text } => {
                 wire.send(*client, &octets(text, &memory));
+                Ok(())
+            }
+            Step::HangUp { client } => {
+                wire.hang_up(*client);
                 Ok(())
             }
             Step::Expect { client, frame } => match wire.receive(*client) {

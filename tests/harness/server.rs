@@ -14,7 +14,7 @@ pub struct Running {
     pub address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    _data: Option<TempDir>,
+    data: Option<TempDir>,
 }
 
 /// What a server without a file has, in a directory of its own and on a free port of loopback.
@@ -38,7 +38,7 @@ impl Running {
         let mut config = config(&data);
         change(&mut config);
         let mut running = Running::with(config);
-        running._data = Some(data);
+        running.data = Some(data);
         running
     }
 
@@ -52,7 +52,7 @@ impl Running {
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = std::thread::spawn(move || serve(&config, &told, stopped));
         let address = address.recv().expect("the server starts");
-        Running { address, stop: Some(stop), thread: Some(thread), _data: None }
+        Running { address, stop: Some(stop), thread: Some(thread), data: None }
     }
 }
 
@@ -76,5 +76,6 @@ impl Drop for Running {
         {
             std::panic::resume_unwind(panic);
         }
+        drop(self.data.take());
     }
 }

@@ -112,4 +112,8 @@ impl Wire for Clients {
     fn receive(&mut self, client: usize) -> Result<Option<Frame>, String> {
         self.clients.get_mut(client).ok_or("this client never connected")?.frame()
     }
+
+    fn hang_up(&mut self, client: usize) {
+        let _ = self.clients[client].socket().shutdown(std::net::Shutdown::Both);
+    }
 }

@@ -1,9 +1,11 @@
 //! A STOMP client for the command line: one connection, frames out and in, heart-beats. Speaks to any STOMP broker.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use kolejka_codec::escape::unescape;
 use kolejka_codec::header::names;
 use kolejka_codec::{Command, Decoder, Ending, Frame, Item, Limits, Version, encode};
 use thiserror::Error;
@@ -22,6 +24,9 @@ const HEART_BEAT: Duration = Duration::from_secs(10);
 const PATIENCE: u32 = 3;
 /// Most octets of a body that is accepted: the hard maximum of the broker.
 const BODY_BYTES: usize = 64 << 20;
+
+/// Of the body of an ERROR no more is shown.
+const MAX_REMEDY_CHARS: usize = 300;
 
 /// A connection on which CONNECTED was received.
 #[derive(Debug)]
@@ -58,7 +63,7 @@ pub(super) enum ClientError {
     Refused { message: String },
     /// An ERROR frame later on.
     #[error("{0}", in_words("the broker says", .message, ""))]
-    Error { message: String },
+    Error { code: Option<String>, message: String },
     /// Whoever listens there speaks something else.
     #[error("what listens at {place} does not speak STOMP: {cause}")]
     NotStomp { place: String, cause: String },
@@ -101,7 +106,15 @@ impl Client {
         client.say(&hello(url)).await?;
         let answer = match client.hear(Some(now + CONNECT_TIMEOUT)).await {
             Ok(frame) => frame,
-            Err(ClientError::Error { message }) => return Err(ClientError::Refused { message }),
+            Err(ClientError::Error { code, message }) => {
+                // Before a version is agreed the broker may have spelled it in any of them.
+                let message = unescape(&message, Version::V1_2).map(Cow::into_owned).unwrap_or(message);
+                // Brokers without such codes say no to a login, most of the time.
+                return Err(match code.as_deref() {
+                    None | Some("login-failed") => ClientError::Refused { message },
+                    Some(_) => ClientError::Error { code, message },
+                });
+            }
             Err(ClientError::NotStomp { cause, .. }) => {
                 return Err(ClientError::NotStomp { place: url.to_string(), cause });
             }
@@ -234,14 +247,16 @@ fn hello(url: &BrokerUrl) -> Frame {
     frame
 }
 
-/// Some brokers put the sentence into `message`, some into the body.
+/// Some brokers put the sentence into `message`, some into the body, ours the fault into one and the remedy into the other.
 fn refusal(frame: &Frame) -> ClientError {
-    let message = frame.headers.get(names::MESSAGE).map(str::to_owned).filter(|message| !message.is_empty());
-    let message = message.unwrap_or_else(|| String::from_utf8_lossy(&frame.body).trim().to_owned());
-    if frame.headers.get("code") == Some("access-refused") {
-        return ClientError::Refused { message };
-    }
-    ClientError::Error { message }
+    let text = String::from_utf8_lossy(&frame.body);
+    let body: String = text.trim().chars().take(MAX_REMEDY_CHARS).collect();
+    let message = match frame.headers.get(names::MESSAGE).unwrap_or_default() {
+        "" => body,
+        message if body.is_empty() || message == body => message.to_owned(),
+        message => format!("{}. {body}", message.trim_end_matches('.')),
+    };
+    ClientError::Error { code: frame.headers.get("code").map(str::to_owned), message }
 }
 
 /// The clock of the command line.

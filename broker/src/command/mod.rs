@@ -18,6 +18,5 @@ pub(crate) use config::{check_config, show_config};
 pub(crate) use output::print;
 pub(crate) use publish::publish;
 pub(crate) use serve::serve;
-pub(crate) use status::{Failure, Status};
 pub(crate) use subscribe::subscribe;
 pub(crate) use user::hash_password;

@@ -22,8 +22,7 @@ pub(super) fn paint(error: &ConfigError) -> String {
     } else {
         GraphicalTheme::unicode_nocolor()
     };
-    let handler =
-        GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_primary_span_start().with_links(false);
+    let handler = GraphicalReportHandler::new_themed(theme).with_width(WIDTH).with_context_lines(1).with_links(false);
     let mut picture = String::new();
     for problem in &error.problems {
         let report = report(error, problem);
@@ -62,7 +61,7 @@ fn first_line(error: &ConfigError, span: &std::ops::Range<usize>) -> std::ops::R
     span.start..span.start + line.len()
 }
 
-/// Shows the lines of a fault and no others: neighbours help little, and may be nobody's business.
+/// For any context, shows the lines of a fault and no others: neighbours help little, and may be nobody's business.
 #[derive(Debug)]
 struct WholeLines(NamedSource<String>);
 
@@ -70,9 +69,13 @@ impl SourceCode for WholeLines {
     fn read_span<'a>(
         &'a self,
         span: &SourceSpan,
-        _before: usize,
-        _after: usize,
+        before: usize,
+        after: usize,
     ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        if before == 0 && after == 0 {
+            // Asked for the line and column of the fault, not for what to show.
+            return self.0.read_span(span, 0, 0);
+        }
         let text = self.0.inner().as_str();
         let (begin, end) = (span.offset().min(text.len()), (span.offset() + span.len()).min(text.len()));
         let first = text.as_bytes()[..begin].iter().rposition(|octet| *octet == b'\n').map_or(0, |place| place + 1);

@@ -69,6 +69,7 @@ impl From<ClientError> for Failure {
         let status = match &error {
             ClientError::Unreachable { .. } | ClientError::Closed | ClientError::NotStomp { .. } => Status::Unreachable,
             ClientError::Refused { .. } => Status::Refused,
+            ClientError::Error { code: Some(code), .. } if code == "forbidden" => Status::Refused,
             ClientError::Error { .. } => Status::No,
             ClientError::TimedOut => Status::TimedOut,
             ClientError::Interrupted => Status::Interrupted,

@@ -187,15 +187,14 @@ fn as_json(number: u64, frame: &Frame) -> Vec<u8> {
         "id": frame.headers.get(names::MESSAGE_ID),
         "headers": headers,
     });
-    match std::str::from_utf8(&frame.body) {
-        Ok(text) => object["body"] = text.into(),
-        Err(_) => {
-            let mut hex = String::with_capacity(frame.body.len() * 2);
-            for octet in &frame.body {
-                let _ = write!(hex, "{octet:02x}");
-            }
-            object["body_hex"] = hex.into();
+    if let Ok(text) = std::str::from_utf8(&frame.body) {
+        object["body"] = text.into();
+    } else {
+        let mut hex = String::with_capacity(frame.body.len() * 2);
+        for octet in &frame.body {
+            let _ = write!(hex, "{octet:02x}");
         }
+        object["body_hex"] = hex.into();
     }
     format!("{object}\n").into_bytes()
 }

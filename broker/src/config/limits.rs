@@ -96,16 +96,17 @@ limits! {
     unauthenticated: u32 = 1_000, 1 => 1_000_000, "unauthenticated";
     /// Connections of one address that have not logged in yet; loopback is exempt.
     unauthenticated_per_address: u32 = 512, 1 => 1_000_000, "unauthenticated_per_address";
+    /// New connections of one address within a second, once the burst is used up; loopback is exempt, and an address that
+    /// logged in during the last minute.
+    accept_rate: u32 = 1_000, 1 => 1_000_000, "accept.rate";
+    /// New connections that one address may bring at once.
+    accept_burst: u32 = 2_000, 1 => 1_000_000, "accept.burst";
     /// How long a client may take from the first octet of the connection to the end of CONNECT.
     connect_timeout: Duration = seconds(10), Duration::from_millis(100) => seconds(600), "connect_timeout";
     /// How long a TLS handshake may take.
     tls_handshake_timeout: Duration = seconds(5), Duration::from_millis(100) => seconds(600), "tls_handshake_timeout";
     /// TLS handshakes at a time.
     tls_handshakes: u32 = 256, 1 => 65_536, "tls_handshakes";
-    /// Octets of the HTTP request that asks for a WebSocket.
-    websocket_handshake: u64 = 8 * KIB, KIB => 64 * KIB, "websocket.handshake";
-    /// WebSocket pings that are answered within one second.
-    websocket_pings: u32 = 10, 1 => 1_000, "websocket.pings";
 
     /// Subscriptions of one connection.
     subscriptions: u32 = 256, 1 => 100_000, "subscriptions";

@@ -3,10 +3,10 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::load::Files;
 use super::place::beside;
 use super::problem::{Origin, Problem};
 use super::settings::{Section, Settings};
+use super::sources::Files;
 
 /// One address that is listened on.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! From layers to a [`Config`]: reads the sources, builds every part, reports everything that is wrong at once.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use super::place::{Home, beside, data_directory};
 use super::policy::{self, PolicyConfig};
 use super::problem::{ConfigError, Origin, Problem};
 use super::settings::{Section, Settings};
+use super::sources::{Argument, Files, Sources};
 use super::{document, environment, reference, user};
 
 /// Everything that can be chosen. The default is what a broker without a file has.
@@ -66,49 +66,6 @@ pub enum LogFormat {
     Compact,
     /// One JSON object per line.
     Json,
-}
-
-/// A setting from the command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Argument {
-    /// `--data`.
-    Data(PathBuf),
-    /// One `--listen`; together they replace the listeners of the file.
-    Listen(String),
-    /// `--log-format`.
-    LogFormat(String),
-    /// `--log-level`.
-    LogLevel(String),
-}
-
-/// Where settings come from.
-#[derive(Clone, Debug, Default)]
-pub struct Sources {
-    /// The file and its text.
-    pub file: Option<(PathBuf, String)>,
-    /// All environment variables; those that are none of ours are ignored.
-    pub environment: Vec<(String, String)>,
-    /// The command line.
-    pub arguments: Vec<Argument>,
-    /// Who starts the program.
-    pub home: Home,
-}
-
-/// The files that a configuration refers to.
-pub trait Files {
-    /// The text of a file.
-    fn read(&self, path: &Path) -> io::Result<String>;
-}
-
-/// Real files.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Disk;
-
-impl Files for Disk {
-    #[expect(clippy::disallowed_methods, reason = "the configuration is where files are read at start")]
-    fn read(&self, path: &Path) -> io::Result<String> {
-        std::fs::read_to_string(path)
-    }
 }
 
 /// A configuration, and how it came about.
@@ -242,7 +199,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
         data: data(root, file, &sources.home, problems)?,
         listeners,
         auth,
-        limits: limits(root, problems),
+        limits: Limits::read(root),
         policies: policy::read_all(settings, problems),
         heart_beat,
         server,
@@ -269,24 +226,6 @@ fn data(root: &Section, file: Option<&Path>, home: &Home, problems: &mut Vec<Pro
     // Only what is written in the file is relative to it.
     let from_file = matches!(root.origin("data"), Origin::File(_));
     Some(beside(file.filter(|_| from_file), &text))
-}
-
-/// Limits that contradict each other.
-fn limits(root: &Section, problems: &mut Vec<Problem>) -> Limits {
-    let limits = Limits::read(root);
-    let mut check = |holds: bool, path: &str, message: &str| {
-        if !holds {
-            problems.push(Problem::new(root.origin(path), message));
-        }
-    };
-    check(limits.line <= limits.head, "limits.line", "limits.line is larger than limits.head");
-    check(limits.login_frame <= limits.head, "limits.login_frame", "limits.login_frame is larger than limits.head");
-    check(
-        limits.unauthenticated <= limits.connections,
-        "limits.unauthenticated",
-        "limits.unauthenticated is larger than limits.connections",
-    );
-    limits
 }
 
 fn heart_beat(root: &Section) -> HeartBeatBounds {

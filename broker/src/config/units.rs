@@ -40,7 +40,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 
 /// Writes a size in the largest unit that divides it.
 pub(super) fn format_size(octets: u64) -> String {
-    const UNITS: [(u64, &str); 3] = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    const UNITS: [(u64, &str); 4] = [(1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
     let unit = UNITS.into_iter().find(|(size, _)| octets != 0 && octets.is_multiple_of(*size));
     unit.map_or_else(|| format!("{octets}B"), |(size, name)| format!("{}{name}", octets / size))
 }

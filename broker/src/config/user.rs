@@ -5,10 +5,10 @@ use std::path::Path;
 use crate::auth::{Options, PasswordError, Principal, Rights, User, UserError};
 
 use super::listener::ListenerConfig;
-use super::load::Files;
 use super::place::beside;
 use super::problem::Problem;
 use super::settings::{Section, Settings};
+use super::sources::Files;
 use super::value::RuleText;
 
 /// All users, and the rights of those without a login.

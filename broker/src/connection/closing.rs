@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::stomp::Farewell;
 
-use super::task::Connection;
+use super::task::{Connection, Ending};
 
 /// Where a connection is in its life.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Connection {
     /// The session has said its last word.
     pub(super) fn begin_close(&mut self, farewell: Farewell) {
         if !self.is_closing() {
-            self.reason.clone_from(&farewell.words);
+            self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
             self.drain(Some(farewell));
         }
     }
@@ -66,7 +66,7 @@ impl Connection {
     pub(super) fn peer_closed(&mut self) {
         match self.phase {
             Phase::Open => {
-                self.reason = "the peer closed the connection".into();
+                self.ending = Ending::trouble("the peer closed the connection without a goodbye");
                 self.drain(None);
             }
             Phase::Lingering { .. } => self.phase = Phase::Lingering { until: Duration::ZERO },
@@ -79,8 +79,8 @@ impl Connection {
         self.phase = Phase::Draining { farewell, until };
     }
 
-    /// Goes on with the end as far as it can. Returns the reason when all is done.
-    pub(super) fn advance_close(&mut self) -> Option<String> {
+    /// Goes on with the end as far as it can. Returns how it came about when all is done.
+    pub(super) fn advance_close(&mut self) -> Option<Ending> {
         let now = self.now().monotonic;
         if let Phase::Draining { farewell, until } = &mut self.phase
             && (self.receipts.is_empty() || *until <= now)
@@ -107,7 +107,7 @@ impl Connection {
             self.half_close = true;
         }
         match self.phase {
-            Phase::Lingering { until } if until <= now => Some(std::mem::take(&mut self.reason)),
+            Phase::Lingering { until } if until <= now => Some(std::mem::take(&mut self.ending)),
             _ => None,
         }
     }

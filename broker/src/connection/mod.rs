@@ -9,4 +9,4 @@ mod outgoing;
 mod requests;
 mod task;
 
-pub use task::{Arrival, Connection, Gate, Options, Surroundings};
+pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};

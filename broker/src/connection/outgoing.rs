@@ -115,7 +115,7 @@ impl Connection {
             match &delivery.payload {
                 Payload::Memory(content) => {
                     let content = content.clone();
-                    self.encode(delivery, &content);
+                    self.encode(&delivery, &content);
                 }
                 Payload::Stored { .. } => self.encode_stored(delivery).await,
             }
@@ -125,9 +125,9 @@ impl Connection {
         }
     }
 
-    fn encode(&mut self, delivery: Delivery, content: &Content) {
+    fn encode(&mut self, delivery: &Delivery, content: &Content) {
         let (subscription, number, auto) = (delivery.subscription, delivery.number, delivery.auto);
-        self.session.deliver(self.now(), &delivery, content, &mut self.out);
+        self.session.deliver(self.now(), delivery, content, &mut self.out);
         if auto {
             match self.deliveries.encoded.iter_mut().find(|(other, _)| *other == subscription) {
                 Some((_, newest)) => *newest = number,
@@ -156,7 +156,7 @@ impl Connection {
         let Ok(contents) = read.await else { return };
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {
-                Ok(content) => self.encode(delivery, &content),
+                Ok(content) => self.encode(&delivery, &content),
                 // The message stays with this consumer, unseen, until it leaves: nobody gets wrong octets (P15, P18).
                 Err(error) => error!(message = %delivery.message, %error, "a message cannot be read"),
             }
@@ -166,7 +166,7 @@ impl Connection {
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.
     pub(super) fn all_written(&mut self) {
         for (subscription, through) in self.deliveries.encoded.drain(..) {
-            self.batch.requests.push(Request::Written { subscription, through });
+            self.batch.ask(Request::Written { subscription, through }, None);
         }
         self.flush_batch();
     }

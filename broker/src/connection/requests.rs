@@ -1,6 +1,6 @@
 //! What was read, on its way to the engine and back.
 
-use kolejka_codec::{Item, Limits};
+use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
@@ -18,9 +18,17 @@ pub(super) struct Asked {
 /// Lists that are filled and emptied once per read.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    pub(super) requests: Vec<Request>,
+    requests: Vec<Request>,
     asked: Vec<Asked>,
     answers: Vec<Answer>,
+}
+
+impl Batch {
+    /// Something to ask, with the receipt that hangs on it.
+    pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
+        self.requests.push(request);
+        self.asked.push(Asked { has_request: true, receipt });
+    }
 }
 
 impl Connection {
@@ -54,8 +62,7 @@ impl Connection {
         while let Some(output) = self.session.next_output() {
             match output {
                 Output::Ask { request, receipt } => {
-                    self.batch.requests.push(request);
-                    self.batch.asked.push(Asked { has_request: true, receipt });
+                    self.batch.ask(request, receipt);
                 }
                 Output::Promise(receipt) => {
                     self.batch.asked.push(Asked { has_request: false, receipt: Some(receipt) });
@@ -88,8 +95,7 @@ impl Connection {
 
     /// The client is let in: the engine gets to know it, and the small limits of strangers end.
     fn enter(&mut self) {
-        let limits: Limits = self.surroundings.options.limits.clone();
-        self.decoder.set_limits(limits);
+        self.decoder.set_limits(self.surroundings.options.limits);
         self.client = Some(self.surroundings.handle.open(self.owner.clone()));
         self.stream.admit();
         if let Some(admitted) = self.admitted.take() {
@@ -111,15 +117,11 @@ impl Connection {
             return;
         };
         answers.clear();
-        // What was written needs an entry too: answers and entries go by pairs.
-        while asked.len() < requests.len() {
-            asked.push(Asked { has_request: true, receipt: None });
-        }
         let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
         let promise = count > 0;
         let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
         let outcome = client.apply(requests, answers, promise);
-        let mut answers = answers.drain(..);
+        let mut answers = answers.iter().copied();
         let mut octets = self.out.like();
         for Asked { has_request, receipt } in asked.drain(..) {
             let answer = if has_request { answers.next() } else { Some(Answer::Done) };
@@ -133,6 +135,12 @@ impl Connection {
         asked.clear();
         if !octets.is_empty() {
             self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
+        }
+        // After a refusal the session has one thing left to say.
+        if outcome.refused.is_some()
+            && let Some(Output::Close(farewell)) = self.session.next_output()
+        {
+            self.begin_close(farewell);
         }
     }
 }

@@ -85,8 +85,8 @@ pub struct Connection {
     pub(super) deliveries: Deliveries,
     pub(super) events: Vec<Event>,
     pub(super) phase: Phase,
-    /// Why the conversation ends, for the log.
-    pub(super) reason: String,
+    /// Why the conversation ends.
+    pub(super) ending: Ending,
     /// Our side of the socket is to be closed.
     pub(super) half_close: bool,
     stall: Stall,
@@ -116,6 +116,21 @@ struct Stall {
     taken: usize,
 }
 
+/// How a conversation came to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// In words, for the log.
+    pub words: String,
+    /// Nothing went wrong: one side said goodbye.
+    pub is_orderly: bool,
+}
+
+impl Ending {
+    pub(super) fn trouble(words: impl Into<String>) -> Ending {
+        Ending { words: words.into(), is_orderly: false }
+    }
+}
+
 /// A stranger becomes a connection when its first octets are understood.
 pub struct Arrival {
     /// The socket.
@@ -137,7 +152,7 @@ impl Connection {
             out: stream.new_burst(),
             stream,
             session,
-            decoder: Decoder::new(surroundings.options.stranger_limits.clone()),
+            decoder: Decoder::new(surroundings.options.stranger_limits),
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
@@ -149,7 +164,7 @@ impl Connection {
             deliveries: Deliveries::default(),
             events: Vec::new(),
             phase: Phase::Open,
-            reason: String::new(),
+            ending: Ending::default(),
             half_close: false,
             stall: Stall::default(),
             begun: None,
@@ -159,8 +174,8 @@ impl Connection {
         (connection, hears)
     }
 
-    /// Serves the client until one side is done. Returns why, for the log.
-    pub async fn run(mut self) -> String {
+    /// Serves the client until one side is done. Returns why.
+    pub async fn run(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let shutdown = self.surroundings.shutdown.clone();
         let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
@@ -168,8 +183,8 @@ impl Connection {
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
-            if let Some(reason) = self.advance_close() {
-                return reason;
+            if let Some(ending) = self.advance_close() {
+                return ending;
             }
             let due = self.deadline();
             if due != armed {
@@ -197,13 +212,17 @@ impl Connection {
                 Woken::Room => self.room = None,
                 Woken::Stopping => {
                     stopping = Box::pin(std::future::pending());
+                    // That we stop is no failure of whoever holds a message.
+                    if let Some(client) = &mut self.client {
+                        client.leave_cleanly();
+                    }
                     self.session.disconnected(self.now(), Refusal::ShuttingDown);
                     self.collect().await;
                 }
                 Woken::Due => {
                     armed = None;
                     if self.is_stalled() {
-                        return "the peer reads nothing".into();
+                        return Ending::trouble("the peer reads nothing");
                     }
                     self.session.tick(self.now());
                     if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
@@ -215,7 +234,7 @@ impl Connection {
                     self.session.violated(self.now(), error.to_string());
                     self.collect().await;
                 }
-                Woken::Lost(error) => return format!("connection lost: {error}"),
+                Woken::Lost(error) => return Ending::trouble(format!("connection lost: {error}")),
             }
         }
     }

@@ -4,7 +4,7 @@
 //! inboxes. No I/O, no encoding. Lock order: engine, then the log's inbox; engine, then a connection's inbox.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::sync::Notify;
 
@@ -173,9 +173,12 @@ impl Handle {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
-        // A panic under the lock would leave the engine half changed; it is the journal that must stay true, and it does:
-        // what is not in it was not promised. The panic itself ends the process by way of the server.
-        self.shared.core.lock().unwrap_or_else(PoisonError::into_inner)
+        // A panic under the lock leaves the engine half changed: it is not to be trusted any more, so the process ends. The
+        // log stays true; what is not in it was not promised.
+        self.shared.core.lock().unwrap_or_else(|poison| {
+            self.shared.fail(LogError::Poisoned("the engine panicked".into()));
+            poison.into_inner()
+        })
     }
 
     /// Hands over what came about, releases the lock, wakes who has to be woken.

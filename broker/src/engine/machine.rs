@@ -56,7 +56,7 @@ pub(super) struct Destination {
 
 #[derive(Debug)]
 pub(super) enum Kind {
-    Queue(Queue),
+    Queue(Box<Queue>),
     Topic(Topic),
 }
 
@@ -99,7 +99,7 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
-            Request::Subscribe(subscribe) => self.subscribe(now, session, subscribe).map(|()| Answer::Done),
+            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(session, subscription, effects);
                 Ok(Answer::Done)
@@ -229,7 +229,7 @@ impl Engine {
     pub(super) fn create(&mut self, id: DestinationId, name: DestinationName) -> DestinationId {
         self.next_destination = self.next_destination.max(id.0 + 1);
         let kind = if name.kind().is_queue() {
-            Kind::Queue(Queue::new(name.clone(), self.options.policies.resolve(&name)))
+            Kind::Queue(Box::new(Queue::new(name.clone(), self.options.policies.resolve(&name))))
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };

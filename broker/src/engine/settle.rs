@@ -68,6 +68,7 @@ impl Engine {
         let Some(entry) = leased else { return };
         match outcome {
             Outcome::Ack => self.remove(destination, &entry, effects),
+            Outcome::Release => self.give_back(destination, &entry, entry.attempts, effects),
             Outcome::Retry { reason } => self.retry(now, destination, &entry, reason.as_ref(), effects),
             Outcome::DeadLetter { reason } => {
                 self.dead_letter(now, destination, &entry, DeathReason::Nack, reason.as_ref(), effects);

@@ -9,7 +9,7 @@ use super::sessions::Departure;
 
 impl Engine {
     /// Adds a consumer.
-    pub(super) fn subscribe(&mut self, now: Now, id: SessionId, wish: Subscribe) -> Result<(), Refusal> {
+    pub(super) fn subscribe(&mut self, now: Now, id: SessionId, wish: &Subscribe) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get_mut(id) else { return Err(Refusal::ShuttingDown) };
         let temporary = wish.to.kind().is_temporary();
         if temporary && wish.to.path().split('.').next() != Some(&session.owner) {

@@ -362,6 +362,22 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
 }
 
 #[test]
+fn a_released_message_returns_to_its_own_place_and_nothing_is_counted() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/mail", AckMode::ClientIndividual, 2));
+    world.ask(client, send("/queue/mail", "one"));
+    world.ask(client, send("/queue/mail", "two"));
+    world.sync();
+    let first = world.deliveries(client)[0].message;
+    for _ in 0..3 {
+        world.ask(client, settle(first, Outcome::Release));
+        let again = world.deliveries(client).remove(0);
+        assert_eq!((again.message, again.attempt, again.redelivered), (first, 1, true));
+    }
+}
+
+#[test]
 fn a_refused_requeue_dead_letters_at_once_in_memory_too() {
     let mut world = World::new();
     let client = world.client("c");
@@ -559,7 +575,7 @@ fn an_idle_destination_goes_and_a_used_one_stays() {
     let id = world.deliveries(client)[0].message;
     world.ask(client, ack(id));
     world.now.monotonic += Duration::from_secs(100);
-    let mut tick = |world: &mut World| {
+    let tick = |world: &mut World| {
         world.engine.tick(world.now, &mut world.effects);
         world.absorb();
     };

@@ -35,6 +35,7 @@ impl Burst {
     }
 
     /// An empty burst of the same kind.
+    #[must_use]
     pub fn like(&self) -> Burst {
         Burst { by_frame: self.by_frame, ..Burst::default() }
     }

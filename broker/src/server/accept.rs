@@ -51,9 +51,11 @@ impl Reception {
         match self.admission.enter(address.ip(), now.monotonic) {
             Ok(place) => {
                 let task = async move {
-                    match accepted.establish().await {
-                        Ok(stream) => reception.converse(stream, now, place).await,
-                        Err(rejected) => info!(reason = %rejected, "not connected"),
+                    let established = reception.stopping.run_until_cancelled(accepted.establish()).await;
+                    match established {
+                        Some(Ok(stream)) => reception.converse(stream, now, place).await,
+                        Some(Err(rejected)) => info!(reason = %rejected, "not connected"),
+                        None => {}
                     }
                 };
                 self.tasks.spawn(task.instrument(span));
@@ -93,6 +95,10 @@ impl Reception {
             place
         };
         let (ending, _place) = tokio::join!(connection.run(), place);
-        info!(reason = %ending, "disconnected");
+        if ending.is_orderly {
+            debug!("disconnected");
+        } else {
+            info!(reason = %ending.words, "disconnected");
+        }
     }
 }

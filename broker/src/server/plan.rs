@@ -15,10 +15,6 @@ use crate::model::{Credit, ShardId};
 use crate::stomp;
 use crate::transport;
 
-/// New connections a second from one address.
-const ACCEPT_RATE: f64 = 1000.0;
-/// New connections that an address may bring at once.
-const ACCEPT_BURST: f64 = 2000.0;
 /// How long the peer may take to read the last word.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -99,7 +95,7 @@ pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
         line_bytes: frames.line_bytes.min(login),
         // CONNECT has no body; a little room lets the session say so.
         body_bytes: frames.body_bytes.min(1024),
-        ..frames.clone()
+        ..frames
     };
     Arc::new(connection::Options {
         stranger_limits,
@@ -143,7 +139,7 @@ pub(super) fn admission(config: &Config) -> admission::Limits {
         per_address: limits.connections_per_address,
         strangers: limits.unauthenticated,
         strangers_per_address: limits.unauthenticated_per_address,
-        rate: ACCEPT_RATE,
-        burst: ACCEPT_BURST,
+        rate: limits.accept_rate.into(),
+        burst: limits.accept_burst.into(),
     }
 }

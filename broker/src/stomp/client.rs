@@ -25,8 +25,10 @@ use crate::model::AckMode;
 use crate::model::Action;
 use crate::model::DestinationName;
 use crate::model::Now;
+use crate::model::Outcome;
 use crate::model::Publish;
 use crate::model::Request;
+use crate::model::Settle;
 use crate::model::Subscribe;
 use crate::model::SubscriptionId;
 
@@ -115,7 +117,7 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        let routing = Routing::parse("destination-type", frame.headers.get("destination-type"))?;
+        let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
         let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
@@ -147,7 +149,7 @@ impl Client {
             id => id,
         };
         let mode = understand::ack_mode(frame)?;
-        let routing = Routing::parse("subscription-type", frame.headers.get("subscription-type"))?;
+        let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let to = self.gate.readable(written, routing)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
@@ -166,8 +168,7 @@ impl Client {
         let ended = match (frame.headers.get(ID), frame.headers.get(DESTINATION)) {
             (Some(id), _) => self.subscriptions.remove_id(id)?,
             (None, Some(text)) => {
-                let header = "subscription-type";
-                let to = self.gate.any(text, Routing::parse(header, frame.headers.get(header))?)?;
+                let to = self.gate.any(text, Routing::of(text, &frame.headers, "subscription-type")?)?;
                 self.subscriptions.remove_destination(&to)?
             }
             (None, None) => return Err(missing(frame, ID)),
@@ -216,10 +217,17 @@ impl Client {
         Ok(())
     }
 
-    /// What was delivered stays with the client, to be acknowledged again.
+    /// What was delivered stays with the client, to be acknowledged again; unless it says `redeliver:true`: then what the
+    /// transaction acknowledged goes back, uncounted.
     fn abort(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        names::check_abort(&frame.headers)?;
-        self.transactions.end(required(frame, TRANSACTION)?)?;
+        let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
+        if frame.headers.get("redeliver") == Some("true") {
+            for action in actions {
+                if let Action::Settle(settle) = action {
+                    turn.ask_before(Request::Settle(Settle { outcome: Outcome::Release, ..settle }));
+                }
+            }
+        }
         turn.promise();
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::FixedState;
+use kolejka_codec::Headers;
 
 use super::error::Fault;
 use crate::auth::Action;
@@ -35,9 +36,12 @@ pub(super) enum Routing {
 }
 
 impl Routing {
-    /// Reads the header of that name.
-    pub(super) fn parse(header: &'static str, value: Option<&str>) -> Result<Routing, Fault> {
-        match value {
+    /// What `written` stands for, by the header of that name. A name that says its kind itself needs no header.
+    pub(super) fn of(written: &str, headers: &Headers, header: &'static str) -> Result<Routing, Fault> {
+        if written.starts_with('/') {
+            return Ok(Routing::Queue);
+        }
+        match headers.get(header) {
             None => Ok(Routing::Queue),
             Some(text) if text.eq_ignore_ascii_case("anycast") => Ok(Routing::Queue),
             Some(text) if text.eq_ignore_ascii_case("multicast") => Ok(Routing::Topic),
@@ -57,8 +61,8 @@ impl Gate {
 
     /// The destination of a SEND.
     pub(super) fn writable(&mut self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
-        if routing == Routing::Topic && !text.starts_with('/') {
-            return self.writable(&format!("/topic/{text}"), Routing::Topic);
+        if routing == Routing::Topic {
+            return self.writable(&format!("/topic/{text}"), Routing::Queue);
         }
         let known = match self.known.get(text) {
             Some(known) => known,
@@ -83,8 +87,8 @@ impl Gate {
     /// A destination, without asking for rights.
     pub(super) fn any(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
         match routing {
-            Routing::Topic if !text.starts_with('/') => self.name(&format!("/topic/{text}")),
-            _ => self.name(text),
+            Routing::Topic => self.name(&format!("/topic/{text}")),
+            Routing::Queue => self.name(text),
         }
     }
 

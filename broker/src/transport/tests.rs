@@ -389,12 +389,10 @@ async fn octets_do_not_extend_the_deadline() {
     let mut listener = open(Options { connect_deadline: Duration::from_millis(100), ..options() });
     let mut client = TcpStream::connect(listener.local_addr()).await.unwrap();
     client.write_all(b"GET / HTTP/1.1\r\nX: ").await.unwrap();
+    let mut drops = tokio::time::interval(Duration::from_millis(5));
     let drip = async {
-        loop {
-            if client.write_all(b"x").await.is_err() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
+        while client.write_all(b"x").await.is_ok() {
+            drops.tick().await;
         }
     };
     tokio::select! {

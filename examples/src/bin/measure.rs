@@ -75,7 +75,7 @@ impl Client {
     }
 
     fn read(&mut self) -> Outcome<()> {
-        let mut octets = [0; 64 * 1024];
+        let mut octets = [0; 16 * 1024];
         match self.socket.read(&mut octets)? {
             0 => Err("the broker closed the connection".into()),
             count => {
@@ -146,6 +146,7 @@ fn consume(plan: &Plan, queue: usize) -> Outcome<()> {
 }
 
 /// User and system time that a process has used, in seconds.
+#[expect(clippy::disallowed_methods, reason = "the kernel tells the time of a process in a file")]
 fn cpu_seconds(pid: u32) -> Outcome<f64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
     let fields: Vec<&str> = stat.rsplit_once(')').ok_or("an odd stat file")?.1.split_whitespace().collect();

@@ -2,6 +2,7 @@
 //!
 //! Numbers in comments are items of the checklist in `docs/stomp-conformance.md`.
 
+mod anything;
 mod connect;
 mod deliver;
 mod ending;

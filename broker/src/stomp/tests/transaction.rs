@@ -66,12 +66,16 @@ fn abort_forgets_all_of_it() {
 }
 
 #[test]
-fn an_abort_that_asks_for_redelivery_is_refused() {
+fn an_abort_may_send_back_what_the_transaction_acknowledged() {
     // 81
-    assert_eq!(
-        in_transaction(Options::default()).fails_with("ABORT\ntransaction:t\nredeliver:true\n\n^@"),
-        "not-supported"
-    );
+    let mut client = in_transaction(Options::default());
+    client.says(SEND);
+    client.says("ACK\nid:7\ntransaction:t\n\n^@NACK\nid:8-1\ntransaction:t\n\n^@");
+    let heard = client.says("ABORT\ntransaction:t\nredeliver:true\nreceipt:a\n\n^@");
+    assert_eq!(heard, "RECEIPT\nreceipt-id:a\n\n^@\n");
+    let [Request::Settle(first), Request::Settle(second)] = &client.asked[..] else { panic!("{:?}", client.asked) };
+    assert_eq!((first.message.to_bits(), &first.outcome), (7, &Outcome::Release));
+    assert_eq!((second.message.to_bits(), &second.outcome), (8, &Outcome::Release));
 }
 
 #[test]

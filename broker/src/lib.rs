@@ -1,3 +1,4 @@
 //! Kolejka, a STOMP message broker and job queue.
 
+pub mod journal;
 pub mod model;

@@ -200,6 +200,25 @@ impl CrashDisk {
         world.durable_names.insert(name.to_owned(), inode);
     }
 
+    /// Turns one bit of a file over, on the disk and in the cache.
+    pub fn flip(&self, name: &str, octet: usize, bit: u32) {
+        let mut world = self.world();
+        let Some(inode) = world.names.get(name).copied() else { return };
+        let Some(inode) = world.inodes.get_mut(inode) else { return };
+        for image in [&mut inode.cached, &mut inode.durable] {
+            if let Some(octet) = image.get_mut(octet) {
+                *octet ^= 1 << bit;
+            }
+        }
+    }
+
+    /// Removes a file, durably.
+    pub fn lose(&self, name: &str) {
+        let mut world = self.world();
+        world.names.remove(name);
+        world.durable_names.remove(name);
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -164,9 +164,14 @@ impl Live {
         self.extents.extract_if(.., |_, extent| extent.living == 0).map(|(segment, _)| segment).collect()
     }
 
-    /// How many segments hold nothing live.
-    pub(super) fn dead(&self) -> usize {
-        self.extents.values().filter(|extent| extent.living == 0).count()
+    /// How many segments but that one hold nothing live.
+    pub(super) fn dead_besides(&self, current: SegmentId) -> usize {
+        self.extents.iter().filter(|(segment, extent)| **segment != current && extent.living == 0).count()
+    }
+
+    /// How many messages of that segment are live.
+    pub(super) fn living(&self, segment: SegmentId) -> u32 {
+        self.extents.get(&segment).map_or(0, |extent| extent.living)
     }
 
     /// Takes a segment out together with what changed about its messages.

@@ -153,10 +153,6 @@ pub(super) fn put_created(into: &mut Vec<u8>, destination: DestinationId, name: 
     });
 }
 
-pub(super) fn put_deleted(into: &mut Vec<u8>, destination: DestinationId) {
-    put_record(into, &Record::Deleted { destination });
-}
-
 pub(super) fn put_id_block(into: &mut Vec<u8>, next: u64) {
     framed(into, ID_BLOCK, |bytes| bytes.extend_from_slice(&next.to_le_bytes()));
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::Recovered;
-use super::appender::{Appender, put_checkpoint};
+use super::appender::{Appender, batch_span, put_checkpoint};
 use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
 use super::live::Live;
 use super::reader::{Shelf, read_record};
@@ -23,6 +23,9 @@ use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Timestam
 
 /// Most octets of an override: names and notes are short.
 const OVERRIDE_BYTES_MAX: usize = 1024;
+
+/// Most octets of a claim.
+const CLAIM_BYTES_MAX: usize = 64;
 
 /// The log as it was found.
 #[derive(Debug, Default)]
@@ -107,12 +110,12 @@ fn read_opening(walk: &mut Walk<'_>) -> Result<Option<Tail>, OpenError> {
         let at = walk.offset;
         let segment = walk.segment.id;
         let Some((header, body)) = walk.next()? else { return Ok(None) };
-        if !header.opening || header.link.begins() != first {
+        if !header.is_opening() || header.link().begins() != first {
             return Err(OpenError::damaged(segment.file_name(), at, "the segment does not begin with a checkpoint"));
         }
         first = false;
         tail.apply(segment, at, body)?;
-        if header.link.closes() {
+        if header.link().closes() {
             return Ok(Some(tail));
         }
     }
@@ -126,10 +129,10 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
     loop {
         let at = walk.offset;
         let Some((header, body)) = walk.next()? else { break };
-        if header.opening || header.link.begins() != chain_at.is_none() {
+        if header.is_opening() || header.link().begins() != chain_at.is_none() {
             return Err(OpenError::damaged(segment.id.file_name(), at, "a batch is not where its chain says"));
         }
-        match (header.link.closes(), chain_at) {
+        match (header.link().closes(), chain_at) {
             (true, None) => tail.apply(segment.id, at, body)?,
             (true, Some(first)) => {
                 tail.apply_chain(Walk::at(walk.meta, segment.clone(), first))?;
@@ -167,7 +170,7 @@ impl Tail {
             let at = walk.offset;
             let Some((header, body)) = walk.next()? else { return Err(walk.damaged("a batch has changed")) };
             self.apply(segment, at, body)?;
-            if header.link.closes() {
+            if header.link().closes() {
                 return Ok(());
             }
         }
@@ -218,7 +221,7 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
                 }
                 slot += 1;
             }
-            if header.link.closes() {
+            if header.link().closes() {
                 break;
             }
         }
@@ -250,7 +253,8 @@ fn rewrite(
         .sum();
     let batch_bytes = store.options.batch_bytes;
     let bytes = checkpoint.bytes() + carried + overrides.len() * OVERRIDE_BYTES_MAX;
-    let length = FIRST_BATCH_AT + chain_bytes(batch_bytes, bytes) + reserve_bytes(batch_bytes, extent.living.into());
+    let opening = chain_bytes(batch_bytes, bytes + CLAIM_BYTES_MAX) + batch_span(0);
+    let length = FIRST_BATCH_AT + opening + reserve_bytes(batch_bytes, extent.living.into());
     let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
     let segment = spares.take(id, padded(length as usize) as u64).map_err(io)?;
     shelf.hold(&segment);
@@ -270,11 +274,12 @@ fn rewrite(
             live.keep_override(position, change);
         }
     }
-    chain.put(64, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
+    chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
     chain.finish().map_err(io)?;
     tape.seal().map_err(io)?;
     shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
-    Ok(Appender { store, shelf, spares, live, tape, positions: Vec::new() })
+    let opened_at = tape.offset;
+    Ok(Appender { store, shelf, spares, live, tape, opened_at, positions: Vec::new() })
 }
 
 /// Copies one message; it is found in its queue of now.
@@ -305,7 +310,7 @@ fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Opti
     let accepted = Accepted { destination, message, place, size, content: None };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
-    let mut returned = |attempts: u16, replay: &mut dyn Replay| {
+    let returned = |attempts: u16, replay: &mut dyn Replay| {
         if attempts > 0 {
             replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
         }

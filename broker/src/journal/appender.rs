@@ -222,7 +222,10 @@ pub(super) fn next_segment(
     (checkpoint, need, slots): (usize, u64, u32),
 ) -> io::Result<Segment> {
     let id = tape.segment.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
-    let room = tape.chain_bytes(checkpoint) + batch_span(0) + need + reserve_bytes(store.options.batch_bytes, u64::from(slots));
+    let room = tape.chain_bytes(checkpoint)
+        + batch_span(0)
+        + need
+        + reserve_bytes(store.options.batch_bytes, u64::from(slots));
     spares.take(id, padded((FIRST_BATCH_AT + room) as usize) as u64)
 }
 

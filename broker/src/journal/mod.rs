@@ -22,6 +22,7 @@ mod recovery;
 mod roll;
 mod segment;
 mod store;
+mod stored;
 mod walk;
 mod writer;
 
@@ -90,7 +91,9 @@ impl Options {
         let least = 2 * self.batch_bytes as u64 + 4 * block as u64;
         match self {
             _ if self.batch_bytes < 1024 => Err(OpenError::Options("a batch has at least 1 KiB")),
-            _ if self.segment_bytes < least => Err(OpenError::Options("a segment holds at least two batches and 16 KiB")),
+            _ if self.segment_bytes < least => {
+                Err(OpenError::Options("a segment holds at least two batches and 16 KiB"))
+            }
             _ if self.segment_bytes + self.unit_bytes as u64 * 2 > format::SEGMENT_BYTES_MAX => {
                 Err(OpenError::Options("a segment and twice the largest append have at most 4 GiB"))
             }
@@ -163,7 +166,9 @@ impl Journal {
             _ => OpenError::io("lock", error),
         })?;
         let meta = match meta::Meta::load(fs.as_ref())? {
-            Some(meta) if meta.shard != options.shard => return Err(OpenError::Options("the directory keeps another shard")),
+            Some(meta) if meta.shard != options.shard => {
+                return Err(OpenError::Options("the directory keeps another shard"));
+            }
             Some(meta) => meta,
             None => first_meta(fs.as_ref(), options.shard, now)?,
         };

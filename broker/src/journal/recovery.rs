@@ -14,10 +14,12 @@ use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
 use super::live::Live;
 use super::reader::{Shelf, read_record};
 use super::record;
-use super::record::{Entry, Override, Stored};
+use super::record::{Entry, Override};
 use super::roll::{SPARE_PREFIX, Spares};
 use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
 use super::store::Store;
+use super::stored;
+use super::stored::Stored;
 use super::walk::{Walk, open_segment};
 use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Timestamp};
 
@@ -41,7 +43,11 @@ struct Tail {
 }
 
 /// Opens the journal of a directory that is locked and known.
-pub(super) fn recover(store: Store, replay: &mut dyn Replay, now: Timestamp) -> Result<(Appender, Recovered), OpenError> {
+pub(super) fn recover(
+    store: Store,
+    replay: &mut dyn Replay,
+    now: Timestamp,
+) -> Result<(Appender, Recovered), OpenError> {
     let store = Arc::new(store);
     let names = store.fs.list().map_err(|error| OpenError::io("the data directory", error))?;
     let mut segments: Vec<SegmentId> = names.iter().filter_map(|name| SegmentId::from_file_name(name)).collect();
@@ -180,7 +186,7 @@ impl Tail {
         let whole = body.len();
         while !body.is_empty() {
             let offset = batch_at + (super::format::BATCH_HEADER_BYTES + whole - body.len()) as u64;
-            let Some(stored) = record::take(&mut body, offset) else {
+            let Some(stored) = stored::take(&mut body, offset) else {
                 return Err(OpenError::Newer { file: segment.file_name(), version: u32::from(super::format::VERSION) });
             };
             self.clean = matches!(stored, Stored::Stopped);
@@ -210,7 +216,7 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
             let Some((header, mut body)) = walk.next()? else {
                 return Err(walk.damaged("the segment's summary is damaged"));
             };
-            let Some(Stored::Summary(entries)) = record::take(&mut body, at) else {
+            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
                 return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
             };
             shelf.extend(id, entries.iter().map(|entry| entry.offset));
@@ -293,7 +299,7 @@ fn carry(
     let name = || old.id.file_name();
     let record = read_record(old.file.as_ref(), offset, store.options.unit_bytes);
     let record = record.map_err(|error| OpenError::io(name(), error))?.unwrap_or_default();
-    let checked = record::check_accepted(store.meta.key, old.id, offset, &record);
+    let checked = stored::check_accepted(store.meta.key, old.id, offset, &record);
     let parts = checked.and_then(|(head_bytes, content)| content.split_at_checked(head_bytes as usize));
     let parts = parts.ok_or_else(|| OpenError::damaged(name(), offset, "a stored message is damaged"))?;
     if let Some(change) = change {

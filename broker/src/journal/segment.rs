@@ -206,9 +206,8 @@ pub(super) fn chain_bytes(batch_bytes: usize, bytes: usize) -> u64 {
 /// See [`Tape::reserve`].
 pub(super) fn reserve_bytes(batch_bytes: usize, slots: u64) -> u64 {
     let each = entries_per_record(batch_bytes) as u64;
-    let batch = |entries: u64| {
-        padded(BATCH_HEADER_BYTES + RECORD_HEAD_BYTES + entries as usize * SUMMARY_ENTRY_BYTES) as u64
-    };
+    let batch =
+        |entries: u64| padded(BATCH_HEADER_BYTES + RECORD_HEAD_BYTES + entries as usize * SUMMARY_ENTRY_BYTES) as u64;
     (slots / each) * batch(each) + batch(slots % each) + BLOCK_BYTES as u64
 }
 

@@ -68,7 +68,9 @@ impl<'a> Walk<'a> {
             Some(header) if !header.is_known() => {
                 Err(OpenError::Newer { file: self.segment.id.file_name(), version: u32::from(header.version) })
             }
-            Some(header) if header.shard != u32::from(self.meta.shard.get()) => Err(self.damaged("a batch of another shard")),
+            Some(header) if header.shard != u32::from(self.meta.shard.get()) => {
+                Err(self.damaged("a batch of another shard"))
+            }
             Some(header) if self.offset + header.span() <= self.segment.length => Ok(Some((header, octets))),
             _ => Ok(None),
         }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
+use super::super::Options;
 use super::super::conformance;
 use super::super::conformance::Ledger;
-use super::super::Options;
 use super::super::fault::{CrashDisk, Dice, Fault, SECTOR_BYTES, Survival};
 use super::workload::{Run, check_survivor, open, small_options};
 use crate::model::{Record, ShardId};
@@ -42,7 +42,12 @@ fn changed_sectors(before: &CrashDisk, after: &CrashDisk) -> Vec<(String, usize)
     changed
 }
 
-fn merge(before: &CrashDisk, after: &CrashDisk, sectors: &[(String, usize)], keep: impl Fn(usize) -> bool) -> CrashDisk {
+fn merge(
+    before: &CrashDisk,
+    after: &CrashDisk,
+    sectors: &[(String, usize)],
+    keep: impl Fn(usize) -> bool,
+) -> CrashDisk {
     let disk = before.copy();
     for (_, (name, sector)) in sectors.iter().enumerate().filter(|(index, _)| keep(*index)) {
         let mut bytes = disk.contents(name);

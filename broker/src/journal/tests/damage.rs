@@ -89,8 +89,8 @@ fn flip_bits(image: &Image) -> Outcomes {
     let (mut outcomes, mut dice) = (Outcomes::default(), Dice::new(1));
     for name in image.disk.names() {
         let bytes = image.disk.contents(&name);
-        for octet in 0..bytes.len() {
-            let written = bytes[octet] != 0 || octet % BLOCK_BYTES < 160;
+        for (octet, value) in bytes.iter().enumerate() {
+            let written = *value != 0 || octet % BLOCK_BYTES < 160;
             let structure = octet % BLOCK_BYTES < if cfg!(debug_assertions) { 104 } else { BLOCK_BYTES };
             let chosen = dice.below(8) as u32;
             let sampled = octet % if cfg!(debug_assertions) { 7 } else { 1 } == 0;
@@ -161,7 +161,9 @@ fn zeroed_swapped_doubled_and_stale_blocks_are_seen() {
             let bytes = image.disk.contents(name);
             let blocks = bytes.len() / unit;
             let get = |block: usize| bytes[block * unit..(block + 1) * unit].to_vec();
-            let put = |block: usize, from: &[u8]| image.with(name, |b| b[block * unit..(block + 1) * unit].copy_from_slice(from));
+            let put = |block: usize, from: &[u8]| {
+                image.with(name, |b| b[block * unit..(block + 1) * unit].copy_from_slice(from))
+            };
             for block in 0..blocks {
                 let what = format!("{name} block {block} of {unit}");
                 image.check(&put(block, &vec![0; unit]), &mut outcomes, &format!("{what} zeroed"));

@@ -55,9 +55,12 @@ impl Run {
     }
 
     /// Appends one unit and waits for it. `false` when the journal has failed.
+    #[expect(clippy::needless_pass_by_value, reason = "units are made where they are written")]
     pub(super) fn write(&mut self, records: Vec<Record>) -> bool {
         let mut after = self.states.last().unwrap().clone();
-        records.iter().for_each(|record| after.apply(record));
+        for record in &records {
+            after.apply(record);
+        }
         let Ok(ticket) = self.session.log.append(&mut records.clone(), Timestamp(self.next)) else { return false };
         self.states.push(after);
         let seen = self.session.witness.wait(ticket);
@@ -85,7 +88,12 @@ impl Run {
         let missing: Vec<u64> = (1..4).filter(|n| !ledger.destinations.contains_key(&DestinationId(*n))).collect();
         records.extend(missing.into_iter().map(conformance::created));
         for _ in 0..dice.below(3) {
-            records.push(conformance::accepted(ShardId::default(), 1 + dice.below(3), self.next, dice.below(900) as usize));
+            records.push(conformance::accepted(
+                ShardId::default(),
+                1 + dice.below(3),
+                self.next,
+                dice.below(900) as usize,
+            ));
             self.next += 1;
         }
         let mut used: Vec<MessageId> = Vec::new();
@@ -122,7 +130,12 @@ impl Run {
 }
 
 /// What a disk holds after the run must be one of the states from the last acknowledged one on, and readable.
-pub(super) fn check_survivor(disk: &CrashDisk, options: Options, (states, acknowledged): (&[Ledger], usize), what: &str) {
+pub(super) fn check_survivor(
+    disk: &CrashDisk,
+    options: Options,
+    (states, acknowledged): (&[Ledger], usize),
+    what: &str,
+) {
     let (journal, _, reading) = open(disk, options).unwrap_or_else(|error| panic!("{what}: {error}"));
     let allowed = &states[acknowledged..];
     assert!(allowed.contains(&reading.ledger), "{what}: {:?}\nis none of {allowed:?}", reading.ledger);

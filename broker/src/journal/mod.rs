@@ -22,6 +22,7 @@ mod recovery;
 mod roll;
 mod segment;
 mod store;
+mod stored;
 mod walk;
 mod writer;
 
@@ -179,9 +180,14 @@ impl Journal {
 
     /// Starts its threads. `sink` is told what becomes durable, from one of them.
     pub fn start(self, sink: Arc<dyn LogSink>) -> io::Result<Running> {
-        let (reader, options) = (self.appender.shelf.clone(), self.appender.store.options.clone());
+        let (reader, options) = (self.reader(), self.appender.store.options.clone());
         let (writer, stopper) = writer::start(self.appender, sink, &options)?;
         Ok(Running { log: Box::new(writer), reader, stopper })
+    }
+
+    /// The reading side, before the journal is started.
+    pub fn reader(&self) -> Arc<dyn LogReader> {
+        self.appender.shelf.clone()
     }
 
     /// The random identity of this data directory's node, made with it.

@@ -153,6 +153,7 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
                     sink.durable(Durable { through: written.through, positions: &appender.positions });
                 }
                 work.clear();
+                while inline && appender.spares.top_up() {}
                 appender.relieve()?;
             }
             Taken::Nothing => {

@@ -157,7 +157,7 @@ impl Appender {
 
     /// Nothing has come for a while: makes the last batch certain, and looks after the space.
     pub(super) fn idle(&mut self) -> io::Result<()> {
-        if !self.tape.quiet && self.tape.fits(batch_span(0), 0) {
+        if !self.tape.quiet && self.tape.fits(0, 0) {
             self.tape.seal()?;
         }
         if self.reclaimable() >= DEAD_WORTH_A_ROLL {
@@ -183,7 +183,7 @@ impl Appender {
 
     /// The last word of an orderly stop.
     pub(super) fn stop(&mut self) -> io::Result<()> {
-        if !self.tape.fits(batch_span(record::RECORD_HEAD_BYTES), 0) {
+        if !self.tape.fits(0, 0) {
             self.roll(0, 0)?;
         }
         self.tape.put(record::put_stopped);

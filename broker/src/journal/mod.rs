@@ -100,6 +100,7 @@ impl Options {
             _ if !self.segment_bytes.is_multiple_of(block as u64) => {
                 Err(OpenError::Options("a segment is a multiple of 4 KiB"))
             }
+            _ if self.spare_segments == 0 => Err(OpenError::Options("at least one segment is kept ready")),
             _ if self.open_files < 2 => Err(OpenError::Options("at least two files may be open")),
             _ => Ok(()),
         }

@@ -179,7 +179,8 @@ impl Tape {
         self.body_bytes() + bytes + RECORD_HEAD_BYTES <= self.batch_bytes
     }
 
-    /// Whether batches of that many octets and messages still go into this segment, in front of its summary.
+    /// Whether batches of that many octets and messages still go into this segment, in front of one seal and its
+    /// summary. With nothing: whether the seal does.
     pub(super) fn fits(&self, bytes: u64, slots: u32) -> bool {
         let slots = self.entries.len() as u64 + u64::from(slots);
         slots <= u64::from(SLOTS_MAX) && self.offset + bytes + self.reserve(slots) <= self.segment.length

@@ -58,8 +58,11 @@ pub(super) fn take<'a>(body: &mut &'a [u8], offset: u64) -> Option<Stored<'a>> {
 pub(super) fn check_accepted(key: Key, segment: SegmentId, offset: u64, record: &[u8]) -> Option<(u32, &[u8])> {
     let sum = Octets::new(record.get(ACCEPTED_SUM_AT..ACCEPTED_SUMMED_FROM)?).u64()?;
     let expected = key.record_sum(segment, offset, record.len() as u32, record.get(ACCEPTED_SUMMED_FROM..)?);
-    match take(&mut { record }, offset)? {
-        Stored::Accepted { head_bytes, content, .. } if sum == expected => Some((head_bytes, content)),
+    let mut rest = record;
+    match take(&mut rest, offset)? {
+        Stored::Accepted { head_bytes, content, .. } if sum == expected && rest.is_empty() => {
+            Some((head_bytes, content))
+        }
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use super::super::fault::{CrashDisk, Dice, Survival};
 use super::super::fs::{Disk, FileSystem};
 use super::super::{Journal, OpenError, Options};
 use super::workload::{Run, open, small_options};
-use crate::model::{LogError, Record, ShardId, Timestamp};
+use crate::model::{Durable, LogError, LogSink, Record, ShardId, Timestamp};
 
 #[test]
 fn only_one_process_has_a_directory() {
@@ -37,11 +37,11 @@ fn the_epoch_rises_and_a_clean_stop_is_told_from_a_crash() {
         let running = journal.start(Arc::new(Witness::default())).unwrap();
         if orderly {
             running.stopper.stop().unwrap();
+            disk = disk.crash(Survival::Nothing);
         } else {
-            drop(running.log);
+            disk = disk.crash(Survival::Nothing);
             drop(running.stopper.stop());
         }
-        disk = disk.crash(Survival::Nothing);
         let (journal, recovered, _) = open(&disk.copy(), small_options()).unwrap();
         assert_eq!(recovered.clean, orderly);
         drop(journal);
@@ -116,6 +116,7 @@ fn on_a_full_disk_settling_goes_on_and_makes_room_again() {
         assert!(id < 100);
     };
     assert_eq!((refused.0, refused.1.len()), (LogError::Full, 1));
+    assert!(run.session.log.capacity().is_spent());
     let messages: Vec<_> = run.session.reading.ledger.messages.clone().into_iter().collect();
     for (message, kept) in messages {
         let settled = conformance::settled(message, &kept, run.session.reading.position(message).unwrap());
@@ -132,6 +133,31 @@ fn on_a_full_disk_settling_goes_on_and_makes_room_again() {
     let ticket = run.session.log.append(&mut unit, Timestamp(id)).expect("there is room again");
     assert_eq!(run.session.witness.wait(ticket).failed, None);
     run.end();
+}
+
+/// A sink that breaks.
+#[derive(Debug, Default)]
+struct Broken(Witness);
+
+impl LogSink for Broken {
+    fn durable(&self, _durable: Durable<'_>) {
+        panic!("a sink that panics, on purpose");
+    }
+
+    fn failed(&self, error: LogError) {
+        self.0.failed(error);
+    }
+}
+
+#[test]
+fn a_panic_of_the_journals_thread_is_told_like_any_failure() {
+    let (journal, ..) = open(&CrashDisk::new(), small_options()).unwrap();
+    let sink = Arc::new(Broken::default());
+    let mut running = journal.start(sink.clone()).unwrap();
+    let ticket = running.log.append(&mut vec![conformance::created(1)], Timestamp(1)).unwrap();
+    assert!(matches!(sink.0.wait(ticket).failed, Some(LogError::Poisoned(_))));
+    assert!(matches!(running.stopper.stop(), Err(LogError::Poisoned(_))));
+    assert!(matches!(running.log.append(&mut vec![], Timestamp(1)), Err(LogError::Poisoned(_))));
 }
 
 #[test]
@@ -192,6 +218,7 @@ fn options_that_cannot_work_are_refused() {
     refuse(Options { segment_bytes: (32 << 10) + 1, ..small_options() });
     refuse(Options { batch_bytes: 1000, ..small_options() });
     refuse(Options { unit_bytes: 3 << 30, ..small_options() });
+    refuse(Options { spare_segments: 0, ..small_options() });
     refuse(Options { open_files: 1, ..small_options() });
     let disk = CrashDisk::new();
     assert!(open(&disk, small_options()).is_ok());

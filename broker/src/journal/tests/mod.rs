@@ -4,6 +4,7 @@ mod chains;
 mod damage;
 mod faults;
 mod golden;
+mod inverse;
 mod kit;
 mod lifecycle;
 mod workload;

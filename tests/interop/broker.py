@@ -55,7 +55,13 @@ class Broker:
         self._lines, self.port = [], None
         ready = threading.Event()
         self.process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**os.environ, "NO_COLOR": "1"},
         )
         threading.Thread(target=self._follow, args=(self.process.stdout, self._lines, ready), daemon=True).start()
         if not ready.wait(READY_SECONDS) or self.port is None:

@@ -253,7 +253,7 @@ impl Client {
         let now = shared.clock.now();
         let mut guard = self.handle.lock();
         let core = &mut *guard;
-        let full = core.log.as_ref().is_none_or(|log| log.is_full());
+        let full = core.log.as_mut().is_none_or(|log| log.is_full());
         core.engine.set_full(full);
         let mut refused = None;
         for request in requests.drain(..) {

@@ -1,154 +1,255 @@
-//! Stand-in: a log in memory whose appends become durable at once. The disk journal takes this place.
+//! The disk journal: one append-only log for all queues, a sync for every batch, segments that are used again.
+//!
+//! [`Journal::open`] takes the directory, tells a torn tail from damage, replays what survived; [`Journal::start`] gives
+//! the two sides of the log. It implements the traits of `model` and knows nothing of queues, connections or STOMP.
+//! The format is described octet by octet in docs/journal-format.md.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::Duration;
+mod appender;
+#[cfg(any(test, feature = "internals"))]
+pub mod conformance;
+#[cfg(any(test, feature = "internals"))]
+pub mod fault;
+mod format;
+pub mod fs;
+mod live;
+#[cfg(any(test, feature = "internals"))]
+pub mod memory;
+mod meta;
+mod octets;
+mod reader;
+mod record;
+mod recovery;
+mod roll;
+mod segment;
+mod store;
+mod walk;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
-use crate::model::{
-    Capacity, Content, Durable, Log, LogError, LogReader, LogSink, Position, Record, Replay, ShardId, Ticket, Timestamp,
-};
+pub use self::fs::Disk;
+pub use self::fs::FileSystem;
+pub use self::writer::Stopper;
+use crate::model::{Epoch, Log, LogReader, LogSink, Replay, ShardId, Timestamp};
 
-/// Options.
-#[derive(Clone, Debug, Default)]
+/// What can be chosen about a journal.
+#[derive(Clone, Debug)]
 pub struct Options {
-    /// Where.
+    /// Where its files are.
     pub directory: PathBuf,
-    /// Octets kept free.
-    pub reserve_bytes: u64,
+    /// The shard it keeps; fixed when the directory is made.
+    pub shard: ShardId,
+    /// Octets of a segment.
+    pub segment_bytes: u64,
+    /// Most octets of a batch, unless a single message is larger.
+    pub batch_bytes: usize,
+    /// Most octets of one append.
+    pub unit_bytes: usize,
+    /// Octets that may wait to become durable before new work has to wait.
+    pub in_flight_bytes: usize,
+    /// Appends that may wait to become durable before new work has to wait.
+    pub in_flight_batches: usize,
+    /// Segments kept ready. They are also what finishing work lives on when the disk is full.
+    pub spare_segments: usize,
+    /// Free octets of the file system that the journal leaves alone.
+    pub disk_reserve_bytes: u64,
+    /// Most files open for reading.
+    pub open_files: usize,
+    /// Spare segments are made by a thread of their own; without it the journal's thread makes them when it is idle.
+    pub spares_thread: bool,
 }
 
-/// Errors of opening.
-#[derive(Debug, Error)]
-pub enum OpenError {}
+impl Options {
+    /// The defaults, for that directory.
+    pub fn new(directory: &Path) -> Options {
+        Options {
+            directory: directory.to_owned(),
+            shard: ShardId::default(),
+            segment_bytes: 64 << 20,
+            batch_bytes: 4 << 20,
+            unit_bytes: 256 << 20,
+            in_flight_bytes: 32 << 20,
+            in_flight_batches: 4096,
+            spare_segments: 3,
+            disk_reserve_bytes: 64 << 20,
+            open_files: 64,
+            spares_thread: true,
+        }
+    }
 
-/// What was found.
-#[derive(Clone, Debug, Default)]
-pub struct Report {
-    /// Messages.
-    pub messages: usize,
-    /// Ended in order.
-    pub clean: bool,
-    /// No data before.
-    pub is_new: bool,
-    /// Time of recovery.
-    pub took: Duration,
-    /// Highest wall clock seen.
-    pub last_wall: Timestamp,
+    fn check(&self) -> Result<(), OpenError> {
+        let block = format::BLOCK_BYTES;
+        let least = 2 * self.batch_bytes as u64 + 4 * block as u64;
+        match self {
+            _ if self.batch_bytes < 1024 => Err(OpenError::Options("a batch has at least 1 KiB")),
+            _ if self.segment_bytes < least => {
+                Err(OpenError::Options("a segment holds at least two batches and 16 KiB"))
+            }
+            _ if self.segment_bytes + self.unit_bytes as u64 * 2 > format::SEGMENT_BYTES_MAX => {
+                Err(OpenError::Options("a segment and twice the largest append have at most 4 GiB"))
+            }
+            _ if !self.segment_bytes.is_multiple_of(block as u64) => {
+                Err(OpenError::Options("a segment is a multiple of 4 KiB"))
+            }
+            _ if self.open_files < 2 => Err(OpenError::Options("at least two files may be open")),
+            _ => Ok(()),
+        }
+    }
 }
 
-/// Opened.
+/// A journal that has recovered and does not yet take anything.
+#[derive(Debug)]
+pub struct Journal {
+    appender: appender::Appender,
+}
+
+/// What [`Journal::open`] gives.
 #[derive(Debug)]
 pub struct Opened {
     /// What was found.
-    pub report: Report,
-    /// The log.
+    pub recovered: Recovered,
+    /// The journal, which holds the directory's lock.
     pub journal: Journal,
 }
 
-/// The log.
-#[derive(Debug, Default)]
-pub struct Journal {
-    shared: Arc<Shared>,
+/// What was found at the start.
+#[derive(Clone, Copy, Debug)]
+pub struct Recovered {
+    /// Messages that are still there.
+    pub messages: u64,
+    /// The last stop was an orderly one. Otherwise messages may have been out with a consumer.
+    pub clean: bool,
+    /// The claim of this run, one higher than that of the last.
+    pub epoch: Epoch,
+    /// The owner's clock may not start below this.
+    pub clock: Timestamp,
+    /// How long it took.
+    pub took: Duration,
 }
 
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    work: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    ticket: u64,
-    done: u64,
-    stored: Vec<Content>,
-    fresh: Vec<Position>,
-    stop: bool,
-}
-
-/// Ends it.
+/// A running journal.
 #[derive(Debug)]
-pub struct Stopper {
-    shared: Arc<Shared>,
-    thread: std::thread::JoinHandle<()>,
-}
-
-impl Stopper {
+pub struct Running {
+    /// The writing side, for the engine.
+    pub log: Box<dyn Log>,
+    /// The reading side, for whoever needs bodies that are no longer in memory.
+    pub reader: Arc<dyn LogReader>,
     /// Ends it.
-    pub fn stop(self) -> Result<(), LogError> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
-        self.shared.work.notify_all();
-        let _ = self.thread.join();
-        Ok(())
-    }
+    pub stopper: Stopper,
 }
 
 impl Journal {
-    /// Opens.
-    pub fn open(_options: Options, _replay: &mut dyn Replay) -> Result<Opened, OpenError> {
-        Ok(Opened { report: Report { is_new: true, clean: true, ..Report::default() }, journal: Journal::default() })
+    /// Takes the directory and brings back what survived, telling `replay`: destinations, the high-water mark of ids,
+    /// then every live message in the order of the log with what happened to it since. A message that was moved is
+    /// accepted where it is now and then *moved* from there to there, so that its note is told although the queue it
+    /// came from may be gone. `now` is the wall clock. What `replay` was told counts only if this succeeds.
+    #[expect(clippy::disallowed_methods, reason = "how long recovery took is told to the operator")]
+    pub fn open(
+        options: Options,
+        fs: Arc<dyn FileSystem>,
+        replay: &mut dyn Replay,
+        now: Timestamp,
+    ) -> Result<Opened, OpenError> {
+        let begun = Instant::now();
+        options.check()?;
+        let lock = fs.lock().map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => OpenError::Locked,
+            _ => OpenError::io("lock", error),
+        })?;
+        let meta = match meta::Meta::load(fs.as_ref())? {
+            Some(meta) if meta.shard != options.shard => {
+                return Err(OpenError::Options("the directory keeps another shard"));
+            }
+            Some(meta) => meta,
+            None => first_meta(fs.as_ref(), options.shard, now)?,
+        };
+        let store = store::Store { fs, options, meta, _lock: Mutex::new(lock) };
+        let (appender, mut recovered) = recovery::recover(store, replay, now)?;
+        recovered.took = begun.elapsed();
+        Ok(Opened { recovered, journal: Journal { appender } })
     }
 
-    /// Starts.
-    #[expect(clippy::disallowed_methods, reason = "the journal's thread")]
-    pub fn start(self, sink: Arc<dyn LogSink>) -> (Box<dyn Log>, Arc<dyn LogReader>, Stopper) {
-        let shared = Arc::clone(&self.shared);
-        let thread = std::thread::spawn(move || {
-            loop {
-                let mut state = shared.state.lock().unwrap_or_else(PoisonError::into_inner);
-                while state.done == state.ticket && !state.stop {
-                    state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-                }
-                if state.done == state.ticket {
-                    return;
-                }
-                state.done = state.ticket;
-                let (through, positions) = (Ticket(state.ticket), std::mem::take(&mut state.fresh));
-                drop(state);
-                sink.durable(Durable { through, positions: &positions });
-            }
-        });
-        let stopper = Stopper { shared: Arc::clone(&self.shared), thread };
-        (Box::new(Writer(Arc::clone(&self.shared))), Arc::new(Reader(self.shared)), stopper)
+    /// Starts its threads. `sink` is told what becomes durable, from one of them.
+    pub fn start(self, sink: Arc<dyn LogSink>) -> io::Result<Running> {
+        let (reader, options) = (self.appender.shelf.clone(), self.appender.store.options.clone());
+        let (writer, stopper) = writer::start(self.appender, sink, &options)?;
+        Ok(Running { log: Box::new(writer), reader, stopper })
+    }
+
+    /// The random identity of this data directory's node, made with it.
+    pub fn node(&self) -> u128 {
+        self.appender.store.meta.node
+    }
+
+    /// When the data directory was made.
+    pub fn created(&self) -> Timestamp {
+        self.appender.store.meta.created
     }
 }
 
-#[derive(Debug)]
-struct Writer(Arc<Shared>);
-
-impl Log for Writer {
-    fn append(&mut self, records: &mut Vec<Record>, _wall: Timestamp) -> Result<Ticket, LogError> {
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.ticket += 1;
-        for record in records.drain(..) {
-            if let Record::Accepted(accepted) = record {
-                state.stored.extend(accepted.content);
-                let position = Position::new(ShardId::default(), state.stored.len() as u64);
-                state.fresh.push(position);
-            }
-        }
-        self.0.work.notify_all();
-        Ok(Ticket(state.ticket))
+/// A new directory's identity. A directory that has segments and no identity is not new.
+fn first_meta(fs: &dyn FileSystem, shard: ShardId, now: Timestamp) -> Result<meta::Meta, OpenError> {
+    let names = fs.list().map_err(|error| OpenError::io("the data directory", error))?;
+    if names.iter().any(|name| format::SegmentId::from_file_name(name).is_some()) {
+        return Err(OpenError::damaged("store.meta", 0, "there are segments, but the store's identity is missing"));
     }
-
-    fn capacity(&self) -> Capacity {
-        Capacity { bytes: 1 << 20, batches: 100 }
-    }
-
-    fn is_full(&self) -> bool {
-        false
-    }
+    let meta = meta::Meta::random(fs, shard, now).map_err(|error| OpenError::io("random numbers", error))?;
+    meta.save(fs).map_err(|error| OpenError::io("store.meta", error))?;
+    Ok(meta)
 }
 
-#[derive(Debug)]
-struct Reader(Arc<Shared>);
+/// Why a journal does not open.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process has the directory.
+    #[error("the data directory is in use by another process")]
+    Locked,
+    /// Data that was durable is not what it was. Nothing was changed; a repair has to be asked for.
+    #[error("{file} is damaged at octet {offset}: {what}")]
+    Damaged {
+        /// Which file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// Written by a newer program.
+    #[error("{file} has format {version}, which this program does not know; it knows format {}", format::VERSION)]
+    Newer {
+        /// Which file.
+        file: String,
+        /// Its format.
+        version: u32,
+    },
+    /// The options contradict each other or the directory.
+    #[error("{0}")]
+    Options(&'static str),
+    /// The operating system refused.
+    #[error("{file}: {source}")]
+    Io {
+        /// What it was about.
+        file: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
 
-impl LogReader for Reader {
-    fn read(&self, position: Position) -> Result<Content, LogError> {
-        let state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let content = state.stored.get(position.place() as usize - 1).cloned();
-        content.ok_or_else(|| LogError::Damaged("not there".into()))
+impl OpenError {
+    fn io(file: impl Into<String>, source: io::Error) -> OpenError {
+        OpenError::Io { file: file.into(), source }
+    }
+
+    fn damaged(file: impl Into<String>, offset: u64, what: &'static str) -> OpenError {
+        OpenError::Damaged { file: file.into(), offset, what }
     }
 }

@@ -20,9 +20,8 @@ pub trait Log: Send + fmt::Debug {
     fn capacity(&self) -> Capacity;
 
     /// Whether new messages are refused for lack of space. Records that finish work (settled, returned, moved) are still
-    /// taken: room for them is kept aside. A log that said no here does not answer [`LogError::Full`] to what it is
-    /// given before it is asked again.
-    fn is_full(&self) -> bool;
+    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] to the next append.
+    fn is_full(&mut self) -> bool;
 }
 
 /// The reading side: bodies of a deep backlog. Used from several threads, may wait for the disk.

@@ -15,7 +15,7 @@ pub struct Banner {
     /// Whether they were there before.
     pub is_new: bool,
     /// Messages found in the journal.
-    pub recovered: usize,
+    pub recovered: u64,
     /// How long that took.
     pub recovery: Duration,
     /// Whether the last run ended in order.

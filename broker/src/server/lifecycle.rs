@@ -1,6 +1,7 @@
 //! A server's life: start, serve, reload, drain, stop.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,8 +22,8 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::connection::Surroundings;
 use crate::engine::{Engine, Handle};
-use crate::journal::{Journal, OpenError, Stopper};
-use crate::model::{LogError, Timestamp};
+use crate::journal::{Disk, Journal, OpenError, Stopper};
+use crate::model::{Epoch, LogError, Timestamp};
 use crate::transport::{BindError, Listener, Reloader};
 
 /// Why a server did not start, or came to an end that nobody asked for.
@@ -32,6 +33,17 @@ pub enum ServerError {
     /// The data cannot be used.
     #[error(transparent)]
     Journal(#[from] OpenError),
+    /// The data directory cannot be made or opened.
+    #[error("the data directory {path} cannot be used: {source}")]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The journal's threads cannot be started.
+    #[error("the journal cannot be started: {0}")]
+    Thread(#[source] io::Error),
     /// The log holds messages without a queue.
     #[error("the journal holds {0} messages that belong to no queue: it is damaged")]
     Homeless(usize),
@@ -70,16 +82,17 @@ impl Server {
     pub fn start(config: &Config) -> Result<Server, ServerError> {
         let boot = Clock::start(Timestamp::default());
         let mut engine = Engine::new(plan::engine(config));
-        let opened = Journal::open(plan::journal(config), &mut engine)?;
-        let report = opened.report.clone();
-        match engine.replayed(report.clean) {
+        let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
+        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
+        let recovered = opened.recovered;
+        match engine.replayed(recovered.clean) {
             0 => {}
             homeless => return Err(ServerError::Homeless(homeless)),
         }
-        let clock = Clock::start(report.last_wall);
+        let clock = Clock::start(recovered.clock);
         let handle = Handle::new(engine, clock);
-        let (log, reader, stopper) = opened.journal.start(Arc::new(handle.clone()));
-        handle.attach(log, reader);
+        let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
+        handle.attach(running.log, running.reader);
 
         let door = Arc::new(Door::new(Authenticator::new(config.auth.clone())?, clock));
         let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
@@ -107,10 +120,10 @@ impl Server {
         }
         let banner = Banner {
             data: config.data.clone(),
-            is_new: report.is_new,
-            recovered: report.messages,
-            recovery: report.took,
-            clean: report.clean,
+            is_new: recovered.epoch == Epoch(1),
+            recovered: recovered.messages,
+            recovery: recovered.took,
+            clean: recovered.clean,
             listeners: listeners.iter().map(|(listener, _)| Listening::of(listener)).collect(),
             users: config.auth.users.len(),
             took: boot.now().monotonic,
@@ -122,6 +135,7 @@ impl Server {
         let (driven, until) = (handle.clone(), shutdown.clone());
         tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
         let drain = config.shutdown_timeout;
+        let stopper = running.stopper;
         Ok(Server { handle, door, stopper, tasks, stopping, shutdown, certificates, drain, banner })
     }
 
@@ -166,9 +180,9 @@ impl Server {
         if timeout(self.drain, self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
-        drop(self.handle.detach());
         let stopper = self.stopper;
         let outcome = tokio::task::spawn_blocking(move || stopper.stop()).await;
+        drop(self.handle.detach());
         match outcome {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => Err(ServerError::Log(failure)),

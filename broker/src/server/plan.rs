@@ -20,11 +20,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// The journal's options.
 pub(super) fn journal(config: &Config) -> journal::Options {
-    journal::Options {
-        directory: config.data.clone(),
-        reserve_bytes: config.limits.disk_reserve,
-        ..journal::Options::default()
-    }
+    journal::Options { disk_reserve_bytes: config.limits.disk_reserve, ..journal::Options::new(&config.data) }
 }
 
 /// The engine's options.

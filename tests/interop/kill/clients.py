@@ -1,12 +1,12 @@
 """The publishers and consumers of the kill loop. Each lives for one life of the broker and reports to the history."""
 
 import random
+from collections import deque
 
 from history import Transaction, body_of
 from wire import Wire
 
 WINDOW = 16
-MESSAGES_PER_LIFE = 400
 POISON_EVERY = 40
 
 
@@ -20,7 +20,7 @@ def put_message(wire, history, queue, key, transaction=None, then=None):
 
 
 class Client:
-    """A thread's worth of work; `run` ends when the broker dies, or when there is no more to do."""
+    """A thread's worth of work; `run` ends when the broker dies."""
 
     def __init__(self, name, history, seed):
         self.name, self.history = name, history
@@ -50,12 +50,10 @@ class Publisher(Client):
         return f"{self.name}/{next(self.numbers)}"
 
     def work(self):
-        sent = 0
-        while sent < MESSAGES_PER_LIFE or self.wire.unconfirmed:
-            while sent < MESSAGES_PER_LIFE and self.wire.unconfirmed < WINDOW:
+        while True:
+            while self.wire.unconfirmed < WINDOW:
                 key = self.key()
                 put_message(self.wire, self.history, self.random.choice(self.queues), key, then=key)
-                sent += 1
             self.wire.flush()
             for _, _, key in self.wire.frames():
                 self.history.confirmed.add(key)
@@ -65,7 +63,7 @@ class TransactionPublisher(Publisher):
     """Sends in transactions over several queues; commits most, aborts some."""
 
     def work(self):
-        for _ in range(MESSAGES_PER_LIFE // 3):
+        while True:
             transaction = Transaction(self.history.life)
             self.history.transactions.append(transaction)
             self.wire.put("BEGIN", {"transaction": "t"})
@@ -102,13 +100,16 @@ class Consumer(Client):
     def __init__(self, name, history, seed, queue):
         super().__init__(name, history, seed)
         self.queue = queue
+        self.come = deque()
 
     def work(self):
         headers = {"destination": f"/queue/{self.queue}", "id": "s", "ack": self.mode, "prefetch-count": "20"}
         self.wire.put("SUBSCRIBE", headers)
         self.wire.flush()
         while True:
-            for command, headers, body in self.wire.frames():
+            self.come.extend(self.wire.frames())
+            while self.come:
+                command, headers, body = self.come.popleft()
                 if command == "RECEIPT":
                     self.history.acked(body)
                 else:
@@ -188,11 +189,9 @@ class Mover(Consumer):
     def take(self, headers, body):
         key = self.history.delivered(self.name, self.queue, headers, body)
         self.waiting.append((key, headers))
-        while len(self.waiting) >= 3:
-            batch, self.waiting = self.waiting[:3], self.waiting[3:]
-            for _, more_headers, more_body in self.move(batch):
-                more = self.history.delivered(self.name, self.queue, more_headers, more_body)
-                self.waiting.append((more, more_headers))
+        if len(self.waiting) == 3:
+            self.move(self.waiting)
+            self.waiting = []
 
     def move(self, batch):
         transaction = Transaction(self.history.life)
@@ -203,8 +202,7 @@ class Mover(Consumer):
             self.wire.put("ACK", {"id": headers["ack"], "transaction": "t"})
         transaction.acks = [key for key, _ in batch]
         abort = self.random.random() < 0.15
-        others = finish(self, transaction, abort)
+        self.come.extend(finish(self, transaction, abort))
         if abort:
             for key, headers in batch:
                 self.nack([key], headers)
-        return others

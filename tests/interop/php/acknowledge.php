@@ -26,11 +26,10 @@ function left(string $queue, int $n): array
     return $found;
 }
 
-/** Ends the connection and returns when the broker has taken back what it held. */
-function leave(Stomp &$stomp): void
+/** Ends the connection: the extension writes DISCONNECT and closes. */
+function leave(?Stomp &$stomp): void
 {
-    $stomp->__destruct();
-    unset($stomp);
+    $stomp = null;
 }
 
 foreach ([null, '1.1', '1.2'] as $version) {

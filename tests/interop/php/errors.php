@@ -17,14 +17,11 @@ test('a commit of an unknown transaction is an ERROR with a message', function (
     yes(error_of($stomp)->getMessage() !== '', 'a message is due');
 });
 
-test('a subscription without a destination is an ERROR', function () {
+test('a second subscription of the same id is an ERROR', function () {
     $stomp = connect('1.2');
-    yes(refused(function () use ($stomp) {
-        $stomp->subscribe('', ['id' => '1', 'ack' => 'auto']);
-        for ($i = 0; $i < 5; $i++) {
-            $stomp->readFrame();
-        }
-    })->getMessage() !== '', 'a message is due');
+    $stomp->subscribe(fresh(), ['id' => '1', 'ack' => 'auto']);
+    $stomp->subscribe(fresh(), ['id' => '1', 'ack' => 'auto']);
+    yes(error_of($stomp)->getMessage() !== '', 'a message is due');
 });
 
 test('an unknown ack mode is an ERROR', function () {

@@ -1,6 +1,7 @@
 """What every version and transport of stomp.py must see. Mixed into one test class per version."""
 
 import base64
+from queue import Empty
 
 from peer import Peer, fresh
 
@@ -283,13 +284,15 @@ class HeartBeats:
         beats = []
         peer.on_heartbeat = lambda: beats.append(1)
         self.assertNotEqual(peer.session["heart-beat"], "0,0")
-        try:
+        with self.assertRaises(Empty):
             peer.ends.get(timeout=4)
-        except Exception:
-            pass
         self.assertFalse(peer.timed_out)
         self.assertTrue(peer.connection.is_connected())
         self.assertGreaterEqual(len(beats), 3)
+
+
+class Silence:
+    """Only over TCP: a page in the background beats once a minute, so the broker has more patience over WebSocket."""
 
     def test_a_client_that_stops_beating_is_dropped_and_its_message_returns(self):
         queue = self.filled(1)
@@ -297,5 +300,5 @@ class HeartBeats:
         peer.subscribe(queue, "client-individual")
         peer.message()
         peer.connection.get_listener("protocol-listener").heartbeat_terminate_event.set()
-        peer.ends.get(timeout=6)
+        peer.errors.get(timeout=6)
         self.assertEqual(self.left(queue, 1), {b"1": True})

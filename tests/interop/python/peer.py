@@ -3,6 +3,7 @@
 import itertools
 import os
 import queue
+import socket
 from urllib.parse import urlsplit
 
 import stomp
@@ -126,5 +127,9 @@ class Peer(stomp.ConnectionListener):
         self.receipted(self.connection.disconnect)
 
     def vanish(self):
-        """Closes the socket without a word."""
-        self.connection.transport.disconnect_socket()
+        """Ends the socket without a word."""
+        ours = self.connection.transport.socket
+        try:
+            getattr(ours, "sock", ours).shutdown(socket.SHUT_RDWR)
+        except (OSError, AttributeError):
+            pass  # it has ended already

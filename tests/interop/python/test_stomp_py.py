@@ -2,18 +2,18 @@
 
 import unittest
 
-from cases import Cases, HeartBeats
+from cases import Cases, HeartBeats, Silence
 
 
 class Stomp10(Cases, unittest.TestCase):
     version = "1.0"
 
 
-class Stomp11(Cases, HeartBeats, unittest.TestCase):
+class Stomp11(Cases, HeartBeats, Silence, unittest.TestCase):
     version = "1.1"
 
 
-class Stomp12(Cases, HeartBeats, unittest.TestCase):
+class Stomp12(Cases, HeartBeats, Silence, unittest.TestCase):
     version = "1.2"
 
 

@@ -1,4 +1,4 @@
-"""Runs the suite of this folder and closes with `N passed, N failed`."""
+"""suite.py FILE: runs the tests of one file of this folder and closes with `N passed, N failed`."""
 
 import faulthandler
 import sys
@@ -25,10 +25,9 @@ class Lines(unittest.TextTestResult):
         print(f"FAIL  {type(test).__name__}: {test._testMethodName}", flush=True)
 
 
-def main(pattern):
+def report(suite):
+    """Runs the tests, prints a line for each and the counts; the exit status."""
     faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
-    sys.path[:0] = [str(HERE), str(HERE.parent)]
-    suite = unittest.defaultTestLoader.discover(str(HERE), pattern=pattern)
     result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Lines, verbosity=0).run(suite)
     failed = len(result.failures) + len(result.errors)
     print(f"{result.testsRun - failed} passed, {failed} failed", flush=True)
@@ -36,4 +35,5 @@ def main(pattern):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "test_*.py"))
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
+    sys.exit(report(unittest.defaultTestLoader.discover(str(HERE), pattern=sys.argv[1])))

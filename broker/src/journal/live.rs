@@ -1,0 +1,261 @@
+//! What of the log still matters: live messages per segment, destinations, changes since a message was written.
+//!
+//! It is what a checkpoint carries. It must not do any I/O and never holds a body.
+
+use std::collections::BTreeMap;
+
+use super::format::{SegmentId, locate};
+use super::record;
+use super::record::{ExtentRecord, Override, Stored};
+use crate::model::{DestinationId, DestinationName, Place, Position, Record};
+
+/// The state behind the log.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    destinations: BTreeMap<DestinationId, DestinationName>,
+    /// The highest number ever given, so that it is not given again after its destination was deleted.
+    newest: Option<(DestinationId, DestinationName)>,
+    next_id: u64,
+    extents: BTreeMap<SegmentId, Extent>,
+    overrides: BTreeMap<Position, Override>,
+}
+
+/// The messages of one segment.
+#[derive(Debug, Default)]
+pub(super) struct Extent {
+    pub(super) length: u64,
+    pub(super) summary_at: u64,
+    pub(super) slots: u32,
+    pub(super) living: u32,
+    bitmap: Vec<u64>,
+}
+
+impl Extent {
+    pub(super) fn is_live(&self, slot: u32) -> bool {
+        self.bitmap.get(slot as usize / 64).is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    fn push(&mut self) {
+        if self.slots.is_multiple_of(64) {
+            self.bitmap.push(0);
+        }
+        if let Some(word) = self.bitmap.last_mut() {
+            *word |= 1 << (self.slots % 64);
+        }
+        self.slots += 1;
+        self.living += 1;
+    }
+
+    fn clear(&mut self, slot: u32) {
+        if self.is_live(slot)
+            && let Some(word) = self.bitmap.get_mut(slot as usize / 64)
+        {
+            *word &= !(1 << (slot % 64));
+            self.living -= 1;
+        }
+    }
+}
+
+impl Live {
+    /// A message was written as the next slot of that segment.
+    pub(super) fn accept(&mut self, segment: SegmentId) {
+        self.extents.entry(segment).or_default().push();
+    }
+
+    /// A run of messages is gone.
+    pub(super) fn settle(&mut self, first: Position, count: u32) {
+        let (segment, slot) = locate(first);
+        if let Some(extent) = self.extents.get_mut(&segment) {
+            for slot in slot..slot.saturating_add(count).min(extent.slots) {
+                extent.clear(slot);
+            }
+        }
+        if !self.overrides.is_empty() {
+            for slot in slot..slot.saturating_add(count) {
+                self.overrides.remove(&segment.position(first.shard(), slot));
+            }
+        }
+    }
+
+    /// A delivery of a message failed.
+    pub(super) fn returned(&mut self, position: Position, destination: DestinationId, place: Place, attempts: u16) {
+        if !self.is_live(position) {
+            return;
+        }
+        let fresh = Override { destination, place, attempts_before: 0, note: None, attempts };
+        let change = self.overrides.entry(position).or_insert(fresh);
+        change.attempts = attempts;
+    }
+
+    /// A message changed its queue; why stands in `to`.
+    pub(super) fn moved(&mut self, position: Position, mut to: Override) {
+        if !self.is_live(position) {
+            return;
+        }
+        if let Some(old) = self.overrides.get(&position) {
+            to.attempts_before = if old.attempts > 0 { old.attempts } else { old.attempts_before };
+        }
+        self.overrides.insert(position, to);
+    }
+
+    pub(super) fn created(&mut self, destination: DestinationId, name: DestinationName) {
+        if self.newest.as_ref().is_none_or(|(newest, _)| *newest < destination) {
+            self.newest = Some((destination, name.clone()));
+        }
+        self.destinations.insert(destination, name);
+    }
+
+    pub(super) fn deleted(&mut self, destination: DestinationId) {
+        self.destinations.remove(&destination);
+    }
+
+    pub(super) fn id_block(&mut self, next: u64) {
+        self.next_id = self.next_id.max(next);
+    }
+
+    /// Any record of the engine's that is no [`Record::Accepted`].
+    pub(super) fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Accepted(_) => {}
+            Record::Settled(settled) => self.settle(settled.position, 1),
+            Record::Returned(r) => self.returned(r.position, r.destination, r.place, r.attempts),
+            Record::Moved(m) => self.moved(m.position, arrival(m.to, m.to_place, m.note.clone())),
+            Record::Created { destination, name } => self.created(*destination, name.clone()),
+            Record::Deleted { destination } => self.deleted(*destination),
+            Record::IdBlock { next } => self.id_block(*next),
+        }
+    }
+
+    /// A record that was read back from that segment.
+    pub(super) fn restore(&mut self, segment: SegmentId, stored: Stored<'_>) {
+        match stored {
+            Stored::Accepted { .. } => self.accept(segment),
+            Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
+            Stored::Returned { position, destination, place, attempts } => {
+                self.returned(position, destination, place, attempts);
+            }
+            Stored::Moved { position, to, to_place, note, .. } => self.moved(position, arrival(to, to_place, note)),
+            Stored::Created { destination, name } => self.created(destination, name),
+            Stored::Deleted { destination } => self.deleted(destination),
+            Stored::IdBlock { next } => self.id_block(next),
+            Stored::Extent(extent) => self.listed(extent),
+            Stored::Override { position, change } => {
+                self.overrides.insert(position, change);
+            }
+            Stored::Claim { .. } | Stored::Summary(_) | Stored::Stopped => {}
+        }
+    }
+
+    fn listed(&mut self, record: ExtentRecord) {
+        let living = record.bitmap.iter().map(|word| word.count_ones()).sum();
+        let ExtentRecord { segment, length, summary_at, slots, bitmap } = record;
+        self.extents.insert(segment, Extent { length, summary_at, slots, living, bitmap });
+    }
+
+    /// A segment got its summary and will not grow any more.
+    pub(super) fn sealed(&mut self, segment: SegmentId, length: u64, summary_at: u64) {
+        let extent = self.extents.entry(segment).or_default();
+        (extent.length, extent.summary_at) = (length, summary_at);
+        extent.bitmap.shrink_to_fit();
+    }
+
+    /// Forgets the segments in which nothing lives, and says which they are.
+    pub(super) fn take_dead(&mut self) -> Vec<SegmentId> {
+        self.extents.extract_if(.., |_, extent| extent.living == 0).map(|(segment, _)| segment).collect()
+    }
+
+    /// How many segments hold nothing live.
+    pub(super) fn dead(&self) -> usize {
+        self.extents.values().filter(|extent| extent.living == 0).count()
+    }
+
+    /// Takes a segment out together with what changed about its messages.
+    pub(super) fn take_extent(&mut self, segment: SegmentId) -> (Extent, BTreeMap<Position, Override>) {
+        let extent = self.extents.remove(&segment).unwrap_or_default();
+        let overrides = self.overrides.extract_if(.., |position, _| locate(*position).0 == segment).collect();
+        (extent, overrides)
+    }
+
+    /// Notes what changed about a message that was written anew.
+    pub(super) fn keep_override(&mut self, position: Position, change: Override) {
+        self.overrides.insert(position, change);
+    }
+
+    pub(super) fn is_live(&self, position: Position) -> bool {
+        let (segment, slot) = locate(position);
+        self.extents.get(&segment).is_some_and(|extent| extent.is_live(slot))
+    }
+
+    pub(super) fn extents(&self) -> impl Iterator<Item = (SegmentId, &Extent)> {
+        self.extents.iter().map(|(segment, extent)| (*segment, extent))
+    }
+
+    pub(super) fn override_of(&self, position: Position) -> Option<&Override> {
+        self.overrides.get(&position)
+    }
+
+    pub(super) fn messages(&self) -> u64 {
+        self.extents.values().map(|extent| u64::from(extent.living)).sum()
+    }
+
+    /// Destinations and the high-water mark of ids, as an engine that starts needs them. The highest destination number
+    /// is there even if it was deleted.
+    pub(super) fn heads(&self) -> Vec<Record> {
+        let mut records = Vec::new();
+        if let Some((destination, name)) = &self.newest
+            && !self.destinations.contains_key(destination)
+        {
+            records.push(Record::Created { destination: *destination, name: name.clone() });
+            records.push(Record::Deleted { destination: *destination });
+        }
+        let created =
+            |(id, name): (&DestinationId, &DestinationName)| Record::Created { destination: *id, name: name.clone() };
+        records.extend(self.destinations.iter().map(created));
+        records.push(Record::IdBlock { next: self.next_id });
+        records
+    }
+
+    /// All of it as records.
+    pub(super) fn checkpoint(&self) -> Checkpoint {
+        let mut checkpoint = Checkpoint::default();
+        for (segment, extent) in &self.extents {
+            let Extent { length, summary_at, slots, ref bitmap, .. } = *extent;
+            let record = ExtentRecord { segment: *segment, length, summary_at, slots, bitmap: bitmap.clone() };
+            checkpoint.put(|bytes| record::put_extent(bytes, &record));
+        }
+        for head in self.heads() {
+            checkpoint.put(|bytes| record::put_record(bytes, &head));
+        }
+        for (position, change) in &self.overrides {
+            checkpoint.put(|bytes| record::put_override(bytes, *position, change));
+        }
+        checkpoint
+    }
+}
+
+fn arrival(destination: DestinationId, place: Place, note: std::sync::Arc<crate::model::DeathNote>) -> Override {
+    Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0 }
+}
+
+/// A checkpoint's records, encoded.
+#[derive(Debug, Default)]
+pub(super) struct Checkpoint {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Checkpoint {
+    fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
+    }
+}

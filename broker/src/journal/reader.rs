@@ -1,0 +1,132 @@
+//! Reads messages back by their place. Used from several threads beside the writer.
+//!
+//! It knows where each message begins in its segment and keeps a few files open. It must not know what is alive: callers
+//! hold what they read.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use bytes::Bytes;
+
+use super::format::{SegmentId, locate};
+use super::fs::File;
+use super::octets::Octets;
+use super::record;
+use super::segment::Segment;
+use super::store::Store;
+use crate::model::{Content, LogError, LogReader, Position};
+
+/// Octets read at first: enough for most messages.
+const FIRST_READ_BYTES: usize = 4096;
+
+/// Where messages begin.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    store: Arc<Store>,
+    offsets: RwLock<BTreeMap<SegmentId, Vec<u32>>>,
+    files: Mutex<VecDeque<(SegmentId, Arc<dyn File>)>>,
+}
+
+impl Shelf {
+    pub(super) fn new(store: Arc<Store>) -> Shelf {
+        Shelf { store, offsets: RwLock::default(), files: Mutex::default() }
+    }
+
+    /// More messages of a segment, in the order of their slots.
+    pub(super) fn extend(&self, segment: SegmentId, offsets: impl Iterator<Item = u32>) {
+        let mut table = self.offsets.write().unwrap_or_else(PoisonError::into_inner);
+        table.entry(segment).or_default().extend(offsets);
+    }
+
+    /// The segment will not grow any more.
+    pub(super) fn seal(&self, segment: SegmentId) {
+        if let Some(offsets) = self.offsets.write().unwrap_or_else(PoisonError::into_inner).get_mut(&segment) {
+            offsets.shrink_to_fit();
+        }
+    }
+
+    /// Keeps the file of the segment that is being written at hand.
+    pub(super) fn hold(&self, segment: &Segment) {
+        self.remember(segment.id, segment.file.clone());
+    }
+
+    /// Forgets segments, before their files are used for something else.
+    pub(super) fn forget(&self, segments: &[SegmentId]) {
+        let mut table = self.offsets.write().unwrap_or_else(PoisonError::into_inner);
+        segments.iter().for_each(|segment| drop(table.remove(segment)));
+        drop(table);
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| !segments.contains(id));
+    }
+
+    fn file(&self, segment: SegmentId) -> Result<Arc<dyn File>, LogError> {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = files.iter().position(|(id, _)| *id == segment)
+            && let Some(found) = files.remove(at)
+        {
+            files.push_back(found.clone());
+            return Ok(found.1);
+        }
+        drop(files);
+        let name = segment.file_name();
+        let file = self.store.fs.open(&name).map_err(|error| LogError::Damaged(format!("{name}: {error}")))?;
+        self.remember(segment, file.clone());
+        Ok(file)
+    }
+
+    fn remember(&self, segment: SegmentId, file: Arc<dyn File>) {
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.retain(|(id, _)| *id != segment);
+        while files.len() >= self.store.options.open_files {
+            files.pop_front();
+        }
+        files.push_back((segment, file));
+    }
+}
+
+impl LogReader for Shelf {
+    fn read(&self, position: Position) -> Result<Content, LogError> {
+        let (segment, slot) = locate(position);
+        let offset = {
+            let table = self.offsets.read().unwrap_or_else(PoisonError::into_inner);
+            table.get(&segment).and_then(|offsets| offsets.get(slot as usize)).copied()
+        };
+        let damaged = |what: &str| LogError::Damaged(format!("{} {what}", segment.file_name()));
+        let Some(offset) = offset.map(u64::from) else { return Err(damaged("holds no message of that place")) };
+        let file = self.file(segment)?;
+        let record = read_record(file.as_ref(), offset, self.store.options.unit_bytes)
+            .map_err(|error| damaged(&format!("at {offset}: {error}")))?;
+        let checked = record.and_then(|record| {
+            let (head_bytes, content) = record::check_accepted(self.store.meta.key, segment, offset, &record)?;
+            let (head, body) = content.split_at_checked(head_bytes as usize)?;
+            if body.len() <= Content::SHARED_BODY {
+                return Some(Content::small(content, head.len()));
+            }
+            let (head, body) = (head.to_vec(), record.len() - body.len());
+            Some(Content::large(&head, Bytes::from(record).slice(body..)))
+        });
+        checked.ok_or_else(|| damaged(&format!("at {offset}: the checksum does not match")))
+    }
+}
+
+/// The octets of the record at that place, unchecked; `None` if its length cannot be.
+pub(super) fn read_record(file: &dyn File, offset: u64, most: usize) -> std::io::Result<Option<Vec<u8>>> {
+    let mut record = vec![0; FIRST_READ_BYTES];
+    let read = file.read_at(&mut record, offset)?;
+    record.truncate(read);
+    let length = Octets::new(&record).u32().unwrap_or_default() as usize;
+    if length < record::ACCEPTED_HEAD_BYTES || length > most.saturating_add(record::ACCEPTED_HEAD_BYTES) {
+        return Ok(None);
+    }
+    if length > read {
+        if offset.saturating_add(length as u64) > file.size()? {
+            return Ok(None);
+        }
+        record.resize(length, 0);
+        let rest = record.get_mut(read..).unwrap_or_default();
+        if file.read_at(rest, offset + read as u64)? < rest.len() {
+            return Ok(None);
+        }
+    }
+    record.truncate(length);
+    Ok(Some(record))
+}

@@ -1,0 +1,408 @@
+//! How records are spelled inside a batch, and how they are read back.
+//!
+//! The document of this file is docs/journal-format.md. It must not know where batches lie nor what is still alive.
+
+use std::sync::Arc;
+
+use super::format::{Key, SegmentId};
+use super::octets::{Octets, put_text};
+use crate::model::{Accepted, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
+use crate::model::{Moved, Place, Position, Record, Returned, Urgency};
+
+/// Length (32 bits), kind (8), zeros (24).
+pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
+/// What stands in front of a message's content: checksum, queue, message, sequence, urgency, octets of the head.
+pub(super) const ACCEPTED_HEAD_BYTES: usize = RECORD_HEAD_BYTES + 8 + 8 + 8 + 8 + 4 + 4;
+/// First position (64 bits) and how many follow each other (32 bits).
+pub(super) const SETTLED_RANGE_BYTES: usize = 8 + 4;
+/// One message in a summary.
+pub(super) const SUMMARY_ENTRY_BYTES: usize = 4 + 4 + 8 + 8 + 4 + 8;
+
+const ACCEPTED_SUM_AT: usize = RECORD_HEAD_BYTES;
+const ACCEPTED_SUMMED_FROM: usize = ACCEPTED_SUM_AT + 8;
+
+const ACCEPTED: u8 = 1;
+const SETTLED: u8 = 2;
+const RETURNED: u8 = 3;
+const MOVED: u8 = 4;
+const CREATED: u8 = 5;
+const DELETED: u8 = 6;
+const ID_BLOCK: u8 = 7;
+const CLAIM: u8 = 8;
+const EXTENT: u8 = 9;
+const OVERRIDE: u8 = 10;
+const SUMMARY: u8 = 11;
+const STOPPED: u8 = 12;
+
+/// What a summary says about a message, and what is kept of it until the summary is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// Where its record begins in the segment.
+    pub(super) offset: u32,
+    /// Octets of head and body.
+    pub(super) size: u32,
+    pub(super) destination: DestinationId,
+    pub(super) message: MessageId,
+    pub(super) place: Place,
+}
+
+/// What has changed about a message since it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Override {
+    pub(super) destination: DestinationId,
+    pub(super) place: Place,
+    /// Failed deliveries before it was last moved.
+    pub(super) attempts_before: u16,
+    /// Why it was moved, if it was.
+    pub(super) note: Option<Arc<DeathNote>>,
+    /// Failed deliveries since, or all if it was not moved.
+    pub(super) attempts: u16,
+}
+
+/// A live segment in a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ExtentRecord {
+    pub(super) segment: SegmentId,
+    pub(super) length: u64,
+    pub(super) summary_at: u64,
+    pub(super) slots: u32,
+    /// One bit a slot, lowest first, 64 to a word.
+    pub(super) bitmap: Vec<u64>,
+}
+
+/// A record as it is read back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Stored<'a> {
+    Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
+    Settled(Vec<(Position, u32)>),
+    Returned { position: Position, destination: DestinationId, place: Place, attempts: u16 },
+    Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
+    Created { destination: DestinationId, name: DestinationName },
+    Deleted { destination: DestinationId },
+    IdBlock { next: u64 },
+    Claim { epoch: Epoch },
+    Extent(ExtentRecord),
+    Override { position: Position, change: Override },
+    Summary(Vec<Entry>),
+    Stopped,
+}
+
+/// Most octets a record takes. Settlements are counted as ranges of one.
+pub(super) fn encoded_bytes(record: &Record) -> usize {
+    match record {
+        Record::Accepted(accepted) => ACCEPTED_HEAD_BYTES + accepted.content.as_ref().map_or(0, |c| c.len()),
+        Record::Settled(_) => SETTLED_RANGE_BYTES,
+        Record::Returned(_) => RECORD_HEAD_BYTES + 32,
+        Record::Moved(moved) => {
+            RECORD_HEAD_BYTES + 48 + moved.note.origin.as_str().len() + moved.note.error.as_ref().map_or(0, |e| e.len())
+        }
+        Record::Created { name, .. } => RECORD_HEAD_BYTES + 10 + name.as_str().len(),
+        Record::Deleted { .. } | Record::IdBlock { .. } => RECORD_HEAD_BYTES + 8,
+    }
+}
+
+/// Writes a message's record, which will lie at `offset` of the segment. `head` and `body` are its content.
+pub(super) fn put_accepted(into: &mut Vec<u8>, key: Key, segment: SegmentId, entry: Entry, parts: (&[u8], &[u8])) {
+    let (start, (head, body)) = (into.len(), parts);
+    let length = (ACCEPTED_HEAD_BYTES + head.len() + body.len()) as u32;
+    into.extend_from_slice(&length.to_le_bytes());
+    into.extend_from_slice(&[ACCEPTED, 0, 0, 0]);
+    into.extend_from_slice(&[0; 8]);
+    into.extend_from_slice(&entry.destination.0.to_le_bytes());
+    into.extend_from_slice(&entry.message.to_bits().to_le_bytes());
+    put_place(into, entry.place);
+    into.extend_from_slice(&(head.len() as u32).to_le_bytes());
+    into.extend_from_slice(head);
+    into.extend_from_slice(body);
+    if let Some((sum, summed)) = into.get_mut(start + ACCEPTED_SUM_AT..).and_then(|r| r.split_at_mut_checked(8)) {
+        sum.copy_from_slice(&key.record_sum(segment, u64::from(entry.offset), length, summed).to_le_bytes());
+    }
+}
+
+/// Writes any other record of the engine's. Settlements have [`put_settled`].
+pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
+    match record {
+        Record::Accepted(_) | Record::Settled(_) => {}
+        Record::Returned(returned) => put_returned(into, returned),
+        Record::Moved(moved) => put_moved(into, moved),
+        Record::Created { destination, name } => put_created(into, *destination, name),
+        Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
+        Record::IdBlock { next } => put_id_block(into, *next),
+    }
+}
+
+/// Writes what a batch settles. Sorts the positions, so that those in a row share a range; leaves the list empty.
+pub(super) fn put_settled(into: &mut Vec<u8>, positions: &mut Vec<u64>) {
+    positions.sort_unstable();
+    framed(into, SETTLED, |bytes| {
+        let mut ranges = positions.chunk_by(|a, b| a + 1 == *b);
+        for range in &mut ranges {
+            if let Some(first) = range.first() {
+                bytes.extend_from_slice(&first.to_le_bytes());
+                bytes.extend_from_slice(&(range.len() as u32).to_le_bytes());
+            }
+        }
+    });
+    positions.clear();
+}
+
+pub(super) fn put_created(into: &mut Vec<u8>, destination: DestinationId, name: &DestinationName) {
+    framed(into, CREATED, |bytes| {
+        bytes.extend_from_slice(&destination.0.to_le_bytes());
+        put_text(bytes, name.as_str());
+    });
+}
+
+pub(super) fn put_deleted(into: &mut Vec<u8>, destination: DestinationId) {
+    put_record(into, &Record::Deleted { destination });
+}
+
+pub(super) fn put_id_block(into: &mut Vec<u8>, next: u64) {
+    framed(into, ID_BLOCK, |bytes| bytes.extend_from_slice(&next.to_le_bytes()));
+}
+
+pub(super) fn put_claim(into: &mut Vec<u8>, epoch: Epoch) {
+    framed(into, CLAIM, |bytes| bytes.extend_from_slice(&epoch.0.to_le_bytes()));
+}
+
+pub(super) fn put_stopped(into: &mut Vec<u8>) {
+    framed(into, STOPPED, |_| {});
+}
+
+pub(super) fn put_extent(into: &mut Vec<u8>, extent: &ExtentRecord) {
+    framed(into, EXTENT, |bytes| {
+        bytes.extend_from_slice(&extent.segment.0.to_le_bytes());
+        bytes.extend_from_slice(&extent.length.to_le_bytes());
+        bytes.extend_from_slice(&extent.summary_at.to_le_bytes());
+        bytes.extend_from_slice(&extent.slots.to_le_bytes());
+        for word in &extent.bitmap {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+    });
+}
+
+pub(super) fn put_override(into: &mut Vec<u8>, position: Position, change: &Override) {
+    framed(into, OVERRIDE, |bytes| {
+        bytes.extend_from_slice(&position.to_bits().to_le_bytes());
+        bytes.extend_from_slice(&change.destination.0.to_le_bytes());
+        put_place(bytes, change.place);
+        bytes.extend_from_slice(&change.attempts_before.to_le_bytes());
+        bytes.extend_from_slice(&change.attempts.to_le_bytes());
+        bytes.push(u8::from(change.note.is_some()));
+        if let Some(note) = &change.note {
+            put_note(bytes, note);
+        }
+    });
+}
+
+pub(super) fn put_summary(into: &mut Vec<u8>, entries: &[Entry]) {
+    framed(into, SUMMARY, |bytes| {
+        for entry in entries {
+            bytes.extend_from_slice(&entry.offset.to_le_bytes());
+            bytes.extend_from_slice(&entry.size.to_le_bytes());
+            bytes.extend_from_slice(&entry.destination.0.to_le_bytes());
+            bytes.extend_from_slice(&entry.message.to_bits().to_le_bytes());
+            put_place(bytes, entry.place);
+        }
+    });
+}
+
+fn put_returned(into: &mut Vec<u8>, returned: &Returned) {
+    framed(into, RETURNED, |bytes| {
+        bytes.extend_from_slice(&returned.position.to_bits().to_le_bytes());
+        bytes.extend_from_slice(&returned.destination.0.to_le_bytes());
+        put_place(bytes, returned.place);
+        bytes.extend_from_slice(&returned.attempts.to_le_bytes());
+    });
+}
+
+fn put_moved(into: &mut Vec<u8>, moved: &Moved) {
+    framed(into, MOVED, |bytes| {
+        bytes.extend_from_slice(&moved.position.to_bits().to_le_bytes());
+        bytes.extend_from_slice(&moved.from.0.to_le_bytes());
+        bytes.extend_from_slice(&moved.to.0.to_le_bytes());
+        put_place(bytes, moved.to_place);
+        put_note(bytes, &moved.note);
+    });
+}
+
+fn put_place(into: &mut Vec<u8>, place: Place) {
+    into.extend_from_slice(&place.sequence.to_le_bytes());
+    into.extend_from_slice(&place.urgency.0.to_le_bytes());
+}
+
+fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
+    let reason = match note.reason {
+        DeathReason::Nack => 1,
+        DeathReason::Deliveries => 2,
+    };
+    into.extend_from_slice(&[reason, u8::from(note.error.is_some())]);
+    into.extend_from_slice(&note.attempts.to_le_bytes());
+    put_text(into, note.origin.as_str());
+    if let Some(error) = &note.error {
+        put_text(into, error);
+    }
+}
+
+/// Head, then what `payload` writes, then the length into the head.
+fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
+    let start = into.len();
+    into.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0]);
+    payload(into);
+    let length = (into.len() - start) as u32;
+    if let Some(field) = into.get_mut(start..start + 4) {
+        field.copy_from_slice(&length.to_le_bytes());
+    }
+}
+
+/// Takes the first record off a batch's body. `offset` is where it lies in the segment. `None`: not a record we know.
+pub(super) fn take<'a>(body: &mut &'a [u8], offset: u64) -> Option<Stored<'a>> {
+    let length = Octets::new(body).u32()? as usize;
+    let (record, rest) = body.split_at_checked(length)?;
+    let mut fields = Octets::new(record);
+    fields.take(4)?;
+    let kind = fields.u8()?;
+    if fields.take(3)? != [0; 3] {
+        return None;
+    }
+    let stored = match kind {
+        ACCEPTED => read_accepted(record, offset)?,
+        SUMMARY => Stored::Summary(read_summary(fields.rest())?),
+        SETTLED => Stored::Settled(read_ranges(fields.rest())?),
+        EXTENT => Stored::Extent(read_extent(fields)?),
+        _ => read_small(kind, fields)?,
+    };
+    *body = rest;
+    Some(stored)
+}
+
+/// Reads a message's record that was found by its place, and checks its own checksum. Gives the octets of the head and
+/// the content.
+pub(super) fn check_accepted(key: Key, segment: SegmentId, offset: u64, record: &[u8]) -> Option<(u32, &[u8])> {
+    let sum = Octets::new(record.get(ACCEPTED_SUM_AT..ACCEPTED_SUMMED_FROM)?).u64()?;
+    let expected = key.record_sum(segment, offset, record.len() as u32, record.get(ACCEPTED_SUMMED_FROM..)?);
+    match take(&mut { record }, offset)? {
+        Stored::Accepted { head_bytes, content, .. } if sum == expected => Some((head_bytes, content)),
+        _ => None,
+    }
+}
+
+fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
+    let mut fields = Octets::new(record.get(ACCEPTED_SUMMED_FROM..)?);
+    let destination = DestinationId(fields.u64()?);
+    let message = MessageId::from_bits(fields.u64()?);
+    let place = read_place(&mut fields)?;
+    let head_bytes = fields.u32()?;
+    let content = fields.rest();
+    let entry = Entry { offset: u32::try_from(offset).ok()?, size: content.len() as u32, destination, message, place };
+    (head_bytes <= entry.size).then_some(Stored::Accepted { entry, head_bytes, content })
+}
+
+fn read_small<'a>(kind: u8, mut fields: Octets<'a>) -> Option<Stored<'a>> {
+    let stored = match kind {
+        RETURNED => Stored::Returned {
+            position: Position::from_bits(fields.u64()?),
+            destination: DestinationId(fields.u64()?),
+            place: read_place(&mut fields)?,
+            attempts: fields.u16()?,
+        },
+        MOVED => Stored::Moved {
+            position: Position::from_bits(fields.u64()?),
+            from: DestinationId(fields.u64()?),
+            to: DestinationId(fields.u64()?),
+            to_place: read_place(&mut fields)?,
+            note: read_note(&mut fields)?,
+        },
+        CREATED => Stored::Created {
+            destination: DestinationId(fields.u64()?),
+            name: DestinationName::from_full(fields.text()?).ok()?,
+        },
+        DELETED => Stored::Deleted { destination: DestinationId(fields.u64()?) },
+        ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
+        CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },
+        OVERRIDE => {
+            Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }
+        }
+        STOPPED => Stored::Stopped,
+        _ => return None,
+    };
+    fields.end()?;
+    Some(stored)
+}
+
+fn read_change(fields: &mut Octets<'_>) -> Option<Override> {
+    let destination = DestinationId(fields.u64()?);
+    let place = read_place(fields)?;
+    let (attempts_before, attempts) = (fields.u16()?, fields.u16()?);
+    let note = match fields.u8()? {
+        0 => None,
+        1 => Some(read_note(fields)?),
+        _ => return None,
+    };
+    Some(Override { destination, place, attempts_before, note, attempts })
+}
+
+fn read_place(fields: &mut Octets<'_>) -> Option<Place> {
+    let sequence = fields.i64()?;
+    Some(Place { urgency: Urgency(fields.u32()?), sequence })
+}
+
+fn read_note(fields: &mut Octets<'_>) -> Option<Arc<DeathNote>> {
+    let reason = match fields.u8()? {
+        1 => DeathReason::Nack,
+        2 => DeathReason::Deliveries,
+        _ => return None,
+    };
+    let has_error = fields.u8()? == 1;
+    let attempts = fields.u16()?;
+    let origin = DestinationName::from_full(fields.text()?).ok()?;
+    let error = if has_error { Some(Arc::from(fields.text()?)) } else { None };
+    Some(Arc::new(DeathNote { origin, reason, attempts, error }))
+}
+
+fn read_ranges(bytes: &[u8]) -> Option<Vec<(Position, u32)>> {
+    let (ranges, []) = bytes.as_chunks::<SETTLED_RANGE_BYTES>() else { return None };
+    ranges
+        .iter()
+        .map(|range| {
+            let mut fields = Octets::new(range);
+            Some((Position::from_bits(fields.u64()?), fields.u32()?))
+        })
+        .collect()
+}
+
+fn read_summary(bytes: &[u8]) -> Option<Vec<Entry>> {
+    let (entries, []) = bytes.as_chunks::<SUMMARY_ENTRY_BYTES>() else { return None };
+    entries
+        .iter()
+        .map(|entry| {
+            let mut fields = Octets::new(entry);
+            Some(Entry {
+                offset: fields.u32()?,
+                size: fields.u32()?,
+                destination: DestinationId(fields.u64()?),
+                message: MessageId::from_bits(fields.u64()?),
+                place: read_place(&mut fields)?,
+            })
+        })
+        .collect()
+}
+
+fn read_extent(mut fields: Octets<'_>) -> Option<ExtentRecord> {
+    let segment = SegmentId(fields.u64()?);
+    let (length, summary_at, slots) = (fields.u64()?, fields.u64()?, fields.u32()?);
+    let (words, []) = fields.rest().as_chunks::<8>() else { return None };
+    let bitmap: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+    (bitmap.len() == slots.div_ceil(64) as usize).then_some(ExtentRecord { segment, length, summary_at, slots, bitmap })
+}
+
+/// What a summary will say about a message.
+pub(super) fn entry_of(accepted: &Accepted, offset: u64) -> Entry {
+    Entry {
+        offset: offset as u32,
+        size: accepted.size,
+        destination: accepted.destination,
+        message: accepted.message,
+        place: accepted.place,
+    }
+}

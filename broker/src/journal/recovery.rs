@@ -1,0 +1,324 @@
+//! What happens between taking the lock and the first append: find the newest checkpoint, walk what follows it, tell a
+//! torn tail from damage, write the tail anew under a new epoch, and only then remove what is no longer needed.
+//!
+//! Killed at any point, the next run reaches the same state: the new segment is void until the claim that closes its
+//! opening is durable, and nothing old is touched before. It holds no bodies but the one it copies.
+
+use std::io;
+use std::sync::Arc;
+
+use super::OpenError;
+use super::Recovered;
+use super::appender::{Appender, put_checkpoint};
+use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
+use super::live::Live;
+use super::reader::{Shelf, read_record};
+use super::record;
+use super::record::{Entry, Override, Stored};
+use super::roll::{SPARE_PREFIX, Spares};
+use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
+use super::store::Store;
+use super::walk::{Walk, open_segment};
+use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Timestamp};
+
+/// Most octets of an override: names and notes are short.
+const OVERRIDE_BYTES_MAX: usize = 1024;
+
+/// The log as it was found.
+#[derive(Debug, Default)]
+struct Tail {
+    live: Live,
+    thread: Thread,
+    /// The segment that was being written, and its messages.
+    segment: Option<Segment>,
+    entries: Vec<Entry>,
+    clean: bool,
+    /// Where the walk ended.
+    end: u64,
+}
+
+/// Opens the journal of a directory that is locked and known.
+pub(super) fn recover(
+    store: Store,
+    replay: &mut dyn Replay,
+    now: Timestamp,
+) -> Result<(Appender, Recovered), OpenError> {
+    let store = Arc::new(store);
+    let names = store.fs.list().map_err(|error| OpenError::io("the data directory", error))?;
+    let mut segments: Vec<SegmentId> = names.iter().filter_map(|name| SegmentId::from_file_name(name)).collect();
+    segments.sort_unstable();
+    let mut spare_names: Vec<String> = names.into_iter().filter(|name| name.starts_with(SPARE_PREFIX)).collect();
+    spare_names.sort_unstable();
+
+    let mut tail = read_tail(&store, &segments)?;
+    let shelf = Arc::new(Shelf::new(store.clone()));
+    for head in tail.live.heads() {
+        replay.record(head, None);
+    }
+    replay_sealed(&store, &tail, &shelf, replay)?;
+
+    let spares = Arc::new(Spares::new(store.clone()));
+    let io = |error| OpenError::io("the new segment", error);
+    spares.inherit(&spare_names).map_err(io)?;
+    tail.thread.epoch.0 += 1;
+    tail.thread.clock = tail.thread.clock.max(now);
+    let newest = segments.last().copied().unwrap_or_default();
+    let clean = tail.clean;
+    let appender = rewrite(store.clone(), shelf, spares, (tail, newest), replay)?;
+
+    if !store.meta.begun {
+        let begun = super::meta::Meta { begun: true, ..store.meta };
+        begun.save(store.fs.as_ref()).map_err(|error| OpenError::io("store.meta", error))?;
+    }
+    let leftover = |id: &SegmentId| appender.live.extents().all(|(live, _)| live != *id);
+    let leftovers: Vec<SegmentId> = segments.into_iter().filter(leftover).collect();
+    appender.spares.give_back(&leftovers).map_err(|error| OpenError::io("a segment no longer needed", error))?;
+    let recovered = Recovered {
+        messages: appender.live.messages(),
+        clean,
+        epoch: appender.tape.thread.epoch,
+        clock: appender.tape.thread.clock,
+        took: std::time::Duration::ZERO,
+    };
+    Ok((appender, recovered))
+}
+
+/// Finds the newest complete opening and walks on from it.
+fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
+    let mut highest_void = None;
+    for (index, id) in segments.iter().enumerate().rev() {
+        let segment = open_segment(store.fs.as_ref(), &store.meta, *id)?;
+        let mut walk = Walk::new(&store.meta, segment);
+        if let Some(opening) = read_opening(&mut walk)? {
+            let tail = walk_on(walk, opening)?;
+            check_successor(&tail, *id, highest_void, index + 1 < segments.len())?;
+            return Ok(tail);
+        }
+        walk.expect_end()?;
+        highest_void = highest_void.or(walk.thread());
+    }
+    if store.meta.begun {
+        return Err(OpenError::damaged("the data directory", 0, "no segment of the log is left"));
+    }
+    Ok(Tail { thread: Thread { sequence: Sequence(1), ..Thread::default() }, clean: true, ..Tail::default() })
+}
+
+/// State and tail as the opening leaves them; `None` if the opening is not complete.
+fn read_opening(walk: &mut Walk<'_>) -> Result<Option<Tail>, OpenError> {
+    let mut tail = Tail::default();
+    let mut first = true;
+    loop {
+        let at = walk.offset;
+        let segment = walk.segment.id;
+        let Some((header, body)) = walk.next()? else { return Ok(None) };
+        if !header.opening || header.link.begins() != first {
+            return Err(OpenError::damaged(segment.file_name(), at, "the segment does not begin with a checkpoint"));
+        }
+        first = false;
+        tail.apply(segment, at, body)?;
+        if header.link.closes() {
+            return Ok(Some(tail));
+        }
+    }
+}
+
+/// Everything behind the opening. A chain that is not closed counts for nothing.
+fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
+    let segment = walk.segment.clone();
+    let mut chain_at = None;
+    let mut end = walk.thread().unwrap_or_default();
+    loop {
+        let at = walk.offset;
+        let Some((header, body)) = walk.next()? else { break };
+        if header.opening || header.link.begins() != chain_at.is_none() {
+            return Err(OpenError::damaged(segment.id.file_name(), at, "a batch is not where its chain says"));
+        }
+        match (header.link.closes(), chain_at) {
+            (true, None) => tail.apply(segment.id, at, body)?,
+            (true, Some(first)) => {
+                tail.apply_chain(Walk::at(walk.meta, segment.clone(), first))?;
+                chain_at = None;
+            }
+            (false, _) => chain_at = chain_at.or(Some(at)),
+        }
+        end = walk.thread().unwrap_or_default();
+    }
+    walk.expect_end()?;
+    tail.end = walk.offset;
+    tail.thread = end;
+    tail.segment = Some(walk.segment);
+    Ok(tail)
+}
+
+/// What lies behind a segment that was found to be the newest must fit: nothing but openings that were never completed,
+/// and at least the file of the next one if this one is sealed.
+fn check_successor(tail: &Tail, id: SegmentId, void: Option<Thread>, has_later: bool) -> Result<(), OpenError> {
+    let is_sealed = tail.live.extents().any(|(segment, extent)| segment == id && extent.summary_at != 0);
+    let damaged = |what| Err(OpenError::damaged(id.file_name(), tail.end, what));
+    match void {
+        _ if is_sealed && !has_later => damaged("the segment that follows is missing"),
+        Some(void) if void.epoch == tail.thread.epoch && !is_sealed => damaged("the log goes on in a later segment"),
+        Some(void) if void.watermark >= tail.thread.sequence => damaged("batches known to be durable are missing"),
+        _ => Ok(()),
+    }
+}
+
+impl Tail {
+    /// A chain that is known to be closed, batch by batch, so that no more than one is in memory.
+    fn apply_chain(&mut self, mut walk: Walk<'_>) -> Result<(), OpenError> {
+        let segment = walk.segment.id;
+        loop {
+            let at = walk.offset;
+            let Some((header, body)) = walk.next()? else { return Err(walk.damaged("a batch has changed")) };
+            self.apply(segment, at, body)?;
+            if header.link.closes() {
+                return Ok(());
+            }
+        }
+    }
+
+    fn apply(&mut self, segment: SegmentId, batch_at: u64, mut body: &[u8]) -> Result<(), OpenError> {
+        let whole = body.len();
+        while !body.is_empty() {
+            let offset = batch_at + (super::format::BATCH_HEADER_BYTES + whole - body.len()) as u64;
+            let Some(stored) = record::take(&mut body, offset) else {
+                return Err(OpenError::Newer { file: segment.file_name(), version: u32::from(super::format::VERSION) });
+            };
+            self.clean = matches!(stored, Stored::Stopped);
+            match &stored {
+                Stored::Accepted { entry, .. } => self.entries.push(*entry),
+                Stored::Summary(_) => self.live.sealed(segment, 0, batch_at),
+                _ => {}
+            }
+            self.live.restore(segment, stored);
+        }
+        Ok(())
+    }
+}
+
+/// Gives the messages of the sealed segments to the reader and to the engine.
+fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
+    let newest = tail.segment.as_ref().map(|segment| segment.id);
+    for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
+        let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
+        if segment.length != extent.length {
+            return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
+        }
+        let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
+        let mut slot = 0;
+        loop {
+            let at = walk.offset;
+            let Some((header, mut body)) = walk.next()? else {
+                return Err(walk.damaged("the segment's summary is damaged"));
+            };
+            let Some(Stored::Summary(entries)) = record::take(&mut body, at) else {
+                return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
+            };
+            shelf.extend(id, entries.iter().map(|entry| entry.offset));
+            for entry in entries {
+                if extent.is_live(slot) {
+                    let position = id.position(store.meta.shard, slot);
+                    tell(replay, &entry, position, tail.live.override_of(position));
+                }
+                slot += 1;
+            }
+            if header.link.closes() {
+                break;
+            }
+        }
+        if slot != extent.slots {
+            return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
+        }
+        shelf.seal(id);
+    }
+    Ok(())
+}
+
+/// Writes the opening of this run: the state, the tail's messages at their new places, and the claim that makes it count.
+fn rewrite(
+    store: Arc<Store>,
+    shelf: Arc<Shelf>,
+    spares: Arc<Spares>,
+    (mut tail, newest): (Tail, SegmentId),
+    replay: &mut dyn Replay,
+) -> Result<Appender, OpenError> {
+    let io = |error| OpenError::io("the new segment", error);
+    let old = tail.segment.take();
+    let (extent, mut overrides) = tail.live.take_extent(old.as_ref().map(|s| s.id).unwrap_or_default());
+    drop(tail.live.take_dead());
+    let checkpoint = tail.live.checkpoint();
+    let carried: usize = (0..)
+        .zip(&tail.entries)
+        .filter(|(slot, _)| extent.is_live(*slot))
+        .map(|(_, entry)| record::ACCEPTED_HEAD_BYTES + entry.size as usize)
+        .sum();
+    let batch_bytes = store.options.batch_bytes;
+    let bytes = checkpoint.bytes() + carried + overrides.len() * OVERRIDE_BYTES_MAX;
+    let length = FIRST_BATCH_AT + chain_bytes(batch_bytes, bytes) + reserve_bytes(batch_bytes, extent.living.into());
+    let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
+    let segment = spares.take(id, padded(length as usize) as u64).map_err(io)?;
+    shelf.hold(&segment);
+
+    let mut tape = Tape::new(store.meta.key, store.meta.shard, batch_bytes, segment, tail.thread);
+    let mut live = tail.live;
+    let mut chain = Chain::new(&mut tape, true);
+    put_checkpoint(&mut chain, &checkpoint).map_err(io)?;
+    for (slot, entry) in (0..).zip(&tail.entries) {
+        let Some(old) = old.as_ref().filter(|_| extent.is_live(slot)) else { continue };
+        let change = overrides.remove(&old.id.position(store.meta.shard, slot));
+        let (position, entry) = carry(&store, &mut chain, old, (*entry, change.as_ref()))?;
+        live.accept(id);
+        tell(replay, &entry, position, change.as_ref());
+        if let Some(change) = change {
+            chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, &change)).map_err(io)?;
+            live.keep_override(position, change);
+        }
+    }
+    chain.put(64, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
+    chain.finish().map_err(io)?;
+    tape.seal().map_err(io)?;
+    shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
+    Ok(Appender { store, shelf, spares, live, tape, positions: Vec::new() })
+}
+
+/// Copies one message; it is found in its queue of now.
+fn carry(
+    store: &Store,
+    chain: &mut Chain<'_>,
+    old: &Segment,
+    (mut entry, change): (Entry, Option<&Override>),
+) -> Result<(Position, Entry), OpenError> {
+    let offset = u64::from(entry.offset);
+    let name = || old.id.file_name();
+    let record = read_record(old.file.as_ref(), offset, store.options.unit_bytes);
+    let record = record.map_err(|error| OpenError::io(name(), error))?.unwrap_or_default();
+    let checked = record::check_accepted(store.meta.key, old.id, offset, &record);
+    let parts = checked.and_then(|(head_bytes, content)| content.split_at_checked(head_bytes as usize));
+    let parts = parts.ok_or_else(|| OpenError::damaged(name(), offset, "a stored message is damaged"))?;
+    if let Some(change) = change {
+        (entry.destination, entry.place) = (change.destination, change.place);
+    }
+    chain.make_room(record.len()).map_err(|error| OpenError::io("the new segment", error))?;
+    Ok((chain.tape.accepted(entry, parts), entry))
+}
+
+/// Tells the engine of one message: where it is now, and what happened to it.
+fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Option<&Override>) {
+    let (destination, place) = change.map_or((entry.destination, entry.place), |c| (c.destination, c.place));
+    let (message, size) = (entry.message, entry.size);
+    let accepted = Accepted { destination, message, place, size, content: None };
+    replay.record(Record::Accepted(accepted), Some(position));
+    let Some(change) = change else { return };
+    let mut returned = |attempts: u16, replay: &mut dyn Replay| {
+        if attempts > 0 {
+            replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
+        }
+    };
+    returned(change.attempts_before, replay);
+    if let Some(note) = change.note.clone() {
+        let (from, to) = (destination, destination);
+        let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
+        replay.record(Record::Moved(moved), None);
+    }
+    returned(change.attempts, replay);
+}

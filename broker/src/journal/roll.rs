@@ -1,0 +1,179 @@
+//! Where segments come from and where they go: a small pool of spare files, zero-filled once, used again and again.
+//!
+//! A spare gets its number and header, and both are durable, before anything refers to it. It must not know what is in a
+//! segment, nor decide when one is dead.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::format::{SegmentHeader, SegmentId};
+use super::fs::File;
+use super::segment::Segment;
+use super::store::Store;
+
+/// The pool.
+#[derive(Debug)]
+pub(super) struct Spares {
+    store: Arc<Store>,
+    pool: Mutex<Pool>,
+    changed: Condvar,
+    full: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    ready: Vec<(String, Arc<dyn File>)>,
+    /// Number of the next spare's name.
+    next: u64,
+    closed: bool,
+}
+
+impl Spares {
+    pub(super) fn new(store: Arc<Store>) -> Spares {
+        Spares { store, pool: Mutex::default(), changed: Condvar::new(), full: AtomicBool::new(false) }
+    }
+
+    /// The pool is below its size and the disk has no room to fill it: new work must wait, finishing work goes on.
+    pub(super) fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// A segment of at least that many octets under that number, durable in the directory.
+    pub(super) fn take(&self, id: SegmentId, length: u64) -> io::Result<Segment> {
+        let ordinary = self.store.options.segment_bytes;
+        let length = length.max(ordinary);
+        let pooled = if length == ordinary { self.pool().ready.pop() } else { None };
+        let (name, file) = match pooled {
+            Some(spare) => spare,
+            None => self.make(length, false)?,
+        };
+        self.changed.notify_all();
+        self.head(file.as_ref(), id, length)?;
+        self.store.fs.rename(&name, &id.file_name())?;
+        self.store.fs.sync_dir()?;
+        Ok(Segment { id, file, length })
+    }
+
+    /// Takes a segment back that nothing durable refers to any more.
+    pub(super) fn give_back(&self, ids: &[SegmentId]) -> io::Result<()> {
+        for id in ids {
+            self.adopt(&id.file_name())?;
+        }
+        if !ids.is_empty() {
+            self.store.fs.sync_dir()?;
+        }
+        Ok(())
+    }
+
+    /// Makes a file that is lying about into a spare, or removes it. The caller syncs the directory.
+    pub(super) fn adopt(&self, name: &str) -> io::Result<()> {
+        let file = self.store.fs.open(name)?;
+        let mut pool = self.pool();
+        let wanted = pool.ready.len() < self.store.options.spare_segments;
+        if !wanted || file.size()? != self.store.options.segment_bytes {
+            return self.store.fs.unlink(name);
+        }
+        let spare = pool.next_name();
+        self.store.fs.rename(name, &spare)?;
+        pool.ready.push((spare, file));
+        if pool.ready.len() >= self.store.options.spare_segments {
+            self.full.store(false, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
+    pub(super) fn top_up(&self) -> bool {
+        if self.pool().ready.len() >= self.store.options.spare_segments {
+            self.full.store(false, Ordering::Relaxed);
+            return false;
+        }
+        let made = self.has_space().and_then(|space| match space {
+            true => self.make(self.store.options.segment_bytes, true),
+            false => Err(io::ErrorKind::StorageFull.into()),
+        });
+        match made {
+            Ok(spare) => {
+                self.pool().ready.push(spare);
+                true
+            }
+            Err(error) => {
+                if !self.full.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(%error, "no room for another segment: new messages have to wait");
+                }
+                false
+            }
+        }
+    }
+
+    /// Waits until a spare is wanted; `false` when the pool is closed. For the thread that fills it.
+    pub(super) fn wait_until_wanted(&self) -> bool {
+        let pool = self.pool();
+        let idle =
+            |pool: &mut Pool| !pool.closed && (pool.ready.len() >= self.store.options.spare_segments || self.is_full());
+        !self.changed.wait_while(pool, idle).unwrap_or_else(PoisonError::into_inner).closed
+    }
+
+    pub(super) fn close(&self) {
+        self.pool().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn has_space(&self) -> io::Result<bool> {
+        let options = &self.store.options;
+        Ok(self.store.fs.free_bytes()? >= options.segment_bytes.saturating_add(options.disk_reserve_bytes))
+    }
+
+    fn make(&self, length: u64, fill: bool) -> io::Result<(String, Arc<dyn File>)> {
+        let name = self.pool().next_name();
+        let file = self.store.fs.create(&name, length, fill)?;
+        match self.head(file.as_ref(), SegmentId(0), length) {
+            Ok(()) => Ok((name, file)),
+            Err(error) => {
+                drop(self.store.fs.unlink(&name));
+                Err(error)
+            }
+        }
+    }
+
+    fn head(&self, file: &dyn File, segment: SegmentId, length: u64) -> io::Result<()> {
+        let header = SegmentHeader { store: self.store.meta.store, segment, length };
+        file.write_at(&header.encode(self.store.meta.key), 0)?;
+        file.sync_data()
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Pool {
+    fn next_name(&mut self) -> String {
+        self.next += 1;
+        format!("{SPARE_PREFIX}{:016x}", self.next)
+    }
+
+    /// Keeps clear of a name that is taken.
+    fn avoid(&mut self, name: &str) {
+        let number = name.strip_prefix(SPARE_PREFIX).and_then(|digits| u64::from_str_radix(digits, 16).ok());
+        self.next = self.next.max(number.unwrap_or_default());
+    }
+}
+
+impl Spares {
+    /// Takes over the spares that an earlier run left, then the segments that it no longer needed.
+    pub(super) fn inherit(&self, names: &[String]) -> io::Result<()> {
+        names.iter().for_each(|name| self.pool().avoid(name));
+        for name in names {
+            self.adopt(name)?;
+        }
+        if !names.is_empty() {
+            self.store.fs.sync_dir()?;
+        }
+        Ok(())
+    }
+}
+
+/// How the names of spare files begin.
+pub(super) const SPARE_PREFIX: &str = "spare-";

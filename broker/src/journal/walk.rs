@@ -1,0 +1,140 @@
+//! Walks the batches of a segment by their lengths, and looks ahead from where that ends.
+//!
+//! Data is only ever taken from an unbroken walk; looking ahead merely tells a torn tail from damage. It must not know
+//! what records mean for the state.
+
+use super::OpenError;
+use super::format::{
+    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, Found, SegmentHeader, SegmentId, padded,
+};
+use super::fs::File;
+use super::meta::Meta;
+use super::segment::{Segment, Thread};
+use crate::model::{Epoch, Timestamp};
+
+/// Octets read at a time when looking ahead.
+const LOOK_BYTES: usize = 64 * BLOCK_BYTES;
+
+/// Reads one segment.
+#[derive(Debug)]
+pub(super) struct Walk<'a> {
+    pub(super) meta: &'a Meta,
+    pub(super) segment: Segment,
+    pub(super) offset: u64,
+    body: Vec<u8>,
+    last: Option<(BatchHeader, u64)>,
+}
+
+impl<'a> Walk<'a> {
+    /// From the segment's first batch.
+    pub(super) fn new(meta: &'a Meta, segment: Segment) -> Walk<'a> {
+        Walk { meta, segment, offset: FIRST_BATCH_AT, body: Vec::new(), last: None }
+    }
+
+    /// From a batch further back, whose predecessor is not known.
+    pub(super) fn at(meta: &'a Meta, segment: Segment, offset: u64) -> Walk<'a> {
+        Walk { offset, ..Walk::new(meta, segment) }
+    }
+
+    /// The next batch and its body, checked; `None` where the walk ends. A batch that is intact but does not follow the
+    /// one before it is damage.
+    pub(super) fn next(&mut self) -> Result<Option<(BatchHeader, &[u8])>, OpenError> {
+        let Some((header, octets)) = self.header()? else { return Ok(None) };
+        let length = header.body_bytes as usize;
+        self.body.resize(length, 0);
+        let read = self.segment.file.read_at(&mut self.body, self.offset + BATCH_HEADER_BYTES as u64);
+        let read = read.map_err(|error| OpenError::io(self.segment.id.file_name(), error))?;
+        let sum = self.meta.key.body_sum(self.segment.id, self.offset, &self.body);
+        if read < length || sum != header.body_sum {
+            return Ok(None);
+        }
+        if let Some((last, digest)) = &self.last
+            && (header.sequence.0 != last.sequence.0 + 1 || header.previous != *digest || header.epoch < last.epoch)
+        {
+            return Err(self.damaged("a batch does not follow the one before it"));
+        }
+        self.offset += header.span();
+        self.last = Some((header, self.meta.key.digest(&octets)));
+        Ok(Some((header, &self.body)))
+    }
+
+    fn header(&self) -> Result<Option<(BatchHeader, [u8; BATCH_HEADER_BYTES])>, OpenError> {
+        let mut octets = [0; BATCH_HEADER_BYTES];
+        let read = self.segment.file.read_at(&mut octets, self.offset);
+        let read = read.map_err(|error| OpenError::io(self.segment.id.file_name(), error))?;
+        if read < octets.len() {
+            return Ok(None);
+        }
+        match BatchHeader::decode(self.meta.key, self.segment.id, self.offset, &octets) {
+            Some(Found::Unknown { version }) => {
+                Err(OpenError::Newer { file: self.segment.id.file_name(), version: u32::from(version) })
+            }
+            Some(Found::Batch(header)) if header.shard != u32::from(self.meta.shard.get()) => {
+                Err(self.damaged("a batch of another shard"))
+            }
+            Some(Found::Batch(header)) if self.offset + header.span() <= self.segment.length => {
+                Ok(Some((header, octets)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Refuses if any batch was written behind the place where the walk ended: then what ended it is damage, not the
+    /// tear of the last write.
+    pub(super) fn expect_end(&self) -> Result<(), OpenError> {
+        let mut chunk = vec![0; LOOK_BYTES];
+        let mut at = self.offset;
+        while at < self.segment.length {
+            let read = self.segment.file.read_at(&mut chunk, at);
+            let read = read.map_err(|error| OpenError::io(self.segment.id.file_name(), error))?;
+            let blocks = chunk.get(..read).unwrap_or_default().chunks(BLOCK_BYTES);
+            for (block, offset) in blocks.zip((at..).step_by(BLOCK_BYTES)) {
+                if offset != self.offset && BatchHeader::decode(self.meta.key, self.segment.id, offset, block).is_some()
+                {
+                    return Err(self.damaged("an unreadable batch is followed by an intact one"));
+                }
+            }
+            if read == 0 {
+                break;
+            }
+            at += padded(read) as u64;
+        }
+        Ok(())
+    }
+
+    /// What the next batch of the log continues.
+    pub(super) fn thread(&self) -> Option<Thread> {
+        let (last, digest) = self.last.as_ref()?;
+        Some(Thread {
+            epoch: Epoch(last.epoch),
+            sequence: super::format::Sequence(last.sequence.0 + 1),
+            previous: *digest,
+            watermark: last.watermark,
+            clock: Timestamp(last.clock),
+        })
+    }
+
+    pub(super) fn damaged(&self, what: &'static str) -> OpenError {
+        OpenError::damaged(self.segment.id.file_name(), self.offset, what)
+    }
+}
+
+/// Opens a segment and checks its header against its name, its length and the store.
+pub(super) fn open_segment(fs: &dyn super::fs::FileSystem, meta: &Meta, id: SegmentId) -> Result<Segment, OpenError> {
+    let name = id.file_name();
+    let io = |error| OpenError::io(name.clone(), error);
+    let file = fs.open(&name).map_err(io)?;
+    let mut block = vec![0; BLOCK_BYTES];
+    let read = file.read_at(&mut block, 0).map_err(io)?;
+    block.truncate(read);
+    let Some(header) = SegmentHeader::decode(meta.key, &block) else {
+        return Err(OpenError::damaged(name, 0, "the segment's header is damaged"));
+    };
+    if header.store != meta.store || header.segment != id {
+        return Err(OpenError::damaged(name, 0, "the segment belongs somewhere else"));
+    }
+    if header.length != file.size().map_err(io)? {
+        return Err(OpenError::damaged(name, 0, "the segment's length is not the one it was made with"));
+    }
+    Ok(Segment { id, file, length: header.length })
+}

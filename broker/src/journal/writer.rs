@@ -1,0 +1,250 @@
+//! The journal's threads: one writes and syncs, one fills the pool of spare segments. The only file of the journal that
+//! waits.
+//!
+//! While one batch is being synced the next gathers in the inbox; there is no timer. It must not know what a segment
+//! looks like. The first error is final: it is told to the sink, and nothing becomes durable any more.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::Options;
+use super::appender::{Appender, Unit, Work, Written};
+use super::record;
+use super::roll::Spares;
+use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
+
+/// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Takes appends; the journal's thread writes them.
+#[derive(Debug)]
+pub(super) struct Writer {
+    inbox: Arc<Inbox>,
+    spares: Arc<Spares>,
+    unit_bytes: usize,
+    /// The next append was told that there is room for it.
+    has_word: bool,
+}
+
+impl Log for Writer {
+    fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError> {
+        let bytes = records.iter().map(record::encoded_bytes).sum();
+        let accepted = records.iter().filter(|record| matches!(record, Record::Accepted(_))).count() as u32;
+        if bytes > self.unit_bytes {
+            return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
+        }
+        let has_word = std::mem::take(&mut self.has_word);
+        if accepted > 0 && !has_word && self.spares.is_full() {
+            return Err(LogError::Full);
+        }
+        let mut state = self.inbox.state();
+        if let Some(error) = &state.ended {
+            return Err(error.clone());
+        }
+        state.last.0 += 1;
+        let ticket = state.last;
+        let unit = Unit { ticket, records: records.len(), bytes, accepted, wall };
+        state.work.records.append(records);
+        state.work.units.push(unit);
+        state.bytes += bytes;
+        state.batches += 1;
+        if state.waiting {
+            self.inbox.wake.notify_one();
+        }
+        Ok(ticket)
+    }
+
+    fn capacity(&self) -> Capacity {
+        let state = self.inbox.state();
+        Capacity {
+            bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
+            batches: self.inbox.batches_max.saturating_sub(state.batches),
+        }
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.has_word = !self.spares.is_full();
+        !self.has_word
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.inbox.close(false);
+    }
+}
+
+/// Ends an open journal in good order. Dropping it does nothing: the journal ends, without its last word, when the log
+/// is dropped.
+pub struct Stopper {
+    inbox: Arc<Inbox>,
+    thread: JoinHandle<()>,
+}
+
+impl Stopper {
+    /// Makes everything durable that was appended, notes that the stop was clean and waits until the thread is gone. What
+    /// is appended meanwhile is refused.
+    pub fn stop(self) -> Result<(), LogError> {
+        self.inbox.close(true);
+        let ended = self.thread.join();
+        match &self.inbox.state().outcome {
+            Some(error) => Err(error.clone()),
+            None if ended.is_err() => Err(LogError::Poisoned("the journal's thread panicked".to_owned())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Stopper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Stopper")
+    }
+}
+
+/// Starts the threads of a journal.
+pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> io::Result<(Writer, Stopper)> {
+    let inbox = Arc::new(Inbox {
+        state: Mutex::default(),
+        wake: Condvar::new(),
+        bytes_max: options.in_flight_bytes,
+        batches_max: options.in_flight_batches,
+    });
+    let spares = appender.spares.clone();
+    if options.spares_thread {
+        let spares = spares.clone();
+        thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?;
+    }
+    let writer =
+        Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
+    let of_thread = inbox.clone();
+    let inline = !options.spares_thread;
+    let run = move || {
+        let outcome = run(appender, &of_thread, sink.as_ref(), inline).err();
+        spares.close();
+        if let Some(error) = outcome {
+            let error = LogError::Poisoned(error.to_string());
+            of_thread.fail(error.clone());
+            sink.failed(error);
+        }
+    };
+    let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
+    Ok((writer, Stopper { inbox, thread }))
+}
+
+fn keep_spares(spares: &Spares) {
+    while spares.wait_until_wanted() {
+        spares.top_up();
+    }
+}
+
+/// The journal's thread.
+fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) -> io::Result<()> {
+    let mut work = Work::default();
+    while inline && appender.spares.top_up() {}
+    loop {
+        match inbox.take(&mut work) {
+            Taken::Work => {
+                while let Some(written) = appender.advance(&mut work)? {
+                    inbox.release(written);
+                    sink.durable(Durable { through: written.through, positions: &appender.positions });
+                }
+                work.clear();
+                appender.relieve()?;
+            }
+            Taken::Nothing => {
+                appender.idle()?;
+                if inline || appender.spares.is_full() {
+                    while appender.spares.top_up() {}
+                }
+            }
+            Taken::End { clean: true } => return appender.stop(),
+            Taken::End { clean: false } => return Ok(()),
+        }
+    }
+}
+
+/// Where appends wait for the thread.
+#[derive(Debug)]
+struct Inbox {
+    state: Mutex<State>,
+    wake: Condvar,
+    bytes_max: usize,
+    batches_max: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    work: Work,
+    last: Ticket,
+    /// Appended and not yet durable.
+    bytes: usize,
+    batches: usize,
+    /// The thread waits.
+    waiting: bool,
+    closing: Option<Closing>,
+    /// Why nothing is taken any more.
+    ended: Option<LogError>,
+    /// What the thread failed with.
+    outcome: Option<LogError>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Closing {
+    clean: bool,
+}
+
+enum Taken {
+    Work,
+    Nothing,
+    End { clean: bool },
+}
+
+impl Inbox {
+    /// Swaps what waits against the empty `work`; waits for it, but not for ever.
+    fn take(&self, work: &mut Work) -> Taken {
+        let mut state = self.state();
+        if state.work.units.is_empty() && state.closing.is_none() {
+            state.waiting = true;
+            let idle = |state: &mut State| state.work.units.is_empty() && state.closing.is_none();
+            let waited = self.wake.wait_timeout_while(state, IDLE, idle);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting = false;
+        }
+        if !state.work.units.is_empty() {
+            std::mem::swap(&mut state.work, work);
+            return Taken::Work;
+        }
+        state.closing.map_or(Taken::Nothing, |Closing { clean }| Taken::End { clean })
+    }
+
+    fn release(&self, written: Written) {
+        let mut state = self.state();
+        state.bytes -= written.bytes;
+        state.batches -= written.units;
+    }
+
+    fn close(&self, clean: bool) {
+        let mut state = self.state();
+        if state.closing.is_none() {
+            state.closing = Some(Closing { clean });
+        }
+        if state.ended.is_none() {
+            state.ended = Some(LogError::Poisoned("the journal is closed".to_owned()));
+        }
+        self.wake.notify_one();
+    }
+
+    fn fail(&self, error: LogError) {
+        let mut state = self.state();
+        state.ended = Some(error.clone());
+        state.outcome = Some(error);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

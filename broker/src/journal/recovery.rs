@@ -83,7 +83,6 @@ pub(super) fn recover(
         clean,
         epoch: appender.tape.thread.epoch,
         clock: appender.tape.thread.clock,
-        took: std::time::Duration::ZERO,
     };
     Ok((appender, recovered))
 }

@@ -10,43 +10,98 @@ use std::time::Duration;
 use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Message,
-    MessageId, Now, Outcome, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
+    AckMode, Action, Answer, Backoff, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event,
+    Message, MessageId, Now, Outcome, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
+    Standing, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Urgency,
 };
 use proptest::prelude::*;
 
 const QUEUES: [&str; 2] = ["/queue/a", "/queue/b"];
 const MAX_DELIVERIES: u16 = 3;
+/// How long a message waits after a NACK, in milliseconds.
+const BACKOFF_MS: u64 = 20;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Publish { queue: usize, urgency: u32, durable: bool },
-    Subscribe { client: usize, queue: usize, mode: AckMode, credit: u32 },
-    Unsubscribe { client: usize, which: usize },
-    Settle { client: usize, which: usize, verdict: Verdict },
-    Written { client: usize, which: usize },
-    Commit { client: usize, queue: usize, which: usize },
+    Publish {
+        queue: usize,
+        what: What,
+    },
+    Subscribe {
+        client: usize,
+        queue: usize,
+        mode: AckMode,
+        credit: u32,
+    },
+    Unsubscribe {
+        client: usize,
+        which: usize,
+    },
+    Settle {
+        client: usize,
+        which: usize,
+        verdict: Verdict,
+    },
+    Written {
+        client: usize,
+        which: usize,
+    },
+    Commit {
+        client: usize,
+        queue: usize,
+        which: usize,
+    },
+    /// So many milliseconds pass.
+    Wait(u64),
     Sync,
-    Leave { client: usize, departure: Departure },
+    Leave {
+        client: usize,
+        departure: Departure,
+    },
     Crash,
+}
+
+/// A message that is sent. Delay and life are in milliseconds, 0 for none.
+#[derive(Clone, Copy, Debug)]
+struct What {
+    urgency: u32,
+    durable: bool,
+    delay: u64,
+    life: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Ack,
     Retry,
+    RetryAtOnce,
+    Lost,
+    Bury,
     DeadLetter,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let (client, queue, which) = (0..3usize, 0..QUEUES.len(), 0..8usize);
     let mode = prop_oneof![Just(AckMode::Auto), Just(AckMode::Client), Just(AckMode::ClientIndividual)];
-    let verdict = prop_oneof![4 => Just(Verdict::Ack), 2 => Just(Verdict::Retry), 1 => Just(Verdict::DeadLetter)];
+    let verdict = prop_oneof![
+        4 => Just(Verdict::Ack),
+        2 => Just(Verdict::Retry),
+        1 => Just(Verdict::RetryAtOnce),
+        1 => Just(Verdict::Bury),
+        1 => Just(Verdict::DeadLetter)
+    ];
+    let delay = prop_oneof![2 => Just(0), 1 => 1..40u64];
+    let life = prop_oneof![3 => Just(0), 1 => 1..60u64];
+    let what = (0..3u32, any::<bool>(), delay, life).prop_map(|(urgency, durable, delay, life)| What {
+        urgency,
+        durable,
+        delay,
+        life,
+    });
     let departure = prop_oneof![Just(Departure::Clean), Just(Departure::Lost)];
     prop_oneof![
-        6 => (queue.clone(), 0..3u32, any::<bool>())
-            .prop_map(|(queue, urgency, durable)| Step::Publish { queue, urgency, durable }),
+        6 => (queue.clone(), what).prop_map(|(queue, what)| Step::Publish { queue, what }),
+        4 => (1..30u64).prop_map(Step::Wait),
         3 => (client.clone(), queue.clone(), mode, 1..4u32)
             .prop_map(|(client, queue, mode, credit)| Step::Subscribe { client, queue, mode, credit }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
@@ -73,6 +128,9 @@ struct Known {
     visible: bool,
     /// Which subscription has it, if it is out.
     holder: Option<u32>,
+    /// How it stands if it is not.
+    standing: Standing,
+    expires: Option<Timestamp>,
 }
 
 /// A subscription as the model sees it; numbers are never used twice in a run.
@@ -95,6 +153,7 @@ struct Model {
 
 struct World {
     engine: Engine,
+    now: Now,
     effects: Effects,
     clients: Vec<SessionId>,
     log: Vec<(Record, Option<Position>)>,
@@ -107,10 +166,11 @@ struct World {
     durable_model: Model,
 }
 
-const NOW: Now = Now { monotonic: Duration::from_secs(1), wall: Timestamp(1) };
+const START: Now = Now { monotonic: Duration::from_secs(1), wall: Timestamp(1) };
 
 fn options() -> Options {
-    let default = Policy { max_deliveries: MAX_DELIVERIES, ..Policy::default() };
+    let backoff = Backoff::Fixed { ms: BACKOFF_MS };
+    let default = Policy { max_deliveries: MAX_DELIVERIES, backoff, ..Policy::default() };
     Options { policies: Policies { default, rules: Vec::new() }, ..Options::default() }
 }
 
@@ -124,6 +184,7 @@ impl World {
         let clients = (0..3).map(|number| engine.open(format!("c{number}"))).collect();
         World {
             engine,
+            now: START,
             effects: Effects::default(),
             clients,
             log: Vec::new(),
@@ -137,8 +198,8 @@ impl World {
     }
 
     fn apply(&mut self, client: usize, request: Request) -> Result<Answer, Refusal> {
-        let answer = self.engine.apply(NOW, self.clients[client], request, &mut self.effects);
-        self.engine.dispatch(NOW, &mut self.effects);
+        let answer = self.engine.apply(self.now, self.clients[client], request, &mut self.effects);
+        self.engine.dispatch(self.now, &mut self.effects);
         answer
     }
 
@@ -161,31 +222,40 @@ impl World {
         self.model.check_nothing_kept_back();
     }
 
-    fn message(queue: usize, urgency: u32, durable: bool) -> Publish {
+    fn message(&self, queue: usize, what: What) -> Publish {
+        let after = |ms: u64| (ms > 0).then_some(Timestamp(self.now.wall.0 + ms));
+        let terms = Terms { due: after(what.delay), expires: after(what.life), ..Terms::default() };
         let message = Message {
             content: Content::small(b"body", 0),
-            urgency: Urgency(urgency),
-            durability: if durable { Durability::Persistent } else { Durability::Transient },
+            urgency: Urgency(what.urgency),
+            durability: if what.durable { Durability::Persistent } else { Durability::Transient },
+            terms: (!terms.is_empty()).then(|| Box::new(terms)),
         };
         Publish { to: name(QUEUES[queue]), message }
     }
 
     /// Tells the model which ids the engine gave to what was just published.
-    fn learn(&mut self, queue: usize, urgency: u32, durable: bool) {
+    fn learn(&mut self, queue: usize, what: What) {
         let known: Vec<_> = self.model.queues.values().flatten().map(|known| known.id).collect();
         let views = self.engine.queues();
         let view = views.iter().find(|view| view.name.as_str() == QUEUES[queue]).expect("the queue is there");
         let new: Vec<_> = view.entries.iter().filter(|entry| !known.contains(&entry.message)).collect();
         assert_eq!(new.len(), 1, "one message came");
-        self.model.accept(QUEUES[queue], new[0].message, urgency, durable);
+        let message = new[0].message;
+        self.model.accept(QUEUES[queue], message, what, self.now.wall);
     }
 
     fn run(&mut self, step: Step) {
         match step {
-            Step::Publish { queue, urgency, durable } => {
-                let publish = World::message(queue, urgency, durable);
+            Step::Publish { queue, what } => {
+                let publish = self.message(queue, what);
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
-                self.learn(queue, urgency, durable);
+                self.learn(queue, what);
+            }
+            Step::Wait(ms) => {
+                self.now.monotonic += Duration::from_millis(ms);
+                self.now.wall.0 += ms;
+                self.tick();
             }
             Step::Subscribe { client, queue, mode, credit } => {
                 let id = self.next_sub;
@@ -199,7 +269,7 @@ impl World {
             Step::Unsubscribe { client, which } => {
                 let Some(id) = self.model.sub_of(client, which) else { return };
                 assert_eq!(self.apply(client, Request::Unsubscribe(SubscriptionId(id))), Ok(Answer::Done));
-                self.model.end_sub(id, false);
+                self.model.end_sub(id, false, self.now.wall);
             }
             Step::Settle { client, which, verdict } => self.settle(client, which, verdict),
             Step::Written { client, which } => {
@@ -208,16 +278,16 @@ impl World {
                 let subscription = SubscriptionId(id);
                 assert_eq!(self.apply(client, Request::Written { subscription, through }), Ok(Answer::Done));
                 if self.model.subs[&id].mode == AckMode::Auto {
-                    self.model.settle(id, 0, Verdict::Ack);
+                    self.model.settle(id, 0, Verdict::Ack, self.now.wall);
                 }
             }
             Step::Commit { client, queue, which } => self.commit(client, queue, which),
             Step::Sync => self.sync(),
             Step::Leave { client, departure } => {
-                self.engine.close(NOW, self.clients[client], departure, &mut self.effects);
-                self.engine.dispatch(NOW, &mut self.effects);
+                self.engine.close(self.now, self.clients[client], departure, &mut self.effects);
+                self.engine.dispatch(self.now, &mut self.effects);
                 for id in self.model.subs_of(client) {
-                    self.model.end_sub(id, departure == Departure::Lost);
+                    self.model.end_sub(id, departure == Departure::Lost, self.now.wall);
                 }
                 self.absorb();
                 self.clients[client] = self.engine.open(format!("c{client}"));
@@ -233,17 +303,20 @@ impl World {
         let message = self.model.subs[&id].out[index].1;
         let outcome = match verdict {
             Verdict::Ack => Outcome::Ack,
-            Verdict::Retry => Outcome::Retry { reason: None },
+            Verdict::Retry | Verdict::Lost => Outcome::Retry { reason: None, delay_ms: None },
+            Verdict::RetryAtOnce => Outcome::Retry { reason: None, delay_ms: Some(0) },
+            Verdict::Bury => Outcome::Bury,
             Verdict::DeadLetter => Outcome::DeadLetter { reason: None },
         };
         let request = Request::Settle(Settle { message, subscription: None, outcome });
         assert_eq!(self.apply(client, request), Ok(Answer::Done));
-        self.model.settle(id, index, verdict);
+        self.model.settle(id, index, verdict, self.now.wall);
     }
 
     /// One send and one acknowledgement, together.
     fn commit(&mut self, client: usize, queue: usize, which: usize) {
-        let publish = World::message(queue, 1, true);
+        let what = What { urgency: 1, durable: true, delay: 0, life: 0 };
+        let publish = self.message(queue, what);
         let mut actions = vec![Action::Publish(publish)];
         let held = self.model.held_by(client, which);
         if let Some((id, index)) = held {
@@ -252,9 +325,9 @@ impl World {
         }
         let before = self.tickets;
         assert_eq!(self.apply(client, Request::Commit(actions)), Ok(Answer::Done));
-        self.learn(queue, 1, true);
+        self.learn(queue, what);
         if let Some((id, index)) = held {
-            self.model.settle(id, index, Verdict::Ack);
+            self.model.settle(id, index, Verdict::Ack, self.now.wall);
         }
         self.absorb();
         assert_eq!(self.tickets, before + 1, "a transaction is one append");
@@ -266,8 +339,16 @@ impl World {
         // What is durable is what stands before the deliveries that it makes possible.
         self.model.make_visible();
         let durable = Durable { through: Ticket(self.tickets), positions: &positions };
-        self.engine.persisted(NOW, durable, &mut self.effects);
         self.durable_model = self.model.clone();
+        self.model.expire(self.now.wall);
+        self.engine.persisted(self.now, durable, &mut self.effects);
+    }
+
+    /// Timers fire.
+    fn tick(&mut self) {
+        self.engine.tick(self.now, &mut self.effects);
+        self.model.expire(self.now.wall);
+        self.model.wake(self.now.wall);
     }
 
     /// The process is gone, and with it all that the log had not made durable.
@@ -294,15 +375,17 @@ impl World {
             }
         }
         self.durable_model = self.model.clone();
+        self.tick();
     }
 
     /// The queues hold the same messages in the same order, with the same counts.
     fn compare(&self) {
         for view in self.engine.queues() {
-            let seen: Vec<_> = view.entries.iter().map(|entry| (entry.message, entry.attempts)).collect();
+            let standing = view.standing.iter().map(|(standing, _)| *standing);
+            let seen: Vec<_> = view.entries.iter().zip(standing).map(|(e, s)| (e.message, e.attempts, s)).collect();
             let mut expected = self.model.queues.get(view.name.as_str()).cloned().unwrap_or_default();
             expected.sort_by_key(|known| (!known.is_ready(), known.urgency, known.order));
-            let expected: Vec<_> = expected.iter().map(|known| (known.id, known.attempts)).collect();
+            let expected: Vec<_> = expected.iter().map(|known| (known.id, known.attempts, known.stands())).collect();
             assert_eq!(seen, expected, "{}", view.name);
         }
     }
@@ -310,28 +393,56 @@ impl World {
 
 impl Known {
     fn is_ready(&self) -> bool {
+        self.is_idle() && self.standing == Standing::Ready
+    }
+
+    /// Nobody holds it, and the log has it.
+    fn is_idle(&self) -> bool {
         self.visible && self.holder.is_none()
+    }
+
+    fn stands(&self) -> Standing {
+        if self.is_idle() { self.standing } else { Standing::Ready }
     }
 }
 
 impl Model {
-    fn accept(&mut self, queue: &str, id: MessageId, urgency: u32, durable: bool) {
+    fn accept(&mut self, queue: &str, id: MessageId, what: What, now: Timestamp) {
+        let after = |ms: u64| Timestamp(now.0 + ms);
         self.order += 1;
         let known = Known {
             id,
-            urgency,
+            urgency: what.urgency,
             order: self.order,
             attempts: 0,
             handed_out: false,
-            durable,
-            visible: !durable,
+            durable: what.durable,
+            visible: !what.durable,
             holder: None,
+            standing: if what.delay > 0 { Standing::Delayed(after(what.delay)) } else { Standing::Ready },
+            expires: (what.life > 0).then(|| after(what.life)),
         };
         self.queues.entry(queue.to_owned()).or_default().push(known);
     }
 
     fn make_visible(&mut self) {
         self.queues.values_mut().flatten().for_each(|known| known.visible = true);
+    }
+
+    /// What is over, and nobody holds, is gone.
+    fn expire(&mut self, now: Timestamp) {
+        for queue in self.queues.values_mut() {
+            queue.retain(|known| !(known.is_idle() && known.expires.is_some_and(|end| end <= now)));
+        }
+    }
+
+    /// What waited for this moment is ready.
+    fn wake(&mut self, now: Timestamp) {
+        for known in self.queues.values_mut().flatten().filter(|known| known.is_idle()) {
+            if matches!(known.standing, Standing::Delayed(due) if due <= now) {
+                known.standing = Standing::Ready;
+            }
+        }
     }
 
     fn delivered(&mut self, client: usize, delivery: &Delivery) {
@@ -377,7 +488,7 @@ impl Model {
         (!held.is_empty()).then(|| held[which % held.len()])
     }
 
-    fn settle(&mut self, id: u32, index: usize, verdict: Verdict) {
+    fn settle(&mut self, id: u32, index: usize, verdict: Verdict, now: Timestamp) {
         let sub = self.subs.get_mut(&id).expect("a subscription that is there");
         let queue = sub.queue.clone();
         let settled: Vec<_> = match sub.mode {
@@ -385,23 +496,33 @@ impl Model {
             AckMode::ClientIndividual | AckMode::Auto => vec![sub.out.remove(index)],
         };
         for (_, message) in settled {
-            self.finish(&queue, message, verdict);
+            self.finish(&queue, message, verdict, now);
         }
+        self.expire(now);
     }
 
-    fn finish(&mut self, queue: &str, message: MessageId, verdict: Verdict) {
+    fn finish(&mut self, queue: &str, message: MessageId, verdict: Verdict, now: Timestamp) {
         let list = self.queues.get_mut(queue).expect("a queue that is there");
         let at = list.iter().position(|known| known.id == message).expect("a message that is there");
         match verdict {
             Verdict::Ack => drop(list.remove(at)),
-            Verdict::Retry if list[at].attempts + 1 < MAX_DELIVERIES => {
+            Verdict::Bury => {
                 list[at].attempts += 1;
                 list[at].holder = None;
+                list[at].standing = Standing::Buried(now);
             }
-            Verdict::Retry | Verdict::DeadLetter => {
+            Verdict::Retry | Verdict::RetryAtOnce | Verdict::Lost if list[at].attempts + 1 < MAX_DELIVERIES => {
+                list[at].attempts += 1;
+                list[at].holder = None;
+                if verdict == Verdict::Retry {
+                    list[at].standing = Standing::Delayed(Timestamp(now.0 + BACKOFF_MS));
+                }
+            }
+            Verdict::Retry | Verdict::RetryAtOnce | Verdict::Lost | Verdict::DeadLetter => {
                 let mut dead = list.remove(at);
                 self.order += 1;
                 (dead.order, dead.attempts, dead.holder) = (self.order, 0, None);
+                dead.expires = None;
                 let target = queue.replace("/queue/", "/queue/DLQ.");
                 self.queues.entry(target).or_default().push(dead);
             }
@@ -409,17 +530,18 @@ impl Model {
     }
 
     /// What the subscription holds goes back; of a lost connection the oldest one counts.
-    fn end_sub(&mut self, id: u32, lost: bool) {
+    fn end_sub(&mut self, id: u32, lost: bool, now: Timestamp) {
         let sub = self.subs.remove(&id).expect("a subscription that is there");
         for (index, (_, message)) in sub.out.iter().enumerate() {
             if lost && index == 0 && sub.mode != AckMode::Auto {
-                self.finish(&sub.queue, *message, Verdict::Retry);
+                self.finish(&sub.queue, *message, Verdict::Lost, now);
             } else if let Some(known) =
                 self.queues.get_mut(&sub.queue).and_then(|q| q.iter_mut().find(|k| k.id == *message))
             {
                 known.holder = None;
             }
         }
+        self.expire(now);
     }
 }
 

@@ -4,6 +4,7 @@
 //! outcome that the engine routes), never decides who gets a message next (the dispatcher does), and knows no log, no
 //! clock and no client beyond a key.
 
+mod agenda;
 mod consumer;
 mod contents;
 mod entry;
@@ -20,6 +21,6 @@ pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use policy::{Policies, Policy, PolicyRule};
-pub use queue::{Departed, Lease, Queue, Taken};
+pub use queue::{Departed, Lease, Queue, Return, Taken};
 pub use slots::SlotId;
 pub use topic::Topic;

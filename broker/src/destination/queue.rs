@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Urgency};
+use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
 
+use super::agenda::Agenda;
 use super::ready::Ready;
 use super::slots::Slots;
 use super::{ConsumerKey, Entry, Policy, SlotId, State};
@@ -37,6 +38,19 @@ pub struct Departed {
     pub entry: Entry,
     /// Why it had been dead-lettered into this queue, if it had.
     pub note: Option<Arc<DeathNote>>,
+    /// What its sender said about it.
+    pub terms: Option<Box<Terms>>,
+}
+
+/// How a lease ends without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// Failed deliveries so far.
+    pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// How the message stands from now on.
+    pub standing: Standing,
 }
 
 /// Messages, leases, and the consumers that have credit.
@@ -50,6 +64,8 @@ pub struct Queue {
     ready: Ready,
     leases: HashMap<MessageId, Lease, RandomState>,
     notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    terms: HashMap<MessageId, Box<Terms>, RandomState>,
+    agenda: Agenda,
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
@@ -68,6 +84,8 @@ impl Queue {
             ready: Ready::default(),
             leases: HashMap::default(),
             notes: HashMap::default(),
+            terms: HashMap::default(),
+            agenda: Agenda::default(),
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
@@ -80,23 +98,53 @@ impl Queue {
         Place { urgency, sequence: self.next_sequence }
     }
 
-    /// Takes a message in. It stays unseen until [`make_ready`](Self::make_ready).
-    pub fn accept(&mut self, entry: Entry, note: Option<Arc<DeathNote>>) -> SlotId {
+    /// Takes a message in. It stays unseen until [`release`](Self::release).
+    pub fn accept(&mut self, mut entry: Entry, note: Option<Arc<DeathNote>>, terms: Option<Box<Terms>>) -> SlotId {
         self.next_sequence = self.next_sequence.max(entry.place().sequence + 1);
         self.bytes += u64::from(entry.size);
         if let Some(note) = note {
             self.notes.insert(entry.message, note);
         }
+        if let Some(terms) = terms {
+            entry.has_terms = true;
+            self.terms.insert(entry.message, terms);
+        }
         self.slots.insert(entry)
     }
 
-    /// A message may be seen: it is durable, or never will be.
-    pub fn make_ready(&mut self, slot: SlotId) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.state = State::Ready;
-            let place = entry.place();
-            self.ready.insert(&self.slots, place, slot);
+    /// A message that was accepted may be seen: it is durable, or never will be. With a due time it is delayed, whatever
+    /// the clock says: only [`wake`](Self::wake) makes it ready.
+    pub fn release(&mut self, slot: SlotId) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        let due = if entry.has_terms { self.terms.get(&entry.message).and_then(|terms| terms.due) } else { None };
+        self.stand(slot, due.map_or(Standing::Ready, Standing::Delayed));
+    }
+
+    /// Nobody holds the message: it takes its place among the ready, or waits.
+    fn stand(&mut self, slot: SlotId, standing: Standing) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let (message, place) = (entry.message, entry.place());
+        entry.state = match standing {
+            Standing::Ready => State::Ready,
+            Standing::Delayed(_) => State::Delayed,
+            Standing::Buried(_) => State::Buried,
+        };
+        if let Some(end) = entry.has_terms.then(|| self.terms.get(&message)?.expires).flatten() {
+            self.agenda.expire_at(end, message, slot);
         }
+        match standing {
+            Standing::Ready => self.ready.insert(&self.slots, place, slot),
+            waits => self.agenda.park(message, slot, waits),
+        }
+    }
+
+    /// A message that waited is ready, in its own place.
+    pub fn wake(&mut self, message: MessageId) {
+        let Some(slot) = self.agenda.unpark(message) else { return };
+        if let Some(terms) = self.terms.get_mut(&message) {
+            terms.due = None;
+        }
+        self.stand(slot, Standing::Ready);
     }
 
     /// Leases the first ready message to a consumer.
@@ -106,36 +154,48 @@ impl Queue {
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
         entry.handed_out = true;
+        if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
+            self.agenda.forget_end(end, entry.message);
+        }
         self.leases.insert(entry.message, Lease { slot, consumer });
         Some(Taken { slot, entry: entry.clone(), redelivered })
     }
 
-    /// Ends a lease: the message is ready again, in its own place. `attempts` is the new count where one was counted.
-    /// At replay, where nothing is leased, only the count is taken over.
-    pub fn give_back(&mut self, message: MessageId, place: Place, attempts: Option<u16>) {
-        let lease = self.leases.remove(&message);
-        let slot = lease.map(|lease| lease.slot).or_else(|| self.ready.find(&self.slots, place));
-        let Some((slot, entry)) = slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?))) else { return };
-        entry.attempts = attempts.unwrap_or(entry.attempts);
-        entry.handed_out = true;
-        if lease.is_some() {
-            self.make_ready(slot);
+    /// Ends a lease without success. At replay, where nothing is leased, the message is taken from where it stands.
+    pub fn give_back(&mut self, message: MessageId, place: Place, back: Return) {
+        let Some(slot) = self.withdraw(message, place) else { return };
+        if let Some(entry) = self.slots.get_mut(slot) {
+            (entry.attempts, entry.nacks, entry.handed_out) = (back.attempts, back.nacks, true);
         }
+        if let Some(terms) = self.terms.get_mut(&message) {
+            terms.due = None;
+        }
+        self.stand(slot, back.standing);
     }
 
-    /// A message leaves the queue, leased or ready.
+    /// A message leaves the queue, wherever it stands.
     pub fn depart(&mut self, message: MessageId, place: Place) -> Option<Departed> {
-        let leased = self.leases.remove(&message).map(|lease| lease.slot);
-        let slot = leased.or_else(|| self.ready.remove(&self.slots, place))?;
+        let slot = self.withdraw(message, place)?;
         let entry = self.slots.remove(slot)?;
         self.bytes -= u64::from(entry.size);
+        let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
+        if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
+            self.agenda.forget_end(end, message);
+        }
         if self.slots.len() == 0 {
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
             self.leases.shrink_to(64);
+            self.terms.shrink_to(16);
         }
-        let note = if self.notes.is_empty() { None } else { self.notes.remove(&entry.message) };
-        Some(Departed { entry, note })
+        let note = if self.notes.is_empty() { None } else { self.notes.remove(&message) };
+        Some(Departed { entry, note, terms })
+    }
+
+    /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
+    fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
+        let leased = self.leases.remove(&message).map(|lease| lease.slot);
+        leased.or_else(|| self.agenda.unpark(message)).or_else(|| self.ready.remove(&self.slots, place))
     }
 
     /// The log has a message.
@@ -164,6 +224,31 @@ impl Queue {
     /// Why a message was dead-lettered into this queue, if it was.
     pub fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
+    }
+
+    /// What the sender of a message said about it.
+    pub fn terms(&self, entry: &Entry) -> Option<&Terms> {
+        if entry.has_terms { self.terms.get(&entry.message).map(AsRef::as_ref) } else { None }
+    }
+
+    /// When something in it has to be looked at, because its time comes.
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        self.agenda.next()
+    }
+
+    /// A message that nobody holds and whose end has come.
+    pub fn expired(&self, now: Timestamp) -> Option<&Entry> {
+        self.slots.get(self.agenda.expired(now)?)
+    }
+
+    /// A delayed message whose time has come.
+    pub fn due(&self, now: Timestamp) -> Option<&Entry> {
+        self.slots.get(self.agenda.due(now)?)
+    }
+
+    /// How a message stands that nobody holds.
+    pub fn standing(&self, message: MessageId) -> Standing {
+        self.agenda.standing(message)
     }
 
     /// A consumer came.
@@ -222,6 +307,16 @@ impl Queue {
     /// Messages that are out.
     pub fn reserved(&self) -> usize {
         self.leases.len()
+    }
+
+    /// Messages that wait for their time.
+    pub fn delayed(&self) -> usize {
+        self.agenda.counts().0
+    }
+
+    /// Messages that wait until somebody kicks them.
+    pub fn buried(&self) -> usize {
+        self.agenda.counts().1
     }
 
     /// Consumers.

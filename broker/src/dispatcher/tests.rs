@@ -1,10 +1,10 @@
 //! Turns.
 
 use super::{enrol, pump};
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue, Return};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Payload, Position, SessionId, ShardId,
-    SubscriptionId, Urgency,
+    Standing, SubscriptionId, Urgency,
 };
 
 fn queue_of(messages: u64, contents: &mut Contents) -> Queue {
@@ -13,8 +13,8 @@ fn queue_of(messages: u64, contents: &mut Contents) -> Queue {
         let message = MessageId::new(ShardId::default(), number);
         let mut entry = Entry::new(message, queue.next_place(Urgency::NORMAL), 4);
         entry.content = contents.insert(Content::small(b"body", 0));
-        let slot = queue.accept(entry, None);
-        queue.make_ready(slot);
+        let slot = queue.accept(entry, None, None);
+        queue.release(slot);
     }
     queue
 }
@@ -60,7 +60,11 @@ fn a_durable_message_leaves_the_cache_and_a_transient_one_stays() {
     let first = queue.entries()[0].place();
     let slot = queue.take(ConsumerKey::default()).expect("a message").slot;
     queue.set_position(slot, Position::new(ShardId::default(), 9));
-    queue.give_back(MessageId::new(ShardId::default(), 1), first, None);
+    queue.give_back(
+        MessageId::new(ShardId::default(), 1),
+        first,
+        Return { attempts: 0, nacks: 0, standing: Standing::Ready },
+    );
     join(&mut queue, &mut consumers, 1, 10);
     let mut payloads = Vec::new();
     pump(&mut queue, &mut consumers, &mut contents, |_, _, delivery| payloads.push(delivery.payload));

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -13,7 +14,7 @@ use super::machine::{Engine, QueueView};
 use super::sessions::Departure;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Answer, Effects, Log, LogError, LogReader, Refusal, Request, SessionId, Ticket};
+use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
 
 /// A share of the engine.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Shared {
     /// The log has as much in flight as it wants.
     pub(super) spent: AtomicBool,
     pub(super) room: Notify,
+    /// Something is due earlier than the driver knows.
+    pub(super) sooner: Notify,
     pub(super) failure: OnceLock<LogError>,
     pub(super) failed: Notify,
 }
@@ -40,6 +43,8 @@ pub(super) struct Core {
     pub(super) effects: Effects,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
+    /// When the driver looks again, on the monotonic clock.
+    pub(super) alarm: Duration,
     /// Inboxes to be woken once the lock is released.
     pub(super) woken: Vec<Arc<Inbox>>,
 }
@@ -80,6 +85,7 @@ impl Handle {
             effects: Effects::default(),
             clients: Vec::new(),
             durable: Ticket::default(),
+            alarm: Duration::ZERO,
             woken: Vec::new(),
         };
         Handle {
@@ -89,6 +95,7 @@ impl Handle {
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
                 room: Notify::new(),
+                sooner: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
             }),
@@ -182,8 +189,12 @@ impl Handle {
     }
 
     /// Hands over what came about, releases the lock, wakes who has to be woken.
-    pub(super) fn finish(&self, mut core: MutexGuard<'_, Core>, author: Option<SessionId>) {
-        core.hand_over(&self.shared, author);
+    pub(super) fn finish(&self, now: Now, mut core: MutexGuard<'_, Core>) {
+        core.hand_over(&self.shared, None);
+        if let Some(due) = core.engine.deadline(now).filter(|due| *due < core.alarm) {
+            core.alarm = due;
+            self.shared.sooner.notify_one();
+        }
         let mut woken = std::mem::take(&mut core.woken);
         drop(core);
         for inbox in woken.drain(..) {
@@ -272,7 +283,7 @@ impl Client {
         if let Some(ticket) = wait_for.filter(|_| promise) {
             core.engine.promise(self.session, ticket);
         }
-        self.handle.finish(guard, None);
+        self.handle.finish(now, guard);
         Item { wait_for, refused }
     }
 
@@ -297,6 +308,6 @@ impl Drop for Client {
         if let Some(row) = core.clients.get_mut(self.session.index as usize) {
             *row = None;
         }
-        self.handle.finish(guard, None);
+        self.handle.finish(now, guard);
     }
 }

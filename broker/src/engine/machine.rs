@@ -6,13 +6,14 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::ids::Ids;
+use super::jitter::Jitter;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
 use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Position,
-    Record, Refusal, Request, SessionId, Ticket,
+    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
+    Refusal, Request, SessionId, Standing, Terms, Ticket, Timestamp,
 };
 use crate::router::Router;
 use crate::scheduler::Scheduler;
@@ -34,11 +35,14 @@ pub struct Engine {
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
     promises: VecDeque<(Ticket, SessionId)>,
-    idle: Scheduler<DestinationId>,
+    idle: Scheduler<Duration, DestinationId>,
+    /// Queues by the next moment that something in them waits for.
+    pub(super) moments: Scheduler<Timestamp, DestinationId>,
+    pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     touched: Vec<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
-    pub(super) homeless: HashMap<MessageId, (Entry, Position), RandomState>,
+    pub(super) homeless: HashMap<MessageId, Option<Box<Terms>>, RandomState>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -52,6 +56,8 @@ pub(super) struct Destination {
     /// A check for idleness is scheduled.
     idle_check: bool,
     last_used: Duration,
+    /// Under which moment it is in the scheduler.
+    pub(super) moment: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -65,6 +71,7 @@ impl Engine {
     pub fn new(options: Options) -> Engine {
         Engine {
             ids: Ids::new(options.shard),
+            jitter: Jitter::new(options.seed),
             options,
             router: Router::default(),
             destinations: HashMap::default(),
@@ -76,6 +83,7 @@ impl Engine {
             pending: VecDeque::new(),
             promises: VecDeque::new(),
             idle: Scheduler::new(),
+            moments: Scheduler::new(),
             touched: Vec::new(),
             homeless: HashMap::default(),
             full: false,
@@ -101,7 +109,7 @@ impl Engine {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
             Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
-                self.unsubscribe(session, subscription, effects);
+                self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
             }
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
@@ -117,9 +125,16 @@ impl Engine {
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
         while let Some(id) = self.touched.pop() {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.touched = false;
             destination.last_used = now.monotonic;
-            if let Kind::Queue(queue) = &mut destination.kind {
+            let waits = matches!(&destination.kind, Kind::Queue(queue) if queue.next_moment().is_some());
+            let moments = waits || destination.moment.is_some();
+            // What is over is never handed out, whether the timer has fired yet or not.
+            let may_pump = !waits || self.expire(now, id, effects);
+            let Some(destination) = self.destinations.get_mut(&id) else { continue };
+            destination.touched = false;
+            if let Kind::Queue(queue) = &mut destination.kind
+                && may_pump
+            {
                 let sessions = &mut self.sessions;
                 dispatcher::pump(queue, &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
@@ -128,6 +143,9 @@ impl Engine {
             if destination.is_idle() && !destination.idle_check {
                 destination.idle_check = true;
                 self.idle.at(now.monotonic + self.options.idle_destination, id);
+            }
+            if moments {
+                self.make_appointment(id);
             }
         }
     }
@@ -144,7 +162,7 @@ impl Engine {
             let Some((id, slot)) = self.pending.pop_front() else { break };
             if let Some(queue) = self.queue_mut(id) {
                 queue.set_position(slot, position);
-                queue.make_ready(slot);
+                queue.release(slot);
                 ripe.push((id, slot));
                 self.touch(id);
             }
@@ -157,8 +175,10 @@ impl Engine {
         }
     }
 
-    /// Does what is due.
+    /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
+        self.keep_appointments(now, effects);
+        self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
@@ -176,8 +196,10 @@ impl Engine {
     }
 
     /// When something is due on the monotonic clock.
-    pub fn deadline(&self) -> Option<Duration> {
-        self.idle.deadline()
+    pub fn deadline(&self, now: Now) -> Option<Duration> {
+        let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
+        let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
+        self.idle.deadline().into_iter().chain(moment).min()
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
@@ -233,7 +255,8 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
+        let destination =
+            Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO, moment: None };
         self.destinations.insert(id, destination);
         self.router.bind(name, id);
         id
@@ -340,12 +363,18 @@ pub struct QueueView {
     pub ready: usize,
     /// Messages that are out.
     pub reserved: usize,
+    /// Messages that wait for their time.
+    pub delayed: usize,
+    /// Messages that wait until somebody kicks them.
+    pub buried: usize,
     /// Consumers.
     pub consumers: usize,
     /// Octets of head and body.
     pub bytes: u64,
     /// The messages, ready ones in order first.
     pub entries: Vec<Entry>,
+    /// How those stand that nobody holds, and what their senders said about them; in the order of `entries`.
+    pub standing: Vec<(Standing, Option<Terms>)>,
 }
 
 impl QueueView {
@@ -354,9 +383,16 @@ impl QueueView {
             name: queue.name().clone(),
             ready: queue.ready(),
             reserved: queue.reserved(),
+            delayed: queue.delayed(),
+            buried: queue.buried(),
             consumers: queue.consumers(),
             bytes: queue.bytes(),
             entries: queue.entries().into_iter().cloned().collect(),
+            standing: queue
+                .entries()
+                .into_iter()
+                .map(|entry| (queue.standing(entry.message), queue.terms(entry).cloned()))
+                .collect(),
         }
     }
 }

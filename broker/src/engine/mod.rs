@@ -7,10 +7,13 @@
 mod close;
 mod driver;
 mod evolve;
+mod failure;
 mod handle;
 mod ids;
 mod inbox;
+mod jitter;
 mod machine;
+mod moments;
 mod options;
 mod publish;
 mod sessions;

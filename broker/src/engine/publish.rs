@@ -1,10 +1,10 @@
 //! Messages come in.
 
 use super::machine::{Engine, Kind, deliver};
-use crate::destination::{Consumer, Entry};
+use crate::destination::{Consumer, Entry, Policy};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
+    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId, Timestamp,
 };
 
 /// Messages and octets that a transaction adds to one queue.
@@ -20,7 +20,7 @@ impl Engine {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
         let load = Load { destination, messages: 1, bytes: publish.message.content.len() as u64 };
         self.admit(&load, publish.message.durability)?;
-        self.put(destination, publish.message, effects);
+        self.put(now, destination, publish.message, effects);
         Ok(())
     }
 
@@ -55,7 +55,7 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     if let Some(destination) = self.target(now, &publish)? {
-                        self.put(destination, publish.message, effects);
+                        self.put(now, destination, publish.message, effects);
                     }
                 }
                 // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
@@ -95,10 +95,13 @@ impl Engine {
         Ok(())
     }
 
-    fn put(&mut self, destination: DestinationId, message: Message, effects: &mut Effects) {
+    fn put(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
-            Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
+            Some(Kind::Queue(queue)) => {
+                let message = limit_life(message, now, queue.policy());
+                self.enqueue(destination, id, message, effects);
+            }
             Some(Kind::Topic(_)) => self.fan_out(destination, id, &message.content, effects),
             None => {}
         }
@@ -112,8 +115,8 @@ impl Engine {
         let durable =
             queue.name().kind() == DestinationKind::Queue && (new.durability == Durability::Persistent || spills);
         if !durable {
-            let slot = queue.accept(Entry::new(message, place, size), None);
-            queue.make_ready(slot);
+            let slot = queue.accept(Entry::new(message, place, size), None, new.terms);
+            queue.release(slot);
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
@@ -125,7 +128,7 @@ impl Engine {
             effects.records.push(record);
         }
         let content = Some(new.content.clone());
-        let record = Record::Accepted(Accepted { destination, message, place, size, content });
+        let record = Record::Accepted(Accepted { destination, message, place, size, content, terms: new.terms });
         if let Some(slot) = self.evolve(&record, None) {
             self.keep(destination, slot, new.content);
             self.pending.push_back((destination, slot));
@@ -166,6 +169,16 @@ impl Engine {
             consumer.push_backlog(message, content.clone());
         }
     }
+}
+
+/// A queue's policy may end the life of its messages earlier than their sender says.
+fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
+    if let Some(expiry) = policy.expiry_ms {
+        let latest = Timestamp(now.wall.0 + expiry);
+        let terms = message.terms.get_or_insert_default();
+        terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
+    }
+    message
 }
 
 /// The delivery of a topic's message, written into the consumer's ledger.

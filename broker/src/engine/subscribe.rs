@@ -1,9 +1,12 @@
 //! Consumers come and go.
 
+use super::failure::Failure;
 use super::machine::{Engine, Kind};
-use crate::destination::{Consumer, ConsumerKey};
+use crate::destination::{Consumer, ConsumerKey, Return};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, Effects, Now, Refusal, SessionId, Subscribe, SubscriptionId};
+use crate::model::{
+    AckMode, Credit, DestinationId, Effects, Now, Refusal, SessionId, Standing, Subscribe, SubscriptionId,
+};
 
 use super::sessions::Departure;
 
@@ -50,10 +53,10 @@ impl Engine {
     }
 
     /// Takes a consumer away; what it holds goes back at once, uncounted.
-    pub(super) fn unsubscribe(&mut self, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
+    pub(super) fn unsubscribe(&mut self, now: Now, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(key) = session.subscriptions.remove(&subscription) else { return };
-        self.dismiss(Now::default(), key, Departure::Clean, effects);
+        self.dismiss(now, key, Departure::Clean, effects);
     }
 
     /// Ends a consumer.
@@ -70,9 +73,10 @@ impl Engine {
                 continue;
             };
             if std::mem::take(&mut counts) {
-                self.retry(now, destination, &entry, None, effects);
+                self.retry(now, destination, &entry, Failure::Lost, effects);
             } else {
-                self.give_back(destination, &entry, entry.attempts, effects);
+                let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
+                self.give_back(destination, &entry, back, effects);
             }
         }
         if let Some(consumer) = self.consumers.remove(key)

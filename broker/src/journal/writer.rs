@@ -86,15 +86,17 @@ impl Drop for Writer {
 pub struct Stopper {
     inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
+    spares_thread: Option<JoinHandle<()>>,
 }
 
 impl Stopper {
-    /// Makes everything durable that was appended, notes that the stop was clean and waits until the thread is gone. What
-    /// is appended meanwhile is refused.
+    /// Makes everything durable that was appended, notes that the stop was clean and waits until the threads are gone, and
+    /// with them their share of the lock. What is appended meanwhile is refused.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
         // A panic of the thread is an outcome like any other.
         drop(self.thread.join());
+        drop(self.spares_thread.map(JoinHandle::join));
         self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
@@ -114,9 +116,11 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         batches_max: options.in_flight_batches,
     });
     let spares = appender.spares.clone();
+    let mut spares_thread = None;
     if options.spares_thread {
         let spares = spares.clone();
-        thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?;
+        let keep = move || keep_spares(&spares);
+        spares_thread = Some(thread::Builder::new().name("journal-spares".to_owned()).spawn(keep)?);
     }
     let writer =
         Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
@@ -127,7 +131,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
     let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
-    Ok((writer, Stopper { inbox, thread }))
+    Ok((writer, Stopper { inbox, thread, spares_thread }))
 }
 
 /// Says what the thread ended with, also when it panics: nobody may wait for a journal that is gone.

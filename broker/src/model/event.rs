@@ -95,6 +95,8 @@ pub enum DeathReason {
     Nack,
     /// The policy's deliveries are used up.
     Deliveries,
+    /// Its time was over before anybody took it.
+    Expired,
 }
 
 impl DeathReason {
@@ -103,6 +105,7 @@ impl DeathReason {
         match self {
             DeathReason::Nack => "nack",
             DeathReason::Deliveries => "deliveries",
+            DeathReason::Expired => "expired",
         }
     }
 }

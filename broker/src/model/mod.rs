@@ -4,6 +4,7 @@
 //! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
 //! log speaks these words and needs no others.
 
+mod backoff;
 mod burst;
 mod content;
 mod effects;
@@ -16,11 +17,13 @@ mod pattern;
 mod record;
 mod refusal;
 mod request;
+mod terms;
 mod time;
 
 #[cfg(test)]
 mod tests;
 
+pub use backoff::{Backoff, BackoffError};
 pub use burst::Burst;
 pub use content::Content;
 pub use effects::Effects;
@@ -30,7 +33,8 @@ pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError};
-pub use record::{Accepted, Moved, Record, Returned, Settled};
+pub use record::{Accepted, Moved, Record, Returned, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe};
+pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};

@@ -99,7 +99,11 @@ pub enum Outcome {
     Retry {
         /// The consumer's reason, for the dead-letter queue; at most 256 octets are kept.
         reason: Option<Arc<str>>,
+        /// When, in milliseconds from now, 0 for at once; `None` leaves it to the back-off of message and policy.
+        delay_ms: Option<u64>,
     },
+    /// Not done, and nobody shall try until somebody kicks it.
+    Bury,
     /// Not done and not to be tried again: to the dead-letter queue at once (`requeue:false`).
     DeadLetter {
         /// As above.

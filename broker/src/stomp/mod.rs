@@ -13,6 +13,7 @@ mod error;
 mod gate;
 mod handshake;
 mod heartbeat;
+mod moment;
 mod names;
 mod options;
 mod output;
@@ -21,6 +22,7 @@ mod session;
 mod settlement;
 mod state;
 mod subscription;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod transaction;

@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use kolejka_codec::Headers;
 
 use super::error::Fault;
+use super::terms::Term;
 use crate::model::DestinationKind;
 
 /// What becomes of a header of SEND.
@@ -35,6 +36,8 @@ pub(super) enum Meaning {
     OfTheServer,
     /// A client says it on NACK. Some send back the whole MESSAGE, and must not say by it what they do not mean. Ends here.
     OfNack,
+    /// Says something about time and failures; ends here where it does, but for `expires`.
+    Term(Term),
     /// Asks for something that is not there yet, or else is forwarded.
     Unsupported(Ask),
 }
@@ -46,8 +49,6 @@ pub(super) enum Ask {
     Any,
     /// Any but 0, which asks for nothing.
     NotZero,
-    /// A number but 0. Under a name that is a plain word, anything else is the application's.
-    Number,
     /// Any but `false`.
     NotFalse,
     /// `true`.
@@ -59,7 +60,6 @@ impl Ask {
         match self {
             Ask::Any => !value.is_empty(),
             Ask::NotZero => !is_zero(value),
-            Ask::Number => value.parse::<i64>().is_ok_and(|number| number != 0),
             Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
@@ -119,24 +119,24 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("x-bury", Meaning::OfNack),
     // Delay and repetition.
     ("AMQ_SCHEDULED_CRON", Meaning::Unsupported(Ask::Any)),
-    ("AMQ_SCHEDULED_DELAY", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
     ("AMQ_SCHEDULED_PERIOD", Meaning::Unsupported(Ask::NotZero)),
     ("AMQ_SCHEDULED_REPEAT", Meaning::Unsupported(Ask::NotZero)),
-    ("AMQ_SCHEDULED_TIME", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_TIME", Meaning::Term(Term::Due)),
     ("AMQ_SCHEDULER_ACTION", Meaning::Unsupported(Ask::Any)),
-    ("delay", Meaning::Unsupported(Ask::Number)),
-    ("deliver-at", Meaning::Unsupported(Ask::NotZero)),
-    ("x-at", Meaning::Unsupported(Ask::NotZero)),
-    ("x-delay", Meaning::Unsupported(Ask::NotZero)),
+    ("delay", Meaning::Term(Term::BareDelay)),
+    ("deliver-at", Meaning::Term(Term::Due)),
+    ("x-at", Meaning::Term(Term::Due)),
+    ("x-delay", Meaning::Term(Term::Delay)),
     // Expiry.
-    ("expiration", Meaning::Unsupported(Ask::NotZero)),
-    ("expires", Meaning::Unsupported(Ask::NotZero)),
-    ("ttl", Meaning::Unsupported(Ask::Number)),
+    ("expiration", Meaning::Term(Term::Expiration)),
+    ("expires", Meaning::Term(Term::Expires)),
+    ("ttl", Meaning::Term(Term::Ttl)),
     // Leases, retries and dead letters other than the policy says.
-    ("x-backoff", Meaning::Unsupported(Ask::Any)),
-    ("x-dead-letter", Meaning::Unsupported(Ask::Any)),
-    ("x-max-deliveries", Meaning::Unsupported(Ask::Any)),
-    ("x-on-exhaust", Meaning::Unsupported(Ask::Any)),
+    ("x-backoff", Meaning::Term(Term::Backoff)),
+    ("x-dead-letter", Meaning::Term(Term::DeadLetter)),
+    ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
+    ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Unsupported(Ask::NotZero)),
     // Uniqueness.
     ("_AMQ_DUPL_ID", Meaning::Unsupported(Ask::Any)),
@@ -191,16 +191,17 @@ const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 8] = [
     ("activemq.noLocal", Ask::True),
 ];
 
-/// What a NACK must not ask for yet: another time or rank for the next attempt, or burial.
-const UNSUPPORTED_IN_NACK: [(&str, Ask); 4] =
-    [("x-delay", Ask::NotZero), ("delay", Ask::Number), ("x-urgency", Ask::Any), ("x-bury", Ask::True)];
+/// What a NACK must not ask for yet: another rank for the next attempt.
+const UNSUPPORTED_IN_NACK: [(&str, Ask); 1] = [("x-urgency", Ask::Any)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
-pub(super) fn in_send(name: &str, value: &str) -> Result<Meaning, Fault> {
+/// The header's name as the table spells it comes with its meaning.
+pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning), Fault> {
     match BY_NAME.get(name) {
-        None => Ok(Meaning::Forwarded),
-        Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| Meaning::Forwarded),
-        Some((_, meaning)) => Ok(*meaning),
+        None => Ok(("", Meaning::Forwarded)),
+        Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| (*header, Meaning::Forwarded)),
+        Some((header, Meaning::Term(term))) if !term.is_meant(value) => Ok((header, Meaning::Forwarded)),
+        Some(row) => Ok(*row),
     }
 }
 
@@ -232,7 +233,7 @@ mod tests {
         for (name, meaning) in IN_SEND {
             match meaning {
                 Meaning::Unsupported(_) => assert!(in_send(name, "1").is_err() || in_send(name, "true").is_err()),
-                _ => assert_eq!(in_send(name, "1"), Ok(meaning)),
+                _ => assert_eq!(in_send(name, "1"), Ok((name, meaning))),
             }
         }
     }

@@ -145,6 +145,7 @@ impl Voice {
     fn dead_letter(self, to: &Subscription, note: &DeathNote, head: &[u8], into: &mut BytesMut) {
         let error = note.error.as_deref();
         let cause = match (note.reason, error) {
+            (DeathReason::Expired, _) => "expired before anybody took it".to_owned(),
             (DeathReason::Nack, None) => "rejected by its consumer".to_owned(),
             (DeathReason::Nack, Some(error)) => format!("rejected by its consumer: {error}"),
             (DeathReason::Deliveries, None) => format!("{} deliveries failed", note.attempts),

@@ -10,6 +10,7 @@ use kolejka_codec::header::names::{ACK, DESTINATION};
 use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
+use super::terms::{Asked, Term};
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationName;
@@ -40,6 +41,7 @@ struct Lifted<'f> {
     has_reply: bool,
     has_id: bool,
     has_timestamp: bool,
+    asked: Asked<'f>,
 }
 
 /// Reads a SEND. `written` is its destination as the client wrote it and `to` what it means. The stored head is written
@@ -68,6 +70,7 @@ pub(super) fn sending<'f>(
             _ if !to.kind().is_queue() || to.kind().is_temporary() => Durability::Transient,
             _ => Durability::Persistent,
         },
+        terms: lifted.asked.terms(now, to, gate)?,
     };
     Ok(Sending { message, transaction: lifted.transaction, reply: lifted.reply })
 }
@@ -75,9 +78,16 @@ pub(super) fn sending<'f>(
 impl<'f> Lifted<'f> {
     /// Takes one header: keeps what decides, writes what goes on.
     fn take(&mut self, name: &'f str, value: &'f str, gate: &Gate, head: &mut BytesMut) -> Result<(), Fault> {
-        match names::in_send(name, value)? {
+        let (header, meaning) = names::in_send(name, value)?;
+        match meaning {
             Meaning::Forwarded | Meaning::Unsupported(_) => {}
             Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
+            Meaning::Term(term) => {
+                self.asked.take(term, header, value);
+                if term != Term::Expires {
+                    return Ok(());
+                }
+            }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);
                 return Ok(());

@@ -112,8 +112,8 @@ fn nacks(headers: &str) -> Outcome {
 #[test]
 fn a_nack_retries_unless_it_says_requeue_false() {
     // 73, in 1.0 too; DESIGN 5
-    assert_eq!(nacks(""), Outcome::Retry { reason: None });
-    assert_eq!(nacks("requeue:true\n"), Outcome::Retry { reason: None });
+    assert_eq!(nacks(""), Outcome::Retry { reason: None, delay_ms: None });
+    assert_eq!(nacks("requeue:true\n"), Outcome::Retry { reason: None, delay_ms: None });
     assert_eq!(nacks("requeue:false\n"), Outcome::DeadLetter { reason: None });
 }
 
@@ -121,20 +121,26 @@ fn a_nack_retries_unless_it_says_requeue_false() {
 fn the_reason_of_a_nack_is_kept_on_one_line_of_256_octets() {
     // JOBS 2; A14
     let reason = |text: &str| Some(text.into());
-    assert_eq!(nacks("reason:no disk\n"), Outcome::Retry { reason: reason("no disk") });
+    assert_eq!(nacks("reason:no disk\n"), Outcome::Retry { reason: reason("no disk"), delay_ms: None });
     assert_eq!(nacks("x-error:E1\nreason:r\nrequeue:false\n"), Outcome::DeadLetter { reason: reason("E1") });
     let mut client = subscribed("1.2");
     client.says(&format!("NACK\nid:7\nx-error:a\\nb\\r{}\n\n^@", "ż".repeat(200)));
-    let Outcome::Retry { reason: Some(text) } = client.settled().outcome.clone() else { panic!("a reason") };
+    let Outcome::Retry { reason: Some(text), .. } = client.settled().outcome.clone() else { panic!("a reason") };
     assert_eq!(&*text, format!("a b {}", "ż".repeat(126)));
 }
 
 #[test]
-fn a_nack_that_asks_for_more_is_refused() {
-    for header in ["x-delay:1000", "delay:1000", "x-urgency:0", "x-bury:true"] {
-        assert_eq!(subscribed("1.2").fails_with(&format!("NACK\nid:7\n{header}\n\n^@")), "not-supported", "{header}");
-    }
-    assert_eq!(nacks("x-delay:0\ndelay:none\nx-bury:false\n"), Outcome::Retry { reason: None });
+fn a_nack_says_when_to_try_again_or_that_nobody_shall() {
+    // JOBS 5.2, 5.15
+    let after = |delay_ms| Outcome::Retry { reason: None, delay_ms };
+    assert_eq!(nacks("x-delay:1000\n"), after(Some(1000)));
+    assert_eq!(nacks("delay:70\n"), after(Some(70)));
+    assert_eq!(nacks("x-delay:0\ndelay:70\n"), after(Some(0)), "at once");
+    assert_eq!(nacks("delay:none\nx-bury:false\nx-delay:\n"), after(None));
+    assert_eq!(nacks("x-delay:5\nrequeue:false\n"), Outcome::DeadLetter { reason: None });
+    assert_eq!(nacks("x-delay:5\nrequeue:false\nx-bury:true\n"), Outcome::Bury);
+    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-delay:soon\n\n^@"), "bad-header");
+    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-urgency:0\n\n^@"), "not-supported");
 }
 
 #[test]

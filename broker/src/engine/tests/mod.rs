@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+mod time;
+
 use super::machine::Engine;
 use super::options::Options;
 use super::sessions::Departure;
@@ -134,6 +136,7 @@ fn message(body: &str) -> Message {
         content: Content::small(body.as_bytes(), 0),
         urgency: Urgency::NORMAL,
         durability: Durability::Persistent,
+        terms: None,
     }
 }
 
@@ -160,7 +163,7 @@ fn ack(message: MessageId) -> Request {
 }
 
 fn nack(message: MessageId) -> Request {
-    settle(message, Outcome::Retry { reason: None })
+    settle(message, Outcome::Retry { reason: None, delay_ms: Some(0) })
 }
 
 #[test]
@@ -333,13 +336,7 @@ fn nobody_settles_what_another_holds() {
 
 #[test]
 fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
-    let rule = PolicyRule {
-        pattern: Pattern::parse("/queue/**").unwrap(),
-        max_deliveries: Some(2),
-        dead_letter: None,
-        max_length: None,
-        max_bytes: None,
-    };
+    let rule = PolicyRule { max_deliveries: Some(2), ..PolicyRule::new(Pattern::parse("/queue/**").unwrap()) };
     let policies = Policies { rules: vec![rule], ..Policies::default() };
     let mut world = World::with(Options { policies, ..Options::default() });
     let client = world.client("c");
@@ -348,7 +345,7 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
     world.sync();
     for _ in 0..2 {
         let id = world.deliveries(client)[0].message;
-        world.ask(client, settle(id, Outcome::Retry { reason: Some("no route".into()) }));
+        world.ask(client, settle(id, Outcome::Retry { reason: Some("no route".into()), delay_ms: Some(0) }));
     }
     assert!(world.deliveries(client).is_empty());
     world.ask(client, subscribe(2, "/queue/DLQ.mail", AckMode::ClientIndividual, 10));
@@ -356,9 +353,10 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
     let note = dead.death.clone().expect("a dead letter says why");
     assert_eq!((note.reason, note.attempts, note.origin.as_str()), (DeathReason::Deliveries, 2, "/queue/mail"));
     assert_eq!(note.error.as_deref(), Some("no route"));
-    // A dead-letter queue has none of its own: the message stays.
+    // A dead-letter queue has none of its own: the message stays there, buried.
     world.ask(client, settle(dead.message, Outcome::DeadLetter { reason: None }));
-    assert_eq!(world.deliveries(client)[0].message, dead.message);
+    let views = world.engine.queues();
+    assert_eq!((views[0].name.as_str(), views[0].buried, views[0].ready), ("/queue/DLQ.mail", 1, 0));
 }
 
 #[test]
@@ -451,13 +449,7 @@ fn an_auto_delivery_is_settled_when_written_and_returns_when_it_was_not() {
 
 #[test]
 fn a_transaction_is_one_batch_and_all_or_nothing() {
-    let rule = PolicyRule {
-        pattern: Pattern::parse("/queue/small").unwrap(),
-        max_deliveries: None,
-        dead_letter: None,
-        max_length: Some(1),
-        max_bytes: None,
-    };
+    let rule = PolicyRule { max_length: Some(1), ..PolicyRule::new(Pattern::parse("/queue/small").unwrap()) };
     let mut world =
         World::with(Options { policies: Policies { rules: vec![rule], ..Policies::default() }, ..Options::default() });
     let client = world.client("c");

@@ -12,7 +12,7 @@ use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
     AckMode, Action, Answer, Backoff, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event,
     Message, MessageId, Now, Outcome, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Standing, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Urgency,
+    SoftRefusal, Standing, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Urgency,
 };
 use proptest::prelude::*;
 
@@ -32,6 +32,8 @@ enum Step {
         queue: usize,
         mode: AckMode,
         credit: u32,
+        /// In milliseconds, 0 for none.
+        time_to_run: u64,
     },
     Unsubscribe {
         client: usize,
@@ -90,6 +92,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Verdict::Bury),
         1 => Just(Verdict::DeadLetter)
     ];
+    let time_to_run = prop_oneof![1 => Just(0), 1 => 1..30u64];
     let delay = prop_oneof![2 => Just(0), 1 => 1..40u64];
     let life = prop_oneof![3 => Just(0), 1 => 1..60u64];
     let what = (0..3u32, any::<bool>(), delay, life).prop_map(|(urgency, durable, delay, life)| What {
@@ -102,8 +105,9 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (queue.clone(), what).prop_map(|(queue, what)| Step::Publish { queue, what }),
         4 => (1..30u64).prop_map(Step::Wait),
-        3 => (client.clone(), queue.clone(), mode, 1..4u32)
-            .prop_map(|(client, queue, mode, credit)| Step::Subscribe { client, queue, mode, credit }),
+        3 => (client.clone(), queue.clone(), mode, 1..4u32, time_to_run).prop_map(
+            |(client, queue, mode, credit, time_to_run)| Step::Subscribe { client, queue, mode, credit, time_to_run }
+        ),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict)
             .prop_map(|(client, which, verdict)| Step::Settle { client, which, verdict }),
@@ -140,8 +144,19 @@ struct Sub {
     queue: String,
     mode: AckMode,
     credit: u32,
+    time_to_run: u64,
     /// Unsettled deliveries, oldest first.
-    out: Vec<(u64, MessageId)>,
+    out: Vec<Out>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Out {
+    number: u64,
+    message: MessageId,
+    /// When its lease ends.
+    end: Option<Timestamp>,
+    /// It has ended.
+    lost: bool,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -216,7 +231,7 @@ impl World {
         for (session, event) in std::mem::take(&mut self.effects.events) {
             if let Event::Deliver(delivery) = event {
                 let client = self.clients.iter().position(|&known| known == session).expect("a client that is there");
-                self.model.delivered(client, &delivery);
+                self.model.delivered(client, &delivery, self.now.wall);
             }
         }
         self.model.check_nothing_kept_back();
@@ -257,13 +272,14 @@ impl World {
                 self.now.wall.0 += ms;
                 self.tick();
             }
-            Step::Subscribe { client, queue, mode, credit } => {
+            Step::Subscribe { client, queue, mode, credit, time_to_run } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
-                let sub = Sub { client, queue: QUEUES[queue].into(), mode, credit, out: Vec::new() };
+                let sub = Sub { client, queue: QUEUES[queue].into(), mode, credit, time_to_run, out: Vec::new() };
                 self.model.subs.insert(id, sub);
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to: name(QUEUES[queue]), mode, credit };
+                let time_to_run_ms = (time_to_run > 0).then_some(time_to_run as u32);
+                let wish = Subscribe { id: SubscriptionId(id), to: name(QUEUES[queue]), mode, credit, time_to_run_ms };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {
@@ -274,7 +290,7 @@ impl World {
             Step::Settle { client, which, verdict } => self.settle(client, which, verdict),
             Step::Written { client, which } => {
                 let Some(id) = self.model.sub_of(client, which) else { return };
-                let Some(&(through, _)) = self.model.subs[&id].out.first() else { return };
+                let Some(&Out { number: through, .. }) = self.model.subs[&id].out.first() else { return };
                 let subscription = SubscriptionId(id);
                 assert_eq!(self.apply(client, Request::Written { subscription, through }), Ok(Answer::Done));
                 if self.model.subs[&id].mode == AckMode::Auto {
@@ -300,7 +316,7 @@ impl World {
 
     fn settle(&mut self, client: usize, which: usize, verdict: Verdict) {
         let Some((id, index)) = self.model.held_by(client, which) else { return };
-        let message = self.model.subs[&id].out[index].1;
+        let Out { message, lost, .. } = self.model.subs[&id].out[index];
         let outcome = match verdict {
             Verdict::Ack => Outcome::Ack,
             Verdict::Retry | Verdict::Lost => Outcome::Retry { reason: None, delay_ms: None },
@@ -308,8 +324,9 @@ impl World {
             Verdict::Bury => Outcome::Bury,
             Verdict::DeadLetter => Outcome::DeadLetter { reason: None },
         };
-        let request = Request::Settle(Settle { message, subscription: None, outcome });
-        assert_eq!(self.apply(client, request), Ok(Answer::Done));
+        let request = Request::Settle(Settle { message, subscription: Some(SubscriptionId(id)), outcome });
+        let answer = if lost { Answer::Soft(SoftRefusal::LeaseLost) } else { Answer::Done };
+        assert_eq!(self.apply(client, request), Ok(answer));
         self.model.settle(id, index, verdict, self.now.wall);
     }
 
@@ -320,8 +337,13 @@ impl World {
         let mut actions = vec![Action::Publish(publish)];
         let held = self.model.held_by(client, which);
         if let Some((id, index)) = held {
-            let message = self.model.subs[&id].out[index].1;
-            actions.push(Action::Settle(Settle { message, subscription: None, outcome: Outcome::Ack }));
+            let Out { message, lost, .. } = self.model.subs[&id].out[index];
+            let subscription = Some(SubscriptionId(id));
+            actions.push(Action::Settle(Settle { message, subscription, outcome: Outcome::Ack }));
+            if lost {
+                assert_eq!(self.apply(client, Request::Commit(actions)), Err(Refusal::LeaseLost), "all or nothing");
+                return;
+            }
         }
         let before = self.tickets;
         assert_eq!(self.apply(client, Request::Commit(actions)), Ok(Answer::Done));
@@ -347,6 +369,7 @@ impl World {
     /// Timers fire.
     fn tick(&mut self) {
         self.engine.tick(self.now, &mut self.effects);
+        self.model.lapse(self.now.wall);
         self.model.expire(self.now.wall);
         self.model.wake(self.now.wall);
     }
@@ -445,11 +468,28 @@ impl Model {
         }
     }
 
-    fn delivered(&mut self, client: usize, delivery: &Delivery) {
+    /// What has been out for too long counts and comes back; its holder keeps the place in its window.
+    fn lapse(&mut self, now: Timestamp) {
+        let mut late: Vec<_> = Vec::new();
+        for (&id, sub) in &mut self.subs {
+            for out in sub.out.iter_mut().filter(|out| !out.lost && out.end.is_some_and(|end| end <= now)) {
+                out.lost = true;
+                late.push((out.end, out.message, id));
+            }
+        }
+        late.sort_unstable();
+        for (_, message, id) in late {
+            let queue = self.subs[&id].queue.clone();
+            self.finish(&queue, message, Verdict::Lost, now);
+        }
+    }
+
+    fn delivered(&mut self, client: usize, delivery: &Delivery, now: Timestamp) {
         let sub = self.subs.get_mut(&delivery.subscription.0).expect("a subscription that is there");
         assert_eq!(sub.client, client);
         assert!(sub.out.len() < sub.credit as usize, "no more than the credit");
-        sub.out.push((delivery.number, delivery.message));
+        let end = (sub.time_to_run > 0 && sub.mode != AckMode::Auto).then(|| Timestamp(now.0 + sub.time_to_run));
+        sub.out.push(Out { number: delivery.number, message: delivery.message, end, lost: false });
         let queue = self.queues.get_mut(&sub.queue).expect("a queue that is there");
         let first = queue.iter_mut().filter(|known| known.is_ready()).min_by_key(|k| (k.urgency, k.order));
         let first = first.expect("a ready message");
@@ -485,7 +525,12 @@ impl Model {
             .filter(|(_, sub)| sub.client == client && sub.mode != AckMode::Auto)
             .flat_map(|(&id, sub)| (0..sub.out.len()).map(move |index| (id, index)))
             .collect();
-        (!held.is_empty()).then(|| held[which % held.len()])
+        let (id, index) = *held.get(which.checked_rem(held.len())?)?;
+        // Of several deliveries of one message the client means the one it holds, else the oldest that it lost.
+        let out = &self.subs[&id].out;
+        let same = |other: &Out| other.message == out[index].message;
+        let meant = out.iter().position(|other| same(other) && !other.lost).or(out.iter().position(same));
+        meant.map(|index| (id, index))
     }
 
     fn settle(&mut self, id: u32, index: usize, verdict: Verdict, now: Timestamp) {
@@ -495,8 +540,8 @@ impl Model {
             AckMode::Client => sub.out.drain(..=index).collect(),
             AckMode::ClientIndividual | AckMode::Auto => vec![sub.out.remove(index)],
         };
-        for (_, message) in settled {
-            self.finish(&queue, message, verdict, now);
+        for out in settled.iter().filter(|out| !out.lost) {
+            self.finish(&queue, out.message, verdict, now);
         }
         self.expire(now);
     }
@@ -532,7 +577,7 @@ impl Model {
     /// What the subscription holds goes back; of a lost connection the oldest one counts.
     fn end_sub(&mut self, id: u32, lost: bool, now: Timestamp) {
         let sub = self.subs.remove(&id).expect("a subscription that is there");
-        for (index, (_, message)) in sub.out.iter().enumerate() {
+        for (index, Out { message, .. }) in sub.out.iter().filter(|out| !out.lost).enumerate() {
             if lost && index == 0 && sub.mode != AckMode::Auto {
                 self.finish(&sub.queue, *message, Verdict::Lost, now);
             } else if let Some(known) =

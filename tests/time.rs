@@ -150,3 +150,29 @@ fn an_expired_message_is_dead_lettered_where_the_policy_says_so_and_dropped_else
     worker.publish("/queue/dropped", "", "next");
     assert_eq!(worker.message().0, "next", "the one that expired is not there");
 }
+
+#[test]
+fn a_lease_that_runs_out_gives_the_job_to_another_worker() {
+    let server = Running::start(|_| ());
+    let (mut slow, mut quick) = (Worker::of(&server), Worker::of(&server));
+    slow.publish("/queue/lease", "x-ttr:300\n", "job");
+    slow.say("SUBSCRIBE\nid:1\nack:client-individual\nprefetch-count:1\ndestination:/queue/lease\n\n");
+    let (_, first) = slow.message();
+    let start = Instant::now();
+    assert_eq!(first.headers.get("x-job-id"), first.headers.get("message-id"));
+    let until: u64 = first.headers.get("x-lease-until").and_then(|text| text.parse().ok()).expect("an end");
+    let sent: u64 = first.headers.get("timestamp").and_then(|text| text.parse().ok()).expect("a time");
+    assert!(until >= sent + 300);
+    quick.subscribe("/queue/lease");
+    let (_, second) = quick.message();
+    // Clocks are read in whole milliseconds, and the lease began a moment before it was heard of.
+    assert!(start.elapsed() > Duration::from_millis(200), "not before its time");
+    assert_eq!(second.headers.get("delivery-count"), Some("2"));
+    slow.settle("ACK", &first, "receipt:late\n");
+    assert_eq!(slow.hear().headers.get("x-refused"), Some("lease-lost"));
+    let id = second.headers.get("x-job-id").expect("a job");
+    quick.say(&format!("SEND\ndestination:/job/{id}\nx-event:touch\nx-ttr:60000\nreceipt:touch\n\n"));
+    assert_eq!(quick.hear().headers.get("x-refused"), None);
+    quick.settle("ACK", &second, "receipt:ack\n");
+    assert_eq!(quick.hear().headers.get("x-refused"), None);
+}

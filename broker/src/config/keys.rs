@@ -217,6 +217,13 @@ const POLICY: &[Key] = &[
         fallback: Fallback::Absent("false"),
         doc: " Whether messages that have expired go to the dead-letter queue instead of being dropped.",
     },
+    Key {
+        path: "policy.time_to_run",
+        kind: Kind::Time(Duration::from_millis(100), Duration::from_secs(12 * 3600)),
+        fallback: Fallback::Absent("no limit"),
+        doc: " How long a consumer may keep a message unacknowledged before it goes back to its place and counts as failed. The \
+              `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

@@ -28,6 +28,8 @@ pub struct PolicyConfig {
     pub expiry: Option<Duration>,
     /// Whether what has expired goes to the dead-letter queue.
     pub dead_letter_expired: Option<bool>,
+    /// How long a consumer may keep a message.
+    pub time_to_run: Option<Duration>,
 }
 
 /// All policies, in the order of the file.
@@ -62,6 +64,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         on_exhaust: section.get::<String>("policy.on_exhaust").and_then(|word| OnExhaust::from_word(&word)),
         expiry: section.get("policy.expiry"),
         dead_letter_expired: section.get("policy.dead_letter_expired"),
+        time_to_run: section.get("policy.time_to_run"),
     })
 }
 

@@ -136,6 +136,7 @@ fn example(path: &str) -> &'static str {
         "policy.on_exhaust" => "\"bury\"",
         "policy.expiry" => "\"3d\"",
         "policy.dead_letter_expired" => "true",
+        "policy.time_to_run" => "\"5min\"",
         _ => "\"\"",
     }
 }

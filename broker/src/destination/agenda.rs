@@ -1,4 +1,4 @@
-//! What in a queue waits for a moment or for somebody: delayed and buried messages, and those that expire.
+//! What in a queue waits for a moment or for somebody: delayed and buried messages, those that expire, timed leases.
 //!
 //! Order is that of moments and ids, never that of a hash. It must not know what is done with a message whose moment comes.
 
@@ -17,6 +17,8 @@ pub(super) struct Agenda {
     buried: BTreeSet<(Timestamp, MessageId)>,
     /// Messages that nobody holds and that have an end.
     expiring: BTreeMap<(Timestamp, MessageId), SlotId>,
+    /// Messages that are out for a time.
+    leases: BTreeSet<(Timestamp, MessageId)>,
 }
 
 impl Agenda {
@@ -61,7 +63,23 @@ impl Agenda {
     pub(super) fn next(&self) -> Option<Timestamp> {
         let due = self.delayed.first().map(|(due, _)| *due);
         let end = self.expiring.first_key_value().map(|((end, _), _)| *end);
-        due.into_iter().chain(end).min()
+        let lapse = self.leases.first().map(|(end, _)| *end);
+        due.into_iter().chain(end).chain(lapse).min()
+    }
+
+    /// A message is out until then.
+    pub(super) fn lend(&mut self, end: Timestamp, message: MessageId) {
+        self.leases.insert((end, message));
+    }
+
+    /// It is not any more.
+    pub(super) fn forget_lease(&mut self, end: Timestamp, message: MessageId) {
+        self.leases.remove(&(end, message));
+    }
+
+    /// The first message whose lease is over.
+    pub(super) fn lapsed(&self, now: Timestamp) -> Option<MessageId> {
+        self.leases.first().filter(|(end, _)| *end <= now).map(|(_, message)| *message)
     }
 
     /// The first message whose end has come.

@@ -36,6 +36,8 @@ pub struct Consumer {
     pub destination: DestinationId,
     /// How deliveries are settled.
     pub mode: AckMode,
+    /// How long it keeps a message, in milliseconds, whatever message and policy say.
+    pub time_to_run_ms: Option<u32>,
     /// It stands in its queue's rotation.
     pub in_rotation: bool,
     credit: Credit,
@@ -61,6 +63,7 @@ impl Consumer {
             subscription,
             destination,
             mode,
+            time_to_run_ms: None,
             in_rotation: false,
             credit,
             out: VecDeque::new(),
@@ -74,6 +77,11 @@ impl Consumer {
     /// Whether one more may go out. With nothing out anything may, however large: otherwise it could never leave.
     pub fn has_credit(&self) -> bool {
         self.out.is_empty() || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes)
+    }
+
+    /// The number of the next delivery.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
     }
 
     /// Writes a delivery into the ledger and returns its number.

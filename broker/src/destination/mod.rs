@@ -21,6 +21,6 @@ pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use policy::{Policies, Policy, PolicyRule};
-pub use queue::{Departed, Lease, Queue, Return, Taken};
+pub use queue::{Departed, Lease, Queue, Return, Taken, Wish};
 pub use slots::SlotId;
 pub use topic::Topic;

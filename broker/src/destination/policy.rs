@@ -23,6 +23,8 @@ pub struct Policy {
     pub expiry_ms: Option<u64>,
     /// Whether what has expired goes to the dead-letter queue instead of being dropped.
     pub dead_letter_expired: bool,
+    /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
+    pub time_to_run_ms: Option<u32>,
 }
 
 impl Default for Policy {
@@ -36,6 +38,7 @@ impl Default for Policy {
             on_exhaust: OnExhaust::DeadLetter,
             expiry_ms: None,
             dead_letter_expired: false,
+            time_to_run_ms: None,
         }
     }
 }
@@ -79,6 +82,8 @@ pub struct PolicyRule {
     pub expiry_ms: Option<u64>,
     /// See [`Policy::dead_letter_expired`].
     pub dead_letter_expired: Option<bool>,
+    /// See [`Policy::time_to_run_ms`].
+    pub time_to_run_ms: Option<u32>,
 }
 
 impl PolicyRule {
@@ -94,6 +99,7 @@ impl PolicyRule {
             on_exhaust: None,
             expiry_ms: None,
             dead_letter_expired: None,
+            time_to_run_ms: None,
         }
     }
 }
@@ -119,6 +125,7 @@ impl Policies {
             policy.on_exhaust = rule.on_exhaust.unwrap_or(policy.on_exhaust);
             policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
+            policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

@@ -18,6 +18,10 @@ pub struct Lease {
     slot: SlotId,
     /// The holder.
     pub consumer: ConsumerKey,
+    /// Which delivery of the holder it is: the same message may come to it again.
+    pub number: u64,
+    /// When the message comes back by itself, and after what time, in milliseconds.
+    pub timed: Option<(Timestamp, u32)>,
 }
 
 /// A message on its way out.
@@ -29,6 +33,17 @@ pub struct Taken {
     pub entry: Entry,
     /// Whether it may have been handed out before this time.
     pub redelivered: bool,
+    /// When it comes back by itself, and after what time, in milliseconds.
+    pub timed: Option<(Timestamp, u32)>,
+}
+
+/// How long a consumer that is timed wants to keep a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// From when.
+    pub now: Timestamp,
+    /// In milliseconds; `None` leaves it to message and policy.
+    pub time_to_run_ms: Option<u32>,
 }
 
 /// A message that left its queue, with what a dead-letter queue knew of it.
@@ -147,8 +162,9 @@ impl Queue {
         self.stand(slot, Standing::Ready);
     }
 
-    /// Leases the first ready message to a consumer.
-    pub fn take(&mut self, consumer: ConsumerKey) -> Option<Taken> {
+    /// Leases the first ready message to a consumer, as its delivery of that number. `wish` is the time that the consumer
+    /// sets; it goes before that of the message, and that before the policy's. `None` for a holder who is not timed at all.
+    pub fn take(&mut self, consumer: ConsumerKey, number: u64, wish: Option<Wish>) -> Option<Taken> {
         let slot = self.ready.pop()?;
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
@@ -157,8 +173,16 @@ impl Queue {
         if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
             self.agenda.forget_end(end, entry.message);
         }
-        self.leases.insert(entry.message, Lease { slot, consumer });
-        Some(Taken { slot, entry: entry.clone(), redelivered })
+        let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
+        let timed = wish.and_then(|wish| {
+            let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
+            Some((Timestamp(wish.now.0 + u64::from(ms)), ms))
+        });
+        if let Some((end, _)) = timed {
+            self.agenda.lend(end, entry.message);
+        }
+        self.leases.insert(entry.message, Lease { slot, consumer, number, timed });
+        Some(Taken { slot, entry: entry.clone(), redelivered, timed })
     }
 
     /// Ends a lease without success. At replay, where nothing is leased, the message is taken from where it stands.
@@ -194,8 +218,14 @@ impl Queue {
 
     /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
     fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
-        let leased = self.leases.remove(&message).map(|lease| lease.slot);
-        leased.or_else(|| self.agenda.unpark(message)).or_else(|| self.ready.remove(&self.slots, place))
+        let lease = self.leases.remove(&message);
+        if let Some((end, _)) = lease.and_then(|lease| lease.timed) {
+            self.agenda.forget_lease(end, message);
+        }
+        lease
+            .map(|lease| lease.slot)
+            .or_else(|| self.agenda.unpark(message))
+            .or_else(|| self.ready.remove(&self.slots, place))
     }
 
     /// The log has a message.
@@ -215,10 +245,27 @@ impl Queue {
         self.slots.get_mut(slot)
     }
 
-    /// The message that a consumer holds, if it holds it.
-    pub fn leased(&self, message: MessageId, consumer: ConsumerKey) -> Option<&Entry> {
-        let lease = self.leases.get(&message).filter(|lease| lease.consumer == consumer)?;
-        self.slots.get(lease.slot)
+    /// The message that a consumer holds by its delivery of that number, if it still does.
+    pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
+        let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;
+        self.slots.get(self.leases.get(&message).filter(is_it)?.slot)
+    }
+
+    /// Restarts the time of a lease, or sets another one. A lease without a time stays without, unless one is set.
+    pub fn touch(&mut self, message: MessageId, wish: Wish) {
+        let Some(lease) = self.leases.get_mut(&message) else { return };
+        let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
+        let end = Timestamp(wish.now.0 + u64::from(ms));
+        if let Some((old, _)) = lease.timed.replace((end, ms)) {
+            self.agenda.forget_lease(old, message);
+        }
+        self.agenda.lend(end, message);
+    }
+
+    /// A message whose lease is over, and the lease.
+    pub fn lapsed(&self, now: Timestamp) -> Option<(&Entry, Lease)> {
+        let lease = *self.leases.get(&self.agenda.lapsed(now)?)?;
+        Some((self.slots.get(lease.slot)?, lease))
     }
 
     /// Why a message was dead-lettered into this queue, if it was.

@@ -53,7 +53,7 @@ proptest! {
                     model.sort_unstable();
                 }
                 2 => {
-                    let taken = queue.take(key).map(|taken| (taken.entry.message, taken.entry.place()));
+                    let taken = queue.take(key, 1, None).map(|taken| (taken.entry.message, taken.entry.place()));
                     prop_assert_eq!(taken.map(|(_, place)| place), (!model.is_empty()).then(|| model.remove(0)));
                     out.extend(taken);
                 }
@@ -92,7 +92,7 @@ fn an_unready_message_is_not_taken() {
     let mut queue = queue();
     let place = queue.next_place(Urgency::NORMAL);
     queue.accept(Entry::new(id(1), place, 1), None, None);
-    assert!(queue.take(key).is_none());
+    assert!(queue.take(key, 1, None).is_none());
     assert_eq!(queue.len(), 1);
 }
 

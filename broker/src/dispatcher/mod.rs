@@ -5,17 +5,18 @@
 
 use std::sync::Arc;
 
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Taken};
-use crate::model::{AckMode, Content, DeathNote, Delivery, MessageId, Payload};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Taken, Wish};
+use crate::model::{AckMode, Content, DeathNote, Delivery, Lease, MessageId, Payload, Timestamp};
 
 #[cfg(test)]
 mod tests;
 
-/// Hands out what can be handed out. `told` gets each delivery with the key of its consumer.
+/// Hands out what can be handed out at that moment. `told` gets each delivery with the key of its consumer.
 pub fn pump(
     queue: &mut Queue,
     consumers: &mut Consumers,
     contents: &mut Contents,
+    now: Timestamp,
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) {
     while queue.ready() > 0 {
@@ -27,7 +28,9 @@ pub fn pump(
             }
             continue;
         };
-        let Some(taken) = queue.take(key) else { return };
+        let is_timed = consumer.mode != AckMode::Auto;
+        let wish = is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms });
+        let Some(taken) = queue.take(key, consumer.next_number(), wish) else { return };
         let number = consumer.hand_out(taken.entry.message, taken.entry.size);
         let delivery = Delivery {
             subscription: consumer.subscription,
@@ -37,6 +40,11 @@ pub fn pump(
             held_twice: false,
             attempt: taken.entry.attempts + 1,
             redelivered: taken.redelivered,
+            lease: match taken.timed {
+                Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },
+                None if is_timed => Lease::Bound,
+                None => Lease::None,
+            },
             death: note_of(queue, taken.entry.message),
             payload: payload(queue, contents, &taken),
         };

@@ -9,11 +9,12 @@ use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
-use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
+use super::view::QueueView;
+use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
-    Refusal, Request, SessionId, Standing, Terms, Ticket, Timestamp,
+    Refusal, Request, SessionId, Terms, Ticket, Timestamp,
 };
 use crate::router::Router;
 use crate::scheduler::Scheduler;
@@ -113,6 +114,8 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
+            Request::Touch(touch) => self.lengthen(now, session, touch),
+            Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
                 self.written(session, subscription, through, effects);
@@ -127,7 +130,6 @@ impl Engine {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.last_used = now.monotonic;
             let waits = matches!(&destination.kind, Kind::Queue(queue) if queue.next_moment().is_some());
-            let moments = waits || destination.moment.is_some();
             // What is over is never handed out, whether the timer has fired yet or not.
             let may_pump = !waits || self.expire(now, id, effects);
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
@@ -136,7 +138,8 @@ impl Engine {
                 && may_pump
             {
                 let sessions = &mut self.sessions;
-                dispatcher::pump(queue, &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
+                let (consumers, contents) = (&mut self.consumers, &mut self.contents);
+                dispatcher::pump(queue, consumers, contents, now.wall, |key, consumer, delivery| {
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
                 });
             }
@@ -144,7 +147,7 @@ impl Engine {
                 destination.idle_check = true;
                 self.idle.at(now.monotonic + self.options.idle_destination, id);
             }
-            if moments {
+            if destination.next_moment() != destination.moment {
                 self.make_appointment(id);
             }
         }
@@ -330,6 +333,11 @@ pub(super) fn deliver(
 }
 
 impl Destination {
+    /// When something in it has to be looked at.
+    pub(super) fn next_moment(&self) -> Option<Timestamp> {
+        self.kind.queue().and_then(Queue::next_moment)
+    }
+
     fn is_idle(&self) -> bool {
         match &self.kind {
             Kind::Queue(queue) => queue.is_empty() && queue.consumers() == 0,
@@ -350,49 +358,6 @@ impl Kind {
         match self {
             Kind::Queue(queue) => queue.name(),
             Kind::Topic(topic) => topic.name(),
-        }
-    }
-}
-
-/// What can be seen of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueView {
-    /// Its name.
-    pub name: DestinationName,
-    /// Messages that wait for a consumer.
-    pub ready: usize,
-    /// Messages that are out.
-    pub reserved: usize,
-    /// Messages that wait for their time.
-    pub delayed: usize,
-    /// Messages that wait until somebody kicks them.
-    pub buried: usize,
-    /// Consumers.
-    pub consumers: usize,
-    /// Octets of head and body.
-    pub bytes: u64,
-    /// The messages, ready ones in order first.
-    pub entries: Vec<Entry>,
-    /// How those stand that nobody holds, and what their senders said about them; in the order of `entries`.
-    pub standing: Vec<(Standing, Option<Terms>)>,
-}
-
-impl QueueView {
-    fn of(queue: &Queue) -> QueueView {
-        QueueView {
-            name: queue.name().clone(),
-            ready: queue.ready(),
-            reserved: queue.reserved(),
-            delayed: queue.delayed(),
-            buried: queue.buried(),
-            consumers: queue.consumers(),
-            bytes: queue.bytes(),
-            entries: queue.entries().into_iter().cloned().collect(),
-            standing: queue
-                .entries()
-                .into_iter()
-                .map(|entry| (queue.standing(entry.message), queue.terms(entry).cloned()))
-                .collect(),
         }
     }
 }

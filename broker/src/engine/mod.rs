@@ -12,6 +12,7 @@ mod handle;
 mod ids;
 mod inbox;
 mod jitter;
+mod lease;
 mod machine;
 mod moments;
 mod options;
@@ -19,12 +20,14 @@ mod publish;
 mod sessions;
 mod settle;
 mod subscribe;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use handle::{Client, Handle, Item};
 pub use inbox::Inbox;
-pub use machine::{Engine, QueueView};
+pub use machine::Engine;
 pub use options::Options;
 pub use sessions::Departure;
+pub use view::QueueView;

@@ -1,4 +1,4 @@
-//! Time comes to the queues: delays end, messages expire.
+//! Time comes to the queues: delays end, messages expire, leases run out.
 //!
 //! Each queue that has something to wait for is in the scheduler once, under its next moment on the wall clock of the
 //! broker. Every firing is a record like any other change.
@@ -8,7 +8,7 @@ use crate::destination::{Entry, Policy};
 use crate::model::{DeathReason, DestinationId, Effects, Now, Record, Woken};
 
 /// Messages of one queue that are dealt with in a row. The rest follows at once, but others get the engine in between.
-const AT_ONCE: usize = 1024;
+pub(super) const AT_ONCE: usize = 1024;
 
 impl Engine {
     /// Deals with all queues whose moment has come.
@@ -21,6 +21,7 @@ impl Engine {
             }
         }
         for id in late {
+            self.lapse(now, id, effects);
             // First what has expired: a message that is due and over at once is over.
             self.expire(now, id, effects);
             self.wake_due(now, id, effects);
@@ -65,8 +66,8 @@ impl Engine {
 
     /// Puts the queue into the scheduler under its next moment.
     pub(super) fn make_appointment(&mut self, id: DestinationId) {
-        let next = self.queue_mut(id).and_then(|queue| queue.next_moment());
         let Some(destination) = self.destinations.get_mut(&id) else { return };
+        let next = destination.next_moment();
         if destination.moment == next {
             return;
         }

@@ -4,7 +4,7 @@ use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry, Policy};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId, Timestamp,
+    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId, Timestamp,
 };
 
 /// Messages and octets that a transaction adds to one queue.
@@ -192,6 +192,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         held_twice: false,
         attempt: 1,
         redelivered: false,
+        lease: Lease::None,
         death: None,
         payload: Payload::Memory(content),
     }

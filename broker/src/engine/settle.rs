@@ -19,7 +19,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let Some(state) = self.sessions.get(session) else { return Err(Refusal::UnknownDelivery) };
-        let Some(held) = state.find(settle.message, settle.subscription) else {
+        let found = state.find(settle.message, settle.subscription);
+        let answer = if found.is_some() { Answer::Done } else { Answer::Soft(SoftRefusal::LeaseLost) };
+        // A lease that ran out is still in the ledger: settling it changes nothing but gives its credit back.
+        let Some(held) = found.or_else(|| state.find_lost(settle.message, settle.subscription)) else {
             // A second ACK, or one for what went back with its subscription: not wrong, only late.
             let seen = state.may_have_seen(settle.message);
             return if seen { Ok(Answer::Soft(SoftRefusal::NotHolder)) } else { Err(Refusal::UnknownDelivery) };
@@ -32,7 +35,7 @@ impl Engine {
             self.finish(now, held.consumer, out, &settle.outcome, effects);
         }
         self.refill(held.consumer, effects);
-        Ok(Answer::Done)
+        Ok(answer)
     }
 
     /// The kernel has them: deliveries of an auto subscription are settled by that.
@@ -60,10 +63,10 @@ impl Engine {
         let Some(consumer) = self.consumers.get(key) else { return };
         let (session, subscription, destination) = (consumer.session, consumer.subscription, consumer.destination);
         if let Some(state) = self.sessions.get_mut(session) {
-            state.release(out.message, subscription);
+            state.release(out.message, subscription, out.number);
         }
-        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned());
-        // A topic has nothing to settle: the ledger was all there is.
+        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
+        // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
         let Some(entry) = leased else { return };
         match outcome {
             Outcome::Ack => self.remove(destination, &entry, effects),

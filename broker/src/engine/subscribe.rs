@@ -30,7 +30,9 @@ impl Engine {
         }
         let existed = self.router.resolve(&wish.to).is_some();
         let destination = self.obtain(now, &wish.to)?;
-        let key = self.consumers.insert(Consumer::new(id, wish.id, destination, wish.mode, credit));
+        let mut consumer = Consumer::new(id, wish.id, destination, wish.mode, credit);
+        consumer.time_to_run_ms = wish.time_to_run_ms;
+        let key = self.consumers.insert(consumer);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
             if temporary && !existed {
@@ -66,9 +68,10 @@ impl Engine {
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
             if let Some(session) = self.sessions.get_mut(id) {
-                session.release(out.message, subscription);
+                session.release(out.message, subscription, out.number);
             }
-            let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned())
+            let Some(entry) =
+                self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned())
             else {
                 continue;
             };

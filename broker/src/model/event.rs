@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket};
+use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
@@ -32,10 +32,28 @@ pub struct Delivery {
     pub attempt: u16,
     /// It may have been handed to a client before.
     pub redelivered: bool,
+    /// Whether a queue waits for its end, and how long.
+    pub lease: Lease,
     /// Why it is in a dead-letter queue, if it is.
     pub death: Option<Arc<DeathNote>>,
     /// Head and body, or where to read them.
     pub payload: Payload,
+}
+
+/// How a queue's message is out with a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// It is not: a topic's message, or one that is settled as soon as it is written.
+    None,
+    /// Until it is settled or the consumer goes.
+    Bound,
+    /// Until that moment at the latest.
+    Until {
+        /// When it comes back by itself.
+        end: Timestamp,
+        /// How long that is from its handing out, in milliseconds.
+        time_to_run_ms: u32,
+    },
 }
 
 /// Head and body of a delivery.

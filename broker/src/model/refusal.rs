@@ -75,6 +75,12 @@ pub enum Answer {
 pub enum SoftRefusal {
     /// The delivery was settled before, or went back to its queue.
     NotHolder,
+    /// The time of the lease ran out; somebody else may hold the message now.
+    LeaseLost,
+    /// There is no such job.
+    Unknown,
+    /// The frame does not say what is wanted in words that are known.
+    BadRequest,
 }
 
 impl SoftRefusal {
@@ -82,6 +88,9 @@ impl SoftRefusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             SoftRefusal::NotHolder => "not-holder",
+            SoftRefusal::LeaseLost => "lease-lost",
+            SoftRefusal::Unknown => "unknown",
+            SoftRefusal::BadRequest => "bad-request",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SubscriptionId};
+use super::{DestinationName, Message, MessageId, SoftRefusal, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub enum Request {
     Unsubscribe(SubscriptionId),
     /// Say what became of a delivery.
     Settle(Settle),
+    /// Keep a delivery for longer.
+    Touch(Touch),
+    /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
+    Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.
     Commit(Vec<Action>),
     /// Everything up to this delivery of an [`AckMode::Auto`] subscription, or of a topic, has been handed to the kernel.
@@ -75,6 +79,8 @@ pub struct Subscribe {
     pub mode: AckMode,
     /// How many may be out.
     pub credit: Credit,
+    /// How long a delivery may stay out, in milliseconds, whatever message and policy say.
+    pub time_to_run_ms: Option<u32>,
 }
 
 /// What became of a delivery.
@@ -86,6 +92,17 @@ pub struct Settle {
     pub subscription: Option<SubscriptionId>,
     /// Done, or not.
     pub outcome: Outcome,
+}
+
+/// More time for a delivery that is out.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch {
+    /// Which message.
+    pub message: MessageId,
+    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
+    pub subscription: Option<SubscriptionId>,
+    /// How much from now, in milliseconds; `None` for the whole time again.
+    pub time_to_run_ms: Option<u32>,
 }
 
 /// The verdict on a delivery. In [`AckMode::Client`] it covers the earlier unsettled deliveries of the subscription too.

@@ -62,6 +62,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         on_exhaust: rule.on_exhaust,
         expiry_ms: rule.expiry.map(|time| time.as_millis() as u64),
         dead_letter_expired: rule.dead_letter_expired,
+        time_to_run_ms: rule.time_to_run.map(|time| time.as_millis() as u32),
     });
     Policies { default, rules: rules.collect() }
 }

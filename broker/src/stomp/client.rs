@@ -14,6 +14,8 @@ use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 use super::credit;
 use super::error::Fault;
 use super::gate::{Gate, Routing};
+use super::job;
+use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
@@ -117,6 +119,10 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
+        if let Some(id) = written.strip_prefix(job::PREFIX) {
+            turn.ask(job::event(id, frame)?);
+            return Ok(());
+        }
         let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
         let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
@@ -138,7 +144,7 @@ impl Client {
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
         let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
-        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
+        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit, time_to_run_ms: None }));
         Ok(())
     }
 
@@ -158,8 +164,9 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let time_to_run_ms = moment::time_to_run(&frame.headers)?;
         let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
+        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit, time_to_run_ms }));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ mod error;
 mod gate;
 mod handshake;
 mod heartbeat;
+mod job;
 mod moment;
 mod names;
 mod options;

@@ -137,7 +137,7 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("x-dead-letter", Meaning::Term(Term::DeadLetter)),
     ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
-    ("x-ttr", Meaning::Unsupported(Ask::NotZero)),
+    ("x-ttr", Meaning::Term(Term::TimeToRun)),
     // Uniqueness.
     ("_AMQ_DUPL_ID", Meaning::Unsupported(Ask::Any)),
     ("idempotency-key", Meaning::Unsupported(Ask::Any)),
@@ -158,7 +158,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
     ("selector", Ask::Any),
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
@@ -170,7 +170,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
     ("group", Ask::Any),
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
-    ("x-ttr", Ask::NotZero),
     ("x-lease", Ask::Any),
     ("x-wait", Ask::Any),
     ("x-until-empty", Ask::NotFalse),

@@ -26,7 +26,8 @@ pub(super) struct Token {
 }
 
 impl Token {
-    fn parse(text: &str) -> Option<Token> {
+    /// Reads it.
+    pub(super) fn parse(text: &str) -> Option<Token> {
         let Some((message, number)) = text.split_once('-') else {
             return Some(Token { message: text.parse().ok()?, subscription: None });
         };

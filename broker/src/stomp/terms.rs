@@ -2,7 +2,7 @@
 
 use super::error::Fault;
 use super::gate::Gate;
-use super::moment::{milliseconds, moment, span};
+use super::moment::{milliseconds, moment, read_time_to_run, span};
 use crate::model::Backoff;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
@@ -25,6 +25,8 @@ pub(super) enum Term {
     Ttl,
     /// The same as `RabbitMQ` calls it.
     Expiration,
+    /// How long whoever takes it may keep it.
+    TimeToRun,
     /// Most deliveries.
     MaxDeliveries,
     /// Between a NACK and the next attempt.
@@ -54,6 +56,7 @@ pub(super) struct Asked<'f> {
     expires: Option<(&'static str, &'f str)>,
     ttl: Option<(&'static str, &'f str)>,
     expiration: Option<(&'static str, &'f str)>,
+    time_to_run: Option<(&'static str, &'f str)>,
     max_deliveries: Option<(&'static str, &'f str)>,
     backoff: Option<(&'static str, &'f str)>,
     on_exhaust: Option<(&'static str, &'f str)>,
@@ -73,6 +76,7 @@ impl<'f> Asked<'f> {
             Term::Expires => &mut self.expires,
             Term::Ttl => &mut self.ttl,
             Term::Expiration => &mut self.expiration,
+            Term::TimeToRun => &mut self.time_to_run,
             Term::MaxDeliveries => &mut self.max_deliveries,
             Term::Backoff => &mut self.backoff,
             Term::OnExhaust => &mut self.on_exhaust,
@@ -89,7 +93,7 @@ impl<'f> Asked<'f> {
         let terms = Terms {
             due: self.due(now)?,
             expires: self.end(now)?,
-            time_to_run_ms: None,
+            time_to_run_ms: self.time_to_run.map(|(_, text)| read_time_to_run(text)).transpose()?,
             max_deliveries: self.max_deliveries.map(deliveries).transpose()?,
             backoff: self.backoff.map(backoff).transpose()?,
             on_exhaust: self.on_exhaust.map(on_exhaust).transpose()?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+mod lease;
 mod time;
 
 use super::machine::Engine;
@@ -151,7 +152,7 @@ fn send_transient(to: &str, body: &str) -> Request {
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit })
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit, time_to_run_ms: None })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -239,7 +240,8 @@ fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let mut world = World::new();
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
-    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit };
+    let wish =
+        Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit, time_to_run_ms: None };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));

@@ -29,6 +29,7 @@ use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
 use crate::model::Delivery;
+use crate::model::Lease;
 use crate::model::MessageId;
 use crate::model::Now;
 use crate::model::Payload;
@@ -225,6 +226,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         held_twice: false,
         attempt: 1,
         redelivered: false,
+        lease: Lease::None,
         death: None,
         payload: Payload::Memory(Content::small(b"", 0)),
     }

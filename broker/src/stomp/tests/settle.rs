@@ -5,6 +5,7 @@ use crate::model::Answer;
 use crate::model::MessageId;
 use crate::model::Outcome;
 use crate::model::Refusal;
+use crate::model::Request;
 use crate::model::SoftRefusal;
 use crate::model::SubscriptionId;
 
@@ -150,4 +151,60 @@ fn the_engine_is_told_which_message_and_nothing_is_remembered() {
     client.says("ACK\nid:18446744073709551615\n\n^@ACK\nid:18446744073709551615\n\n^@");
     assert_eq!(client.settled().message, MessageId::from_bits(u64::MAX));
     assert_eq!(client.asked.len(), 4);
+}
+
+/// What came of an event that was sent to a job.
+fn event(address: &str, headers: &str) -> Client {
+    let mut client = subscribed("1.2");
+    client.says(&format!("SEND\ndestination:{address}\nreceipt:r\n{headers}\n^@"));
+    client
+}
+
+#[test]
+fn a_job_is_touched_at_its_own_address() {
+    // JOBS 4, 5.6
+    for (address, headers, expected) in [
+        ("/job/7", "x-event:touch\n", (7, None, None)),
+        ("/job/7-2", "x-event:touch\nx-ttr:1000\n", (7, Some(2), Some(1000))),
+    ] {
+        let client = event(address, headers);
+        let Some(Request::Touch(touch)) = client.asked.last() else { panic!("{:?}", client.asked) };
+        let subscription = touch.subscription.map(|number| number.0);
+        assert_eq!((touch.message.to_bits(), subscription, touch.time_to_run_ms), expected);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_at_a_job_is_refused_softly() {
+    // JOBS 5.12
+    for (address, headers, expected) in [
+        ("/job/nobody", "x-event:touch\n", SoftRefusal::Unknown),
+        ("/job/7", "", SoftRefusal::BadRequest),
+        ("/job/7", "x-event:dance\n", SoftRefusal::BadRequest),
+    ] {
+        let client = event(address, headers);
+        let is_it = matches!(client.asked.last(), Some(Request::Decline(refusal)) if *refusal == expected);
+        assert!(is_it, "{address} {headers}: {:?}", client.asked.last());
+    }
+    let frame = "SEND\ndestination:/job/7\nx-event:touch\nx-ttr:7\n\n^@";
+    assert_eq!(subscribed("1.2").fails_with(frame), "bad-header");
+    assert_eq!(subscribed("1.2").fails_with("SEND\ndestination:/job/7\nx-event:cancel\n\n^@"), "not-supported");
+    let frame = "BEGIN\ntransaction:t\n\n^@SEND\ndestination:/job/7\nx-event:touch\ntransaction:t\n\n^@";
+    assert_eq!(subscribed("1.2").fails_with(frame), "not-supported");
+}
+
+#[test]
+fn a_consumer_may_set_the_time_of_its_leases() {
+    // JOBS 2, 5.6
+    let wish = |headers: &str| {
+        let mut client = Client::speaking("1.2");
+        client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\n{headers}\n^@"));
+        match client.asked.last() {
+            Some(Request::Subscribe(wish)) => wish.time_to_run_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((wish("x-ttr:100\n"), wish("x-ttr:\n"), wish("")), (Some(100), None, None));
+    let frame = "SUBSCRIBE\nid:1\ndestination:/queue/a\nx-ttr:50\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(frame), "bad-header");
 }

@@ -5,24 +5,27 @@
 //! handed out was kept back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
     AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Message,
-    MessageId, Now, Outcome, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
+    MessageId, Now, Outcome, Position, Publish, Reader, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
+    Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
 };
 use proptest::prelude::*;
 
 const QUEUES: [&str; 2] = ["/queue/a", "/queue/b"];
+/// Behind the queues stands a pattern that means them both.
+const WILDCARD: &str = "/queue/*";
 const MAX_DELIVERIES: u16 = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { queue: usize, urgency: u32, durable: bool },
-    Subscribe { client: usize, queue: usize, mode: AckMode, credit: u32 },
+    Subscribe { client: usize, from: usize, mode: AckMode, credit: u32 },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
     Written { client: usize, which: usize },
@@ -47,8 +50,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (queue.clone(), 0..3u32, any::<bool>())
             .prop_map(|(queue, urgency, durable)| Step::Publish { queue, urgency, durable }),
-        3 => (client.clone(), queue.clone(), mode, 1..4u32)
-            .prop_map(|(client, queue, mode, credit)| Step::Subscribe { client, queue, mode, credit }),
+        3 => (client.clone(), 0..=QUEUES.len(), mode, 1..4u32)
+            .prop_map(|(client, from, mode, credit)| Step::Subscribe { client, from, mode, credit }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict)
             .prop_map(|(client, which, verdict)| Step::Settle { client, which, verdict }),
@@ -79,7 +82,7 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Sub {
     client: usize,
-    queue: String,
+    queues: Vec<&'static str>,
     mode: AckMode,
     credit: u32,
     /// Unsettled deliveries, oldest first.
@@ -116,6 +119,24 @@ fn options() -> Options {
 
 fn name(text: &str) -> DestinationName {
     DestinationName::parse(text, "x").expect("a name")
+}
+
+#[derive(Debug)]
+struct Anybody;
+
+impl Reader for Anybody {
+    fn may_read(&self, _: &DestinationName) -> bool {
+        true
+    }
+}
+
+/// One of the queues, or all of them.
+fn source(from: usize) -> (Source, Vec<&'static str>) {
+    if let Some(queue) = QUEUES.get(from) {
+        return (name(queue).into(), vec![queue]);
+    }
+    let wildcard = Wildcard::parse(WILDCARD, Arc::new(Anybody)).expect("a pattern");
+    (Source::Wildcard(Arc::new(wildcard)), QUEUES.to_vec())
 }
 
 impl World {
@@ -187,13 +208,13 @@ impl World {
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(queue, urgency, durable);
             }
-            Step::Subscribe { client, queue, mode, credit } => {
+            Step::Subscribe { client, from, mode, credit } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
-                let sub = Sub { client, queue: QUEUES[queue].into(), mode, credit, out: Vec::new() };
-                self.model.subs.insert(id, sub);
+                let (to, queues) = source(from);
+                self.model.subs.insert(id, Sub { client, queues, mode, credit, out: Vec::new() });
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to: name(QUEUES[queue]), mode, credit };
+                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {
@@ -339,7 +360,9 @@ impl Model {
         assert_eq!(sub.client, client);
         assert!(sub.out.len() < sub.credit as usize, "no more than the credit");
         sub.out.push((delivery.number, delivery.message));
-        let queue = self.queues.get_mut(&sub.queue).expect("a queue that is there");
+        let holds = |name: &&&str| self.queues.get(**name).is_some_and(|q| q.iter().any(|k| k.id == delivery.message));
+        let from = sub.queues.iter().find(holds).expect("a message of a queue that it reads");
+        let queue = self.queues.get_mut(*from).expect("a queue that is there");
         let first = queue.iter_mut().filter(|known| known.is_ready()).min_by_key(|k| (k.urgency, k.order));
         let first = first.expect("a ready message");
         assert_eq!(first.id, delivery.message, "the first ready message");
@@ -352,7 +375,10 @@ impl Model {
     fn check_nothing_kept_back(&self) {
         for (name, queue) in &self.queues {
             let ready = queue.iter().any(Known::is_ready);
-            let hungry = self.subs.values().any(|sub| sub.queue == *name && sub.out.len() < sub.credit as usize);
+            let hungry = self
+                .subs
+                .values()
+                .any(|sub| sub.queues.contains(&name.as_str()) && sub.out.len() < sub.credit as usize);
             assert!(!(ready && hungry), "{name} keeps a message back from somebody with credit");
         }
     }
@@ -379,19 +405,21 @@ impl Model {
 
     fn settle(&mut self, id: u32, index: usize, verdict: Verdict) {
         let sub = self.subs.get_mut(&id).expect("a subscription that is there");
-        let queue = sub.queue.clone();
         let settled: Vec<_> = match sub.mode {
             AckMode::Client => sub.out.drain(..=index).collect(),
             AckMode::ClientIndividual | AckMode::Auto => vec![sub.out.remove(index)],
         };
         for (_, message) in settled {
-            self.finish(&queue, message, verdict);
+            self.finish(message, verdict);
         }
     }
 
-    fn finish(&mut self, queue: &str, message: MessageId, verdict: Verdict) {
-        let list = self.queues.get_mut(queue).expect("a queue that is there");
-        let at = list.iter().position(|known| known.id == message).expect("a message that is there");
+    fn finish(&mut self, message: MessageId, verdict: Verdict) {
+        let place = |(name, list): (&String, &mut Vec<Known>)| {
+            list.iter().position(|known| known.id == message).map(|at| (name.clone(), at))
+        };
+        let (queue, at) = self.queues.iter_mut().find_map(place).expect("a message that is there");
+        let list = self.queues.get_mut(&queue).expect("a queue that is there");
         match verdict {
             Verdict::Ack => drop(list.remove(at)),
             Verdict::Retry if list[at].attempts + 1 < MAX_DELIVERIES => {
@@ -413,10 +441,8 @@ impl Model {
         let sub = self.subs.remove(&id).expect("a subscription that is there");
         for (index, (_, message)) in sub.out.iter().enumerate() {
             if lost && index == 0 && sub.mode != AckMode::Auto {
-                self.finish(&sub.queue, *message, Verdict::Retry);
-            } else if let Some(known) =
-                self.queues.get_mut(&sub.queue).and_then(|q| q.iter_mut().find(|k| k.id == *message))
-            {
+                self.finish(*message, Verdict::Retry);
+            } else if let Some(known) = self.queues.values_mut().flatten().find(|known| known.id == *message) {
                 known.holder = None;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::{DestinationName, Pattern, PatternError};
+use crate::model::{DestinationName, Pattern, PatternError, Reader};
 
 /// What can be done to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,5 +187,11 @@ impl Grants {
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+}
+
+impl Reader for Grants {
+    fn may_read(&self, name: &DestinationName) -> bool {
+        self.may(Action::Read, name)
     }
 }

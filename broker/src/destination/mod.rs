@@ -16,7 +16,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use policy::{Policies, Policy, PolicyRule};

@@ -53,6 +53,8 @@ pub struct Queue {
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
+    /// Those that came by a pattern.
+    passers: usize,
     /// Consumers with credit, in the order of their turns.
     pub rotation: VecDeque<ConsumerKey>,
 }
@@ -71,6 +73,7 @@ impl Queue {
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
+            passers: 0,
             rotation: VecDeque::new(),
         }
     }
@@ -166,14 +169,22 @@ impl Queue {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
     }
 
-    /// A consumer came.
-    pub fn join(&mut self) {
-        self.consumers += 1;
+    /// A consumer came, by the queue's name or by a pattern.
+    pub fn join(&mut self, by_name: bool) {
+        if by_name {
+            self.consumers += 1;
+        } else {
+            self.passers += 1;
+        }
     }
 
     /// A consumer went; it has no turn any more.
-    pub fn leave(&mut self, consumer: ConsumerKey) {
-        self.consumers -= 1;
+    pub fn leave(&mut self, consumer: ConsumerKey, by_name: bool) {
+        if by_name {
+            self.consumers -= 1;
+        } else {
+            self.passers -= 1;
+        }
         self.rotation.retain(|&other| other != consumer);
     }
 
@@ -224,9 +235,14 @@ impl Queue {
         self.leases.len()
     }
 
-    /// Consumers.
+    /// Consumers, however they came.
     pub fn consumers(&self) -> usize {
-        self.consumers
+        self.consumers + self.passers
+    }
+
+    /// Whether somebody wants it by its name. A pattern keeps no queue in being.
+    pub fn is_wanted(&self) -> bool {
+        self.consumers > 0
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

@@ -9,12 +9,14 @@ use super::ConsumerKey;
 pub struct Topic {
     name: DestinationName,
     subscribers: Vec<ConsumerKey>,
+    /// How many of them came by its name.
+    by_name: usize,
 }
 
 impl Topic {
     /// A topic without subscribers.
     pub fn new(name: DestinationName) -> Topic {
-        Topic { name, subscribers: Vec::new() }
+        Topic { name, subscribers: Vec::new(), by_name: 0 }
     }
 
     /// Its name.
@@ -22,13 +24,20 @@ impl Topic {
         &self.name
     }
 
-    /// Adds a subscriber.
-    pub fn join(&mut self, consumer: ConsumerKey) {
+    /// Adds a subscriber, that came by the topic's name or by a pattern.
+    pub fn join(&mut self, consumer: ConsumerKey, by_name: bool) {
         self.subscribers.push(consumer);
+        self.by_name += usize::from(by_name);
+    }
+
+    /// Whether somebody wants it by its name. A pattern keeps no topic in being.
+    pub fn is_wanted(&self) -> bool {
+        self.by_name > 0
     }
 
     /// Takes a subscriber out.
-    pub fn leave(&mut self, consumer: ConsumerKey) {
+    pub fn leave(&mut self, consumer: ConsumerKey, by_name: bool) {
+        self.by_name -= usize::from(by_name);
         self.subscribers.retain(|&other| other != consumer);
     }
 

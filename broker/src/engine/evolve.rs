@@ -19,6 +19,7 @@ impl Engine {
             Record::Deleted { destination } => {
                 let gone = self.destinations.remove(destination)?;
                 self.router.unbind(gone.kind.name());
+                self.repel(*destination, gone.kind.name());
                 None
             }
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),

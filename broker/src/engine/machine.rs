@@ -14,7 +14,7 @@ use crate::model::{
     AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Position,
     Record, Refusal, Request, SessionId, Ticket,
 };
-use crate::router::Router;
+use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
@@ -26,6 +26,10 @@ pub struct Engine {
     pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
+    /// Wildcard subscriptions by their patterns.
+    pub(super) watchers: Patterns<ConsumerKey>,
+    /// Wildcard subscriptions that have credit again.
+    pub(super) refilled: Vec<ConsumerKey>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
@@ -70,6 +74,8 @@ impl Engine {
             destinations: HashMap::default(),
             next_destination: 1,
             consumers: Consumers::with_key(),
+            watchers: Patterns::default(),
+            refilled: Vec::new(),
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -115,20 +121,29 @@ impl Engine {
 
     /// Hands out what the calls since the last dispatch have made ready.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(id) = self.touched.pop() {
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.touched = false;
-            destination.last_used = now.monotonic;
-            if let Kind::Queue(queue) = &mut destination.kind {
-                let sessions = &mut self.sessions;
-                dispatcher::pump(queue, &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
-                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                });
+        loop {
+            while let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
             }
-            if destination.is_idle() && !destination.idle_check {
-                destination.idle_check = true;
-                self.idle.at(now.monotonic + self.options.idle_destination, id);
-            }
+            let Some(key) = self.refilled.pop() else { return };
+            self.unpark(now, key, effects);
+        }
+    }
+
+    /// Hands out what is ready in one destination.
+    pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        destination.touched = false;
+        destination.last_used = now.monotonic;
+        if let Kind::Queue(queue) = &mut destination.kind {
+            let sessions = &mut self.sessions;
+            dispatcher::pump((id, queue), &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
+                deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
+            });
+        }
+        if destination.is_idle() && !destination.idle_check {
+            destination.idle_check = true;
+            self.idle.at(now.monotonic + self.options.idle_destination, id);
         }
     }
 
@@ -235,6 +250,7 @@ impl Engine {
         };
         let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
+        self.attract(id, &name);
         self.router.bind(name, id);
         id
     }
@@ -309,8 +325,8 @@ pub(super) fn deliver(
 impl Destination {
     fn is_idle(&self) -> bool {
         match &self.kind {
-            Kind::Queue(queue) => queue.is_empty() && queue.consumers() == 0,
-            Kind::Topic(topic) => topic.subscribers().is_empty(),
+            Kind::Queue(queue) => queue.is_empty() && !queue.is_wanted(),
+            Kind::Topic(topic) => !topic.is_wanted(),
         }
     }
 }

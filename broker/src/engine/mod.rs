@@ -16,6 +16,7 @@ mod publish;
 mod sessions;
 mod settle;
 mod subscribe;
+mod wildcard;
 
 #[cfg(test)]
 mod tests;

@@ -170,7 +170,7 @@ impl Engine {
 
 /// The delivery of a topic's message, written into the consumer's ledger.
 pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, content: Content) -> Delivery {
-    let number = consumer.hand_out(message, content.len() as u32);
+    let number = consumer.hand_out(message, content.len() as u32, None);
     Delivery {
         subscription: consumer.subscription,
         number,
@@ -180,6 +180,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         attempt: 1,
         redelivered: false,
         death: None,
+        from: None,
         payload: Payload::Memory(content),
     }
 }

@@ -16,6 +16,7 @@ mod pattern;
 mod record;
 mod refusal;
 mod request;
+mod source;
 mod time;
 
 #[cfg(test)]
@@ -29,8 +30,9 @@ pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, Subs
 pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
-pub use pattern::{Pattern, PatternError};
+pub use pattern::{Pattern, PatternError, Segment};
 pub use record::{Accepted, Moved, Record, Returned, Settled};
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe};
+pub use source::{Reader, Source, Wildcard};
 pub use time::{Now, Timestamp};

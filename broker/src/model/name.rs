@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::PatternError;
+
 /// What kind of destination a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DestinationKind {
@@ -20,7 +22,7 @@ pub enum DestinationKind {
 
 impl DestinationKind {
     /// How a full name of this kind begins.
-    const fn prefix(self) -> &'static str {
+    pub(super) const fn prefix(self) -> &'static str {
         match self {
             DestinationKind::Queue => "/queue/",
             DestinationKind::Topic => "/topic/",
@@ -177,6 +179,9 @@ pub enum NameError {
     #[error("lists of destinations are not supported")]
     Composite,
     /// `*`, `>` or `#`.
-    #[error("wildcards are not supported in destinations")]
+    #[error("wildcards stand for whole parts of what is subscribed to, under /queue/ and /topic/, and nowhere else")]
     Wildcard,
+    /// A wildcard where none can be.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
 }

@@ -1,4 +1,4 @@
-//! Patterns over destination names, for rights and policies.
+//! Patterns over destination names, for rights, policies and subscriptions.
 
 use std::fmt;
 
@@ -15,10 +15,14 @@ pub struct Pattern {
     segments: Vec<Segment>,
 }
 
+/// One part of a pattern, as between two separators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+pub enum Segment {
+    /// This text and no other.
     Exactly(String),
+    /// Any one part.
     One,
+    /// Any number of parts, none included.
     Rest,
 }
 
@@ -40,6 +44,11 @@ impl Pattern {
             });
         }
         Ok(Pattern { text: text.to_owned(), segments })
+    }
+
+    /// Its parts; the first says the kind of destination.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// Whether the name is one of those meant.

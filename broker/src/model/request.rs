@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SubscriptionId};
+use super::{DestinationName, Message, MessageId, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub struct Subscribe {
     /// Chosen by the session, rising.
     pub id: SubscriptionId,
     /// From where.
-    pub to: DestinationName,
+    pub to: Source,
     /// How deliveries are settled.
     pub mode: AckMode,
     /// How many may be out.

@@ -29,6 +29,7 @@ use crate::model::Outcome;
 use crate::model::Publish;
 use crate::model::Request;
 use crate::model::Settle;
+use crate::model::Source;
 use crate::model::Subscribe;
 use crate::model::SubscriptionId;
 
@@ -137,6 +138,7 @@ impl Client {
         }
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
+        let to = Source::Name(to);
         let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
         turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
         Ok(())

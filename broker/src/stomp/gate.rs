@@ -1,6 +1,7 @@
 //! From the text of a destination to its name, if this client may do there what it wants. Remembers what it has looked up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use kolejka_codec::Headers;
@@ -9,11 +10,13 @@ use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationName;
+use crate::model::Source;
+use crate::model::Wildcard;
 
 /// Where a client may go.
 #[derive(Debug)]
 pub(super) struct Gate {
-    grants: Grants,
+    grants: Arc<Grants>,
     /// What makes `/temp-queue/x` of this client different from that of others.
     owner: String,
     /// Destinations sent to lately, with the right to do so. Emptied when it is full.
@@ -56,7 +59,7 @@ impl Gate {
 
     /// For a client with these rights and this token.
     pub(super) fn new(grants: Grants, owner: String) -> Gate {
-        Gate { grants, owner, known: HashMap::default() }
+        Gate { grants: Arc::new(grants), owner, known: HashMap::default() }
     }
 
     /// The destination of a SEND.
@@ -74,21 +77,30 @@ impl Gate {
         Ok(known.name.clone())
     }
 
-    /// The destination of a SUBSCRIBE.
-    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
-        let name = self.any(text, routing)?;
-        if self.grants.may(Action::Read, &name) {
-            Ok(name)
-        } else {
-            Err(Fault::Forbidden { action: Action::Read, name })
+    /// What a SUBSCRIBE reads from. For a pattern the right is asked for destination by destination, where it reaches one.
+    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
+        let source = self.any(text, routing)?;
+        match source {
+            Source::Name(name) if !self.grants.may(Action::Read, &name) => {
+                Err(Fault::Forbidden { action: Action::Read, name })
+            }
+            source => Ok(source),
         }
     }
 
-    /// A destination, without asking for rights.
-    pub(super) fn any(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
-        match routing {
-            Routing::Topic => self.name(&format!("/topic/{text}")),
-            Routing::Queue => self.name(text),
+    /// The same, without asking for rights.
+    pub(super) fn any(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
+        if routing == Routing::Topic {
+            return self.any(&format!("/topic/{text}"), Routing::Queue);
+        }
+        if !Wildcard::is_meant(text) {
+            return self.name(text).map(Source::Name);
+        }
+        let wildcard = Wildcard::parse(text, self.grants.clone()).map_err(Fault::BadDestination)?;
+        if wildcard.is_of_the_server() {
+            Err(Fault::ReservedDestination)
+        } else {
+            Ok(Source::Wildcard(Arc::new(wildcard)))
         }
     }
 

@@ -226,6 +226,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         attempt: 1,
         redelivered: false,
         death: None,
+        from: None,
         payload: Payload::Memory(Content::small(b"", 0)),
     }
 }

@@ -176,8 +176,14 @@ pub enum NameError {
     #[error("a destination holds no blanks and no control characters")]
     Unprintable,
     /// A comma: a list of destinations.
-    #[error("lists of destinations are not supported")]
+    #[error("a list of destinations stands on SEND only")]
     Composite,
+    /// A list that is too long.
+    #[error("a list has at most {limit} destinations")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// `*`, `>` or `#`.
     #[error("wildcards stand for whole parts of what is subscribed to, under /queue/ and /topic/, and nowhere else")]
     Wildcard,

@@ -11,6 +11,7 @@ use kolejka_codec::Frame;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::composite;
 use super::credit;
 use super::error::Fault;
 use super::gate::{Gate, Routing};
@@ -118,17 +119,52 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        let routing = Routing::of(written, &frame.headers, "destination-type")?;
-        let to = self.gate.writable(written, routing)?;
-        let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
-        if self.scratch.capacity() > Self::SCRATCH_BYTES {
-            self.scratch = BytesMut::new();
+        if composite::is_list(written) {
+            return self.send_to_all(turn, frame, written);
         }
+        let (to, sending) = self.sending(turn.now, frame, written)?;
         let Sending { message, transaction, reply } = sending;
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
         self.act(turn, transaction, Action::Publish(Publish { to, message }))
+    }
+
+    /// A message for one destination, which the client may send to.
+    fn sending<'f>(
+        &mut self,
+        now: Now,
+        frame: &'f Frame,
+        written: &str,
+    ) -> Result<(DestinationName, Sending<'f>), Fault> {
+        let routing = Routing::of(written, &frame.headers, "destination-type")?;
+        let to = self.gate.writable(written, routing)?;
+        let sending = understand::sending(frame, (written, &to), &self.gate, now.wall, &mut self.scratch)?;
+        if self.scratch.capacity() > Self::SCRATCH_BYTES {
+            self.scratch = BytesMut::new();
+        }
+        Ok((to, sending))
+    }
+
+    /// A message for each destination of a list: all of them or none, as one unit of the log. Each copy says where it was
+    /// sent to.
+    fn send_to_all(&mut self, mut turn: Turn<'_>, frame: &Frame, list: &str) -> Result<(), Fault> {
+        let (mut actions, mut transaction, mut reply) = (Vec::new(), None, None);
+        for written in composite::parts(list)? {
+            let (to, sending) = self.sending(turn.now, frame, &written)?;
+            (transaction, reply) = (sending.transaction, sending.reply);
+            actions.push(Action::Publish(Publish { to, message: sending.message }));
+        }
+        if let Some((written, full)) = reply {
+            self.listen_for_reply(&mut turn, written, full)?;
+        }
+        let Some(id) = transaction else {
+            turn.ask(Request::Commit(actions));
+            return Ok(());
+        };
+        self.transactions.take_all(id, actions, turn.now.monotonic, &self.options)?;
+        turn.promise();
+        Ok(())
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.

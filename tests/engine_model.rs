@@ -11,20 +11,24 @@ use std::time::Duration;
 use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Message,
-    MessageId, Now, Outcome, Position, Publish, Reader, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
+    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Feed,
+    Message, MessageId, Now, Outcome, Pattern, Position, Publish, Reader, Record, Refusal, Replay, Request, SessionId,
+    Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
 };
 use proptest::prelude::*;
 
 const QUEUES: [&str; 2] = ["/queue/a", "/queue/b"];
 /// Behind the queues stands a pattern that means them both.
 const WILDCARD: &str = "/queue/*";
+/// Behind that one, a queue that a topic feeds from the first subscription on.
+const TOPIC: &str = "/topic/t";
+const FED: &str = "/queue/Consumer.g.t";
 const MAX_DELIVERIES: u16 = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { queue: usize, urgency: u32, durable: bool },
+    Announce { durable: bool },
     Subscribe { client: usize, from: usize, mode: AckMode, credit: u32 },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
@@ -50,7 +54,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (queue.clone(), 0..3u32, any::<bool>())
             .prop_map(|(queue, urgency, durable)| Step::Publish { queue, urgency, durable }),
-        3 => (client.clone(), 0..=QUEUES.len(), mode, 1..4u32)
+        2 => any::<bool>().prop_map(|durable| Step::Announce { durable }),
+        3 => (client.clone(), 0..QUEUES.len() + 2, mode, 1..4u32)
             .prop_map(|(client, from, mode, credit)| Step::Subscribe { client, from, mode, credit }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict)
@@ -94,6 +99,8 @@ struct Model {
     queues: BTreeMap<String, Vec<Known>>,
     subs: BTreeMap<u32, Sub>,
     order: u64,
+    /// The queue behind the topic is there.
+    is_bound: bool,
 }
 
 struct World {
@@ -134,6 +141,11 @@ impl Reader for Anybody {
 fn source(from: usize) -> (Source, Vec<&'static str>) {
     if let Some(queue) = QUEUES.get(from) {
         return (name(queue).into(), vec![queue]);
+    }
+    if from > QUEUES.len() {
+        let topics = Pattern::exactly(&name(TOPIC));
+        let feed = Feed { queue: name(FED), topics, expires_after: None, is_sole: false };
+        return (Source::Feed(Arc::new(feed)), vec![FED]);
     }
     let wildcard = Wildcard::parse(WILDCARD, Arc::new(Anybody)).expect("a pattern");
     (Source::Wildcard(Arc::new(wildcard)), QUEUES.to_vec())
@@ -182,36 +194,45 @@ impl World {
         self.model.check_nothing_kept_back();
     }
 
-    fn message(queue: usize, urgency: u32, durable: bool) -> Publish {
+    fn message(to: &str, urgency: u32, durable: bool) -> Publish {
         let message = Message {
             content: Content::small(b"body", 0),
             urgency: Urgency(urgency),
             durability: if durable { Durability::Persistent } else { Durability::Transient },
         };
-        Publish { to: name(QUEUES[queue]), message }
+        Publish { to: name(to), message }
     }
 
     /// Tells the model which ids the engine gave to what was just published.
-    fn learn(&mut self, queue: usize, urgency: u32, durable: bool) {
+    fn learn(&mut self, queue: &str, urgency: u32, durable: bool) {
         let known: Vec<_> = self.model.queues.values().flatten().map(|known| known.id).collect();
         let views = self.engine.queues();
-        let view = views.iter().find(|view| view.name.as_str() == QUEUES[queue]).expect("the queue is there");
+        let view = views.iter().find(|view| view.name.as_str() == queue).expect("the queue is there");
         let new: Vec<_> = view.entries.iter().filter(|entry| !known.contains(&entry.message)).collect();
         assert_eq!(new.len(), 1, "one message came");
-        self.model.accept(QUEUES[queue], new[0].message, urgency, durable);
+        self.model.accept(queue, new[0].message, urgency, durable);
     }
 
     fn run(&mut self, step: Step) {
         match step {
             Step::Publish { queue, urgency, durable } => {
+                let queue = QUEUES[queue];
                 let publish = World::message(queue, urgency, durable);
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(queue, urgency, durable);
+            }
+            Step::Announce { durable } => {
+                let publish = World::message(TOPIC, 1, durable);
+                assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
+                if self.model.is_bound {
+                    self.learn(FED, 1, durable);
+                }
             }
             Step::Subscribe { client, from, mode, credit } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
                 let (to, queues) = source(from);
+                self.model.is_bound |= matches!(to, Source::Feed(_));
                 self.model.subs.insert(id, Sub { client, queues, mode, credit, out: Vec::new() });
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
                 let wish = Subscribe { id: SubscriptionId(id), to, mode, credit };
@@ -264,6 +285,7 @@ impl World {
 
     /// One send and one acknowledgement, together.
     fn commit(&mut self, client: usize, queue: usize, which: usize) {
+        let queue = QUEUES[queue];
         let publish = World::message(queue, 1, true);
         let mut actions = vec![Action::Publish(publish)];
         let held = self.model.held_by(client, which);

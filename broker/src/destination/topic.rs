@@ -1,6 +1,6 @@
 //! A topic: each message to every subscriber of the moment, kept for nobody else.
 
-use crate::model::DestinationName;
+use crate::model::{DestinationId, DestinationName};
 
 use super::ConsumerKey;
 
@@ -11,12 +11,14 @@ pub struct Topic {
     subscribers: Vec<ConsumerKey>,
     /// How many of them came by its name.
     by_name: usize,
+    /// Queues that get a copy of every message, in the order of their numbers.
+    pub feeds: Vec<DestinationId>,
 }
 
 impl Topic {
     /// A topic without subscribers.
     pub fn new(name: DestinationName) -> Topic {
-        Topic { name, subscribers: Vec::new(), by_name: 0 }
+        Topic { name, subscribers: Vec::new(), by_name: 0, feeds: Vec::new() }
     }
 
     /// Its name.

@@ -18,7 +18,7 @@ pub fn pump(
     contents: &mut Contents,
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) {
-    while queue.ready() > 0 {
+    while queue.ready() > 0 && !queue.doomed {
         let Some(&key) = queue.rotation.front() else { return };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.pop_front();

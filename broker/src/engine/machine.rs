@@ -1,6 +1,6 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use super::ids::Ids;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
+use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
@@ -28,6 +29,10 @@ pub struct Engine {
     pub(super) consumers: Consumers,
     /// Wildcard subscriptions by their patterns.
     pub(super) watchers: Patterns<ConsumerKey>,
+    /// Queues behind topics, by the patterns of these.
+    pub(super) feeds: Patterns<DestinationId>,
+    /// Queues whose messages are to be dropped.
+    pub(super) doomed: BTreeSet<DestinationId>,
     /// Wildcard subscriptions that have credit again.
     pub(super) refilled: Vec<ConsumerKey>,
     pub(super) sessions: Sessions,
@@ -75,6 +80,8 @@ impl Engine {
             next_destination: 1,
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
+            feeds: Patterns::default(),
+            doomed: BTreeSet::new(),
             refilled: Vec::new(),
             sessions: Sessions::default(),
             contents: Contents::default(),
@@ -105,11 +112,12 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
-            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
+            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(session, subscription, effects);
                 Ok(Answer::Done)
             }
+            Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -136,14 +144,20 @@ impl Engine {
         destination.touched = false;
         destination.last_used = now.monotonic;
         if let Kind::Queue(queue) = &mut destination.kind {
+            queue.note_readers(now.monotonic);
+            if queue.doomed {
+                self.doomed.insert(id);
+            }
             let sessions = &mut self.sessions;
             dispatcher::pump((id, queue), &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
                 deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
             });
         }
-        if destination.is_idle() && !destination.idle_check {
+        if !destination.idle_check
+            && let Some(due) = destination.idle_at(self.options.idle_destination)
+        {
             destination.idle_check = true;
-            self.idle.at(now.monotonic + self.options.idle_destination, id);
+            self.idle.at(due, id);
         }
     }
 
@@ -177,22 +191,22 @@ impl Engine {
         while let Some(id) = self.idle.due(now.monotonic) {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
-            if !destination.is_idle() {
-                continue;
-            }
-            let due = destination.last_used + self.options.idle_destination;
-            if due <= now.monotonic {
-                self.remove_destination(id, effects);
-            } else {
+            let Some(due) = destination.idle_at(self.options.idle_destination) else { continue };
+            if due > now.monotonic {
                 destination.idle_check = true;
                 self.idle.at(due, id);
+            } else if destination.is_fed() {
+                self.unbind(id, effects);
+            } else {
+                self.remove_destination(id, effects);
             }
         }
+        self.drain(effects);
     }
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self) -> Option<Duration> {
-        self.idle.deadline()
+        if self.doomed.is_empty() { self.idle.deadline() } else { Some(Duration::ZERO) }
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
@@ -251,6 +265,7 @@ impl Engine {
         let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
         self.attract(id, &name);
+        self.connect(id, &name);
         self.router.bind(name, id);
         id
     }
@@ -273,7 +288,7 @@ impl Engine {
     }
 
     /// Removes an empty destination.
-    fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+    pub(super) fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
         let declared = self.queue_mut(id).is_some_and(|queue| queue.declared);
         let record = Record::Deleted { destination: id };
         self.evolve(&record, None);
@@ -323,11 +338,20 @@ pub(super) fn deliver(
 }
 
 impl Destination {
-    fn is_idle(&self) -> bool {
-        match &self.kind {
-            Kind::Queue(queue) => queue.is_empty() && !queue.is_wanted(),
+    /// When it goes if nothing happens until then.
+    fn idle_at(&self, patience: Duration) -> Option<Duration> {
+        let is_idle = match &self.kind {
+            Kind::Queue(queue) => match &queue.fed {
+                Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
+                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
+            },
             Kind::Topic(topic) => !topic.is_wanted(),
-        }
+        };
+        is_idle.then(|| self.last_used + patience)
+    }
+
+    fn is_fed(&self) -> bool {
+        self.kind.queue().is_some_and(|queue| queue.fed.is_some())
     }
 }
 
@@ -343,36 +367,6 @@ impl Kind {
         match self {
             Kind::Queue(queue) => queue.name(),
             Kind::Topic(topic) => topic.name(),
-        }
-    }
-}
-
-/// What can be seen of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueView {
-    /// Its name.
-    pub name: DestinationName,
-    /// Messages that wait for a consumer.
-    pub ready: usize,
-    /// Messages that are out.
-    pub reserved: usize,
-    /// Consumers.
-    pub consumers: usize,
-    /// Octets of head and body.
-    pub bytes: u64,
-    /// The messages, ready ones in order first.
-    pub entries: Vec<Entry>,
-}
-
-impl QueueView {
-    fn of(queue: &Queue) -> QueueView {
-        QueueView {
-            name: queue.name().clone(),
-            ready: queue.ready(),
-            reserved: queue.reserved(),
-            consumers: queue.consumers(),
-            bytes: queue.bytes(),
-            entries: queue.entries().into_iter().cloned().collect(),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod close;
 mod driver;
 mod evolve;
+mod feed;
 mod handle;
 mod ids;
 mod inbox;
@@ -16,6 +17,7 @@ mod publish;
 mod sessions;
 mod settle;
 mod subscribe;
+mod view;
 mod wildcard;
 
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod tests;
 
 pub use handle::{Client, Handle, Item};
 pub use inbox::Inbox;
-pub use machine::{Engine, QueueView};
+pub use machine::Engine;
 pub use options::Options;
 pub use sessions::Departure;
+pub use view::QueueView;

@@ -3,8 +3,8 @@
 use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
-    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
+    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, Durability, Effects, Event, Message,
+    MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
 };
 
 /// Messages and octets that a transaction adds to one queue.
@@ -14,12 +14,26 @@ struct Load {
     bytes: u64,
 }
 
+/// Counts one more message of that size.
+fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
+    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
+        loads.push(Load { destination, messages: 0, bytes: 0 });
+        loads.len() - 1
+    });
+    loads[at].messages += 1;
+    loads[at].bytes += bytes;
+    &loads[at]
+}
+
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
-        let load = Load { destination, messages: 1, bytes: publish.message.content.len() as u64 };
-        self.admit(&load, publish.message.durability)?;
+        let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+        self.admit(&Load { destination, messages: 1, bytes }, durability)?;
+        for &destination in self.feeds_of(destination) {
+            self.admit(&Load { destination, messages: 1, bytes }, durability)?;
+        }
         self.put(destination, publish.message, effects);
         Ok(())
     }
@@ -37,13 +51,11 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
-                    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
-                        loads.push(Load { destination, messages: 0, bytes: 0 });
-                        loads.len() - 1
-                    });
-                    loads[at].messages += 1;
-                    loads[at].bytes += publish.message.content.len() as u64;
-                    self.admit(&loads[at], publish.message.durability)?;
+                    let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+                    self.admit(add(&mut loads, destination, bytes), durability)?;
+                    for &destination in self.feeds_of(destination) {
+                        self.admit(add(&mut loads, destination, bytes), durability)?;
+                    }
                 }
                 Action::Settle(settle) => {
                     let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
@@ -99,8 +111,24 @@ impl Engine {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
-            Some(Kind::Topic(_)) => self.fan_out(destination, id, &message.content, effects),
+            Some(Kind::Topic(topic)) => {
+                let feeds = topic.feeds.clone();
+                self.fan_out(destination, id, &message.content, effects);
+                // Each copy is a message of its own, to be settled and to fail on its own.
+                for queue in feeds {
+                    let id = self.ids.next(&mut effects.records);
+                    self.enqueue(queue, id, message.clone(), effects);
+                }
+            }
             None => {}
+        }
+    }
+
+    /// The queues behind a topic.
+    fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
+        match self.destinations.get(&destination).map(|found| &found.kind) {
+            Some(Kind::Topic(topic)) => &topic.feeds,
+            _ => &[],
         }
     }
 
@@ -109,8 +137,7 @@ impl Engine {
         let spills = self.transient_bytes + u64::from(size) > self.options.transient_bytes;
         let Some(queue) = self.queue_mut(destination) else { return };
         let place = queue.next_place(new.urgency);
-        let durable =
-            queue.name().kind() == DestinationKind::Queue && (new.durability == Durability::Persistent || spills);
+        let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {
             let slot = queue.accept(Entry::new(message, place, size), None);
             queue.make_ready(slot);
@@ -120,9 +147,7 @@ impl Engine {
             return;
         }
         if !queue.declared {
-            let record = Record::Created { destination, name: queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
+            self.declare(destination, effects);
         }
         let content = Some(new.content.clone());
         let record = Record::Accepted(Accepted { destination, message, place, size, content });

@@ -116,7 +116,7 @@ impl Engine {
     }
 
     /// A message is gone for good.
-    fn remove(&mut self, destination: DestinationId, entry: &Entry, effects: &mut Effects) {
+    pub(super) fn remove(&mut self, destination: DestinationId, entry: &Entry, effects: &mut Effects) {
         if let Some(position) = entry.position() {
             let (message, place) = (entry.message, entry.place());
             let record = Record::Settled(Settled { destination, message, place, position });
@@ -155,11 +155,7 @@ impl Engine {
         let Some(position) = entry.position() else {
             return self.move_transient(from, to, to_place, entry, note);
         };
-        if !to_queue.declared {
-            let record = Record::Created { destination: to, name: to_queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
-        }
+        self.declare(to, effects);
         let (message, size, from_place) = (entry.message, entry.size, entry.place());
         let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note });
         self.evolve(&record, None);

@@ -9,13 +9,26 @@ use crate::model::{Subscribe, SubscriptionId};
 
 impl Engine {
     /// Adds a consumer.
-    pub(super) fn subscribe(&mut self, now: Now, id: SessionId, wish: &Subscribe) -> Result<(), Refusal> {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        wish: &Subscribe,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
+            Source::Feed(feed) => {
+                let queue = self.bind(now, feed, effects)?;
+                if feed.is_sole {
+                    self.take_over(now, queue, id, effects);
+                }
+                Reach::One(queue)
+            }
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
         };
         let credit = self.grant(id, wish);
@@ -59,6 +72,9 @@ impl Engine {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
+                if let Some(fed) = &mut queue.fed {
+                    fed.readers.push(key);
+                }
                 dispatcher::enrol(queue, key, consumer);
             }
             Some(Kind::Topic(topic)) => topic.join(key, true),
@@ -109,7 +125,12 @@ impl Engine {
     /// Takes a consumer out of one destination.
     pub(super) fn leave(&mut self, destination: DestinationId, key: ConsumerKey, by_name: bool) {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
-            Some(Kind::Queue(queue)) => queue.leave(key, by_name),
+            Some(Kind::Queue(queue)) => {
+                queue.leave(key, by_name);
+                if let Some(fed) = &mut queue.fed {
+                    fed.readers.retain(|&other| other != key);
+                }
+            }
             Some(Kind::Topic(topic)) => topic.leave(key, by_name),
             None => return,
         }

@@ -90,7 +90,7 @@ impl Engine {
     pub(super) fn is_foreign(source: &Source, owner: &str) -> bool {
         match source {
             Source::Name(name) => name.kind().is_temporary() && name.path().split('.').next() != Some(owner),
-            Source::Wildcard(_) => false,
+            Source::Wildcard(_) | Source::Feed(_) => false,
         }
     }
 }

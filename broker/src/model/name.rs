@@ -18,6 +18,8 @@ pub enum DestinationKind {
     TempQueue,
     /// A topic that dies with the connection that made it.
     TempTopic,
+    /// The queue of a durable topic subscription. No client writes such a name.
+    Subscription,
 }
 
 impl DestinationKind {
@@ -28,6 +30,7 @@ impl DestinationKind {
             DestinationKind::Topic => "/topic/",
             DestinationKind::TempQueue => "/remote-temp-queue/",
             DestinationKind::TempTopic => "/remote-temp-topic/",
+            DestinationKind::Subscription => "/dsub/",
         }
     }
 
@@ -38,7 +41,7 @@ impl DestinationKind {
 
     /// Whether each message goes to one consumer.
     pub const fn is_queue(self) -> bool {
-        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue)
+        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue | DestinationKind::Subscription)
     }
 }
 
@@ -82,8 +85,18 @@ impl DestinationName {
         Ok(DestinationName { kind: DestinationKind::Queue, full: format!("/queue/{path}").into() })
     }
 
+    /// The queue of a durable subscription, by its path.
+    pub fn subscription(path: &str) -> Result<DestinationName, NameError> {
+        check(path)?;
+        let kind = DestinationKind::Subscription;
+        Ok(DestinationName { kind, full: format!("{}{path}", kind.prefix()).into() })
+    }
+
     /// Back from [`as_str`](Self::as_str), as the log keeps it.
     pub fn from_full(full: &str) -> Result<DestinationName, NameError> {
+        if let Some(path) = full.strip_prefix(DestinationKind::Subscription.prefix()) {
+            return DestinationName::subscription(path);
+        }
         let (kind, path) = split(full)?;
         check(path)?;
         Ok(DestinationName { kind, full: full.into() })

@@ -13,6 +13,8 @@ pub enum Request {
     Subscribe(Subscribe),
     /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
     Unsubscribe(SubscriptionId),
+    /// End a feed: the queue behind a topic and what is in it are not wanted any more.
+    Discard(DestinationName),
     /// Say what became of a delivery.
     Settle(Settle),
     /// All of it or nothing: one unit in the log.

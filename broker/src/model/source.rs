@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{DestinationKind, DestinationName, NameError, Pattern, Segment};
+use super::{DestinationKind, DestinationName, Feed, NameError, Pattern, Segment};
 
 /// Whom a wildcard subscription reads for. A pattern says nothing about rights: each destination is asked about when it
 /// comes into reach (SECURITY §5), by whoever knows the rights of that client.
@@ -19,6 +19,8 @@ pub enum Source {
     Name(DestinationName),
     /// Every destination that is meant, those to come included.
     Wildcard(Arc<Wildcard>),
+    /// A queue behind a topic.
+    Feed(Arc<Feed>),
 }
 
 impl Source {
@@ -27,6 +29,7 @@ impl Source {
         match self {
             Source::Name(name) => name.as_str(),
             Source::Wildcard(wildcard) => wildcard.as_str(),
+            Source::Feed(feed) => feed.queue.as_str(),
         }
     }
 
@@ -35,6 +38,7 @@ impl Source {
         match self {
             Source::Name(name) => name.kind(),
             Source::Wildcard(wildcard) => wildcard.kind,
+            Source::Feed(feed) => feed.queue.kind(),
         }
     }
 }
@@ -60,15 +64,10 @@ pub struct Wildcard {
     kind: DestinationKind,
     text: String,
     pattern: Pattern,
-    /// Its first part behind the kind is spelled out.
-    is_rooted: bool,
     reader: Arc<dyn Reader>,
 }
 
 impl Wildcard {
-    /// First parts of names that the broker makes itself. `/queue/>` does not mean them: who wants dead letters says so.
-    const OWN: [&str; 2] = ["DLQ", "Kolejka"];
-
     /// Whether a text has a part that is a wildcard.
     pub fn is_meant(text: &str) -> bool {
         text.contains(['*', '>', '#'])
@@ -91,17 +90,12 @@ impl Wildcard {
             return Err(NameError::Unprintable);
         }
         let pattern = Pattern::parse(&text)?;
-        let is_rooted = matches!(pattern.segments().get(1), Some(Segment::Exactly(_)));
-        Ok(Wildcard { kind, text, pattern, is_rooted, reader })
+        Ok(Wildcard { kind, text, pattern, reader })
     }
 
     /// Whether that destination is meant, and may be read.
     pub fn reaches(&self, name: &DestinationName) -> bool {
-        let is_own = || name.path().split(['.', '/']).next().is_some_and(|first| Self::OWN.contains(&first));
-        name.kind() == self.kind
-            && self.pattern.matches(name)
-            && (self.is_rooted || !is_own())
-            && self.reader.may_read(name)
+        name.kind() == self.kind && self.pattern.reaches(name) && self.reader.may_read(name)
     }
 
     /// Whether it means names that are the broker's own to write.

@@ -38,9 +38,11 @@ impl Router {
         self.names.insert(name, destination);
     }
 
-    /// Frees a name.
-    pub fn unbind(&mut self, name: &DestinationName) {
-        self.names.remove(name);
+    /// Takes a name from a destination, unless it has gone to another one.
+    pub fn unbind(&mut self, name: &DestinationName, destination: DestinationId) {
+        if self.resolve(name) == Some(destination) {
+            self.names.remove(name);
+        }
     }
 
     /// How many names there are.

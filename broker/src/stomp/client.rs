@@ -14,6 +14,7 @@ use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 use super::composite;
 use super::credit;
 use super::error::Fault;
+use super::feed;
 use super::gate::{Gate, Routing};
 use super::names;
 use super::options::Options;
@@ -175,7 +176,8 @@ impl Client {
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
         let to = Source::Name(to);
-        let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
+        let wanted = Wanted { id: Some(written), to: to.clone(), feed: None, written, implicit: true };
+        let id = self.subscriptions.add(wanted)?;
         turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
         Ok(())
     }
@@ -196,22 +198,42 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
-        let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
+        let feed = feed::asked(&frame.headers, &to, id, &self.gate)?;
+        let queue = feed.as_ref().map(|feed| feed.queue.clone());
+        let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
+        let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
+        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit }));
         Ok(())
     }
 
-    /// By id, or by destination in every version: there are clients that do not keep their ids.
+    /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
+    /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let ended = match (frame.headers.get(ID), frame.headers.get(DESTINATION)) {
-            (Some(id), _) => self.subscriptions.remove_id(id)?,
-            (None, Some(text)) => {
-                let to = self.gate.any(text, Routing::of(text, &frame.headers, "subscription-type")?)?;
-                self.subscriptions.remove_destination(&to)?
-            }
+        let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
+        let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
+        let ended = match (id, written) {
+            (Some(id), _) => self.subscriptions.remove_id(id),
+            (None, Some(text)) => self.subscriptions.remove_destination(&self.gate.any(text, routing)?),
             (None, None) => return Err(missing(frame, ID)),
         };
-        turn.ask(Request::Unsubscribe(ended));
+        let for_good = feed::is_for_good(&frame.headers);
+        let queue = match ended {
+            Ok(ended) if for_good && ended.feed.is_some() => {
+                turn.ask_before(Request::Unsubscribe(ended.number));
+                ended.feed
+            }
+            Ok(ended) => {
+                turn.ask(Request::Unsubscribe(ended.number));
+                return Ok(());
+            }
+            Err(Fault::UnknownSubscription) if for_good => {
+                let text = written.ok_or_else(|| missing(frame, DESTINATION))?;
+                let source = self.gate.any(text, routing)?;
+                feed::asked(&frame.headers, &source, id, &self.gate)?.map(|feed| feed.queue)
+            }
+            Err(fault) => return Err(fault),
+        };
+        turn.ask(Request::Discard(queue.ok_or(Fault::UnknownSubscription)?));
         Ok(())
     }
 

@@ -19,6 +19,8 @@ pub(super) struct Gate {
     grants: Arc<Grants>,
     /// What makes `/temp-queue/x` of this client different from that of others.
     owner: String,
+    /// The `client-id` of CONNECT.
+    client_id: Option<String>,
     /// Destinations sent to lately, with the right to do so. Emptied when it is full.
     known: HashMap<Box<str>, Known, FixedState>,
 }
@@ -57,9 +59,9 @@ impl Gate {
     /// Names remembered. A client that sends to more of them pays for each look-up, nothing else.
     const KNOWN_NAMES: usize = 64;
 
-    /// For a client with these rights and this token.
-    pub(super) fn new(grants: Grants, owner: String) -> Gate {
-        Gate { grants: Arc::new(grants), owner, known: HashMap::default() }
+    /// For a client with these rights, this token and perhaps an id of its own.
+    pub(super) fn new(grants: Grants, owner: String, client_id: Option<String>) -> Gate {
+        Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
     }
 
     /// The destination of a SEND.
@@ -72,7 +74,7 @@ impl Gate {
             None => self.look_up(text)?,
         };
         if !known.may_write {
-            return Err(Fault::Forbidden { action: Action::Write, name: known.name.clone() });
+            return Err(Fault::Forbidden { action: Action::Write, name: known.name.as_str().into() });
         }
         Ok(known.name.clone())
     }
@@ -80,12 +82,10 @@ impl Gate {
     /// What a SUBSCRIBE reads from. For a pattern the right is asked for destination by destination, where it reaches one.
     pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
         let source = self.any(text, routing)?;
-        match source {
-            Source::Name(name) if !self.grants.may(Action::Read, &name) => {
-                Err(Fault::Forbidden { action: Action::Read, name })
-            }
-            source => Ok(source),
+        if let Source::Name(_) = &source {
+            self.check_read(&source)?;
         }
+        Ok(source)
     }
 
     /// The same, without asking for rights.
@@ -111,12 +111,28 @@ impl Gate {
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
     }
 
+    /// Asks for the right to read one destination, or all that a pattern means.
+    pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
+        let may = match source {
+            Source::Name(name) => self.grants.may(Action::Read, name),
+            Source::Wildcard(wildcard) => self.grants.may_all(Action::Read, wildcard.pattern()),
+            Source::Feed(_) => false,
+        };
+        let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
+        if may { Ok(()) } else { Err(refused()) }
+    }
+
+    /// The login, and what the client calls itself.
+    pub(super) fn identity(&self) -> (&str, Option<&str>) {
+        (self.grants.principal().as_str(), self.client_id.as_deref())
+    }
+
     /// Asks again for the right to send there: it may have been taken away since a transaction took the frame.
     pub(super) fn check_write(&self, name: &DestinationName) -> Result<(), Fault> {
         if self.grants.may(Action::Write, name) {
             return Ok(());
         }
-        Err(Fault::Forbidden { action: Action::Write, name: name.clone() })
+        Err(Fault::Forbidden { action: Action::Write, name: name.as_str().into() })
     }
 
     fn look_up(&mut self, text: &str) -> Result<&Known, Fault> {

@@ -11,6 +11,7 @@ mod client;
 mod composite;
 mod credit;
 mod error;
+mod feed;
 mod gate;
 mod handshake;
 mod heartbeat;

@@ -5,6 +5,7 @@
 mod anything;
 mod connect;
 mod deliver;
+mod durable;
 mod ending;
 mod heartbeat;
 mod prefetch;

@@ -69,7 +69,7 @@ fn a_list_is_one_request_with_a_copy_for_each() {
     let expected = [
         ("/queue/a", Durability::Persistent),
         ("/queue/b", Durability::Persistent),
-        ("/topic/c", Durability::Transient),
+        ("/topic/c", Durability::Persistent),
         ("/queue/d", Durability::Persistent),
     ];
     assert_eq!(copies, expected.map(|(to, how)| (to.to_owned(), format!("destination:{to}"), how)));
@@ -229,12 +229,14 @@ fn urgency_is_exact_and_beats_priority() {
 }
 
 #[test]
-fn messages_persist_unless_the_sender_or_a_topic_says_otherwise() {
+fn messages_persist_unless_the_sender_says_otherwise_or_nothing_could_keep_them() {
     // P1
     assert_eq!(after("persistent:true\n").published().message.durability, Durability::Persistent);
     assert_eq!(after("persistent:false\n").published().message.durability, Durability::Transient);
     let mut client = Client::speaking("1.2");
-    client.says("SEND\ndestination:/topic/t\npersistent:true\n\n^@");
+    client.says("SEND\ndestination:/topic/t\n\n^@");
+    assert_eq!(client.published().message.durability, Durability::Persistent, "there may be queues behind it");
+    client.says("SEND\ndestination:/temp-queue/t\npersistent:true\n\n^@");
     assert_eq!(client.published().message.durability, Durability::Transient);
 }
 

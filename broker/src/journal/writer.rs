@@ -86,15 +86,18 @@ impl Drop for Writer {
 pub struct Stopper {
     inbox: Arc<Inbox>,
     thread: JoinHandle<()>,
+    /// The one that makes spares.
+    helper: Option<JoinHandle<()>>,
 }
 
 impl Stopper {
-    /// Makes everything durable that was appended, notes that the stop was clean and waits until the thread is gone. What
-    /// is appended meanwhile is refused.
+    /// Makes everything durable that was appended, notes that the stop was clean and waits until the threads are gone:
+    /// then nobody holds the directory's lock any more. What is appended meanwhile is refused.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
         // A panic of the thread is an outcome like any other.
         drop(self.thread.join());
+        drop(self.helper.map(JoinHandle::join));
         self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
@@ -114,10 +117,12 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         batches_max: options.in_flight_batches,
     });
     let spares = appender.spares.clone();
-    if options.spares_thread {
+    let helper = if options.spares_thread {
         let spares = spares.clone();
-        thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?;
-    }
+        Some(thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?)
+    } else {
+        None
+    };
     let writer =
         Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
     let of_thread = inbox.clone();
@@ -127,7 +132,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
     let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
-    Ok((writer, Stopper { inbox, thread }))
+    Ok((writer, Stopper { inbox, thread, helper }))
 }
 
 /// Says what the thread ended with, also when it panics: nobody may wait for a journal that is gone.

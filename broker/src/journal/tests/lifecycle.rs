@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -206,6 +207,29 @@ fn a_newer_format_is_refused_and_nothing_is_touched() {
     let refused = open(&disk, small_options()).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { version: 2, .. }), "{refused}");
     assert_eq!(before, disk.names().into_iter().map(|name| disk.contents(&name)).collect::<Vec<_>>());
+}
+
+#[test]
+fn after_a_while_without_work_the_last_batch_is_sealed() {
+    let sealed_and_spoilt = |idle_after| {
+        let disk = CrashDisk::new();
+        let mut run = Run::start(&disk, Options { idle_after, ..small_options() }).unwrap();
+        assert!(run.write(vec![conformance::created(1), conformance::accepted(ShardId::default(), 1, 1, 500)]));
+        let operations = disk.operations();
+        // A write and a sync; a journal that is never idle does not get there.
+        while idle_after < Duration::from_secs(1) && disk.operations() < operations + 2 {
+            std::thread::yield_now();
+        }
+        let name = disk.names().into_iter().find(|name| name.starts_with("seg-")).unwrap();
+        let needle = conformance::content(1, 500).body().to_vec();
+        let at = disk.contents(&name).windows(needle.len()).position(|window| window == needle).unwrap();
+        let disk = disk.crash(Survival::Nothing);
+        disk.flip(&name, at, 0);
+        drop(run.end());
+        open(&disk, small_options()).map(|(_, _, reading)| reading.ledger)
+    };
+    assert!(matches!(sealed_and_spoilt(Duration::from_millis(1)), Err(OpenError::Damaged { .. })));
+    assert!(sealed_and_spoilt(Duration::from_secs(3600)).unwrap().messages.is_empty());
 }
 
 #[test]

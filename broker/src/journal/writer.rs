@@ -80,7 +80,7 @@ pub struct Stopper {
 
 impl Stopper {
     /// Makes everything durable that was appended, notes that the stop was clean and waits until the threads are gone. What
-    /// is appended meanwhile is refused.
+    /// is appended meanwhile is refused. Not to be called under a lock that the sink takes.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
         for thread in self.threads {
@@ -116,8 +116,10 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
     };
     let mut threads = vec![thread::Builder::new().name("journal".to_owned()).spawn(run)?];
     if options.spares_thread {
-        let spares = writer.spares.clone();
-        threads.push(thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?);
+        let (spares, idle_after) = (writer.spares.clone(), options.idle_after);
+        threads.push(
+            thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares, idle_after))?,
+        );
     }
     Ok((writer, Stopper { inbox, threads }))
 }
@@ -143,8 +145,8 @@ impl Drop for End<'_> {
     }
 }
 
-fn keep_spares(spares: &Spares) {
-    while spares.wait_until_wanted() {
+fn keep_spares(spares: &Spares, idle_after: Duration) {
+    while spares.wait_until_wanted(idle_after) {
         spares.top_up();
     }
 }
@@ -166,9 +168,7 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
             }
             Taken::Nothing => {
                 appender.idle()?;
-                if inline || appender.spares.is_full() {
-                    while appender.spares.top_up() {}
-                }
+                while inline && appender.spares.top_up() {}
             }
             Taken::End { clean: true } => return appender.stop(),
             Taken::End { clean: false } => return Ok(()),

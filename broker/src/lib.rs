@@ -1,4 +1,31 @@
 //! Kolejka, a STOMP message broker and job queue.
+//!
+//! Modules in the order in which data flows; `ARCHITECTURE.md` has the map and the rules.
+
+pub mod model;
+
+pub mod clock;
+
+pub mod auth;
+
+pub mod router;
+
+pub mod destination;
+
+pub mod dispatcher;
+
+pub mod scheduler;
+
+pub mod engine;
 
 pub mod journal;
-pub mod model;
+
+pub mod stomp;
+
+pub mod transport;
+
+pub mod connection;
+
+pub mod config;
+
+pub mod server;

@@ -224,14 +224,15 @@ impl Log for MemoryLog {
 
     fn capacity(&self) -> Capacity {
         let inner = self.inner();
-        if inner.full {
-            return Capacity { bytes: 0, batches: 0 };
-        }
         let waiting: usize = inner.waiting.iter().map(|unit| unit.bytes).sum();
         Capacity {
             bytes: inner.in_flight_bytes.saturating_sub(waiting),
             batches: inner.in_flight_batches.saturating_sub(inner.waiting.len()),
         }
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.inner().full
     }
 }
 

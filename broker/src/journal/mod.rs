@@ -32,7 +32,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -136,8 +136,6 @@ pub struct Recovered {
     pub epoch: Epoch,
     /// The owner's clock may not start below this.
     pub clock: Timestamp,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// A running journal.
@@ -156,14 +154,12 @@ impl Journal {
     /// then every live message in the order of the log with what happened to it since. A message that was moved is
     /// accepted where it is now and then *moved* from there to there, so that its note is told although the queue it
     /// came from may be gone. `now` is the wall clock. What `replay` was told counts only if this succeeds.
-    #[expect(clippy::disallowed_methods, reason = "how long recovery took is told to the operator")]
     pub fn open(
         options: Options,
         fs: Arc<dyn FileSystem>,
         replay: &mut dyn Replay,
         now: Timestamp,
     ) -> Result<Opened, OpenError> {
-        let begun = Instant::now();
         options.check()?;
         let lock = fs.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked,
@@ -177,8 +173,7 @@ impl Journal {
             None => first_meta(fs.as_ref(), options.shard, now)?,
         };
         let store = store::Store { fs, options, meta, _lock: Mutex::new(lock) };
-        let (appender, mut recovered) = recovery::recover(store, replay, now)?;
-        recovered.took = begun.elapsed();
+        let (appender, recovered) = recovery::recover(store, replay, now)?;
         Ok(Opened { recovered, journal: Journal { appender } })
     }
 

@@ -83,7 +83,6 @@ pub(super) fn recover(
         clean,
         epoch: appender.tape.thread.epoch,
         clock: appender.tape.thread.clock,
-        took: std::time::Duration::ZERO,
     };
     Ok((appender, recovered))
 }
@@ -316,16 +315,12 @@ fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Opti
     let accepted = Accepted { destination, message, place, size, content: None };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
-    let returned = |attempts: u16, replay: &mut dyn Replay| {
-        if attempts > 0 {
-            replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
-        }
-    };
-    returned(change.attempts_before, replay);
     if let Some(note) = change.note.clone() {
         let (from, to) = (destination, destination);
         let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
         replay.record(Record::Moved(moved), None);
     }
-    returned(change.attempts, replay);
+    // Told also where nothing was counted: that it was out is what `redelivered` goes by.
+    let attempts = change.attempts;
+    replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
 }

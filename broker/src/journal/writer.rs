@@ -23,6 +23,8 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
+    /// The next append was told that there is room for it.
+    has_word: bool,
 }
 
 impl Log for Writer {
@@ -32,7 +34,8 @@ impl Log for Writer {
         if bytes > self.unit_bytes {
             return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
         }
-        if accepted > 0 && self.spares.is_full() {
+        let has_word = std::mem::take(&mut self.has_word);
+        if accepted > 0 && !has_word && self.spares.is_full() {
             return Err(LogError::Full);
         }
         let mut state = self.inbox.state();
@@ -53,14 +56,16 @@ impl Log for Writer {
     }
 
     fn capacity(&self) -> Capacity {
-        if self.spares.is_full() {
-            return Capacity { bytes: 0, batches: 0 };
-        }
         let state = self.inbox.state();
         Capacity {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
             batches: self.inbox.batches_max.saturating_sub(state.batches),
         }
+    }
+
+    fn is_full(&mut self) -> bool {
+        self.has_word = !self.spares.is_full();
+        !self.has_word
     }
 }
 
@@ -107,7 +112,8 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
-    let writer = Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes };
+    let writer =
+        Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
     let of_thread = inbox.clone();
     let inline = !options.spares_thread;
     let run = move || {

@@ -34,6 +34,17 @@ impl Burst {
         Burst { by_frame: true, ..Burst::default() }
     }
 
+    /// An empty burst of the same kind.
+    #[must_use]
+    pub fn like(&self) -> Burst {
+        Burst { by_frame: self.by_frame, ..Burst::default() }
+    }
+
+    /// Octets taken away since the burst was made. Rises as long as somebody reads.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// Whether frames are taken one by one.
     pub fn is_by_frame(&self) -> bool {
         self.by_frame

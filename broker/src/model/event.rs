@@ -24,6 +24,8 @@ pub struct Delivery {
     pub number: u64,
     /// Which message.
     pub message: MessageId,
+    /// Settled as soon as the kernel has it ([`AckMode::Auto`](super::AckMode::Auto)): the shell says when.
+    pub auto: bool,
     /// The session holds the same message through another subscription too: its ack token must tell the two apart.
     pub held_twice: bool,
     /// Number of this attempt: 1 at first, 2 at the first retry.
@@ -51,6 +53,14 @@ pub enum Payload {
 }
 
 impl Payload {
+    /// Where to read it, if it is not in memory.
+    pub fn position(&self) -> Option<Position> {
+        match self {
+            Payload::Memory(_) => None,
+            Payload::Stored { position, .. } => Some(*position),
+        }
+    }
+
     /// Octets of head and body.
     pub fn len(&self) -> usize {
         match self {

@@ -18,6 +18,10 @@ pub trait Log: Send + fmt::Debug {
     /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
     /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`].
     fn capacity(&self) -> Capacity;
+
+    /// Whether new messages are refused for lack of space. Records that finish work (settled, returned, moved) are still
+    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] to the next append.
+    fn is_full(&mut self) -> bool;
 }
 
 /// The reading side: bodies of a deep backlog. Used from several threads, may wait for the disk.

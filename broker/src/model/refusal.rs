@@ -21,6 +21,9 @@ pub enum Refusal {
     /// An ACK or NACK names a message that this session never received.
     #[error("no such delivery on this connection")]
     UnknownDelivery,
+    /// A transaction settles a delivery that this session does not hold any more; nothing of it happened.
+    #[error("the transaction acknowledges a message that this connection does not hold any more")]
+    LeaseLost,
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -48,6 +51,7 @@ impl Refusal {
             Refusal::QueueFull { .. } => "queue-full",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
             Refusal::UnknownDelivery => "unknown-delivery",
+            Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::DiskFull => "disk-full",

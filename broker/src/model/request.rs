@@ -93,6 +93,8 @@ pub struct Settle {
 pub enum Outcome {
     /// Done: the message is gone for good.
     Ack,
+    /// Given back: ready again in its own place, without counting as a failure.
+    Release,
     /// Not done: try again, until the policy's deliveries are used up.
     Retry {
         /// The consumer's reason, for the dead-letter queue; at most 256 octets are kept.

@@ -1,0 +1,279 @@
+//! Logins, rights and their limits, with a clock of our own.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use super::throttle::Throttle;
+use super::*;
+use crate::model::DestinationName;
+
+/// Hashing is slow on purpose, so all tests share one.
+static HASH: LazyLock<String> = LazyLock::new(|| hash_password("right").unwrap());
+/// A hash that costs next to nothing, for tests that need many verifications. Password: `right`.
+static CHEAP: LazyLock<String> = LazyLock::new(|| {
+    use argon2::{Argon2, Params, PasswordHasher};
+    let hasher = Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+    let hash: argon2::password_hash::phc::PasswordHash = hasher.hash_password(b"right").unwrap();
+    hash.to_string()
+});
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+fn login(name: &str, passcode: &str) -> Credentials {
+    Credentials { login: Some(name.into()), passcode: Some(Secret::new(passcode)) }
+}
+
+fn queue(path: &str) -> DestinationName {
+    DestinationName::queue(path).unwrap()
+}
+
+fn rights(user: &str, allow: &[(&str, &[Action])], deny: &[(&str, &[Action])]) -> Rights {
+    let mut rights = Rights::default();
+    for (on, to) in allow {
+        rights.allow(user, on, to).unwrap();
+    }
+    for (on, to) in deny {
+        rights.deny(user, on, to).unwrap();
+    }
+    rights
+}
+
+fn door(anonymous: Option<Rights>) -> Authenticator {
+    let users = ["ann", "bob"]
+        .map(|name| User::new(name, &CHEAP, rights(name, &[("/queue/{user}.**", &[Action::Read])], &[])).unwrap());
+    Authenticator::new(Options { users: users.into(), anonymous }).unwrap()
+}
+
+fn peer(address: &str) -> Peer {
+    Peer { address: address.parse().unwrap(), on_loopback: false }
+}
+
+#[test]
+fn a_new_hash_has_the_costs_we_promise_and_verifies() {
+    assert!(HASH.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", *HASH);
+    let user = User::new("ann", &HASH, Rights::default()).unwrap();
+    let door = Authenticator::new(Options { users: vec![user], anonymous: None }).unwrap();
+    let grants = door.verify(seconds(0), Peer::local(), &login("ann", "right")).unwrap();
+    assert_eq!(grants.principal().as_str(), "ann");
+    assert_eq!(door.verify(seconds(0), Peer::local(), &login("ann", "wrong")).unwrap_err(), Denied::WrongPasscode);
+}
+
+#[test]
+fn a_password_is_never_stored_as_it_is() {
+    assert_eq!("secret".parse::<PasswordHash>().unwrap_err(), PasswordError::Plain);
+    assert_eq!("$2y$10$abcdefghijklmnopqrstuv".parse::<PasswordHash>().unwrap_err(), PasswordError::Malformed);
+    assert!(matches!(
+        "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E"
+            .parse::<PasswordHash>(),
+        Err(PasswordError::Algorithm { .. })
+    ));
+    let dear = HASH.replace("m=19456", "m=262145");
+    assert_eq!(dear.parse::<PasswordHash>().unwrap_err(), PasswordError::TooDear);
+    assert!(HASH.replace("m=19456", "m=262144").parse::<PasswordHash>().is_ok());
+    assert_eq!("$argon2id$v=19$m=19456,t=2,p=1".parse::<PasswordHash>().unwrap_err(), PasswordError::Malformed);
+    assert_eq!(hash_password("").unwrap_err(), PasswordError::Empty);
+    assert_eq!(hash_password(&"x".repeat(1025)).unwrap_err(), PasswordError::TooLong);
+}
+
+#[test]
+fn a_broker_without_users_ignores_whatever_login_it_is_sent() {
+    let door = Authenticator::new(Options::default()).unwrap();
+    for credentials in [Credentials::default(), login("guest", "guest"), login("", "")] {
+        let grants = door.verify(seconds(0), peer("192.0.2.1"), &credentials).unwrap();
+        assert_eq!(grants.principal().as_str(), "anonymous");
+        assert!(Action::ALL.into_iter().all(|action| grants.may(action, &queue("any"))));
+    }
+}
+
+#[test]
+fn half_a_login_always_fails() {
+    let door = door(Some(Rights::default()));
+    let half_logins = [
+        Credentials { login: Some("ann".into()), passcode: None },
+        Credentials { login: None, passcode: Some(Secret::new("right")) },
+        login("ann", ""),
+        login("", "right"),
+    ];
+    for credentials in half_logins {
+        assert_eq!(door.verify(seconds(0), Peer::local(), &credentials).unwrap_err(), Denied::Incomplete);
+    }
+}
+
+#[test]
+fn anonymous_clients_are_let_in_only_where_allowed_and_only_on_loopback_listeners() {
+    for nobody in [Credentials::default(), login("", "")] {
+        anonymous_clients_are_let_in_only_where_allowed(&nobody);
+    }
+}
+
+fn anonymous_clients_are_let_in_only_where_allowed(nobody: &Credentials) {
+    assert_eq!(door(None).verify(seconds(0), Peer::local(), nobody).unwrap_err(), Denied::Anonymous);
+    let open = door(Some(rights("anonymous", &[("/topic/**", &[Action::Read])], &[])));
+    let behind_proxy = Peer { on_loopback: false, ..Peer::local() };
+    assert_eq!(open.verify(seconds(0), behind_proxy, nobody).unwrap_err(), Denied::Anonymous);
+    let grants = open.verify(seconds(0), Peer::local(), nobody).unwrap();
+    assert!(grants.may(Action::Read, &DestinationName::parse("/topic/news", "").unwrap()));
+    assert!(!grants.may(Action::Read, &queue("mail")));
+}
+
+#[test]
+fn every_refusal_reads_the_same_and_no_secret_is_printed() {
+    let door = door(None);
+    let unknown = door.verify(seconds(0), Peer::local(), &login("eve", "right")).unwrap_err();
+    let wrong = door.verify(seconds(0), Peer::local(), &login("ann", "wrong")).unwrap_err();
+    assert_eq!((unknown, wrong), (Denied::UnknownUser, Denied::WrongPasscode));
+    assert_eq!(unknown.to_string(), wrong.to_string());
+    let printed = format!("{:?} {door:?} {:?}", login("ann", "open sesame"), User::new("a", &HASH, Rights::default()));
+    assert!(!printed.contains("sesame") && !printed.contains("argon2"), "{printed}");
+}
+
+#[test]
+fn logins_are_cut_off_at_their_limits() {
+    let door = door(None);
+    let refusal = |credentials| door.verify(seconds(0), Peer::local(), &credentials).unwrap_err();
+    assert_eq!(refusal(login(&"a".repeat(256), "p")), Denied::UnknownUser);
+    assert_eq!(refusal(login(&"a".repeat(257), "p")), Denied::TooLong);
+    assert_eq!(refusal(login("ann", &"p".repeat(1024))), Denied::WrongPasscode);
+    assert_eq!(refusal(login("ann", &"p".repeat(1025))), Denied::TooLong);
+}
+
+#[test]
+fn ten_failures_of_an_address_close_it_until_one_is_forgiven() {
+    let door = door(None);
+    let from = peer("192.0.2.1");
+    for attempt in 0..10 {
+        let name = format!("somebody-{attempt}");
+        assert_eq!(door.verify(seconds(0), from, &login(&name, "x")).unwrap_err(), Denied::UnknownUser);
+    }
+    let closed = |at, from| door.verify(seconds(at), from, &login("ann", "right"));
+    assert_eq!(closed(5, from).unwrap_err(), Denied::TooManyFailures);
+    assert!(closed(5, peer("192.0.2.2")).is_ok(), "others are not concerned");
+    assert_eq!(door.verify(seconds(5), from, &login("bob", "right")).unwrap_err(), Denied::TooManyFailures);
+    assert!(door.verify(seconds(6), from, &login("bob", "right")).is_ok(), "one failure is forgiven after six seconds");
+}
+
+#[test]
+fn ten_failures_of_a_name_throttle_it_from_everywhere_but_not_those_who_are_known() {
+    let door = door(None);
+    assert!(door.verify(seconds(0), peer("198.51.100.1"), &login("ann", "right")).is_ok());
+    for host in 0..10 {
+        let from = peer(&format!("192.0.2.{host}"));
+        assert_eq!(door.verify(seconds(1), from, &login("ann", "x")).unwrap_err(), Denied::WrongPasscode);
+    }
+    let from = peer("192.0.2.99");
+    assert_eq!(door.verify(seconds(1), from, &login("ann", "x")).unwrap_err(), Denied::TooManyFailures);
+    assert!(door.verify(seconds(1), from, &login("ann", "right")).is_ok(), "no account is locked out");
+}
+
+#[test]
+fn successes_use_up_no_failures() {
+    let door = door(None);
+    for minute in 0..30 {
+        // Ten minutes apart, so that each is verified anew.
+        assert!(door.verify(seconds(minute / 15 * 600), peer("192.0.2.1"), &login("ann", "right")).is_ok());
+        assert!(door.verify(seconds(minute / 15 * 600), peer("192.0.2.1"), &login("bob", "right")).is_ok());
+    }
+}
+
+#[test]
+fn a_success_is_remembered_for_five_minutes_after_its_last_use() {
+    use super::recent::{Key, Recent};
+    let key = Key::random().unwrap();
+    let (right, wrong) = (Secret::new("right"), Secret::new("wrong"));
+    let tag = key.tag(0, &right).unwrap();
+    assert_ne!(tag, key.tag(1, &right).unwrap(), "equal passcodes of two users differ");
+    assert_ne!(tag, Key::random().unwrap().tag(0, &right).unwrap(), "and those of two processes");
+    let mut recent = Recent::new(2);
+    assert!(!recent.knows(seconds(0), 0, &tag));
+    recent.remember(seconds(0), 0, tag);
+    assert!(!recent.knows(seconds(1), 0, &key.tag(0, &wrong).unwrap()));
+    assert!(!recent.knows(seconds(1), 1, &tag));
+    assert!(recent.knows(seconds(299), 0, &tag));
+    assert!(recent.knows(seconds(598), 0, &tag));
+    assert!(!recent.knows(seconds(898), 0, &tag));
+}
+
+#[test]
+fn the_table_of_failures_is_bounded_and_forgets_the_most_innocent_first() {
+    let mut throttle = Throttle::new(2);
+    for _ in 0..10 {
+        assert!(throttle.take(seconds(0), &1));
+    }
+    assert!(throttle.take(seconds(0), &2) && throttle.take(seconds(0), &3));
+    assert_eq!(throttle.len(), 2);
+    assert!(!throttle.take(seconds(0), &1), "who failed most is still known");
+}
+
+#[test]
+fn an_ipv6_host_cannot_dodge_by_changing_its_lower_half() {
+    let network = |address: &str| peer(address).network();
+    assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
+    assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+    assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+}
+
+#[test]
+fn deny_beats_allow_and_silence_denies() {
+    let both: &[Action] = &[Action::Read, Action::Write];
+    let rights = rights(
+        "ann",
+        &[("/queue/**", both), ("/topic/news.*", &[Action::Read])],
+        &[("/queue/salaries.**", &[Action::Read])],
+    );
+    let user = User::new("ann", &CHEAP, rights).unwrap();
+    let grants = user.grants();
+    assert!(grants.may(Action::Read, &queue("mail")));
+    assert!(!grants.may(Action::Create, &queue("mail")));
+    assert!(!grants.may(Action::Read, &queue("salaries.2026")));
+    assert!(grants.may(Action::Write, &queue("salaries.2026")));
+    let topic = |path| DestinationName::parse(path, "").unwrap();
+    assert!(grants.may(Action::Read, &topic("/topic/news.sport")));
+    assert!(!grants.may(Action::Read, &topic("/topic/news.sport.football")));
+    assert!(!grants.may(Action::Write, &topic("/topic/news.sport")));
+}
+
+#[test]
+fn a_users_name_enters_a_pattern_literally_or_not_at_all() {
+    let mut rights = Rights::default();
+    assert!(rights.allow("ann.b", "/queue/{user}.in", &[Action::Read]).is_ok());
+    let grants = User::new("ann.b", &CHEAP, rights.clone()).unwrap().grants();
+    assert!(grants.may(Action::Read, &queue("ann.b.in")));
+    assert!(!grants.may(Action::Read, &queue("ann.c.in")));
+    for name in ["*", "a>", "#", "**", "a/b"] {
+        let refusal = rights.allow(name, "/queue/{user}.in", &[Action::Read]).unwrap_err();
+        assert_eq!(refusal, RuleError::UnsafeName { user: name.into() });
+    }
+}
+
+#[test]
+fn rules_for_temporary_destinations_may_say_what_clients_say() {
+    let rights = rights("ann", &[("/temp-queue/**", &[Action::Write])], &[]);
+    let grants = User::new("ann", &CHEAP, rights).unwrap().grants();
+    assert!(grants.may(Action::Write, &DestinationName::parse("/temp-queue/reply", "token").unwrap()));
+    assert!(grants.may(Action::Write, &DestinationName::parse("/remote-temp-queue/token.reply", "").unwrap()));
+}
+
+#[test]
+fn a_rule_that_could_never_match_is_refused() {
+    let mut rights = Rights::default();
+    assert_eq!(
+        rights.allow("ann", "/queues/mail", &[Action::Read]).unwrap_err(),
+        RuleError::UnknownKind { kind: "queues".into() }
+    );
+    assert_eq!(rights.allow("ann", "/queue/mail", &[]).unwrap_err(), RuleError::NoAction);
+    assert!(matches!(rights.allow("ann", "/queue/ma*", &[Action::Read]), Err(RuleError::Pattern(_))));
+    for pattern in ["**", "/**", "/*/mail", "mail.>", "/topic/#"] {
+        assert!(rights.allow("ann", pattern, &[Action::Read]).is_ok(), "{pattern}");
+    }
+}
+
+#[test]
+fn a_user_has_a_name_that_can_be_one() {
+    let refusal = |name: &str| User::new(name, &CHEAP, Rights::default()).unwrap_err();
+    assert_eq!(refusal(""), UserError::Length);
+    assert_eq!(refusal(&"a".repeat(257)), UserError::Length);
+    assert_eq!(refusal("a\nb"), UserError::Unprintable);
+    assert_eq!(refusal("anonymous"), UserError::Reserved);
+}

@@ -1,0 +1,33 @@
+//! The one clock of the process. Everyone else gets the time as a parameter.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crate::model::{Now, Timestamp};
+
+/// Broker time: the wall clock at the start plus what has passed since, so that it never jumps inside a run (P19).
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    start: Instant,
+    wall: Timestamp,
+}
+
+impl Clock {
+    /// A clock that starts now. `not_before` is the highest wall time that the log has seen: broker time never goes back,
+    /// also over a restart.
+    #[expect(clippy::disallowed_methods, reason = "this is the place that reads the clocks")]
+    pub fn start(not_before: Timestamp) -> Clock {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        Clock { start: Instant::now(), wall: Timestamp(wall.as_millis() as u64).max(not_before) }
+    }
+
+    /// Both readings.
+    pub fn now(&self) -> Now {
+        let monotonic = self.start.elapsed();
+        Now { monotonic, wall: Timestamp(self.wall.0 + monotonic.as_millis() as u64) }
+    }
+
+    /// A moment of the monotonic reading, as the timers of the runtime want it.
+    pub fn instant(&self, monotonic: Duration) -> Instant {
+        self.start + monotonic
+    }
+}

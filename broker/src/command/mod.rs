@@ -1,0 +1,22 @@
+//! The verbs of the command line. Each is one function from its arguments to a [`Status`]; none knows how it was typed.
+
+mod client;
+mod config;
+mod output;
+mod publish;
+mod report;
+mod serve;
+mod status;
+mod subscribe;
+mod url;
+mod user;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use config::{check_config, show_config};
+pub(crate) use output::print;
+pub(crate) use publish::publish;
+pub(crate) use serve::serve;
+pub(crate) use subscribe::subscribe;
+pub(crate) use user::hash_password;

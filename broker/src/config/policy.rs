@@ -1,0 +1,64 @@
+//! Policies: what holds for the destinations that match a pattern.
+
+use crate::model::{DestinationName, Pattern};
+
+use super::problem::Problem;
+use super::settings::{Section, Settings};
+
+/// One policy. What it leaves out, it does not touch; of several that match, the last one wins, key by key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyConfig {
+    /// Which destinations.
+    pub pattern: Pattern,
+    /// Deliveries of a message before it is dead-lettered, at least 1.
+    pub max_deliveries: Option<u16>,
+    /// Path of the queue that takes dead letters, in which `{name}` is the path of the origin.
+    pub dead_letter: Option<String>,
+    /// Messages of one queue, at least 1.
+    pub max_length: Option<u64>,
+    /// Octets of one queue.
+    pub max_bytes: Option<u64>,
+}
+
+/// All policies, in the order of the file.
+pub(super) fn read_all(settings: &Settings, problems: &mut Vec<Problem>) -> Vec<PolicyConfig> {
+    settings.policies.iter().filter_map(|section| read(section, problems)).collect()
+}
+
+fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> {
+    let Some(text) = section.get::<String>("policy.match") else {
+        problems
+            .push(Problem::new(section.at.clone(), "a policy needs a pattern").label("add match = \"/queue/mail.**\""));
+        return None;
+    };
+    let pattern = match Pattern::parse(&text) {
+        Ok(pattern) => pattern,
+        Err(error) => {
+            problems.push(
+                Problem::new(section.origin("policy.match"), format!("`{text}` is no pattern"))
+                    .label(error.to_string()),
+            );
+            return None;
+        }
+    };
+    Some(PolicyConfig {
+        pattern,
+        // The bounds of the key keep it within 16 bits.
+        max_deliveries: section.get::<u32>("policy.max_deliveries").map(|count| count as u16),
+        dead_letter: dead_letter(section, problems),
+        max_length: section.get::<u32>("policy.max_length").map(u64::from),
+        max_bytes: section.get("policy.max_bytes"),
+    })
+}
+
+fn dead_letter(section: &Section, problems: &mut Vec<Problem>) -> Option<String> {
+    let text = section.get::<String>("policy.dead_letter")?;
+    let path = text.strip_prefix("/queue/").unwrap_or(&text).to_owned();
+    if let Err(error) = DestinationName::queue(&path.replace("{name}", "name")) {
+        problems.push(
+            Problem::new(section.origin("policy.dead_letter"), format!("`{text}` is no name of a queue"))
+                .label(error.to_string()),
+        );
+    }
+    Some(path)
+}

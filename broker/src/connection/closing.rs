@@ -1,0 +1,114 @@
+//! How a conversation ends: what was promised is said, then the last word, then the socket is closed in a way that lets
+//! the peer read it (write, half-close, read until its end).
+
+use std::time::Duration;
+
+use crate::stomp::Farewell;
+
+use super::task::{Connection, Ending};
+
+/// Where a connection is in its life.
+#[derive(Debug)]
+pub(super) enum Phase {
+    /// Frames are read and answered.
+    Open,
+    /// Nothing more is read; receipts of what was read wait for the log.
+    Draining {
+        /// The last word, if there is one.
+        farewell: Option<Farewell>,
+        /// Then it is said without them.
+        until: Duration,
+    },
+    /// The last octets leave.
+    Flushing {
+        /// Whether the peer is then given time to read them.
+        linger: bool,
+    },
+    /// Our side is closed; the peer may still be reading.
+    Lingering {
+        /// Then the socket is dropped.
+        until: Duration,
+    },
+}
+
+impl Phase {
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Phase::Open)
+    }
+
+    /// Whether octets of the peer are of interest: while lingering only their end is.
+    pub(super) fn reads(&self) -> bool {
+        matches!(self, Phase::Open | Phase::Lingering { .. })
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Phase::Draining { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Open | Phase::Flushing { .. } => None,
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn is_closing(&self) -> bool {
+        !self.phase.is_open()
+    }
+
+    /// The session has said its last word.
+    pub(super) fn begin_close(&mut self, farewell: Farewell) {
+        if !self.is_closing() {
+            self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
+            self.drain(Some(farewell));
+        }
+    }
+
+    /// The peer sends nothing more; what it sent is still answered.
+    pub(super) fn peer_closed(&mut self) {
+        match self.phase {
+            Phase::Open => {
+                self.ending = Ending::trouble("the peer closed the connection without a goodbye");
+                self.drain(None);
+            }
+            Phase::Lingering { .. } => self.phase = Phase::Lingering { until: Duration::ZERO },
+            Phase::Draining { .. } | Phase::Flushing { .. } => {}
+        }
+    }
+
+    fn drain(&mut self, farewell: Option<Farewell>) {
+        let until = self.now().monotonic + self.surroundings.options.drain;
+        self.phase = Phase::Draining { farewell, until };
+    }
+
+    /// Goes on with the end as far as it can. Returns how it came about when all is done.
+    pub(super) fn advance_close(&mut self) -> Option<Ending> {
+        let now = self.now().monotonic;
+        if let Phase::Draining { farewell, until } = &mut self.phase
+            && (self.receipts.is_empty() || *until <= now)
+        {
+            let farewell = farewell.take();
+            if let Some(client) = &mut self.client
+                && farewell.as_ref().is_some_and(Farewell::is_goodbye)
+            {
+                client.leave_cleanly();
+            }
+            // From here on the engine may give what it held to others.
+            self.client = None;
+            let linger = farewell.as_ref().is_none_or(|farewell| farewell.linger);
+            if let Some(error) = farewell.and_then(|farewell| farewell.error) {
+                error.write(&mut self.out);
+            }
+            self.phase = Phase::Flushing { linger };
+        }
+        if let Phase::Flushing { linger } = self.phase
+            && self.out.is_empty()
+        {
+            let patience = if linger { self.surroundings.options.linger } else { Duration::ZERO };
+            self.phase = Phase::Lingering { until: now + patience };
+            self.half_close = true;
+        }
+        match self.phase {
+            Phase::Lingering { until } if until <= now => Some(std::mem::take(&mut self.ending)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! One task per client: socket, decoder and session in one pair of hands.
+//!
+//! The only place where STOMP meets the engine. It reads once per wake, takes the engine's lock once for all that was
+//! read, keeps receipts until the log is durable, and writes until the socket would block. It knows no destination, no
+//! journal and no rule of the protocol.
+
+mod closing;
+mod outgoing;
+mod requests;
+mod task;
+
+pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};

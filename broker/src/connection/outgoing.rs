@@ -1,0 +1,173 @@
+//! What goes to the client: receipts once they are true, deliveries in order.
+
+use std::collections::VecDeque;
+
+use tracing::{error, warn};
+
+use super::task::Connection;
+use crate::model::{Burst, Content, Delivery, Event, LogError, Payload, Request, Ticket};
+
+/// The receipts of one batch of requests, encoded.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) octets: Burst,
+    pub(super) count: usize,
+    /// A SUBSCRIBE's is among them.
+    pub(super) gated: bool,
+}
+
+/// Receipts that wait for the log, a batch of requests in each piece.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    waiting: VecDeque<(Ticket, Piece)>,
+    /// How many receipts are in the pieces.
+    count: usize,
+    /// A SUBSCRIBE's receipt waits there: no MESSAGE may overtake it (STOMP.md, item 32).
+    gate: Option<Ticket>,
+}
+
+impl Receipts {
+    /// Sends a piece of `count` receipts at once, if nothing it promises is still on the way, or keeps it.
+    pub(super) fn hold(&mut self, piece: Piece, wait_for: Option<Ticket>, out: &mut Burst) {
+        let Piece { mut octets, count, gated } = piece;
+        let behind = self.waiting.back().map(|(ticket, _)| *ticket);
+        let Some(ticket) = wait_for.max(behind) else {
+            out.append(&mut octets);
+            return;
+        };
+        self.count += count;
+        if gated {
+            self.gate = Some(ticket);
+        }
+        match self.waiting.back_mut() {
+            Some((last, waiting)) if *last == ticket => {
+                waiting.octets.append(&mut octets);
+                waiting.count += count;
+            }
+            _ => self.waiting.push_back((ticket, Piece { octets, count, gated })),
+        }
+    }
+
+    /// The log is durable up to there: what waited for it leaves.
+    pub(super) fn release(&mut self, durable: Ticket, out: &mut Burst) {
+        while self.waiting.front().is_some_and(|(ticket, _)| *ticket <= durable) {
+            if let Some((_, mut piece)) = self.waiting.pop_front() {
+                self.count -= piece.count;
+                out.append(&mut piece.octets);
+            }
+        }
+        self.gate = self.gate.filter(|gate| *gate > durable);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Receipts that wait.
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    pub(super) fn is_gated(&self) -> bool {
+        self.gate.is_some()
+    }
+}
+
+/// Deliveries that were handed over by the engine and are not encoded yet.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    pub(super) waiting: VecDeque<Delivery>,
+    /// Of auto subscriptions, by the newest one that is encoded but perhaps not written.
+    encoded: Vec<(crate::model::SubscriptionId, u64)>,
+}
+
+/// Encoded before the next write: enough to make a system call worth it, little enough to stay in a cache.
+const BURST_BYTES: usize = 256 * 1024;
+/// Messages that are read back from the log at once.
+const READ_AHEAD: usize = 64;
+
+impl Connection {
+    /// Sorts what the engine told: receipts leave, deliveries line up.
+    pub(super) async fn take_events(&mut self) {
+        let mut events = std::mem::take(&mut self.events);
+        for event in events.drain(..) {
+            match event {
+                Event::Deliver(delivery) => self.deliveries.waiting.push_back(delivery),
+                Event::Durable(ticket) => self.receipts.release(ticket, &mut self.out),
+                Event::Disconnect(refusal) => {
+                    warn!(reason = %refusal, "disconnected by the broker");
+                    self.session.disconnected(self.now(), refusal);
+                    self.collect().await;
+                }
+            }
+        }
+        self.events = events;
+    }
+
+    /// Encodes deliveries up to one burst. Only into an empty one: what is written then is known to be written whole.
+    pub(super) async fn encode_deliveries(&mut self) {
+        if !self.out.is_empty() || self.receipts.is_gated() || self.is_closing() {
+            return;
+        }
+        while self.out.len() < BURST_BYTES
+            && let Some(delivery) = self.deliveries.waiting.pop_front()
+        {
+            match &delivery.payload {
+                Payload::Memory(content) => {
+                    let content = content.clone();
+                    self.encode(&delivery, &content);
+                }
+                Payload::Stored { .. } => self.encode_stored(delivery).await,
+            }
+        }
+        if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
+            self.deliveries.waiting = VecDeque::new();
+        }
+    }
+
+    fn encode(&mut self, delivery: &Delivery, content: &Content) {
+        let (subscription, number, auto) = (delivery.subscription, delivery.number, delivery.auto);
+        self.session.deliver(self.now(), delivery, content, &mut self.out);
+        if auto {
+            match self.deliveries.encoded.iter_mut().find(|(other, _)| *other == subscription) {
+                Some((_, newest)) => *newest = number,
+                None => self.deliveries.encoded.push((subscription, number)),
+            }
+        }
+    }
+
+    /// Reads a run of neighbours back from the log, off the runtime's threads, and encodes them in their order.
+    async fn encode_stored(&mut self, first: Delivery) {
+        let mut run = vec![first];
+        let mut bytes = run[0].payload.len();
+        while run.len() < READ_AHEAD
+            && bytes < BURST_BYTES
+            && self.deliveries.waiting.front().is_some_and(|next| matches!(next.payload, Payload::Stored { .. }))
+            && let Some(next) = self.deliveries.waiting.pop_front()
+        {
+            bytes += next.payload.len();
+            run.push(next);
+        }
+        let positions: Vec<_> = run.iter().filter_map(|delivery| delivery.payload.position()).collect();
+        let Some(reader) = self.surroundings.handle.reader() else { return };
+        let read = tokio::task::spawn_blocking(move || {
+            positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
+        });
+        let Ok(contents) = read.await else { return };
+        for (delivery, content) in run.into_iter().zip(contents) {
+            match content {
+                Ok(content) => self.encode(&delivery, &content),
+                // The message stays with this consumer, unseen, until it leaves: nobody gets wrong octets (P15, P18).
+                Err(error) => error!(message = %delivery.message, %error, "a message cannot be read"),
+            }
+        }
+    }
+
+    /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.
+    pub(super) fn all_written(&mut self) {
+        for (subscription, through) in self.deliveries.encoded.drain(..) {
+            self.batch.ask(Request::Written { subscription, through }, None);
+        }
+        self.flush_batch();
+    }
+}

@@ -1,0 +1,146 @@
+//! What was read, on its way to the engine and back.
+
+use kolejka_codec::Item;
+use tracing::debug;
+
+use super::outgoing::Piece;
+use super::task::Connection;
+use crate::model::{Answer, Request};
+use crate::stomp::{Output, Receipt};
+
+/// One thing that a client's frame came to: a request, a receipt, or both. They are answered in order.
+#[derive(Debug)]
+pub(super) struct Asked {
+    has_request: bool,
+    receipt: Option<Receipt>,
+}
+
+/// Lists that are filled and emptied once per read.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    requests: Vec<Request>,
+    asked: Vec<Asked>,
+    answers: Vec<Answer>,
+}
+
+impl Batch {
+    /// Something to ask, with the receipt that hangs on it.
+    pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
+        self.requests.push(request);
+        self.asked.push(Asked { has_request: true, receipt });
+    }
+}
+
+impl Connection {
+    /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
+    pub(super) async fn digest(&mut self) {
+        while !self.is_closing() {
+            let now = self.now();
+            match self.decoder.decode(&mut self.input) {
+                Ok(Some(Item::Frame(frame))) => self.session.receive(now, frame),
+                Ok(Some(Item::HeartBeat)) => continue,
+                Ok(None) => break,
+                Err(error) => {
+                    debug!(%error, "malformed frame");
+                    self.session.malformed(now, &error);
+                }
+            }
+            self.collect().await;
+        }
+        self.flush_batch();
+        if self.is_closing() {
+            self.input.clear();
+        } else if self.decoder.is_between_frames() {
+            self.begun = None;
+        } else if self.begun.is_none() {
+            self.begun = Some(self.now().monotonic);
+        }
+    }
+
+    /// Takes what the session has to say: requests gather, everything else keeps its place among them.
+    pub(super) async fn collect(&mut self) {
+        while let Some(output) = self.session.next_output() {
+            match output {
+                Output::Ask { request, receipt } => {
+                    self.batch.ask(request, receipt);
+                }
+                Output::Promise(receipt) => {
+                    self.batch.asked.push(Asked { has_request: false, receipt: Some(receipt) });
+                }
+                Output::Reply(reply) => {
+                    self.flush_batch();
+                    reply.write(&mut self.out);
+                }
+                Output::Authenticate(credentials) => {
+                    self.flush_batch();
+                    let verdict = self.authenticate(credentials).await;
+                    self.session.authenticated(self.now(), verdict);
+                    self.decoder.set_version(self.session.version());
+                    if self.session.is_established() {
+                        self.enter();
+                    }
+                }
+                Output::HeartBeat => {
+                    self.out.write(|octets| octets.extend_from_slice(b"\n"));
+                    self.out.end_frame();
+                }
+                Output::Close(farewell) => {
+                    self.flush_batch();
+                    self.begin_close(farewell);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// The client is let in: the engine gets to know it, and the small limits of strangers end.
+    fn enter(&mut self) {
+        self.decoder.set_limits(self.surroundings.options.limits);
+        self.client = Some(self.surroundings.handle.open(self.owner.clone()));
+        self.stream.admit();
+        if let Some(admitted) = self.admitted.take() {
+            // Nobody listens when the connection is driven without a server.
+            let _ = admitted.send(());
+        }
+    }
+
+    /// Asks the engine for all that has gathered, with one lock, and prepares the receipts.
+    pub(super) fn flush_batch(&mut self) {
+        let Batch { requests, asked, answers } = &mut self.batch;
+        if requests.is_empty() && asked.is_empty() {
+            return;
+        }
+        let Some(client) = &self.client else {
+            // Before a client is let in its session asks nothing.
+            requests.clear();
+            asked.clear();
+            return;
+        };
+        answers.clear();
+        let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
+        let promise = count > 0;
+        let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
+        let outcome = client.apply(requests, answers, promise);
+        let mut answers = answers.iter().copied();
+        let mut octets = self.out.like();
+        for Asked { has_request, receipt } in asked.drain(..) {
+            let answer = if has_request { answers.next() } else { Some(Answer::Done) };
+            if let Some(answer) = answer {
+                self.session.answered(receipt, answer, &mut octets);
+            } else if let Some(refusal) = outcome.refused.clone() {
+                self.session.refused(receipt, refusal);
+                break;
+            }
+        }
+        asked.clear();
+        if !octets.is_empty() {
+            self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
+        }
+        // After a refusal the session has one thing left to say.
+        if outcome.refused.is_some()
+            && let Some(Output::Close(farewell)) = self.session.next_output()
+        {
+            self.begin_close(farewell);
+        }
+    }
+}

@@ -1,0 +1,334 @@
+//! The task itself: what it holds, what it waits for, what it does then.
+
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kolejka_codec::{Decoder, Limits};
+use tokio::sync::oneshot;
+use tokio::time::Sleep;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use super::closing::Phase;
+use super::outgoing::{Deliveries, Receipts};
+use super::requests::Batch;
+use crate::auth::{Credentials, Denied, Grants, Peer};
+use crate::clock::Clock;
+use crate::engine::{Client, Handle};
+use crate::model::{Burst, Event, Now, Refusal};
+use crate::stomp::Session;
+use crate::transport::Stream;
+
+/// Limits of a connection.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Of a frame, before the client is let in.
+    pub stranger_limits: Limits,
+    /// Of a frame, afterwards.
+    pub limits: Limits,
+    /// How long a frame may take to arrive once it has begun, plus one second for each 64 KiB received.
+    pub frame_timeout: Duration,
+    /// Octets waiting to be written, beyond which nothing more is read.
+    pub output_bytes: usize,
+    /// Receipts that may wait for the log, beyond which nothing more is read.
+    pub pending_receipts: usize,
+    /// How long a peer may take nothing of what is written.
+    pub write_stall: Duration,
+    /// How long the last words may take to be acknowledged by the log.
+    pub drain: Duration,
+    /// How long the peer may take to close its side after ours.
+    pub linger: Duration,
+}
+
+/// What all connections share.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The engine.
+    pub handle: Handle,
+    /// Who may come in.
+    pub gate: Arc<dyn Gate>,
+    /// Limits.
+    pub options: Arc<Options>,
+    /// The server is about to stop.
+    pub shutdown: CancellationToken,
+}
+
+/// Lets clients in, or not. The server's, because it counts and throttles.
+pub trait Gate: Send + Sync {
+    /// Checks credentials; may take a while, on another thread.
+    fn verify(
+        &self,
+        peer: Peer,
+        credentials: Credentials,
+    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
+}
+
+/// One client's connection.
+pub struct Connection {
+    pub(super) stream: Stream,
+    pub(super) session: Session,
+    pub(super) decoder: Decoder,
+    pub(super) input: BytesMut,
+    pub(super) out: Burst,
+    pub(super) client: Option<Client>,
+    pub(super) surroundings: Surroundings,
+    pub(super) clock: Clock,
+    pub(super) owner: String,
+    peer: Peer,
+    pub(super) batch: Batch,
+    pub(super) receipts: Receipts,
+    pub(super) deliveries: Deliveries,
+    pub(super) events: Vec<Event>,
+    pub(super) phase: Phase,
+    /// Why the conversation ends.
+    pub(super) ending: Ending,
+    /// Our side of the socket is to be closed.
+    pub(super) half_close: bool,
+    stall: Stall,
+    /// Since when a frame is on its way.
+    pub(super) begun: Option<Duration>,
+    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Told when the client is let in.
+    pub(super) admitted: Option<oneshot::Sender<()>>,
+}
+
+/// Why the task woke up.
+enum Woken {
+    Read,
+    PeerClosed,
+    Wrote,
+    Told,
+    Due,
+    Room,
+    Stopping,
+    Lost(io::Error),
+}
+
+/// Whether the peer takes what is written.
+#[derive(Debug, Default)]
+struct Stall {
+    since: Option<Duration>,
+    taken: usize,
+}
+
+/// How a conversation came to its end.
+#[derive(Clone, Debug, Default)]
+pub struct Ending {
+    /// In words, for the log.
+    pub words: String,
+    /// Nothing went wrong: one side said goodbye.
+    pub is_orderly: bool,
+}
+
+impl Ending {
+    pub(super) fn trouble(words: impl Into<String>) -> Ending {
+        Ending { words: words.into(), is_orderly: false }
+    }
+}
+
+/// A stranger becomes a connection when its first octets are understood.
+pub struct Arrival {
+    /// The socket.
+    pub stream: Stream,
+    /// Its session.
+    pub session: Session,
+    /// What names of its temporary destinations begin with.
+    pub owner: String,
+    /// Where it comes from.
+    pub peer: Peer,
+}
+
+impl Connection {
+    /// A connection that has said nothing yet. The receiver hears when its client is let in.
+    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, oneshot::Receiver<()>) {
+        let Arrival { stream, session, owner, peer } = arrival;
+        let (admitted, hears) = oneshot::channel();
+        let connection = Connection {
+            out: stream.new_burst(),
+            stream,
+            session,
+            decoder: Decoder::new(surroundings.options.stranger_limits),
+            input: BytesMut::new(),
+            client: None,
+            clock: surroundings.handle.clock(),
+            surroundings,
+            owner,
+            peer,
+            batch: Batch::default(),
+            receipts: Receipts::default(),
+            deliveries: Deliveries::default(),
+            events: Vec::new(),
+            phase: Phase::Open,
+            ending: Ending::default(),
+            half_close: false,
+            stall: Stall::default(),
+            begun: None,
+            room: None,
+            admitted: Some(admitted),
+        };
+        (connection, hears)
+    }
+
+    /// Serves the client until one side is done. Returns why.
+    pub async fn run(mut self) -> Ending {
+        let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
+        let shutdown = self.surroundings.shutdown.clone();
+        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
+            Box::pin(async move { shutdown.cancelled().await });
+        let mut armed = None;
+        loop {
+            self.encode_deliveries().await;
+            if let Some(ending) = self.advance_close() {
+                return ending;
+            }
+            let due = self.deadline();
+            if due != armed {
+                armed = due;
+                let moment = due.unwrap_or(self.clock.now().monotonic + NEVER);
+                sleep.as_mut().reset(self.clock.instant(moment).into());
+            }
+            self.watch_room();
+            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), stopping.as_mut())).await;
+            match woken {
+                Woken::Read => {
+                    self.session.heard(self.now());
+                    self.digest().await;
+                }
+                Woken::PeerClosed => {
+                    self.digest().await;
+                    self.peer_closed();
+                }
+                Woken::Wrote => {
+                    self.stall.since = None;
+                    self.session.wrote(self.now());
+                    self.all_written();
+                }
+                Woken::Told => self.take_events().await,
+                Woken::Room => self.room = None,
+                Woken::Stopping => {
+                    stopping = Box::pin(std::future::pending());
+                    // That we stop is no failure of whoever holds a message.
+                    if let Some(client) = &mut self.client {
+                        client.leave_cleanly();
+                    }
+                    self.session.disconnected(self.now(), Refusal::ShuttingDown);
+                    self.collect().await;
+                }
+                Woken::Due => {
+                    armed = None;
+                    if self.is_stalled() {
+                        return Ending::trouble("the peer reads nothing");
+                    }
+                    self.session.tick(self.now());
+                    if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
+                        self.session.unfinished(self.now());
+                    }
+                    self.collect().await;
+                }
+                Woken::Lost(error) if error.kind() == io::ErrorKind::InvalidData && self.phase.is_open() => {
+                    self.session.violated(self.now(), error.to_string());
+                    self.collect().await;
+                }
+                Woken::Lost(error) => return Ending::trouble(format!("connection lost: {error}")),
+            }
+        }
+    }
+
+    /// One look at everything that can wake the task. Writing first: it makes room for all else.
+    fn poll_wake(
+        &mut self,
+        context: &mut Context<'_>,
+        sleep: Pin<&mut Sleep>,
+        stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
+    ) -> Poll<Woken> {
+        if !self.out.is_empty()
+            && let Poll::Ready(written) = self.stream.poll_write(context, &mut self.out)
+        {
+            return Poll::Ready(written.map_or_else(Woken::Lost, |()| Woken::Wrote));
+        }
+        if self.half_close && self.stream.poll_shutdown(context).is_ready() {
+            self.half_close = false;
+        }
+        if let Some(client) = &self.client
+            && client.inbox().poll_take(context, &mut self.events).is_ready()
+        {
+            return Poll::Ready(Woken::Told);
+        }
+        if let Some(room) = &mut self.room {
+            if room.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Woken::Room);
+            }
+        } else if self.may_read()
+            && let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input)
+        {
+            return Poll::Ready(match read {
+                Ok(0) => Woken::PeerClosed,
+                Ok(_) => Woken::Read,
+                Err(error) => Woken::Lost(error),
+            });
+        }
+        if sleep.poll(context).is_ready() {
+            return Poll::Ready(Woken::Due);
+        }
+        stopping.poll(context).map(|()| Woken::Stopping)
+    }
+
+    /// Who does not read what we write, or outruns the log, is not read either: back-pressure without a protocol.
+    fn may_read(&self) -> bool {
+        let options = &self.surroundings.options;
+        self.phase.reads() && self.out.len() < options.output_bytes && self.receipts.len() < options.pending_receipts
+    }
+
+    fn watch_room(&mut self) {
+        if self.room.is_none() && matches!(self.phase, Phase::Open) && self.surroundings.handle.is_spent() {
+            let handle = self.surroundings.handle.clone();
+            self.room = Some(Box::pin(async move { handle.room().await }));
+        }
+    }
+
+    fn deadline(&mut self) -> Option<Duration> {
+        let now = self.clock.now().monotonic;
+        if self.out.is_empty() {
+            self.stall.since = None;
+        } else if self.stall.since.is_none() || self.stall.taken != self.out.taken() {
+            self.stall = Stall { since: Some(now), taken: self.out.taken() };
+        }
+        let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
+        [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline()].into_iter().flatten().min()
+    }
+
+    /// Until when the frame that has begun must be complete: the more of it there is, the later.
+    fn frame_deadline(&self) -> Option<Duration> {
+        let received = Duration::from_secs((self.input.len() / (64 * 1024)) as u64);
+        self.begun
+            .filter(|_| self.phase.is_open())
+            .map(|begun| begun + self.surroundings.options.frame_timeout + received)
+    }
+
+    fn is_stalled(&self) -> bool {
+        let patience = self.surroundings.options.write_stall;
+        self.stall.taken == self.out.taken()
+            && self.stall.since.is_some_and(|since| self.clock.now().monotonic >= since + patience)
+    }
+
+    pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
+        let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
+        match &verdict {
+            Ok(grants) => debug!(user = grants.principal().as_str(), "logged in"),
+            Err(denied) => warn!(reason = denied.reason(), "login refused"),
+        }
+        verdict
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+}
+
+/// As good as no deadline at all.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);

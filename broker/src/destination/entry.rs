@@ -1,0 +1,83 @@
+//! What stays in memory of a queued message.
+
+use crate::model::{MessageId, Place, Position, Urgency};
+
+use super::ContentKey;
+
+/// One message of a queue. Its body lives in the log, or for a while among the [`Contents`](super::Contents).
+///
+/// The whole backlog is made of these: 48 octets here and 4 to 8 in the ready list, so that a queued message stays
+/// below 64. Place and position are kept in pieces for that reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Identity.
+    pub message: MessageId,
+    sequence: i64,
+    position: u64,
+    urgency: Urgency,
+    /// Octets of head and body.
+    pub size: u32,
+    /// The content, while it is in memory.
+    pub content: Option<ContentKey>,
+    /// Failed deliveries that count.
+    pub attempts: u16,
+    /// It may have been handed to a client.
+    pub handed_out: bool,
+    /// It goes to the log.
+    pub durable: bool,
+    /// Where it is in its life.
+    pub state: State,
+}
+
+/// The live states of the job model that this stage reaches.
+///
+/// ```text
+/// Accepted ──durable──► Ready ──take──► Reserved ──settle──► gone
+///                         ▲                │
+///                         └──return, lost──┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Taken in, but the log does not have it yet: nobody may see it.
+    Accepted,
+    /// Waiting for a consumer.
+    Ready,
+    /// Out with a consumer.
+    Reserved,
+}
+
+/// No log gives out this position.
+const NOWHERE: u64 = u64::MAX;
+
+impl Entry {
+    /// A message that has just been accepted.
+    pub fn new(message: MessageId, place: Place, size: u32) -> Entry {
+        Entry {
+            message,
+            sequence: place.sequence,
+            position: NOWHERE,
+            urgency: place.urgency,
+            size,
+            content: None,
+            attempts: 0,
+            handed_out: false,
+            durable: false,
+            state: State::Accepted,
+        }
+    }
+
+    /// Place in the queue; a returned message goes back to it.
+    pub fn place(&self) -> Place {
+        Place { urgency: self.urgency, sequence: self.sequence }
+    }
+
+    /// Where the content lies, once the log has it; never for a message that lives in memory only.
+    pub fn position(&self) -> Option<Position> {
+        (self.position != NOWHERE).then_some(Position::from_bits(self.position))
+    }
+
+    /// Notes where the content lies.
+    pub fn set_position(&mut self, position: Position) {
+        self.position = position.to_bits();
+    }
+}

@@ -1,0 +1,25 @@
+//! Queues and topics: what waits, what is out, and who wants it.
+//!
+//! A destination accepts, leases, settles and takes back. It never calls another destination (dead-lettering is an
+//! outcome that the engine routes), never decides who gets a message next (the dispatcher does), and knows no log, no
+//! clock and no client beyond a key.
+
+mod consumer;
+mod contents;
+mod entry;
+mod policy;
+mod queue;
+mod ready;
+mod slots;
+mod topic;
+
+#[cfg(test)]
+mod tests;
+
+pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
+pub use contents::{ContentKey, Contents};
+pub use entry::{Entry, State};
+pub use policy::{Policies, Policy, PolicyRule};
+pub use queue::{Departed, Lease, Queue, Taken};
+pub use slots::SlotId;
+pub use topic::Topic;

@@ -1,0 +1,160 @@
+//! Queues without anybody around them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue};
+use crate::model::{
+    AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId,
+    SubscriptionId, Urgency,
+};
+
+fn name(text: &str) -> DestinationName {
+    DestinationName::parse(text, "tok").expect("a name")
+}
+
+fn id(sequence: u64) -> MessageId {
+    MessageId::new(ShardId::default(), sequence)
+}
+
+fn queue() -> Queue {
+    Queue::new(name("/queue/q"), Policy::default())
+}
+
+fn consumer(credit: Credit) -> (Consumers, ConsumerKey) {
+    let mut consumers = Consumers::with_key();
+    let session = SessionId { index: 0, generation: 0 };
+    let consumer = Consumer::new(session, SubscriptionId(1), DestinationId(1), AckMode::Client, credit);
+    let key = consumers.insert(consumer);
+    (consumers, key)
+}
+
+/// Puts a message at the end of the queue and makes it ready.
+fn put(queue: &mut Queue, number: u64, urgency: u32) -> Place {
+    let place = queue.next_place(Urgency(urgency));
+    let slot = queue.accept(Entry::new(id(number), place, 10), None);
+    queue.make_ready(slot);
+    place
+}
+
+proptest! {
+    /// Whatever is taken and given back, the order is that of urgency and arrival.
+    #[test]
+    fn a_queue_keeps_its_order(steps in prop::collection::vec((0..3u32, 0..5usize), 1..80)) {
+        let (_, key) = consumer(Credit { messages: 1, bytes: 1 });
+        let (mut queue, mut model, mut out) = (queue(), Vec::new(), Vec::new());
+        for (number, (urgency, action)) in steps.into_iter().enumerate() {
+            match action {
+                0..=1 => {
+                    let place = put(&mut queue, number as u64 + 1, urgency);
+                    model.push(place);
+                    model.sort_unstable();
+                }
+                2 => {
+                    let taken = queue.take(key).map(|taken| (taken.entry.message, taken.entry.place()));
+                    prop_assert_eq!(taken.map(|(_, place)| place), (!model.is_empty()).then(|| model.remove(0)));
+                    out.extend(taken);
+                }
+                3 if !out.is_empty() => {
+                    let (message, place) = out.swap_remove(number % out.len());
+                    queue.give_back(message, place, Some(1));
+                    model.push(place);
+                    model.sort_unstable();
+                }
+                _ if !out.is_empty() => {
+                    let (message, place) = out.swap_remove(number % out.len());
+                    prop_assert_eq!(queue.depart(message, place).map(|gone| gone.entry.message), Some(message));
+                    prop_assert!(queue.depart(message, place).is_none(), "gone for good");
+                }
+                _ => {}
+            }
+            prop_assert_eq!((queue.ready(), queue.reserved()), (model.len(), out.len()));
+            prop_assert_eq!(queue.bytes(), 10 * queue.len() as u64);
+        }
+    }
+}
+
+#[test]
+fn a_ready_message_departs_by_its_place() {
+    let mut queue = queue();
+    let places: Vec<_> = (1..=600).map(|number| put(&mut queue, number, 7)).collect();
+    assert!(queue.depart(id(300), places[299]).is_some());
+    assert_eq!((queue.len(), queue.ready()), (599, 599));
+    let order: Vec<_> = queue.entries().iter().map(|entry| entry.message.sequence()).collect();
+    assert!(!order.contains(&300) && order.is_sorted());
+}
+
+#[test]
+fn an_unready_message_is_not_taken() {
+    let (_, key) = consumer(Credit { messages: 1, bytes: 1 });
+    let mut queue = queue();
+    let place = queue.next_place(Urgency::NORMAL);
+    queue.accept(Entry::new(id(1), place, 1), None);
+    assert!(queue.take(key).is_none());
+    assert_eq!(queue.len(), 1);
+}
+
+#[test]
+fn credit_counts_messages_and_octets_and_comes_back() {
+    let (mut consumers, key) = consumer(Credit { messages: 3, bytes: 100 });
+    let consumer = &mut consumers[key];
+    let first = consumer.hand_out(id(1), 60);
+    consumer.hand_out(id(2), 60);
+    assert!(!consumer.has_credit(), "120 of 100 octets are out");
+    assert_eq!(consumer.take(first).map(|out| out.message), Some(id(1)));
+    assert!(consumer.has_credit());
+    assert!(consumer.take(first).is_none(), "once");
+    consumer.hand_out(id(3), 1);
+    consumer.hand_out(id(4), 1);
+    assert!(!consumer.has_credit(), "three messages are out");
+    assert_eq!(consumer.take_through(2).map(|out| out.message), Some(id(2)));
+    assert!(consumer.take_through(2).is_none());
+}
+
+#[test]
+fn contents_are_counted_and_their_memory_comes_back() {
+    let mut contents = Contents::default();
+    let keys: Vec<_> =
+        (0..10).map(|_| contents.insert(Content::new(b"", Bytes::from_static(b"12345"))).expect("room")).collect();
+    assert_eq!(contents.bytes(), 50);
+    assert_eq!(contents.get(keys[3]).map(Content::len), Some(5));
+    for key in &keys {
+        assert!(contents.remove(*key).is_some());
+    }
+    assert_eq!(contents.bytes(), 0);
+    assert!(contents.remove(keys[0]).is_none());
+}
+
+#[test]
+fn the_last_matching_rule_wins_key_by_key() {
+    let rule = |pattern: &str| PolicyRule {
+        pattern: Pattern::parse(pattern).expect("a pattern"),
+        max_deliveries: None,
+        dead_letter: None,
+        max_length: None,
+        max_bytes: None,
+    };
+    let rules = vec![
+        PolicyRule { max_deliveries: Some(5), max_length: Some(10), ..rule("/queue/**") },
+        PolicyRule { max_deliveries: Some(2), ..rule("/queue/mail.*") },
+    ];
+    let policies = Policies { rules, ..Policies::default() };
+    let of = |text: &str| (policies.resolve(&name(text)).max_deliveries, policies.resolve(&name(text)).max_length);
+    assert_eq!(of("/queue/mail.out"), (2, 10));
+    assert_eq!(of("/queue/other"), (5, 10));
+    assert_eq!(of("/topic/x"), (16, 10_000_000));
+}
+
+#[test]
+fn dead_letters_go_beside_their_queue_or_where_the_policy_says() {
+    let of = |policy: &Policy, text: &str| policy.dead_letter_for(&name(text)).map(|name| name.as_str().to_owned());
+    let usual = Policy::default();
+    assert_eq!(of(&usual, "/queue/mail").as_deref(), Some("/queue/DLQ.mail"));
+    assert_eq!(of(&usual, "/queue/DLQ.mail"), None);
+    assert_eq!(of(&usual, "/temp-queue/mail"), None);
+    let one = Policy { dead_letter: Arc::from("ActiveMQ.DLQ"), ..usual };
+    assert_eq!(of(&one, "/queue/mail").as_deref(), Some("/queue/ActiveMQ.DLQ"));
+    assert_eq!(of(&one, "/queue/ActiveMQ.DLQ"), None);
+}

@@ -1,0 +1,80 @@
+//! Pairs ready messages with consumers that have credit.
+//!
+//! Each turn gives one message to one consumer; who still has credit goes to the end of the rotation. A consumer without
+//! credit leaves it and comes back when something is settled, so a turn never looks at anybody in vain.
+
+use std::sync::Arc;
+
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Taken};
+use crate::model::{AckMode, Content, DeathNote, Delivery, MessageId, Payload};
+
+#[cfg(test)]
+mod tests;
+
+/// Hands out what can be handed out. `told` gets each delivery with the key of its consumer.
+pub fn pump(
+    queue: &mut Queue,
+    consumers: &mut Consumers,
+    contents: &mut Contents,
+    mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
+) {
+    while queue.ready() > 0 {
+        let Some(&key) = queue.rotation.front() else { return };
+        let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
+            queue.rotation.pop_front();
+            if let Some(consumer) = consumers.get_mut(key) {
+                consumer.in_rotation = false;
+            }
+            continue;
+        };
+        let Some(taken) = queue.take(key) else { return };
+        let number = consumer.hand_out(taken.entry.message, taken.entry.size);
+        let delivery = Delivery {
+            subscription: consumer.subscription,
+            number,
+            message: taken.entry.message,
+            auto: consumer.mode == AckMode::Auto,
+            held_twice: false,
+            attempt: taken.entry.attempts + 1,
+            redelivered: taken.redelivered,
+            death: note_of(queue, taken.entry.message),
+            payload: payload(queue, contents, &taken),
+        };
+        queue.rotation.rotate_left(1);
+        told(key, consumer, delivery);
+    }
+}
+
+/// Gives a consumer with credit a turn, unless it has one.
+pub fn enrol(queue: &mut Queue, key: ConsumerKey, consumer: &mut Consumer) {
+    if !consumer.in_rotation && consumer.has_credit() {
+        consumer.in_rotation = true;
+        queue.rotation.push_back(key);
+    }
+}
+
+fn note_of(queue: &Queue, message: MessageId) -> Option<Arc<DeathNote>> {
+    queue.note(message).cloned()
+}
+
+/// The content if it is in memory, otherwise where to read it. A durable message gives up its place in the cache with
+/// its first delivery: should it come back, the log still has it.
+fn payload(queue: &mut Queue, contents: &mut Contents, taken: &Taken) -> Payload {
+    let stored = taken.entry.position().map(|position| Payload::Stored { position, size: taken.entry.size });
+    let cached = match (taken.entry.content, &stored) {
+        (Some(key), Some(_)) => {
+            if let Some(entry) = queue.entry_mut(taken.slot) {
+                entry.content = None;
+            }
+            contents.remove(key)
+        }
+        (Some(key), None) => contents.get(key).cloned(),
+        (None, _) => None,
+    };
+    match (cached, stored) {
+        (Some(content), _) => Payload::Memory(content),
+        (None, Some(stored)) => stored,
+        // Unreachable: what has no position is kept in memory until it departs.
+        (None, None) => Payload::Memory(Content::small(&[], 0)),
+    }
+}

@@ -1,0 +1,32 @@
+//! Clients leave.
+
+use super::machine::Engine;
+use super::sessions::Departure;
+use crate::model::{DestinationId, Effects, Now, SessionId};
+
+impl Engine {
+    /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish.
+    pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let consumers: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
+        for key in consumers {
+            self.dismiss(now, key, departure, effects);
+        }
+        if let Some(session) = self.sessions.close(id) {
+            for destination in session.temporary {
+                self.drop_temporary(destination);
+            }
+        }
+    }
+
+    fn drop_temporary(&mut self, id: DestinationId) {
+        let Some(destination) = self.destinations.remove(&id) else { return };
+        self.router.unbind(destination.kind.name());
+        if let super::machine::Kind::Queue(queue) = destination.kind {
+            for entry in queue.entries() {
+                self.transient_bytes -= u64::from(entry.size);
+                self.forget(entry);
+            }
+        }
+    }
+}

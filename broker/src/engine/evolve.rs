@@ -1,0 +1,104 @@
+//! The one place where durable state changes: from a record alone, live and at replay.
+
+use super::machine::{Engine, Kind};
+use crate::destination::{Entry, SlotId};
+use crate::model::{Accepted, Moved, Position, Record, Replay};
+
+impl Engine {
+    /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
+    /// once. Returns the slot of an accepted message.
+    pub(super) fn evolve(&mut self, record: &Record, position: Option<Position>) -> Option<SlotId> {
+        match record {
+            Record::Created { destination, name } => {
+                if !self.destinations.contains_key(destination) {
+                    self.create(*destination, name.clone());
+                }
+                self.queue_mut(*destination)?.declared = true;
+                None
+            }
+            Record::Deleted { destination } => {
+                let gone = self.destinations.remove(destination)?;
+                self.router.unbind(gone.kind.name());
+                None
+            }
+            Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
+            Record::Settled(settled) => {
+                self.homeless.remove(&settled.message);
+                let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
+                self.forget(&departed.entry);
+                None
+            }
+            Record::Returned(returned) => {
+                let queue = self.queue_mut(returned.destination)?;
+                queue.give_back(returned.message, returned.place, Some(returned.attempts));
+                None
+            }
+            Record::Moved(moved) => self.evolve_moved(moved),
+            Record::IdBlock { next } => {
+                self.ids.skip_to(*next);
+                None
+            }
+        }
+    }
+
+    fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
+        let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
+        entry.durable = true;
+        let Some(position) = position else { return Some(self.queue_mut(accepted.destination)?.accept(entry, None)) };
+        self.ids.seen(accepted.message);
+        entry.set_position(position);
+        let Some(queue) = self.queue_mut(accepted.destination) else {
+            self.homeless.insert(accepted.message, (entry, position));
+            return None;
+        };
+        let slot = queue.accept(entry, None);
+        queue.make_ready(slot);
+        Some(slot)
+    }
+
+    fn evolve_moved(&mut self, moved: &Moved) -> Option<SlotId> {
+        let departed = self.queue_mut(moved.from).and_then(|queue| queue.depart(moved.message, moved.from_place));
+        let homeless = self.homeless.remove(&moved.message);
+        let content = departed.map(|departed| departed.entry.content).or(homeless.map(|_| None)).flatten();
+        let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
+        entry.set_position(moved.position);
+        entry.content = content;
+        entry.durable = true;
+        entry.handed_out = true;
+        let queue = self.queue_mut(moved.to)?;
+        let slot = queue.accept(entry, Some(moved.note.clone()));
+        queue.make_ready(slot);
+        Some(slot)
+    }
+
+    /// Lets go of a body in memory.
+    pub(super) fn forget(&mut self, entry: &Entry) {
+        if let Some(key) = entry.content {
+            self.contents.remove(key);
+        }
+    }
+
+    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked:
+    /// the mark may be a false positive then, never a false negative (P8). Returns how many messages are left without a
+    /// queue, which only a damaged log can bring about.
+    pub fn replayed(&mut self, clean: bool) -> usize {
+        if !clean {
+            for destination in self.destinations.values_mut() {
+                if let Kind::Queue(queue) = &mut destination.kind {
+                    queue.mark_handed_out();
+                }
+            }
+        }
+        let ids: Vec<_> = self.destinations.keys().copied().collect();
+        for id in ids {
+            self.touch(id);
+        }
+        self.homeless.len()
+    }
+}
+
+impl Replay for Engine {
+    fn record(&mut self, record: Record, position: Option<Position>) {
+        self.evolve(&record, position);
+    }
+}

@@ -1,0 +1,302 @@
+//! The shared engine: one lock, taken once per batch.
+//!
+//! Under the lock: requests are applied, touched destinations dispatched, records handed to the log and events to the
+//! inboxes. No I/O, no encoding. Lock order: engine, then the log's inbox; engine, then a connection's inbox.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use tokio::sync::Notify;
+
+use super::inbox::Inbox;
+use super::machine::{Engine, QueueView};
+use super::sessions::Departure;
+use crate::clock::Clock;
+use crate::destination::Policies;
+use crate::model::{Answer, Effects, Log, LogError, LogReader, Refusal, Request, SessionId, Ticket};
+
+/// A share of the engine.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    pub(super) shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) core: Mutex<Core>,
+    pub(super) clock: Clock,
+    reader: OnceLock<Arc<dyn LogReader>>,
+    /// The log has as much in flight as it wants.
+    pub(super) spent: AtomicBool,
+    pub(super) room: Notify,
+    pub(super) failure: OnceLock<LogError>,
+    pub(super) failed: Notify,
+}
+
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) engine: Engine,
+    log: Option<Box<dyn Log>>,
+    pub(super) effects: Effects,
+    clients: Vec<Option<Attached>>,
+    pub(super) durable: Ticket,
+    /// Inboxes to be woken once the lock is released.
+    pub(super) woken: Vec<Arc<Inbox>>,
+}
+
+/// What the shell keeps of a client.
+#[derive(Debug)]
+struct Attached {
+    session: SessionId,
+    inbox: Arc<Inbox>,
+    /// The last append that holds something of it.
+    last: Ticket,
+}
+
+/// A client's session, closed when dropped.
+#[derive(Debug)]
+pub struct Client {
+    session: SessionId,
+    inbox: Arc<Inbox>,
+    handle: Handle,
+    departure: Departure,
+}
+
+/// What became of a batch of requests.
+#[derive(Debug)]
+pub struct Item {
+    /// Receipts of this batch wait for that append; `None` if all that the client asked so far is durable.
+    pub wait_for: Option<Ticket>,
+    /// The request after the last answered one was refused; nothing behind it was looked at.
+    pub refused: Option<Refusal>,
+}
+
+impl Handle {
+    /// Shares an engine into which the log has been replayed. Nothing may be applied before [`attach`](Self::attach).
+    pub fn new(engine: Engine, clock: Clock) -> Handle {
+        let core = Core {
+            engine,
+            log: None,
+            effects: Effects::default(),
+            clients: Vec::new(),
+            durable: Ticket::default(),
+            woken: Vec::new(),
+        };
+        Handle {
+            shared: Arc::new(Shared {
+                core: Mutex::new(core),
+                clock,
+                reader: OnceLock::new(),
+                spent: AtomicBool::new(false),
+                room: Notify::new(),
+                failure: OnceLock::new(),
+                failed: Notify::new(),
+            }),
+        }
+    }
+
+    /// Connects the log, which reports to [`sink`](Self::sink).
+    pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
+        // A second log is a mistake of the caller; the first one stays.
+        let _ = self.shared.reader.set(reader);
+        self.lock().log.get_or_insert(log);
+    }
+
+    /// The clock that all of this goes by.
+    pub fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// Lets a client in.
+    pub fn open(&self, owner: String) -> Client {
+        let mut core = self.lock();
+        let session = core.engine.open(owner);
+        let inbox = Arc::new(Inbox::default());
+        let index = session.index as usize;
+        if core.clients.len() <= index {
+            core.clients.resize_with(index + 1, || None);
+        }
+        core.clients[index] = Some(Attached { session, inbox: Arc::clone(&inbox), last: Ticket::default() });
+        Client { session, inbox, handle: self.clone(), departure: Departure::Lost }
+    }
+
+    /// Where a stored content is read, off the engine's lock.
+    pub fn reader(&self) -> Option<Arc<dyn LogReader>> {
+        self.shared.reader.get().cloned()
+    }
+
+    /// Whether new work has to wait for the log.
+    pub fn is_spent(&self) -> bool {
+        self.shared.spent.load(Ordering::Acquire)
+    }
+
+    /// Waits until the log has room for new work.
+    pub async fn room(&self) {
+        loop {
+            let notified = self.shared.room.notified();
+            if !self.is_spent() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Waits until the log has failed.
+    pub async fn failed(&self) -> LogError {
+        loop {
+            let notified = self.shared.failed.notified();
+            if let Some(error) = self.shared.failure.get() {
+                return error.clone();
+            }
+            notified.await;
+        }
+    }
+
+    /// Replaces the rules of destinations.
+    pub fn set_policies(&self, policies: Policies) {
+        self.lock().engine.set_policies(policies);
+    }
+
+    /// What the queues hold.
+    pub fn queues(&self) -> Vec<QueueView> {
+        self.lock().engine.queues()
+    }
+
+    /// Clients.
+    pub fn clients(&self) -> usize {
+        self.lock().engine.clients()
+    }
+
+    /// Gives up the log, so that whoever opened it can close it. Nothing is applied any more.
+    pub fn detach(&self) -> Option<Box<dyn Log>> {
+        self.lock().log.take()
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
+        // A panic under the lock leaves the engine half changed: it is not to be trusted any more, so the process ends. The
+        // log stays true; what is not in it was not promised.
+        self.shared.core.lock().unwrap_or_else(|poison| {
+            self.shared.fail(LogError::Poisoned("the engine panicked".into()));
+            poison.into_inner()
+        })
+    }
+
+    /// Hands over what came about, releases the lock, wakes who has to be woken.
+    pub(super) fn finish(&self, mut core: MutexGuard<'_, Core>, author: Option<SessionId>) {
+        core.hand_over(&self.shared, author);
+        let mut woken = std::mem::take(&mut core.woken);
+        drop(core);
+        for inbox in woken.drain(..) {
+            inbox.wake();
+        }
+    }
+}
+
+impl Core {
+    /// Records to the log, events to the inboxes. Records first: log order is engine order.
+    fn hand_over(&mut self, shared: &Shared, author: Option<SessionId>) {
+        if !self.effects.records.is_empty() {
+            let wall = shared.clock.now().wall;
+            match self.log.as_mut().map(|log| (log.append(&mut self.effects.records, wall), log.capacity())) {
+                Some((Ok(ticket), capacity)) => {
+                    if let Some(client) = author.and_then(|session| self.attached(session)) {
+                        client.last = ticket;
+                    }
+                    shared.spent.store(capacity.is_spent(), Ordering::Release);
+                }
+                Some((Err(error), _)) => shared.fail(error),
+                None => shared.fail(LogError::Poisoned("the log is closed".into())),
+            }
+            self.effects.records.clear();
+        }
+        let mut events = std::mem::take(&mut self.effects.events);
+        let mut rest = events.drain(..).peekable();
+        while let Some(&(session, _)) = rest.peek() {
+            let same = std::iter::from_fn(|| rest.next_if(|(other, _)| *other == session).map(|(_, event)| event));
+            match self.clients.get(session.index as usize).and_then(Option::as_ref) {
+                Some(client) if client.session == session => {
+                    if client.inbox.push(same) {
+                        self.woken.push(Arc::clone(&client.inbox));
+                    }
+                }
+                _ => same.for_each(drop),
+            }
+        }
+        drop(rest);
+        self.effects.events = events;
+    }
+
+    fn attached(&mut self, session: SessionId) -> Option<&mut Attached> {
+        self.clients.get_mut(session.index as usize)?.as_mut().filter(|client| client.session == session)
+    }
+
+    pub(super) fn update_room(&mut self, shared: &Shared) {
+        let spent = self.log.as_ref().is_some_and(|log| log.capacity().is_spent());
+        if shared.spent.swap(spent, Ordering::AcqRel) && !spent {
+            shared.room.notify_waiters();
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn fail(&self, error: LogError) {
+        let _ = self.failure.set(error);
+        self.failed.notify_waiters();
+    }
+}
+
+impl Client {
+    /// Carries out requests in order, one answer for each, up to the first that is refused. With `promise` the caller
+    /// has receipts to send and is told with [`Event::Durable`](crate::model::Event::Durable) when they may leave.
+    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, promise: bool) -> Item {
+        let shared = &self.handle.shared;
+        let now = shared.clock.now();
+        let mut guard = self.handle.lock();
+        let core = &mut *guard;
+        let full = core.log.as_mut().is_none_or(|log| log.is_full());
+        core.engine.set_full(full);
+        let mut refused = None;
+        for request in requests.drain(..) {
+            match core.engine.apply(now, self.session, request, &mut core.effects) {
+                Ok(answer) => answers.push(answer),
+                Err(refusal) => {
+                    refused = Some(refusal);
+                    break;
+                }
+            }
+        }
+        core.engine.dispatch(now, &mut core.effects);
+        core.hand_over(shared, Some(self.session));
+        let durable = core.durable;
+        let wait_for = core.attached(self.session).map(|client| client.last).filter(|last| *last > durable);
+        if let Some(ticket) = wait_for.filter(|_| promise) {
+            core.engine.promise(self.session, ticket);
+        }
+        self.handle.finish(guard, None);
+        Item { wait_for, refused }
+    }
+
+    /// Where its events arrive.
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// It said goodbye: what it holds will not count as failed.
+    pub fn leave_cleanly(&mut self) {
+        self.departure = Departure::Clean;
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let now = self.handle.shared.clock.now();
+        let mut guard = self.handle.lock();
+        let core = &mut *guard;
+        core.engine.close(now, self.session, self.departure, &mut core.effects);
+        core.engine.dispatch(now, &mut core.effects);
+        if let Some(row) = core.clients.get_mut(self.session.index as usize) {
+            *row = None;
+        }
+        self.handle.finish(guard, None);
+    }
+}

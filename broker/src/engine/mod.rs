@@ -1,0 +1,27 @@
+//! Destinations and all clients: one pure machine, and the shell that shares it.
+//!
+//! [`Engine`] decides which records a request means and changes durable state in one place, `evolve`, from the record
+//! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
+//! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
+
+mod close;
+mod driver;
+mod evolve;
+mod handle;
+mod ids;
+mod inbox;
+mod machine;
+mod options;
+mod publish;
+mod sessions;
+mod settle;
+mod subscribe;
+
+#[cfg(test)]
+mod tests;
+
+pub use handle::{Client, Handle, Item};
+pub use inbox::Inbox;
+pub use machine::{Engine, QueueView};
+pub use options::Options;
+pub use sessions::Departure;

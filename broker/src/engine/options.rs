@@ -1,0 +1,42 @@
+//! What the engine may be told.
+
+use std::time::Duration;
+
+use crate::destination::Policies;
+use crate::model::{Credit, ShardId};
+
+/// Limits and policies of the engine. Every limit is finite.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The shard whose state this is.
+    pub shard: ShardId,
+    /// Rules by destination.
+    pub policies: Policies,
+    /// Destinations that may exist at a time.
+    pub destinations: usize,
+    /// Unsettled messages of one session, over all its subscriptions.
+    pub unsettled_per_session: u32,
+    /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
+    pub topic_backlog: Credit,
+    /// Octets of transient messages in memory; over it, a queue's transient messages are logged as if persistent.
+    pub transient_bytes: u64,
+    /// Octets of durable messages that stay in memory beside their copy in the log.
+    pub cache_bytes: u64,
+    /// How long a destination without messages and consumers is kept.
+    pub idle_destination: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            shard: ShardId::default(),
+            policies: Policies::default(),
+            destinations: 100_000,
+            unsettled_per_session: 10_000,
+            topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
+            transient_bytes: 64 << 20,
+            cache_bytes: 32 << 20,
+            idle_destination: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The engine's side of each client: its subscriptions and what it holds.
+
+use std::collections::{BTreeMap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use crate::destination::ConsumerKey;
+use crate::model::{DestinationId, MessageId, SessionId, SubscriptionId};
+
+/// How a client went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It said goodbye: what it holds returns without counting as a failure.
+    Clean,
+    /// The connection was lost, or ended by an error: the oldest unsettled delivery of each subscription counts.
+    Lost,
+}
+
+/// One client.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// What the names of its temporary destinations begin with.
+    pub(super) owner: String,
+    /// Its subscriptions.
+    pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
+    /// Its temporary destinations.
+    pub(super) temporary: Vec<DestinationId>,
+    /// Credit given to its subscriptions so far, in messages.
+    pub(super) granted: u32,
+    /// It was told to go; nothing is delivered to it any more.
+    pub(super) leaving: bool,
+    /// The highest message id that it has been handed: an ACK beyond it was invented.
+    highest: Option<MessageId>,
+    /// Unsettled deliveries that a client can name, by message.
+    held: HashMap<MessageId, Held, RandomState>,
+    /// The same for messages that are held through a second subscription.
+    held_again: BTreeMap<(MessageId, SubscriptionId), Held>,
+}
+
+/// A delivery that the client can settle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    pub(super) consumer: ConsumerKey,
+    pub(super) subscription: SubscriptionId,
+    pub(super) number: u64,
+}
+
+impl Session {
+    /// Notes a delivery that has to be acknowledged. Returns whether the message was held already.
+    pub(super) fn hold(&mut self, message: MessageId, held: Held) -> bool {
+        if self.held.contains_key(&message) {
+            self.held_again.insert((message, held.subscription), held);
+            return true;
+        }
+        self.held.insert(message, held);
+        false
+    }
+
+    /// Notes that a message was handed over, whatever the mode.
+    pub(super) fn handed(&mut self, message: MessageId) {
+        self.highest = self.highest.max(Some(message));
+    }
+
+    /// Whether the client may have seen the message.
+    pub(super) fn may_have_seen(&self, message: MessageId) -> bool {
+        self.highest.is_some_and(|highest| message.sequence() > 0 && message <= highest)
+    }
+
+    /// The delivery that a client means.
+    pub(super) fn find(&self, message: MessageId, subscription: Option<SubscriptionId>) -> Option<Held> {
+        let first = self.held.get(&message);
+        match subscription {
+            None => first.copied(),
+            Some(wanted) => first
+                .filter(|held| held.subscription == wanted)
+                .or_else(|| self.held_again.get(&(message, wanted)))
+                .copied(),
+        }
+    }
+
+    /// Forgets a delivery.
+    pub(super) fn release(&mut self, message: MessageId, subscription: SubscriptionId) {
+        if self.held.get(&message).is_some_and(|held| held.subscription == subscription) {
+            self.held.remove(&message);
+        } else if !self.held_again.is_empty() {
+            self.held_again.remove(&(message, subscription));
+        }
+    }
+}
+
+/// All clients, by index and generation.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    rows: Vec<(u32, Option<Session>)>,
+    free: Vec<u32>,
+}
+
+impl Sessions {
+    pub(super) fn open(&mut self, owner: String) -> SessionId {
+        let session = Session {
+            owner,
+            subscriptions: BTreeMap::new(),
+            temporary: Vec::new(),
+            granted: 0,
+            leaving: false,
+            highest: None,
+            held: HashMap::default(),
+            held_again: BTreeMap::new(),
+        };
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.rows.push((0, None));
+            self.rows.len() as u32 - 1
+        });
+        let row = &mut self.rows[index as usize];
+        row.1 = Some(session);
+        SessionId { index, generation: row.0 }
+    }
+
+    pub(super) fn close(&mut self, id: SessionId) -> Option<Session> {
+        let row = self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?;
+        let session = row.1.take()?;
+        row.0 = row.0.wrapping_add(1);
+        self.free.push(id.index);
+        Some(session)
+    }
+
+    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.rows.get(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
+        self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+}

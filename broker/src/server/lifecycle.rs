@@ -1,0 +1,217 @@
+//! A server's life: start, serve, reload, drain, stop.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use super::accept::Reception;
+use super::admission::Admission;
+use super::banner::{Banner, Listening};
+use super::gate::Door;
+use super::plan;
+use super::signals::{Signals, Wish};
+use crate::auth::{Authenticator, PasswordError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::connection::Surroundings;
+use crate::engine::{Engine, Handle};
+use crate::journal::{Disk, Journal, OpenError, Stopper};
+use crate::model::{Epoch, LogError, Timestamp};
+use crate::transport::{BindError, Listener, Reloader};
+
+/// Why a server did not start, or came to an end that nobody asked for.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// The data cannot be used.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
+    /// The data directory cannot be made or opened.
+    #[error("the data directory {path} cannot be used: {source}")]
+    Data {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The journal's threads cannot be started.
+    #[error("the journal cannot be started: {0}")]
+    Thread(#[source] io::Error),
+    /// The log holds messages without a queue.
+    #[error("the journal holds {0} messages that belong to no queue: it is damaged")]
+    Homeless(usize),
+    /// An address cannot be listened on, or its certificate not be served.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gives no random numbers.
+    #[error("passwords cannot be checked: {0}")]
+    Auth(#[from] PasswordError),
+    /// Signals cannot be received.
+    #[error("signals cannot be received: {0}")]
+    Signals(#[source] io::Error),
+    /// A write or sync of the journal failed.
+    #[error("the journal failed, nothing more can be promised: {0}")]
+    Log(LogError),
+}
+
+/// A running broker.
+#[derive(Debug)]
+pub struct Server {
+    handle: Handle,
+    door: Arc<Door>,
+    stopper: Stopper,
+    tasks: TaskTracker,
+    /// No new connections.
+    stopping: CancellationToken,
+    /// Those that are there come to an end.
+    shutdown: CancellationToken,
+    certificates: Vec<Reloader>,
+    drain: Duration,
+    banner: Banner,
+}
+
+impl Server {
+    /// Recovers, opens the ports, and serves from then on. Called within a tokio runtime.
+    pub fn start(config: &Config) -> Result<Server, ServerError> {
+        let boot = Clock::start(Timestamp::default());
+        let mut engine = Engine::new(plan::engine(config));
+        let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
+        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
+        let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
+        match engine.replayed(recovered.clean) {
+            0 => {}
+            homeless => return Err(ServerError::Homeless(homeless)),
+        }
+        let clock = Clock::start(recovered.clock);
+        let handle = Handle::new(engine, clock);
+        let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
+        handle.attach(running.log, running.reader);
+
+        let door = Arc::new(Door::new(Authenticator::new(config.auth.clone())?, clock));
+        let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let surroundings = Surroundings {
+            handle: handle.clone(),
+            gate: door.clone(),
+            options: plan::connection(config),
+            shutdown: shutdown.clone(),
+        };
+        let admission = Admission::new(plan::admission(config));
+        let session = plan::session(config);
+        let mut listeners = Vec::new();
+        for wanted in &config.listeners {
+            let listener = Listener::bind(plan::listener(config, wanted))?;
+            let reception = Reception {
+                surroundings: surroundings.clone(),
+                session: Arc::clone(&session),
+                trailing_lf: wanted.trailing_lf,
+                admission: admission.clone(),
+                tasks: tasks.clone(),
+                stopping: stopping.clone(),
+            };
+            listeners.push((listener, reception));
+        }
+        let banner = Banner {
+            data: config.data.clone(),
+            is_new: recovered.epoch == Epoch(1),
+            recovered: recovered.messages,
+            recovery,
+            clean: recovered.clean,
+            listeners: listeners.iter().map(|(listener, _)| Listening::of(listener)).collect(),
+            users: config.auth.users.len(),
+            took: boot.now().monotonic,
+        };
+        let certificates = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
+        for (listener, reception) in listeners {
+            tasks.spawn(reception.run(listener));
+        }
+        let (driven, until) = (handle.clone(), shutdown.clone());
+        tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
+        let drain = config.shutdown_timeout;
+        let stopper = running.stopper;
+        Ok(Server { handle, door, stopper, tasks, stopping, shutdown, certificates, drain, banner })
+    }
+
+    /// What there is to say about the start.
+    pub fn banner(&self) -> &Banner {
+        &self.banner
+    }
+
+    /// The engine.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Serves until the process is told to stop, or the journal fails. `reload` reads the configuration again when SIGHUP
+    /// asks for it.
+    pub async fn run(self, mut reload: impl FnMut() -> Option<Config>) -> Result<(), ServerError> {
+        let mut signals = Signals::listen().map_err(ServerError::Signals)?;
+        loop {
+            tokio::select! {
+                failure = self.handle.failed() => return Err(ServerError::Log(failure)),
+                wish = signals.next() => match wish {
+                    Wish::Reload => self.reload(reload()),
+                    Wish::Stop => break,
+                },
+            }
+        }
+        info!("stopping");
+        tokio::select! {
+            outcome = self.stop() => outcome,
+            () = second_stop(&mut signals) => {
+                warn!("stopped at once; what was confirmed is safe");
+                Ok(())
+            }
+        }
+    }
+
+    /// Ends in order: no new connections, receipts for what was read, the last sync, the mark of a clean stop.
+    pub async fn stop(self) -> Result<(), ServerError> {
+        self.stopping.cancel();
+        self.shutdown.cancel();
+        self.tasks.close();
+        if timeout(self.drain, self.tasks.wait()).await.is_err() {
+            warn!(left = self.tasks.len(), "some connections did not end in time");
+        }
+        let stopper = self.stopper;
+        let outcome = tokio::task::spawn_blocking(move || stopper.stop()).await;
+        drop(self.handle.detach());
+        match outcome {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(ServerError::Log(failure)),
+            Err(panic) => Err(ServerError::Log(LogError::Poisoned(panic.to_string()))),
+        }
+    }
+
+    /// Takes over what can change while clients are connected: users, policies and certificates. Of a configuration that
+    /// is not right nothing is taken.
+    fn reload(&self, config: Option<Config>) {
+        let Some(config) = config else { return warn!("the configuration is not right, the old one stays") };
+        match Authenticator::new(config.auth.clone()) {
+            Ok(authenticator) => self.door.replace(authenticator),
+            Err(failure) => error!(%failure, "the old users stay"),
+        }
+        self.handle.set_policies(plan::policies(&config));
+        for certificate in &self.certificates {
+            if let Err(failure) = certificate.reload() {
+                error!(%failure, "the old certificate stays");
+            }
+        }
+        info!(
+            users = config.auth.users.len(),
+            policies = config.policies.len(),
+            "users, policies and certificates re-read; listeners, limits and data change with a restart"
+        );
+    }
+}
+
+async fn second_stop(signals: &mut Signals) {
+    while signals.next().await != Wish::Stop {}
+}

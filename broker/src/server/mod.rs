@@ -1,0 +1,15 @@
+//! Puts it together: recovery, listeners, limits on connections, signals, and the end.
+
+mod accept;
+mod admission;
+mod banner;
+mod gate;
+mod lifecycle;
+mod plan;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+pub use banner::{Banner, Listening};
+pub use lifecycle::{Server, ServerError};

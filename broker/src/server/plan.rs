@@ -1,0 +1,145 @@
+//! From the configuration to what each module is told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kolejka_codec::Limits as FrameLimits;
+
+use super::admission;
+use crate::config::{Config, ListenerConfig};
+use crate::connection;
+use crate::destination::{Policies, Policy, PolicyRule};
+use crate::engine;
+use crate::journal;
+use crate::model::{Credit, ShardId};
+use crate::stomp;
+use crate::transport;
+
+/// How long the peer may take to read the last word.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// The journal's options.
+pub(super) fn journal(config: &Config) -> journal::Options {
+    journal::Options {
+        segment_bytes: config.limits.segment.next_multiple_of(4096),
+        disk_reserve_bytes: config.limits.disk_reserve,
+        ..journal::Options::new(&config.data)
+    }
+}
+
+/// The engine's options.
+pub(super) fn engine(config: &Config) -> engine::Options {
+    let limits = &config.limits;
+    engine::Options {
+        shard: ShardId::default(),
+        policies: policies(config),
+        destinations: limits.destinations as usize,
+        unsettled_per_session: limits.unacked,
+        topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
+        transient_bytes: limits.memory_transient,
+        cache_bytes: limits.memory_cache,
+        idle_destination: limits.destination_idle,
+    }
+}
+
+/// Rules of destinations.
+pub(super) fn policies(config: &Config) -> Policies {
+    let limits = &config.limits;
+    let default = Policy {
+        max_deliveries: u16::try_from(limits.deliveries).unwrap_or(u16::MAX),
+        max_length: limits.queue_messages.into(),
+        max_bytes: limits.queue_bytes,
+        ..Policy::default()
+    };
+    let rules = config.policies.iter().map(|rule| PolicyRule {
+        pattern: rule.pattern.clone(),
+        max_deliveries: rule.max_deliveries,
+        dead_letter: rule.dead_letter.as_deref().map(Into::into),
+        max_length: rule.max_length,
+        max_bytes: rule.max_bytes,
+    });
+    Policies { default, rules: rules.collect() }
+}
+
+/// The sessions' options.
+pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
+    let limits = &config.limits;
+    Arc::new(stomp::Options {
+        server: config.server.clone(),
+        connect_timeout: limits.connect_timeout,
+        heart_beat_min: config.heart_beat.min,
+        heart_beat_max: config.heart_beat.max,
+        subscriptions_per_connection: limits.subscriptions as usize,
+        credit: Credit { messages: limits.prefetch_messages, bytes: limits.prefetch_bytes },
+        transactions: limits.transactions as usize,
+        transaction_frames: limits.transaction_frames as usize,
+        transaction_bytes: limits.transaction_bytes as usize,
+        transaction_idle: limits.transaction_idle,
+        ..stomp::Options::default()
+    })
+}
+
+/// The connections' options.
+pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
+    let limits = &config.limits;
+    let frames = FrameLimits {
+        head_bytes: limits.head as usize,
+        line_bytes: limits.line as usize,
+        header_count: limits.headers as usize,
+        body_bytes: limits.body as usize,
+        ..FrameLimits::default()
+    };
+    let login = limits.login_frame as usize;
+    let stranger_limits = FrameLimits {
+        head_bytes: frames.head_bytes.min(login),
+        line_bytes: frames.line_bytes.min(login),
+        // CONNECT has no body; a little room lets the session say so.
+        body_bytes: frames.body_bytes.min(1024),
+        ..frames
+    };
+    Arc::new(connection::Options {
+        stranger_limits,
+        limits: frames,
+        frame_timeout: limits.frame_timeout,
+        output_bytes: limits.output_buffer as usize,
+        pending_receipts: limits.receipts as usize,
+        write_stall: limits.write_timeout,
+        drain: config.shutdown_timeout / 2,
+        linger: LINGER.min(config.shutdown_timeout / 2),
+    })
+}
+
+/// A listener's options.
+pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> transport::Options {
+    let limits = &config.limits;
+    transport::Options {
+        stomp: listener.protocols.stomp,
+        websocket: listener.protocols.websocket,
+        tls: listener
+            .tls
+            .as_ref()
+            .map(|files| transport::TlsFiles { certificate: files.certificate.clone(), key: files.key.clone() }),
+        allow_plaintext: listener.allow_plaintext,
+        origins: listener.origins.clone(),
+        require_origin: listener.require_origin,
+        message_bytes: (limits.head + limits.body) as usize + 64,
+        login_message_bytes: 2 * limits.login_frame as usize,
+        connect_deadline: limits.connect_timeout,
+        tls_deadline: limits.tls_handshake_timeout,
+        tls_handshakes: limits.tls_handshakes as usize,
+        ..transport::Options::new(listener.address)
+    }
+}
+
+/// Limits on connections.
+pub(super) fn admission(config: &Config) -> admission::Limits {
+    let limits = &config.limits;
+    admission::Limits {
+        total: limits.connections,
+        per_address: limits.connections_per_address,
+        strangers: limits.unauthenticated,
+        strangers_per_address: limits.unauthenticated_per_address,
+        rate: limits.accept_rate.into(),
+        burst: limits.accept_burst.into(),
+    }
+}

@@ -1,0 +1,64 @@
+//! Limits on connections, without connections.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::admission::{Admission, Limits};
+
+const LIMITS: Limits =
+    Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0 };
+const NOW: Duration = Duration::from_secs(100);
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
+}
+
+#[test]
+fn strangers_are_few_and_places_come_back() {
+    let admission = Admission::new(LIMITS);
+    let one = admission.enter(address(1), NOW).expect("the first");
+    let _two = admission.enter(address(1), NOW).expect("the second");
+    assert!(admission.enter(address(1), NOW).is_err(), "two strangers of one address");
+    let _three = admission.enter(address(2), NOW).expect("another address");
+    assert!(admission.enter(address(3), NOW).is_err(), "three strangers in all");
+    drop(one);
+    assert!(admission.enter(address(1), NOW).is_ok());
+}
+
+#[test]
+fn those_who_logged_in_count_against_the_larger_limits() {
+    let admission = Admission::new(LIMITS);
+    let mut places = Vec::new();
+    for _ in 0..4 {
+        let mut place = admission.enter(address(1), NOW).expect("below the limit");
+        place.logged_in(NOW);
+        place.logged_in(NOW);
+        places.push(place);
+    }
+    assert!(admission.enter(address(1), NOW).is_err(), "four of one address");
+    places.push(admission.enter(address(2), NOW).expect("the fifth in all"));
+    assert!(admission.enter(address(3), NOW).is_err(), "five in all");
+    places.clear();
+    assert!(admission.enter(address(3), NOW).is_ok());
+}
+
+#[test]
+fn loopback_may_bring_many_strangers() {
+    let admission = Admission::new(LIMITS);
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let places: Vec<_> = (0..3).map(|_| admission.enter(loopback, NOW)).collect();
+    assert!(places.iter().all(Result::is_ok));
+}
+
+#[test]
+fn an_address_that_connects_too_often_waits_unless_it_logs_in() {
+    let admission = Admission::new(Limits { burst: 2.0, ..LIMITS });
+    for _ in 0..2 {
+        assert!(admission.enter(address(1), NOW).is_ok());
+    }
+    assert!(admission.enter(address(1), NOW).is_err(), "the burst is used up");
+    let later = NOW + Duration::from_secs(1);
+    admission.enter(address(1), later).expect("one a second").logged_in(later);
+    assert!(admission.enter(address(1), later).is_ok(), "it has logged in");
+    assert!(admission.enter(address(1), later + Duration::from_secs(1)).is_ok());
+}

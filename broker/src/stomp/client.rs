@@ -1,0 +1,242 @@
+//! A client that has logged in: its frames become requests, transactions and subscriptions. Knows nothing of CONNECT,
+//! of heart-beats and of how replies are written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kolejka_codec::Command;
+use kolejka_codec::Frame;
+use kolejka_codec::Version;
+use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
+
+use super::credit;
+use super::error::Fault;
+use super::gate::{Gate, Routing};
+use super::names;
+use super::options::Options;
+use super::output::{Output, Receipt};
+use super::settlement;
+use super::subscription::{Subscription, Subscriptions, Wanted};
+use super::transaction::Transactions;
+use super::understand::{self, Sending};
+use crate::model::AckMode;
+use crate::model::Action;
+use crate::model::DestinationName;
+use crate::model::Now;
+use crate::model::Outcome;
+use crate::model::Publish;
+use crate::model::Request;
+use crate::model::Settle;
+use crate::model::Subscribe;
+use crate::model::SubscriptionId;
+
+/// What is known of a client between CONNECTED and its end.
+#[derive(Debug)]
+pub(super) struct Client {
+    options: Arc<Options>,
+    version: Version,
+    gate: Gate,
+    subscriptions: Subscriptions,
+    transactions: Transactions,
+    /// Where heads are written, kept for its allocation.
+    scratch: BytesMut,
+}
+
+/// One frame at work: when it came, its receipt, and where its outputs go.
+pub(super) struct Turn<'a> {
+    pub(super) now: Now,
+    pub(super) receipt: &'a mut Option<Receipt>,
+    pub(super) outputs: &'a mut VecDeque<Output>,
+}
+
+impl Turn<'_> {
+    fn ask(&mut self, request: Request) {
+        let receipt = self.receipt.take();
+        self.outputs.push_back(Output::Ask { request, receipt });
+    }
+
+    /// Asks for something that the client did not ask for in so many words.
+    fn ask_before(&mut self, request: Request) {
+        self.outputs.push_back(Output::Ask { request, receipt: None });
+    }
+
+    /// The frame is processed, without the engine.
+    pub(super) fn promise(&mut self) {
+        self.outputs.extend(self.receipt.take().map(Output::Promise));
+    }
+}
+
+impl Client {
+    /// What the buffer for heads may keep: more is given back.
+    const SCRATCH_BYTES: usize = 16 * 1024;
+
+    /// A client that may do what its gate lets through, and speaks `version`.
+    pub(super) fn new(options: Arc<Options>, version: Version, gate: Gate) -> Client {
+        let subscriptions = Subscriptions::new(options.subscriptions_per_connection, version);
+        Client {
+            options,
+            version,
+            gate,
+            subscriptions,
+            transactions: Transactions::default(),
+            scratch: BytesMut::new(),
+        }
+    }
+
+    /// Processes a frame. CONNECT and DISCONNECT are not for here.
+    pub(super) fn receive(&mut self, turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        match frame.command {
+            Command::Send => self.send(turn, frame),
+            Command::Subscribe => self.subscribe(turn, frame),
+            Command::Unsubscribe => self.unsubscribe(turn, frame),
+            Command::Ack | Command::Nack => self.settle(turn, frame),
+            Command::Begin => self.begin(turn, frame),
+            Command::Commit => self.commit(turn, frame),
+            Command::Abort => self.abort(turn, frame),
+            command => Err(Fault::ServerCommand(command)),
+        }
+    }
+
+    /// The subscription that a delivery is for, if it is still there.
+    pub(super) fn subscription(&self, number: SubscriptionId) -> Option<&Subscription> {
+        self.subscriptions.get(number)
+    }
+
+    /// When a transaction will have been open for too long.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.transactions.deadline()
+    }
+
+    /// What to say if one has been.
+    pub(super) fn overdue(&self, now: Duration) -> Option<Fault> {
+        let over = self.transactions.deadline().is_some_and(|deadline| now >= deadline);
+        over.then_some(Fault::TransactionIdle { limit: self.options.transaction_idle })
+    }
+
+    fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let written = required(frame, DESTINATION)?;
+        let routing = Routing::of(written, &frame.headers, "destination-type")?;
+        let to = self.gate.writable(written, routing)?;
+        let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
+        if self.scratch.capacity() > Self::SCRATCH_BYTES {
+            self.scratch = BytesMut::new();
+        }
+        let Sending { message, transaction, reply } = sending;
+        if let Some((written, full)) = reply {
+            self.listen_for_reply(&mut turn, written, full)?;
+        }
+        self.act(turn, transaction, Action::Publish(Publish { to, message }))
+    }
+
+    /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
+    fn listen_for_reply(&mut self, turn: &mut Turn<'_>, written: &str, to: DestinationName) -> Result<(), Fault> {
+        if self.subscriptions.reads(&to) {
+            return Ok(());
+        }
+        self.gate.readable(written, Routing::Queue)?;
+        let credit = self.options.auto_credit;
+        let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
+        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
+        Ok(())
+    }
+
+    fn subscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let written = required(frame, DESTINATION)?;
+        let id = match frame.headers.get(ID) {
+            None if self.version >= Version::V1_1 => return Err(missing(frame, ID)),
+            id => id,
+        };
+        let mode = understand::ack_mode(frame)?;
+        let routing = Routing::of(written, &frame.headers, "subscription-type")?;
+        let to = self.gate.readable(written, routing)?;
+        names::check_subscribe(&frame.headers, to.kind())?;
+        if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
+            turn.ask_before(Request::Unsubscribe(implicit));
+        }
+        // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
+        let asked = credit::asked(&frame.headers, &self.options)?;
+        let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
+        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
+        Ok(())
+    }
+
+    /// By id, or by destination in every version: there are clients that do not keep their ids.
+    fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let ended = match (frame.headers.get(ID), frame.headers.get(DESTINATION)) {
+            (Some(id), _) => self.subscriptions.remove_id(id)?,
+            (None, Some(text)) => {
+                let to = self.gate.any(text, Routing::of(text, &frame.headers, "subscription-type")?)?;
+                self.subscriptions.remove_destination(&to)?
+            }
+            (None, None) => return Err(missing(frame, ID)),
+        };
+        turn.ask(Request::Unsubscribe(ended));
+        Ok(())
+    }
+
+    fn settle(&mut self, turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let settle = settlement::settle(frame, &self.subscriptions)?;
+        self.act(turn, frame.headers.get(TRANSACTION), Action::Settle(settle))
+    }
+
+    /// Does it now, or puts it into its transaction. There its receipt is due at once: it says that the transaction took
+    /// the frame, and some clients wait for it before they send COMMIT.
+    fn act(&mut self, mut turn: Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
+        match (transaction, action) {
+            (Some(id), action) => {
+                self.transactions.take(id, action, turn.now.monotonic, &self.options)?;
+                turn.promise();
+            }
+            (None, Action::Publish(publish)) => turn.ask(Request::Publish(publish)),
+            (None, Action::Settle(settle)) => turn.ask(Request::Settle(settle)),
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        self.transactions.begin(required(frame, TRANSACTION)?, turn.now.monotonic, &self.options)?;
+        turn.promise();
+        Ok(())
+    }
+
+    fn commit(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
+        for action in &actions {
+            if let Action::Publish(publish) = action {
+                self.gate.check_write(&publish.to)?;
+            }
+        }
+        if actions.is_empty() {
+            turn.promise();
+        } else {
+            turn.ask(Request::Commit(actions));
+        }
+        Ok(())
+    }
+
+    /// What was delivered stays with the client, to be acknowledged again; unless it says `redeliver:true`: then what the
+    /// transaction acknowledged goes back, uncounted.
+    fn abort(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
+        if frame.headers.get("redeliver") == Some("true") {
+            for action in actions {
+                if let Action::Settle(settle) = action {
+                    turn.ask_before(Request::Settle(Settle { outcome: Outcome::Release, ..settle }));
+                }
+            }
+        }
+        turn.promise();
+        Ok(())
+    }
+}
+
+fn required<'f>(frame: &'f Frame, header: &'static str) -> Result<&'f str, Fault> {
+    frame.headers.get(header).ok_or_else(|| missing(frame, header))
+}
+
+fn missing(frame: &Frame, header: &'static str) -> Fault {
+    Fault::MissingHeader { command: frame.command, header }
+}

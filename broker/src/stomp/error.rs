@@ -1,0 +1,183 @@
+//! Everything that ends a session in an ERROR: what is wrong in a few words, a code that never changes, and what to do
+//! about it. Nothing here echoes a frame, a secret or a path.
+
+use std::time::Duration;
+
+use kolejka_codec::Command;
+use kolejka_codec::DecodeError;
+use thiserror::Error;
+
+use crate::auth::{Action, Denied};
+use crate::model::DestinationName;
+use crate::model::NameError;
+use crate::model::Refusal;
+
+/// Why a session ends. Displays as the short `message` of the ERROR.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(super) enum Fault {
+    #[error("not connected")]
+    NotConnected,
+    #[error("already connected")]
+    AlreadyConnected,
+    #[error("unexpected command {0}")]
+    ServerCommand(Command),
+    #[error("no common protocol version")]
+    NoCommonVersion,
+    #[error("login failed")]
+    LoginFailed(Denied),
+    #[error("no login in time")]
+    ConnectTimeout { limit: Duration },
+    #[error("no heart-beat in time")]
+    NoHeartBeat { promised: u64, silence: Duration },
+    #[error("idle for too long")]
+    Idle { limit: Duration },
+    #[error("{0}")]
+    Malformed(DecodeError),
+    #[error("{command} without {header}")]
+    MissingHeader { command: Command, header: &'static str },
+    #[error("bad {header} header")]
+    BadHeader { header: &'static str, expected: &'static str },
+    #[error("bad destination")]
+    BadDestination(NameError),
+    #[error("reserved destination")]
+    ReservedDestination,
+    #[error("forbidden to {} {name}", .action.as_str())]
+    Forbidden { action: Action, name: DestinationName },
+    #[error("not supported yet: {0}")]
+    Unsupported(&'static str),
+    #[error("subscription exists")]
+    DuplicateSubscription,
+    #[error("no such subscription")]
+    UnknownSubscription,
+    #[error("several subscriptions have this destination")]
+    AmbiguousSubscription,
+    #[error("too many subscriptions")]
+    TooManySubscriptions { limit: usize },
+    #[error("transaction exists")]
+    DuplicateTransaction,
+    #[error("no such transaction")]
+    UnknownTransaction,
+    #[error("frame not complete in time")]
+    FrameTimeout,
+    #[error("{0}")]
+    Transport(String),
+    #[error("too many transactions")]
+    TooManyTransactions { limit: usize },
+    #[error("too many frames in a transaction")]
+    TransactionFrames { limit: usize },
+    #[error("too many octets in transactions")]
+    TransactionBytes { limit: usize },
+    #[error("transaction left open")]
+    TransactionIdle { limit: Duration },
+    #[error("{0}")]
+    Refused(Refusal),
+}
+
+impl Fault {
+    /// A word for programs, in the header `code`.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Fault::NotConnected => "not-connected",
+            Fault::AlreadyConnected => "already-connected",
+            Fault::ServerCommand(_) => "unexpected-command",
+            Fault::NoCommonVersion => "no-common-version",
+            Fault::LoginFailed(_) => "login-failed",
+            Fault::ConnectTimeout { .. } => "connect-timeout",
+            Fault::NoHeartBeat { .. } => "no-heart-beat",
+            Fault::Idle { .. } => "idle",
+            Fault::Malformed(error) => error.kind.code(),
+            Fault::FrameTimeout => "frame-timeout",
+            Fault::Transport(_) => "transport",
+            Fault::MissingHeader { .. } => "missing-header",
+            Fault::BadHeader { .. } => "bad-header",
+            Fault::BadDestination(_) => "bad-destination",
+            Fault::ReservedDestination => "reserved-destination",
+            Fault::Forbidden { .. } => "forbidden",
+            Fault::Unsupported(_) => "not-supported",
+            Fault::DuplicateSubscription => "duplicate-subscription",
+            Fault::UnknownSubscription => "unknown-subscription",
+            Fault::AmbiguousSubscription => "ambiguous-subscription",
+            Fault::TooManySubscriptions { .. } => "too-many-subscriptions",
+            Fault::DuplicateTransaction => "duplicate-transaction",
+            Fault::UnknownTransaction => "unknown-transaction",
+            Fault::TooManyTransactions { .. } => "too-many-transactions",
+            Fault::TransactionFrames { .. } | Fault::TransactionBytes { .. } => "transaction-too-large",
+            Fault::TransactionIdle { .. } => "transaction-idle",
+            Fault::Refused(refusal) => refusal.code(),
+        }
+    }
+
+    /// One sentence more, for the body: what is expected, or what to do.
+    pub(super) fn remedy(&self) -> String {
+        match self {
+            Fault::NotConnected => "A connection begins with CONNECT or STOMP, and waits for CONNECTED.".into(),
+            Fault::AlreadyConnected => "CONNECT comes once on a connection.".into(),
+            Fault::ServerCommand(_) => "This command is spoken by servers only.".into(),
+            Fault::NoCommonVersion => "This server speaks 1.0, 1.1 and 1.2.".into(),
+            Fault::LoginFailed(_) => "Check login and passcode.".into(),
+            Fault::ConnectTimeout { limit } => format!("A login is complete within {}.", words(*limit)),
+            Fault::NoHeartBeat { promised, silence } => {
+                format!("One was promised every {promised} ms, and nothing came for {}.", words(*silence))
+            }
+            Fault::Idle { limit } => {
+                format!("This server gives up after {} of silence; heart-beats would tell it to wait.", words(*limit))
+            }
+            Fault::Malformed(_) => "The connection cannot go on behind a broken frame.".into(),
+            Fault::FrameTimeout => "A frame that has begun has to arrive without long pauses.".into(),
+            Fault::Transport(_) => "The connection cannot go on behind it.".into(),
+            Fault::MissingHeader { header, .. } => format!("The header {header} is required here."),
+            Fault::BadHeader { expected, .. } => format!("Expected is {expected}."),
+            Fault::BadDestination(error) => format!("The reason: {error}."),
+            Fault::ReservedDestination => "Names that begin with Kolejka are the server's own.".into(),
+            Fault::Forbidden { .. } => "This login has no such right.".into(),
+            Fault::Unsupported(_) => {
+                "The server refuses what it cannot do, so that it is not taken for done; leave the header out.".into()
+            }
+            Fault::DuplicateSubscription => "Each subscription of a connection has an id of its own.".into(),
+            Fault::UnknownSubscription => "It was never made on this connection, or has ended.".into(),
+            Fault::AmbiguousSubscription => "Say which one by its id.".into(),
+            Fault::TooManySubscriptions { limit } => format!("A connection has at most {limit}."),
+            Fault::DuplicateTransaction => "End the open one by COMMIT or ABORT first.".into(),
+            Fault::UnknownTransaction => "A transaction is open from its BEGIN to its COMMIT or ABORT.".into(),
+            Fault::TooManyTransactions { limit } => format!("A connection has at most {limit} open."),
+            Fault::TransactionFrames { limit } => format!("At most {limit} are taken."),
+            Fault::TransactionBytes { limit } => {
+                format!("The open transactions of a connection hold at most {limit} octets together.")
+            }
+            Fault::TransactionIdle { limit } => {
+                format!("A transaction that gets no frame for {} is given up.", words(*limit))
+            }
+            Fault::Refused(refusal) => refused(refusal).into(),
+        }
+    }
+
+    /// The same for the log, where a refused login has its reason.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Fault::LoginFailed(denied) => format!("{self}: {}", denied.reason()),
+            _ => format!("{self}: {}", self.remedy()),
+        }
+    }
+
+    /// Whether there may still be somebody to read what we write.
+    pub(super) fn leaves_a_reader(&self) -> bool {
+        !matches!(self, Fault::NoHeartBeat { .. } | Fault::Idle { .. })
+    }
+}
+
+fn words(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms if ms % 1000 == 0 => format!("{} s", ms / 1000),
+        ms => format!("{ms} ms"),
+    }
+}
+
+fn refused(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::UnknownDelivery => "Acknowledge with the ack or message-id header of a MESSAGE of this connection.",
+        Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
+        Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
+        Refusal::ShuttingDown => "Connect again later.",
+        _ => "The frame had no effect.",
+    }
+}

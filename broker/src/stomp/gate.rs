@@ -1,0 +1,118 @@
+//! From the text of a destination to its name, if this client may do there what it wants. Remembers what it has looked up.
+
+use std::collections::HashMap;
+
+use foldhash::fast::FixedState;
+use kolejka_codec::Headers;
+
+use super::error::Fault;
+use crate::auth::Action;
+use crate::auth::Grants;
+use crate::model::DestinationName;
+
+/// Where a client may go.
+#[derive(Debug)]
+pub(super) struct Gate {
+    grants: Grants,
+    /// What makes `/temp-queue/x` of this client different from that of others.
+    owner: String,
+    /// Destinations sent to lately, with the right to do so. Emptied when it is full.
+    known: HashMap<Box<str>, Known, FixedState>,
+}
+
+#[derive(Debug)]
+struct Known {
+    name: DestinationName,
+    may_write: bool,
+}
+
+/// What a bare name stands for; ActiveMQ Artemis' `destination-type` and `subscription-type` say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Routing {
+    /// To one (`ANYCAST`): a queue.
+    Queue,
+    /// To all (`MULTICAST`): a topic.
+    Topic,
+}
+
+impl Routing {
+    /// What `written` stands for, by the header of that name. A name that says its kind itself needs no header.
+    pub(super) fn of(written: &str, headers: &Headers, header: &'static str) -> Result<Routing, Fault> {
+        if written.starts_with('/') {
+            return Ok(Routing::Queue);
+        }
+        match headers.get(header) {
+            None => Ok(Routing::Queue),
+            Some(text) if text.eq_ignore_ascii_case("anycast") => Ok(Routing::Queue),
+            Some(text) if text.eq_ignore_ascii_case("multicast") => Ok(Routing::Topic),
+            Some(_) => Err(Fault::BadHeader { header, expected: "ANYCAST or MULTICAST" }),
+        }
+    }
+}
+
+impl Gate {
+    /// Names remembered. A client that sends to more of them pays for each look-up, nothing else.
+    const KNOWN_NAMES: usize = 64;
+
+    /// For a client with these rights and this token.
+    pub(super) fn new(grants: Grants, owner: String) -> Gate {
+        Gate { grants, owner, known: HashMap::default() }
+    }
+
+    /// The destination of a SEND.
+    pub(super) fn writable(&mut self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
+        if routing == Routing::Topic {
+            return self.writable(&format!("/topic/{text}"), Routing::Queue);
+        }
+        let known = match self.known.get(text) {
+            Some(known) => known,
+            None => self.look_up(text)?,
+        };
+        if !known.may_write {
+            return Err(Fault::Forbidden { action: Action::Write, name: known.name.clone() });
+        }
+        Ok(known.name.clone())
+    }
+
+    /// The destination of a SUBSCRIBE.
+    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
+        let name = self.any(text, routing)?;
+        if self.grants.may(Action::Read, &name) {
+            Ok(name)
+        } else {
+            Err(Fault::Forbidden { action: Action::Read, name })
+        }
+    }
+
+    /// A destination, without asking for rights.
+    pub(super) fn any(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
+        match routing {
+            Routing::Topic => self.name(&format!("/topic/{text}")),
+            Routing::Queue => self.name(text),
+        }
+    }
+
+    /// The destination that a text names.
+    pub(super) fn name(&self, text: &str) -> Result<DestinationName, Fault> {
+        let name = DestinationName::parse(text, &self.owner).map_err(Fault::BadDestination)?;
+        let mut segments = name.path().split(['.', '/']);
+        if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
+    }
+
+    /// Asks again for the right to send there: it may have been taken away since a transaction took the frame.
+    pub(super) fn check_write(&self, name: &DestinationName) -> Result<(), Fault> {
+        if self.grants.may(Action::Write, name) {
+            return Ok(());
+        }
+        Err(Fault::Forbidden { action: Action::Write, name: name.clone() })
+    }
+
+    fn look_up(&mut self, text: &str) -> Result<&Known, Fault> {
+        let name = self.name(text)?;
+        if self.known.len() >= Self::KNOWN_NAMES {
+            self.known.clear();
+        }
+        let may_write = self.grants.may(Action::Write, &name);
+        Ok(self.known.entry(text.into()).or_insert(Known { name, may_write }))
+    }
+}

@@ -1,0 +1,32 @@
+//! STOMP, and one client: a pure machine between the codec and the words of the model.
+//!
+//! A session takes frames and gives outputs: requests for the engine, replies for the client, a login to check, an end.
+//! It writes MESSAGE, RECEIPT and ERROR; it keeps subscriptions, open transactions and the clock of the heart-beats. It does
+//! no I/O, reads no clock, waits for nothing, and has never heard of queues: whether a delivery is still held or a
+//! message may be accepted is the engine's to say. It keeps nothing per message.
+//!
+//! The rules are those of STOMP 1.0, 1.1 and 1.2; `docs/stomp-conformance.md` lists them one by one with their tests.
+
+mod client;
+mod credit;
+mod error;
+mod gate;
+mod handshake;
+mod heartbeat;
+mod names;
+mod options;
+mod output;
+mod reply;
+mod session;
+mod settlement;
+mod state;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod transaction;
+mod understand;
+
+pub use options::{Options, PeerFacts};
+pub use output::{Farewell, Output, Receipt};
+pub use reply::Reply;
+pub use session::Session;

@@ -1,0 +1,82 @@
+//! From an ACK or NACK to what became of which delivery. Keeps nothing: what a client sends back says it all.
+
+use std::sync::Arc;
+
+use kolejka_codec::Command;
+use kolejka_codec::Frame;
+use kolejka_codec::Headers;
+use kolejka_codec::header::names::{ACK, ID, MESSAGE_ID, SUBSCRIPTION};
+
+use super::error::Fault;
+use super::names;
+use super::subscription::Subscriptions;
+use crate::model::MessageId;
+use crate::model::Outcome;
+use crate::model::Refusal;
+use crate::model::Settle;
+use crate::model::SubscriptionId;
+
+/// The delivery that an `ack` header names: the message's id, and behind a dash the number of the subscription where the
+/// client holds the message through several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Token {
+    pub(super) message: MessageId,
+    pub(super) subscription: Option<SubscriptionId>,
+}
+
+impl Token {
+    fn parse(text: &str) -> Option<Token> {
+        let Some((message, number)) = text.split_once('-') else {
+            return Some(Token { message: text.parse().ok()?, subscription: None });
+        };
+        let canonical = !number.starts_with(['+', '0']);
+        let number = number.parse().ok().filter(|_| canonical).map(SubscriptionId)?;
+        Some(Token { message: message.parse().ok()?, subscription: Some(number) })
+    }
+
+    /// Finds the token in an ACK or NACK of any version. 1.2 says `id`, 1.1 `message-id` and `subscription`, 1.0
+    /// `message-id`; clients mix them. One that sends back the whole MESSAGE sends our `ack` and `message-id`, and an `id`
+    /// that is the application's: so `ack` counts first, and an `id` that contradicts `message-id` not at all.
+    fn find(command: Command, headers: &Headers) -> Result<Token, Fault> {
+        let (ack, id, message_id) = (headers.get(ACK), headers.get(ID), headers.get(MESSAGE_ID));
+        let unknown = Fault::Refused(Refusal::UnknownDelivery);
+        if let Some(token) = ack.and_then(Token::parse) {
+            return Ok(token);
+        }
+        match (id.map(Token::parse), message_id.map(Token::parse)) {
+            (Some(Some(id)), Some(Some(message))) if id.message == message.message => Ok(id),
+            (_, Some(Some(message))) => Ok(message),
+            (Some(Some(id)), None) => Ok(id),
+            (None, None) => Err(Fault::MissingHeader { command, header: ID }),
+            _ => Err(unknown),
+        }
+    }
+}
+
+/// What an ACK or NACK says.
+pub(super) fn settle(frame: &Frame, subscriptions: &Subscriptions) -> Result<Settle, Fault> {
+    let Token { message, subscription } = Token::find(frame.command, &frame.headers)?;
+    // A name that is not there, any more or ever, must not fall back to whoever holds the message now.
+    let named = frame.headers.get(SUBSCRIPTION).map(|id| subscriptions.called(id).unwrap_or(Subscriptions::NONE));
+    let outcome = match frame.command {
+        Command::Nack => nack(&frame.headers)?,
+        _ => Outcome::Ack,
+    };
+    Ok(Settle { message, subscription: subscription.or(named), outcome })
+}
+
+fn nack(headers: &Headers) -> Result<Outcome, Fault> {
+    names::check_nack(headers)?;
+    let reason = headers.get("x-error").or_else(|| headers.get("reason")).map(reason);
+    Ok(match headers.get("requeue") {
+        Some("false") => Outcome::DeadLetter { reason },
+        _ => Outcome::Retry { reason },
+    })
+}
+
+/// At most 256 octets, on one line: it becomes a header that every version must be able to say.
+fn reason(text: &str) -> Arc<str> {
+    const REASON_BYTES: usize = 256;
+    let kept = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= REASON_BYTES);
+    kept.map(|(_, c)| if c.is_control() { ' ' } else { c }).collect::<String>().into()
+}

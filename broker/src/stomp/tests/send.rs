@@ -1,0 +1,235 @@
+//! SEND: what is stored, what is stripped, what is refused.
+
+use super::{Client, Right, all_but};
+use crate::model::Content;
+use crate::model::DestinationKind;
+use crate::model::Durability;
+use crate::model::Refusal;
+use crate::model::Urgency;
+
+fn after(headers: &str) -> Client {
+    let mut client = Client::speaking("1.2");
+    client.says(&format!("SEND\ndestination:/queue/a\n{headers}\nbody^@"));
+    assert!(client.farewell.is_none(), "{headers}: {:?}", client.farewell);
+    client
+}
+
+#[test]
+fn a_send_becomes_a_publish() {
+    // 57, 58
+    let client = after("content-type:text/plain\nfoo:bar\n");
+    let publish = client.published();
+    assert_eq!(publish.to.as_str(), "/queue/a");
+    assert_eq!(publish.message.content.body(), b"body");
+    assert_eq!(publish.message.durability, Durability::Persistent);
+    assert_eq!(publish.message.urgency, Urgency::NORMAL);
+    assert_eq!(client.head(), "destination:/queue/a\ncontent-type:text/plain\nfoo:bar\ntimestamp:1700000000000\n");
+}
+
+#[test]
+fn the_receipt_comes_when_the_engine_has_answered() {
+    // 29
+    let mut client = Client::speaking("1.2");
+    let heard = client.says("SEND\ndestination:/queue/a\nreceipt:m\\c1\n\n^@");
+    assert_eq!(heard, "RECEIPT\nreceipt-id:m\\c1\n\n^@\n");
+    assert_eq!(client.says("SEND\ndestination:/queue/a\n\n^@"), "");
+}
+
+#[test]
+fn a_refused_send_gets_an_error_with_its_receipt_id_and_no_receipt() {
+    // 34, 60, 93
+    let mut client = Client::speaking("1.2");
+    client.answers.push_back(Err(Refusal::QueueFull { limit: "10 messages".into() }));
+    let heard = client.says("SEND\ndestination:/queue/a\nreceipt:1\n\n^@SEND\ndestination:/queue/a\nreceipt:2\n\n^@");
+    assert!(
+        heard.starts_with("ERROR\nmessage:the queue is full\\c 10 messages\ncode:queue-full\nreceipt-id:1\n"),
+        "{heard}"
+    );
+    assert!(!heard.contains("RECEIPT\n") && client.asked.len() == 1);
+}
+
+#[test]
+fn a_destination_is_needed_and_must_be_one() {
+    // 57, A13
+    assert_eq!(Client::speaking("1.2").fails_with("SEND\nreceipt:1\n\n^@"), "missing-header");
+    for name in
+        ["", "/nowhere/a", "/queue/", "/queue/a..b", "a b", "/queue/a\\nb", "/queue/*", "/queue/a,/queue/b", "../x"]
+    {
+        let frame = format!("SEND\ndestination:{name}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-destination", "{name}");
+    }
+    let long = format!("SEND\ndestination:/queue/{}\n\n^@", "x".repeat(7000));
+    assert_eq!(Client::speaking("1.2").fails_with(&long), "bad-destination");
+}
+
+#[test]
+fn names_of_the_servers_own_are_out_of_reach() {
+    // SECURITY 5
+    for name in ["/topic/Kolejka.Job.submitted", "/queue/Kolejka.Manage", "Kolejka/x", "/topic/Kolejka"] {
+        let send = format!("SEND\ndestination:{name}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&send), "reserved-destination");
+        let subscribe = format!("SUBSCRIBE\nid:1\ndestination:{name}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&subscribe), "reserved-destination");
+    }
+}
+
+#[test]
+fn a_bare_name_is_a_queue_and_slashes_are_fine() {
+    // DESIGN 5; pain 14
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:mail/out.slow\n\n^@");
+    assert_eq!(client.published().to.as_str(), "/queue/mail/out.slow");
+    assert!(client.head().starts_with("destination:mail/out.slow\n"));
+    client.says("SEND\ndestination:news\ndestination-type:MULTICAST\n\n^@");
+    assert_eq!(client.published().to.kind(), DestinationKind::Topic);
+    client.says("SEND\ndestination:news\ndestination-type:ANYCAST\n\n^@");
+    assert_eq!(client.published().to.as_str(), "/queue/news");
+    assert_eq!(client.fails_with("SEND\ndestination:news\ndestination-type:x\n\n^@"), "bad-header");
+}
+
+#[test]
+fn headers_of_the_hop_and_of_the_server_do_not_go_on() {
+    // 58, A15
+    let client = after(
+        "receipt:1\ncontent-length:4\nlogin:l\npasscode:p\nack:client\nsubscription:s\nredelivered:true\n\
+         delivery-count:9\nJMSXDeliveryCount:9\nx-job-id:1\nx-lease-until:1\nx-death-reason:nack\nx-error:e\n\
+         original-destination:/queue/b\ndlqDeliveryFailureCause:x\nrequeue:false\nbrowser:end\nkept:yes\n",
+    );
+    assert_eq!(client.head(), "destination:/queue/a\nkept:yes\ntimestamp:1700000000000\n");
+}
+
+#[test]
+fn a_message_id_of_the_client_goes_on_under_another_name() {
+    // 61
+    let client = after("message-id:ID\\cmine\nmessage-id:other\n");
+    assert_eq!(client.head(), "destination:/queue/a\norig-message-id:ID\\cmine\ntimestamp:1700000000000\n");
+}
+
+#[test]
+fn order_and_repetition_of_user_headers_are_kept() {
+    // 19, 20
+    let client = after("z:1\na:2\nz:3\n");
+    assert_eq!(client.head(), "destination:/queue/a\nz:1\na:2\nz:3\ntimestamp:1700000000000\n");
+}
+
+#[test]
+fn a_timestamp_of_the_client_is_kept() {
+    // Row 52
+    assert_eq!(after("timestamp:5\n").head(), "destination:/queue/a\ntimestamp:5\n");
+}
+
+#[test]
+fn what_a_1_0_client_says_is_stored_in_the_escapes_of_1_2() {
+    // 12, 18
+    let mut client = Client::speaking("1.0");
+    client.says("SEND\ndestination:/queue/a\npath:C:\\new\n\n^@");
+    assert!(client.head().contains("\npath:C\\c\\\\new\n"), "{}", client.head());
+}
+
+#[test]
+fn priority_is_clamped_and_must_be_a_number() {
+    // JOBS 5.15
+    for (text, priority) in [("0", 0), ("4", 4), ("9", 9), ("10", 9), ("4000000000", 9), ("-3", 0)] {
+        let client = after(&format!("priority:{text}\n"));
+        assert_eq!(client.published().message.urgency, Urgency::from_priority(priority), "{text}");
+        assert!(client.head().contains(&format!("\npriority:{text}\n")));
+    }
+    for text in ["", "high", "4.5", "-", "+1", "99999999999"] {
+        let frame = format!("SEND\ndestination:/queue/a\npriority:{text}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{text}");
+    }
+}
+
+#[test]
+fn urgency_is_exact_and_beats_priority() {
+    // JOBS 2 and 5.15
+    let client = after("priority:9\nx-urgency:4294967295\n");
+    assert_eq!(client.published().message.urgency, Urgency(u32::MAX));
+    assert!(!client.head().contains("x-urgency"));
+    for text in ["4294967296", "-1", "+1", "", "x"] {
+        let frame = format!("SEND\ndestination:/queue/a\nx-urgency:{text}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{text}");
+    }
+}
+
+#[test]
+fn messages_persist_unless_the_sender_or_a_topic_says_otherwise() {
+    // P1
+    assert_eq!(after("persistent:true\n").published().message.durability, Durability::Persistent);
+    assert_eq!(after("persistent:false\n").published().message.durability, Durability::Transient);
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:/topic/t\npersistent:true\n\n^@");
+    assert_eq!(client.published().message.durability, Durability::Transient);
+}
+
+#[test]
+fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
+    // Pain 11
+    for header in [
+        "AMQ_SCHEDULED_DELAY:1000",
+        "AMQ_SCHEDULED_CRON:* * * * *",
+        "x-delay:5",
+        "delay:5",
+        "x-at:1",
+        "deliver-at:2030-01-01",
+        "expires:1700000000001",
+        "expiration:60000",
+        "ttl:60000",
+        "x-ttr:1000",
+        "x-unique:k",
+        "_AMQ_DUPL_ID:k",
+        "idempotency-key:k",
+        "x-track:true",
+        "x-dead-letter:q",
+        "JMSXGroupID:g",
+        "message_group:g",
+        "x-job-token:t",
+    ] {
+        let frame = format!("SEND\ndestination:/queue/a\nreceipt:1\n{header}\n\n^@");
+        let mut client = Client::speaking("1.2");
+        assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
+        assert!(client.asked.is_empty());
+        let name = header.split(':').next().unwrap();
+        assert!(client.farewell.unwrap().words.contains(name));
+    }
+}
+
+#[test]
+fn what_asks_for_nothing_goes_through() {
+    // JOBS 5.15: under a plain word, what is no number is the application's
+    let client = after("expires:0\nAMQ_SCHEDULED_DELAY:0\ndelay:soon\nttl:long\nx-track:false\nretain:false\n");
+    assert!(client.head().contains("\nexpires:0\n") && client.head().contains("\ndelay:soon\n"));
+}
+
+#[test]
+fn a_body_is_opaque_and_a_large_one_is_not_copied() {
+    // 22, 23, 25
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:/queue/a\ncontent-length:3\n\na^@b^@");
+    assert_eq!(client.published().message.content.body(), b"a\0b");
+    assert!(client.published().message.content.large_body().is_none());
+    client.says(&format!("SEND\ndestination:/queue/a\n\n{}^@", "x".repeat(Content::SHARED_BODY + 1)));
+    assert_eq!(client.published().message.content.large_body().map(bytes::Bytes::len), Some(Content::SHARED_BODY + 1));
+}
+
+#[test]
+fn sending_without_the_right_to_is_refused_by_name() {
+    // SECURITY 5
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret", Right::Write)]));
+    let mut client = client.connect("1.2");
+    client.says("SEND\ndestination:/queue/open\n\n^@");
+    assert_eq!(client.asked.len(), 1);
+    assert_eq!(client.fails_with("SEND\ndestination:secret\n\n^@"), "forbidden");
+    assert_eq!(client.asked.len(), 1);
+    assert!(client.farewell.unwrap().words.contains("write /queue/secret"));
+}
+
+#[test]
+fn many_destinations_are_sent_to_with_a_bounded_memory_of_them() {
+    let mut client = Client::speaking("1.2");
+    for number in (0..200).chain(0..200) {
+        client.says(&format!("SEND\ndestination:/queue/q{number}\n\n^@"));
+        assert_eq!(client.published().to.path(), format!("q{number}"));
+    }
+}

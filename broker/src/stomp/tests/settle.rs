@@ -1,0 +1,147 @@
+//! ACK and NACK, as every kind of client writes them.
+
+use super::Client;
+use crate::model::Answer;
+use crate::model::MessageId;
+use crate::model::Outcome;
+use crate::model::Refusal;
+use crate::model::SoftRefusal;
+use crate::model::SubscriptionId;
+
+fn subscribed(version: &str) -> Client {
+    let mut client = Client::speaking(version);
+    client.says("SUBSCRIBE\nid:one\ndestination:/queue/a\nack:client\n\n^@");
+    client.says("SUBSCRIBE\nid:two\ndestination:/queue/a\nack:client-individual\n\n^@");
+    client
+}
+
+fn settles(version: &str, headers: &str) -> (u64, Option<u32>) {
+    let mut client = subscribed(version);
+    client.says(&format!("ACK\n{headers}\n^@"));
+    assert!(client.farewell.is_none(), "{headers}: {:?}", client.farewell);
+    let settle = client.settled();
+    assert_eq!(settle.outcome, Outcome::Ack);
+    (settle.message.to_bits(), settle.subscription.map(|number| number.0))
+}
+
+#[test]
+fn the_message_is_named_by_id_ack_or_message_id_in_every_version() {
+    // 69, 70
+    for version in ["1.0", "1.1", "1.2"] {
+        assert_eq!(settles(version, "id:7\n"), (7, None));
+        assert_eq!(settles(version, "ack:7\n"), (7, None));
+        assert_eq!(settles(version, "message-id:7\n"), (7, None));
+        assert_eq!(settles(version, "message-id:7\nsubscription:two\n"), (7, Some(2)));
+        // stompit: all three
+        assert_eq!(settles(version, "subscription:one\nmessage-id:7\nid:7\n"), (7, Some(1)));
+        assert_eq!(settles(version, "subscription:one\nmessage-id:7\nid:7-2\n"), (7, Some(2)));
+    }
+}
+
+#[test]
+fn a_suffix_says_which_subscription_where_a_message_is_held_twice() {
+    // 70
+    assert_eq!(settles("1.2", "id:7-2\n"), (7, Some(2)));
+}
+
+#[test]
+fn a_message_sent_back_whole_is_understood() {
+    // 70: PECL; the application's own id does not confuse it
+    let headers = "destination:/queue/a\nid:42\nmessage-id:7\nack:7-2\nsubscription:two\ncontent-length:0\n";
+    assert_eq!(settles("1.2", headers), (7, Some(2)));
+    assert_eq!(settles("1.0", "destination:/queue/a\nid:42\nmessage-id:7\n"), (7, None));
+    assert_eq!(settles("1.0", "id:order\nmessage-id:7\n"), (7, None));
+}
+
+#[test]
+fn a_1_0_subscription_without_an_id_may_be_named_by_its_destination() {
+    // 63, 69
+    let mut client = Client::speaking("1.0");
+    client.says("SUBSCRIBE\ndestination:a\nack:client\n\n^@ACK\nmessage-id:7\nsubscription:a\n\n^@");
+    assert_eq!(client.settled().subscription, Some(SubscriptionId(1)));
+}
+
+#[test]
+fn a_subscription_that_has_ended_is_not_mistaken_for_another() {
+    // 68, A11: the number 0 is nobody's
+    let mut client = subscribed("1.1");
+    client.says("UNSUBSCRIBE\nid:two\n\n^@ACK\nmessage-id:7\nsubscription:two\n\n^@");
+    assert_eq!(client.settled().subscription, Some(SubscriptionId(0)));
+}
+
+#[test]
+fn what_no_message_of_ours_ever_said_is_an_error() {
+    // 76, A11
+    for id in
+        ["", "x", "-1", "07", "7-", "7-x", "-7", "7-0", "7-02", "+7", "18446744073709551616", "7-4294967296", "a-b-c"]
+    {
+        let mut client = subscribed("1.2");
+        assert_eq!(client.fails_with(&format!("ACK\nid:{id}\nreceipt:r\n\n^@")), "unknown-delivery", "{id}");
+        assert_eq!(client.asked.len(), 2);
+    }
+    assert_eq!(subscribed("1.2").fails_with("ACK\nreceipt:r\n\n^@"), "missing-header");
+    assert_eq!(subscribed("1.1").fails_with("ACK\nsubscription:one\n\n^@"), "missing-header");
+}
+
+#[test]
+fn what_the_engine_never_delivered_is_an_error() {
+    // 76, 34
+    let mut client = subscribed("1.2");
+    client.answers.push_back(Err(Refusal::UnknownDelivery));
+    let heard = client.says("ACK\nid:7\nreceipt:r\n\n^@");
+    assert!(heard.contains("\ncode:unknown-delivery\nreceipt-id:r\n"), "{heard}");
+}
+
+#[test]
+fn a_late_ack_gets_its_receipt_with_the_reason_why_it_did_not_count() {
+    // 34, 68, 76
+    let mut client = subscribed("1.2");
+    client.answers.extend([Ok(Answer::Soft(SoftRefusal::NotHolder)), Ok(Answer::Soft(SoftRefusal::NotHolder))]);
+    assert_eq!(client.says("ACK\nid:7\nreceipt:r\n\n^@"), "RECEIPT\nreceipt-id:r\nx-refused:not-holder\n\n^@\n");
+    assert_eq!(client.says("ACK\nid:7\n\n^@"), "");
+    assert!(client.farewell.is_none());
+}
+
+fn nacks(headers: &str) -> Outcome {
+    let mut client = subscribed("1.0");
+    client.says(&format!("NACK\nmessage-id:7\n{headers}\n^@"));
+    assert!(client.farewell.is_none(), "{headers}: {:?}", client.farewell);
+    client.settled().outcome.clone()
+}
+
+#[test]
+fn a_nack_retries_unless_it_says_requeue_false() {
+    // 73, in 1.0 too; DESIGN 5
+    assert_eq!(nacks(""), Outcome::Retry { reason: None });
+    assert_eq!(nacks("requeue:true\n"), Outcome::Retry { reason: None });
+    assert_eq!(nacks("requeue:false\n"), Outcome::DeadLetter { reason: None });
+}
+
+#[test]
+fn the_reason_of_a_nack_is_kept_on_one_line_of_256_octets() {
+    // JOBS 2; A14
+    let reason = |text: &str| Some(text.into());
+    assert_eq!(nacks("reason:no disk\n"), Outcome::Retry { reason: reason("no disk") });
+    assert_eq!(nacks("x-error:E1\nreason:r\nrequeue:false\n"), Outcome::DeadLetter { reason: reason("E1") });
+    let mut client = subscribed("1.2");
+    client.says(&format!("NACK\nid:7\nx-error:a\\nb\\r{}\n\n^@", "ż".repeat(200)));
+    let Outcome::Retry { reason: Some(text) } = client.settled().outcome.clone() else { panic!("a reason") };
+    assert_eq!(&*text, format!("a b {}", "ż".repeat(126)));
+}
+
+#[test]
+fn a_nack_that_asks_for_more_is_refused() {
+    for header in ["x-delay:1000", "delay:1000", "x-urgency:0", "x-bury:true"] {
+        assert_eq!(subscribed("1.2").fails_with(&format!("NACK\nid:7\n{header}\n\n^@")), "not-supported", "{header}");
+    }
+    assert_eq!(nacks("x-delay:0\ndelay:none\nx-bury:false\n"), Outcome::Retry { reason: None });
+}
+
+#[test]
+fn the_engine_is_told_which_message_and_nothing_is_remembered() {
+    // 71, 72: what an ACK covers is the engine's to say
+    let mut client = subscribed("1.2");
+    client.says("ACK\nid:18446744073709551615\n\n^@ACK\nid:18446744073709551615\n\n^@");
+    assert_eq!(client.settled().message, MessageId::from_bits(u64::MAX));
+    assert_eq!(client.asked.len(), 4);
+}

@@ -1,0 +1,208 @@
+//! SUBSCRIBE and UNSUBSCRIBE.
+
+use super::{Client, Right, all_but, delivery, facts};
+use crate::model::AckMode;
+use crate::model::Request;
+use crate::model::SubscriptionId;
+use crate::stomp::Options;
+
+const HEAD: &str = "destination:/queue/a\n";
+
+#[test]
+fn a_subscribe_becomes_a_request_and_its_receipt_comes_first() {
+    // 62, 32
+    let mut client = Client::speaking("1.2");
+    let heard = client.says("SUBSCRIBE\nid:0\ndestination:/queue/a\nack:client\nreceipt:r\n\n^@");
+    assert_eq!(heard, "RECEIPT\nreceipt-id:r\n\n^@\n");
+    let subscribe = client.subscribed();
+    assert_eq!((subscribe.to.as_str(), subscribe.mode), ("/queue/a", AckMode::Client));
+    assert!(client.gets(&delivery(1, 7), HEAD, "x").contains("\nsubscription:0\n"));
+}
+
+#[test]
+fn destination_and_in_1_1_and_1_2_an_id_are_needed() {
+    // 62
+    for version in ["1.1", "1.2"] {
+        assert_eq!(Client::speaking(version).fails_with("SUBSCRIBE\ndestination:/queue/a\n\n^@"), "missing-header");
+    }
+    assert_eq!(Client::speaking("1.2").fails_with("SUBSCRIBE\nid:1\n\n^@"), "missing-header");
+}
+
+#[test]
+fn an_id_is_there_once() {
+    // 62
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@SUBSCRIBE\nid:2\ndestination:/queue/a\n\n^@");
+    assert_eq!(client.asked.len(), 2);
+    assert_eq!(client.fails_with("SUBSCRIBE\nid:1\ndestination:/queue/b\nreceipt:r\n\n^@"), "duplicate-subscription");
+}
+
+#[test]
+fn an_id_is_free_again_after_unsubscribe_and_its_number_is_not() {
+    // 62, 68
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@UNSUBSCRIBE\nid:1\n\n^@");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@");
+    assert_eq!(client.subscribed().id, SubscriptionId(2));
+}
+
+#[test]
+fn a_1_0_client_is_known_by_the_destination() {
+    // 63
+    let mut client = Client::speaking("1.0");
+    client.says("SUBSCRIBE\ndestination:/queue/a\nack:client\n\n^@");
+    let heard = client.gets(&delivery(1, 7), HEAD, "x");
+    assert!(!heard.contains("subscription:"), "{heard}");
+    assert_eq!(client.fails_with("SUBSCRIBE\ndestination:/queue/a\n\n^@"), "duplicate-subscription");
+}
+
+#[test]
+fn a_1_0_client_may_have_ids() {
+    // 63, 87
+    let mut client = Client::speaking("1.0");
+    client.says("SUBSCRIBE\nid:x\ndestination:/queue/a\n\n^@");
+    assert!(client.gets(&delivery(1, 7), HEAD, "").contains("\nsubscription:x\n"));
+}
+
+#[test]
+fn the_three_modes_are_understood_in_every_version() {
+    // 64
+    for version in ["1.0", "1.1", "1.2"] {
+        let mut client = Client::speaking(version);
+        for (number, (header, mode)) in [
+            ("", AckMode::Auto),
+            ("ack:auto\n", AckMode::Auto),
+            ("ack:client\n", AckMode::Client),
+            ("ack:client-individual\n", AckMode::ClientIndividual),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            client.says(&format!("SUBSCRIBE\nid:{number}\ndestination:/queue/a\n{header}\n^@"));
+            assert_eq!(client.subscribed().mode, mode);
+        }
+        assert_eq!(client.fails_with("SUBSCRIBE\nid:9\ndestination:/queue/a\nack:maybe\n\n^@"), "bad-header");
+        assert!(client.farewell.unwrap().words.contains("client-individual"));
+    }
+}
+
+#[test]
+fn the_number_of_subscriptions_is_bounded() {
+    // SECURITY 6: limit − 1, limit, limit + 1
+    let options = Options { subscriptions_per_connection: 3, ..Options::default() };
+    let mut client = Client::with(options, facts()).connect("1.2");
+    for id in 1..=3 {
+        client.says(&format!("SUBSCRIBE\nid:{id}\ndestination:/queue/a\n\n^@"));
+    }
+    client.says("UNSUBSCRIBE\nid:2\n\n^@SUBSCRIBE\nid:4\ndestination:/queue/a\n\n^@");
+    assert!(client.farewell.is_none());
+    assert_eq!(client.fails_with("SUBSCRIBE\nid:5\ndestination:/queue/a\n\n^@"), "too-many-subscriptions");
+}
+
+#[test]
+fn reading_without_the_right_to_is_refused() {
+    // 65
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret.**", Right::Read)]));
+    let mut client = client.connect("1.2");
+    assert_eq!(client.fails_with("SUBSCRIBE\nid:1\ndestination:/queue/secret.a\n\n^@"), "forbidden");
+    assert!(client.asked.is_empty());
+}
+
+#[test]
+fn no_message_follows_the_receipt_of_unsubscribe() {
+    // 67, 68
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@");
+    assert_eq!(client.says("UNSUBSCRIBE\nid:1\nreceipt:u\n\n^@"), "RECEIPT\nreceipt-id:u\n\n^@\n");
+    assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(SubscriptionId(1)))));
+    assert_eq!(client.gets(&delivery(1, 7), HEAD, "x"), "");
+}
+
+#[test]
+fn unsubscribing_by_destination_works_in_every_version() {
+    // 67: PECL does so
+    for version in ["1.0", "1.1", "1.2"] {
+        let mut client = Client::speaking(version);
+        client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@SUBSCRIBE\nid:2\ndestination:/queue/b\n\n^@");
+        client.says("UNSUBSCRIBE\ndestination:a\n\n^@");
+        assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(SubscriptionId(1)))), "{version}");
+    }
+    let mut client = Client::speaking("1.0");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@SUBSCRIBE\ndestination:/queue/a\n\n^@");
+    client.says("UNSUBSCRIBE\ndestination:/queue/a\n\n^@");
+    assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(SubscriptionId(2)))));
+}
+
+#[test]
+fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
+    // 67
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@SUBSCRIBE\nid:2\ndestination:/queue/a\n\n^@");
+    assert_eq!(client.fails_with("UNSUBSCRIBE\ndestination:/queue/a\n\n^@"), "ambiguous-subscription");
+    assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\nid:1\n\n^@"), "unknown-subscription");
+    assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\ndestination:/queue/a\n\n^@"), "unknown-subscription");
+    assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\n\n^@"), "missing-header");
+}
+
+#[test]
+fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
+    // 66; pain 11
+    for header in [
+        "selector:a = 1",
+        "browser:true",
+        "activemq.exclusive:true",
+        "exclusive:true",
+        "x-stream-offset:first",
+        "from-seq:1",
+        "x-until-empty:true",
+        "x-wait:1000",
+        "x-limit:1",
+        "x-ttr:1000",
+        "activemq.retroactive:true",
+    ] {
+        let frame = format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "not-supported", "{header}");
+    }
+}
+
+#[test]
+fn durable_subscriptions_are_refused_on_topics_and_mean_nothing_on_queues() {
+    for header in [
+        "activemq.subscriptionName:n",
+        "activemq.subcriptionName:n",
+        "durable-subscription-name:n",
+        "durable-subscriber-name:n",
+        "durable:true",
+        "persistent:true",
+        "no-local:true",
+        "activemq.noLocal:true",
+    ] {
+        let mut client = Client::speaking("1.2");
+        client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@"));
+        assert!(client.farewell.is_none());
+        let frame = format!("SUBSCRIBE\nid:2\ndestination:/topic/a\n{header}\n\n^@");
+        assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
+    }
+}
+
+#[test]
+fn unknown_headers_are_ignored() {
+    // Input rule 3
+    let mut client = Client::speaking("1.2");
+    client.says(
+        "SUBSCRIBE\nid:1\ndestination:/topic/a\ntransformation:jms-map-json\nactivemq.dispatchAsync:true\nauto-delete:true\n\
+         durable:false\nselector:\nbrowser:false\nactivemq.priority:5\n\n^@",
+    );
+    assert_eq!(client.asked.len(), 1);
+}
+
+#[test]
+fn a_subscription_type_makes_a_bare_name_a_topic() {
+    // Row 29
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:news\nsubscription-type:MULTICAST\n\n^@");
+    assert_eq!(client.subscribed().to.as_str(), "/topic/news");
+    client.says("UNSUBSCRIBE\ndestination:news\nsubscription-type:MULTICAST\n\n^@");
+    assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(_))));
+}

@@ -1,0 +1,154 @@
+//! From a SEND or SUBSCRIBE to words of the model: what decides about a message is lifted into typed fields once, and
+//! the rest becomes its stored head, unread.
+
+use bytes::BytesMut;
+use kolejka_codec::Frame;
+use kolejka_codec::Version;
+use kolejka_codec::encoder::{put_header, put_number_header};
+use kolejka_codec::header::names::{ACK, DESTINATION};
+
+use super::error::Fault;
+use super::gate::Gate;
+use super::names::{self, Meaning};
+use crate::model::AckMode;
+use crate::model::Content;
+use crate::model::DestinationName;
+use crate::model::Durability;
+use crate::model::Message;
+use crate::model::Timestamp;
+use crate::model::Urgency;
+
+/// What a SEND says beside its destination.
+#[derive(Debug)]
+pub(super) struct Sending<'f> {
+    /// The message.
+    pub(super) message: Message,
+    /// The transaction that takes it.
+    pub(super) transaction: Option<&'f str>,
+    /// A temporary destination of the sender that waits for the answer: as written, and its full name.
+    pub(super) reply: Option<(&'f str, DestinationName)>,
+}
+
+/// What is lifted while the head is written. The first of a name counts.
+#[derive(Default)]
+struct Lifted<'f> {
+    priority: Option<&'f str>,
+    urgency: Option<&'f str>,
+    persistent: Option<&'f str>,
+    transaction: Option<&'f str>,
+    reply: Option<(&'f str, DestinationName)>,
+    has_reply: bool,
+    has_id: bool,
+    has_timestamp: bool,
+}
+
+/// Reads a SEND. `written` is its destination as the client wrote it and `to` what it means. The stored head is written
+/// in `scratch`; the message takes one allocation of its own.
+pub(super) fn sending<'f>(
+    frame: &'f Frame,
+    (written, to): (&str, &DestinationName),
+    gate: &Gate,
+    now: Timestamp,
+    scratch: &mut BytesMut,
+) -> Result<Sending<'f>, Fault> {
+    scratch.clear();
+    put_header(scratch, DESTINATION, written, Version::V1_2);
+    let mut lifted = Lifted::default();
+    for (name, value) in frame.headers.iter() {
+        lifted.take(name, value, gate, scratch)?;
+    }
+    if !lifted.has_timestamp {
+        put_number_header(scratch, "timestamp", now.0);
+    }
+    let message = Message {
+        content: content(frame, scratch),
+        urgency: urgency(lifted.urgency, lifted.priority)?,
+        durability: match lifted.persistent {
+            Some("false") => Durability::Transient,
+            _ if !to.kind().is_queue() || to.kind().is_temporary() => Durability::Transient,
+            _ => Durability::Persistent,
+        },
+    };
+    Ok(Sending { message, transaction: lifted.transaction, reply: lifted.reply })
+}
+
+impl<'f> Lifted<'f> {
+    /// Takes one header: keeps what decides, writes what goes on.
+    fn take(&mut self, name: &'f str, value: &'f str, gate: &Gate, head: &mut BytesMut) -> Result<(), Fault> {
+        match names::in_send(name, value)? {
+            Meaning::Forwarded | Meaning::Unsupported(_) => {}
+            Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
+            Meaning::Transaction => {
+                self.transaction.get_or_insert(value);
+                return Ok(());
+            }
+            Meaning::Urgency => {
+                self.urgency.get_or_insert(value);
+                return Ok(());
+            }
+            Meaning::Renamed => {
+                if !std::mem::replace(&mut self.has_id, true) {
+                    put_header(head, "orig-message-id", value, Version::V1_2);
+                }
+                return Ok(());
+            }
+            Meaning::ReplyTo => return self.reply_to(value, gate, head),
+            Meaning::Priority => _ = self.priority.get_or_insert(value),
+            Meaning::Persistent => _ = self.persistent.get_or_insert(value),
+            Meaning::Timestamp => self.has_timestamp = true,
+        }
+        put_header(head, name, value, Version::V1_2);
+        Ok(())
+    }
+
+    /// `/temp-queue/x` means nothing to the one who answers: it is told the full name.
+    fn reply_to(&mut self, value: &'f str, gate: &Gate, head: &mut BytesMut) -> Result<(), Fault> {
+        if std::mem::replace(&mut self.has_reply, true) {
+            return Ok(());
+        }
+        if value.starts_with("/temp-queue/") || value.starts_with("/temp-topic/") {
+            let full = gate.name(value)?;
+            put_header(head, "reply-to", full.as_str(), Version::V1_2);
+            self.reply = Some((value, full));
+        } else {
+            put_header(head, "reply-to", value, Version::V1_2);
+        }
+        Ok(())
+    }
+}
+
+/// Head and body: together if small, else the body stays the slice that was read.
+fn content(frame: &Frame, head: &mut BytesMut) -> Content {
+    if frame.body.len() > Content::SHARED_BODY {
+        return Content::large(head, frame.body.clone());
+    }
+    let head_len = head.len();
+    head.extend_from_slice(&frame.body);
+    Content::small(head, head_len)
+}
+
+/// `x-urgency` is exact and beats `priority`, which is 0–9 with 9 first and 4 where it is missing.
+fn urgency(exact: Option<&str>, priority: Option<&str>) -> Result<Urgency, Fault> {
+    if let Some(text) = exact {
+        let plain = text.bytes().all(|octet| octet.is_ascii_digit());
+        let number = text.parse().ok().filter(|_| plain);
+        return number.map(Urgency).ok_or(Fault::BadHeader { header: "x-urgency", expected: "0 to 4294967295" });
+    }
+    let Some(text) = priority else { return Ok(Urgency::NORMAL) };
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !(1..=10).contains(&digits.len()) || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+        return Err(Fault::BadHeader { header: "priority", expected: "a number, 0 to 9" });
+    }
+    let clamped = if text.starts_with('-') { 0 } else { digits.parse().map_or(9, |number: u64| number.min(9)) };
+    Ok(Urgency::from_priority(clamped as u8))
+}
+
+/// The `ack` header of SUBSCRIBE; `client-individual` is accepted in 1.0 too.
+pub(super) fn ack_mode(frame: &Frame) -> Result<AckMode, Fault> {
+    match frame.headers.get(ACK) {
+        None | Some("auto") => Ok(AckMode::Auto),
+        Some("client") => Ok(AckMode::Client),
+        Some("client-individual") => Ok(AckMode::ClientIndividual),
+        Some(_) => Err(Fault::BadHeader { header: ACK, expected: "auto, client or client-individual" }),
+    }
+}

@@ -1,0 +1,119 @@
+//! A whole server, and clients with real sockets.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kolejka_codec::{Command, Decoder, Frame, Item, Limits, Version};
+
+use crate::script::Wire;
+
+/// How long an answer may take before the test has failed. Nothing waits for it to pass.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One client, with a socket of its own and no manners.
+pub struct Client {
+    socket: TcpStream,
+    decoder: Decoder,
+    heard: BytesMut,
+}
+
+impl Client {
+    /// Connects.
+    ///
+    /// # Panics
+    /// If nobody listens there.
+    pub fn connect(address: SocketAddr) -> Client {
+        let socket = TcpStream::connect(address).expect("a server that listens");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+        socket.set_nodelay(true).expect("no delay");
+        let limits = Limits { body_bytes: 64 << 20, ..Limits::default() };
+        Client { socket, decoder: Decoder::new(limits), heard: BytesMut::new() }
+    }
+
+    /// Connects, and logs in with STOMP 1.2.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn logged_in(address: SocketAddr) -> Client {
+        let mut client = Client::connect(address);
+        client.send(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0");
+        let frame = client.frame().expect("an answer").expect("a connection");
+        assert_eq!(frame.command, Command::Connected, "{frame:?}");
+        client
+    }
+
+    /// Sends octets. That the server has closed already is seen when the answer is read.
+    pub fn send(&mut self, octets: &[u8]) {
+        let _ = self.socket.write_all(octets);
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish(&mut self) {
+        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+    }
+
+    /// The next frame; `None` when the server has closed the connection.
+    ///
+    /// # Errors
+    /// If there is neither within the patience of a test.
+    pub fn frame(&mut self) -> Result<Option<Frame>, String> {
+        loop {
+            match self.decoder.decode(&mut self.heard).map_err(|error| error.to_string())? {
+                Some(Item::Frame(frame)) => {
+                    if frame.command == Command::Connected {
+                        let version = frame.headers.get("version").unwrap_or("1.0");
+                        let spoken = Version::ALL.into_iter().find(|known| known.as_str() == version);
+                        self.decoder.set_version(spoken.ok_or("a version that nobody speaks")?);
+                    }
+                    return Ok(Some(frame));
+                }
+                Some(Item::HeartBeat) => continue,
+                None => {}
+            }
+            let mut octets = [0; 16 * 1024];
+            match self.socket.read(&mut octets) {
+                Ok(0) => return Ok(None),
+                Ok(count) => self.heard.extend_from_slice(&octets[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return Ok(None),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+    }
+
+    /// The socket, for what this language has no words for.
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+}
+
+/// Clients of one server, by number.
+pub struct Clients {
+    address: SocketAddr,
+    clients: Vec<Client>,
+}
+
+impl Clients {
+    /// Nobody has connected yet.
+    pub fn new(address: SocketAddr) -> Clients {
+        Clients { address, clients: Vec::new() }
+    }
+}
+
+impl Wire for Clients {
+    fn send(&mut self, client: usize, octets: &[u8]) {
+        while self.clients.len() <= client {
+            self.clients.push(Client::connect(self.address));
+        }
+        self.clients[client].send(octets);
+    }
+
+    fn receive(&mut self, client: usize) -> Result<Option<Frame>, String> {
+        self.clients.get_mut(client).ok_or("this client never connected")?.frame()
+    }
+
+    fn hang_up(&mut self, client: usize) {
+        let _ = self.clients[client].socket().shutdown(std::net::Shutdown::Both);
+    }
+}

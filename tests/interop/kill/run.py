@@ -1,0 +1,187 @@
+"""The kill loop: 8 publishers and 8 consumers at work, 40 times SIGKILL, one history that must hold.
+
+    run.py [--rounds N] [--seed S]
+
+A kill at a random moment leaves frames on their way in every state there is. Afterwards everything is drained, the
+broker is stopped in good order, and what was drained must not be there again. Closes with `N passed, N failed`, one
+for each invariant; a run in which too little happened has failed.
+"""
+
+import argparse
+import itertools
+import os
+import random
+import sys
+import threading
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+from broker import Broker  # noqa: E402
+from clients import (  # noqa: E402
+    AutoConsumer,
+    Consumer,
+    CumulativeConsumer,
+    Mover,
+    PickyConsumer,
+    Publisher,
+    QuietConsumer,
+    TransactionPublisher,
+)
+from history import History  # noqa: E402
+from wire import Wire  # noqa: E402
+
+QUEUES = ["work.0", "work.1", "work.2", "work.3"]
+MOVED, AUTO = "work.4", "work.auto"
+KILL_MS = (20, 400)
+INVARIANTS = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "clients", "activity"]
+AT_LEAST = {  # for 40 rounds; a run below has proved nothing
+    "confirmed": 2000,
+    "acks confirmed": 1000,
+    "redelivered": 100,
+    "nacked": 100,
+    "dead-lettered": 1,
+    "committed": 100,
+    "aborted": 20,
+    "commits of unknown outcome": 5,
+    "kills that hit something unconfirmed": 20,
+}
+
+
+class Crew:
+    """Makes the clients of one life; their counters go on from life to life."""
+
+    def __init__(self, history, seed):
+        self.history, self.seed = history, seed
+        self.numbers = {name: itertools.count() for name in ["p0", "p1", "p2", "p3", "p4", "t0", "t1", "t2", "mover"]}
+
+    def clients(self):
+        history, seed = self.history, self.seed
+        for name in ["p0", "p1", "p2", "p3"]:
+            yield Publisher(name, history, seed, QUEUES, self.numbers[name])
+        yield Publisher("p4", history, seed, [AUTO, "work.2"], self.numbers["p4"])
+        for name in ["t0", "t1", "t2"]:
+            yield TransactionPublisher(name, history, seed, QUEUES, self.numbers[name])
+        yield AutoConsumer("auto", history, seed, AUTO)
+        yield CumulativeConsumer("cumulative-0", history, seed, "work.0")
+        yield QuietConsumer("quiet-0", history, seed, "work.0")
+        yield CumulativeConsumer("cumulative-1", history, seed, "work.1")
+        yield PickyConsumer("picky-2a", history, seed, "work.2")
+        yield PickyConsumer("picky-2b", history, seed, "work.2")
+        yield Mover("mover", history, seed, "work.3", MOVED, self.numbers["mover"])
+        yield Consumer("plain-4", history, seed, MOVED)
+
+
+def one_life(broker, crew, history, seconds):
+    """Starts the broker, lets the clients work, kills it; all clients have ended when this returns."""
+    history.life += 1
+    broker.start()
+    clients = list(crew.clients())
+    threads = [threading.Thread(target=report, args=(client, broker.port, history), daemon=True) for client in clients]
+    for thread in threads:
+        thread.start()
+    time.sleep(seconds)
+    broker.kill()
+    for thread in threads:
+        thread.join(30)
+        if thread.is_alive():
+            history.breach("clients", f"{thread.name} did not end with the broker")
+    history.interrupted_lives += any(client.hurt for client in clients)
+
+
+def report(client, port, history):
+    try:
+        client.run(port)
+    except Exception as problem:  # whatever it is, it is a finding of this run
+        kind = "I10" if type(problem).__name__ == "ReceiptOrder" else "clients"
+        history.breach(kind, f"{client.name}: {type(problem).__name__}: {problem}")
+
+
+class Drain(Consumer):
+    """Takes everything up to a message that was sent last."""
+
+    def __init__(self, history, queue):
+        super().__init__(f"drain {queue}", history, 0, queue)
+        self.taken, self.ended = [], False
+
+    def work(self):
+        self.wire.put("SUBSCRIBE", {"destination": f"/queue/{self.queue}", "id": "s", "ack": self.mode})
+        self.wire.put("SEND", {"destination": f"/queue/{self.queue}", "last": "yes"}, b"last", then=[])
+        self.wire.flush()
+        while not self.ended or self.wire.unconfirmed:
+            for command, headers, body in self.wire.frames():
+                if command == "RECEIPT":
+                    self.history.acked(body)
+                elif "last" in headers:
+                    self.ended = True
+                    self.ack([], headers)
+                else:
+                    self.take(headers, body)
+            self.wire.flush()
+
+    def settle(self, key, headers):
+        self.taken.append(key)
+        self.history.drained[key].append(self.queue)
+        self.ack([key], headers)
+
+
+def drain(broker, history):
+    """A life without a kill: empties every queue and its dead-letter queue; the number of messages found."""
+    history.life += 1
+    broker.start()
+    found = 0
+    for queue in [*QUEUES, MOVED, AUTO]:
+        for name in [queue, f"DLQ.{queue}"]:
+            one = Drain(history, name)
+            one.run(broker.port)
+            if not one.ended:
+                history.breach("clients", f"the drain of {name} broke off")
+            found += len(one.taken)
+    broker.stop()
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--seed", default=os.environ.get("KILL_LOOP_SEED") or os.urandom(4).hex())
+    options = parser.parse_args()
+    print(f"kill loop: {options.rounds} rounds, --seed {options.seed}", flush=True)
+    dice, history = random.Random(options.seed), History(AUTO)
+    crew, slowest, broker = Crew(history, options.seed), 0.0, Broker()
+    try:
+        for _ in range(options.rounds):
+            before, pause = time.monotonic(), dice.uniform(*KILL_MS) / 1000
+            one_life(broker, crew, history, pause)
+            slowest = max(slowest, time.monotonic() - before - pause)
+        found, again = drain(broker, history), drain(broker, history)
+    finally:
+        broker.close()
+    if again:
+        history.breach("I3", f"{again} messages came again after the drain was confirmed")
+    history.judge()
+    return tell(history, options.rounds, found, slowest)
+
+
+def tell(history, rounds, found, slowest):
+    figures = history.figures()
+    for name, number in figures.items():
+        print(f"  {number:>8}  {name}")
+    print(f"  {found:>8}  drained at the end; slowest start and kill together {slowest:.2f} s")
+    for name, least in AT_LEAST.items():
+        if figures[name] < least * rounds // 40:
+            history.breach("activity", f"{name}: {figures[name]}, at least {least * rounds // 40} are needed")
+    for invariant in INVARIANTS:
+        broken = history.broken.get(invariant, [])
+        print(f"{'FAIL ' if broken else 'ok   '} {invariant}" + (f": {len(broken)} times" if broken else ""))
+        for text in broken[:5]:
+            print(f"      {text}")
+    failed = sum(bool(history.broken.get(i)) for i in INVARIANTS)
+    print(f"{len(INVARIANTS) - failed} passed, {failed} failed", flush=True)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""suite.py FILE: runs the tests of one file of this folder and closes with `N passed, N failed`."""
+
+import faulthandler
+import sys
+import unittest
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+HANG_SECONDS = 300
+
+
+class Lines(unittest.TextTestResult):
+    """One line per test, like the other suites."""
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        print(f"ok    {type(test).__name__}: {test._testMethodName[5:].replace('_', ' ')}", flush=True)
+
+    def addFailure(self, test, err):
+        super().addFailure(test, err)
+        print(f"FAIL  {type(test).__name__}: {test._testMethodName}", flush=True)
+
+    def addError(self, test, err):
+        super().addError(test, err)
+        print(f"FAIL  {type(test).__name__}: {test._testMethodName}", flush=True)
+
+
+def report(suite):
+    """Runs the tests, prints a line for each and the counts; the exit status."""
+    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True)
+    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Lines, verbosity=0).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed", flush=True)
+    return 0 if failed == 0 and result.testsRun else 1
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(HERE), str(HERE.parent)]
+    sys.exit(report(unittest.defaultTestLoader.discover(str(HERE), pattern=sys.argv[1])))

@@ -1,0 +1,151 @@
+"""What lives through the end of the broker's process, in good order and by SIGKILL."""
+
+import os
+import unittest
+
+from broker import Broker
+from peer import Peer, fresh
+
+
+class Restarts:
+    """Mixed into one class per way to end."""
+
+    def end(self):
+        raise NotImplementedError
+
+    def setUp(self):
+        self.broker = Broker()
+        self.addCleanup(self.broker.close)
+        self.start()
+
+    def start(self):
+        self.broker.start()
+        os.environ.update(self.broker.environment())
+
+    def restart(self):
+        self.end()
+        self.start()
+
+    def peer(self):
+        peer = Peer("1.2")
+        self.addCleanup(peer.vanish)
+        return peer
+
+    def test_confirmed_messages_are_there_in_order_with_all_they_had(self):
+        queue, peer = fresh(), self.peer()
+        for number in range(200):
+            peer.send(queue, bytes([number]) + b"\0body", headers={"number": str(number), "x-odd": "a:b\\c\nd"})
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue)
+        for number in range(200):
+            frame = peer.message()
+            self.assertEqual(frame.body, bytes([number]) + b"\0body")
+            self.assertEqual((frame.headers["number"], frame.headers["x-odd"]), (str(number), "a:b\\c\nd"))
+            self.assertEqual(frame.headers["destination"], queue)
+            self.assertIn(frame.headers.get("redelivered", "true"), ["true"])
+        peer.silence()
+
+    def test_a_large_message_is_there(self):
+        queue, body = fresh(), os.urandom(1 << 20)
+        self.peer().send(queue, body)
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue)
+        self.assertEqual(peer.message().body, body)
+
+    def test_a_confirmed_ack_stays_and_the_rest_comes_back_marked(self):
+        queue, peer = fresh(), self.peer()
+        for number in range(6):
+            peer.send(queue, str(number))
+        peer.subscribe(queue, "client-individual")
+        frames = [peer.message() for _ in range(6)]
+        for frame in frames[::2]:
+            peer.ack(frame)
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue)
+        again = [peer.message() for _ in range(3)]
+        peer.silence()
+        self.assertEqual([frame.body for frame in again], [b"1", b"3", b"5"])
+        self.assertEqual({frame.headers.get("redelivered") for frame in again}, {"true"})
+        self.assertEqual([f.headers["message-id"] for f in again], [f.headers["message-id"] for f in frames[1::2]])
+
+    def test_a_confirmed_commit_stays_and_an_open_transaction_goes(self):
+        source, target, peer = fresh(), fresh(), self.peer()
+        peer.send(source, "moved")
+        peer.send(source, "kept")
+        peer.subscribe(source, "client-individual")
+        moved, kept = peer.message(), peer.message()
+        peer.receipted(peer.connection.begin, "done")
+        peer.send(target, "moved", transaction="done")
+        peer.ack(moved, transaction="done")
+        peer.receipted(peer.connection.commit, "done")
+        peer.receipted(peer.connection.begin, "open")
+        peer.send(target, "never", transaction="open")
+        peer.ack(kept, transaction="open")
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(source, id="source")
+        self.assertEqual(peer.message().body, b"kept")
+        peer.silence()
+        peer.subscribe(target, id="target")
+        self.assertEqual(peer.message().body, b"moved")
+        peer.silence()
+
+    def test_the_dead_letter_queue_is_there(self):
+        queue, peer = fresh(), self.peer()
+        peer.send(queue, "poison")
+        peer.subscribe(queue, "client-individual")
+        for _ in range(16):
+            peer.nack(peer.message())
+        peer.silence()
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue, id="queue")
+        peer.silence()
+        peer.subscribe(queue.replace("/queue/", "/queue/DLQ."), id="dead")
+        self.assertEqual(peer.message().body, b"poison")
+
+    def test_restarting_many_times_loses_nothing(self):
+        queue = fresh()
+        for round_number in range(5):
+            self.peer().send(queue, str(round_number))
+            self.restart()
+        peer = self.peer()
+        peer.subscribe(queue)
+        self.assertEqual([peer.message().body for _ in range(5)], [b"0", b"1", b"2", b"3", b"4"])
+
+
+class InGoodOrder(Restarts, unittest.TestCase):
+    def end(self):
+        self.broker.stop()
+
+    def test_the_count_of_deliveries_goes_on(self):
+        queue, peer = fresh(), self.peer()
+        peer.send(queue, "x")
+        peer.subscribe(queue, "client-individual")
+        for _ in range(3):
+            peer.nack(peer.message())
+        self.assertEqual(peer.message().headers["delivery-count"], "4")
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue, "client-individual")
+        self.assertGreaterEqual(int(peer.message().headers["delivery-count"]), 4)
+
+    def test_a_client_is_told_that_the_broker_stops(self):
+        peer = self.peer()
+        self.end()
+        self.assertTrue(peer.error().headers["message"])
+
+
+class BySigkill(Restarts, unittest.TestCase):
+    def end(self):
+        self.broker.kill()
+
+    def test_a_second_broker_on_the_same_data_gives_up(self):
+        second = Broker(data=self.broker.data)
+        self.addCleanup(second.close)
+        with self.assertRaisesRegex(Exception, "(?i)lock|use|another"):
+            second.start()
+        self.peer().send(fresh(), "the first goes on")

@@ -1,0 +1,394 @@
+//! Rules about the shape of the code, held by a machine because a rule that nobody checks is a wish.
+//!
+//! Layers, budgets, module documentation, dead files, and words that have no place where they stand.
+#![expect(clippy::disallowed_methods, reason = "the sources are files")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Who may use whom inside the broker: a module, and the modules whose `crate::` paths it may name. Each row uses only
+/// rows above it.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("auth", &["model"]),
+    ("router", &["model"]),
+    ("destination", &["model"]),
+    ("scheduler", &["model"]),
+    ("dispatcher", &["model", "destination"]),
+    ("journal", &["model"]),
+    ("stomp", &["model", "auth"]),
+    ("engine", &["model", "clock", "router", "destination", "dispatcher", "scheduler"]),
+    ("transport", &["model"]),
+    ("connection", &["model", "clock", "auth", "engine", "stomp", "transport"]),
+    ("config", &["model", "auth", "destination", "engine", "journal", "stomp", "transport", "connection"]),
+    ("server", &["*"]),
+    ("args", &["config"]),
+    ("logging", &["config"]),
+    ("command", &["args", "config", "auth", "logging"]),
+    ("main", &["*"]),
+    ("lib", &["*"]),
+];
+
+/// Outside crates that a module may name. Whatever is not listed here anybody may use.
+const CRATES: &[(&str, &[&str])] = &[
+    ("kolejka_codec", &["stomp", "connection", "config", "command", "server"]),
+    ("tokio", &["engine", "transport", "connection", "server", "command", "main"]),
+    ("tokio_util", &["connection", "server", "transport"]),
+    ("rustls", &["transport", "server"]),
+    ("tokio_rustls", &["transport"]),
+    ("tokio_tungstenite", &["transport"]),
+    ("rustix", &["journal", "transport", "command"]),
+    ("argon2", &["auth"]),
+    ("serde", &["config", "command"]),
+    ("toml", &["config", "command"]),
+    ("clap", &["args", "main", "command"]),
+    ("miette", &["main", "command", "config"]),
+];
+
+/// Files that may wait or start something: the shells. Everywhere else `async`, `.await` and `tokio::` do not occur.
+const SHELLS: &[&str] = &[
+    "engine/handle.rs",
+    "engine/driver.rs",
+    "engine/inbox.rs",
+    "connection/",
+    "transport/",
+    "server/",
+    "server.rs",
+    "command/",
+    "main.rs",
+];
+
+/// Production lines of a file, and of a function.
+const FILE_LINES: usize = 400;
+const FUNCTION_LINES: usize = 70;
+
+/// Who may be longer, and why.
+const LONGER: &[(&str, usize, &str)] = &[];
+
+/// Capped documents, with their most lines.
+const DOCUMENTS: &[(&str, usize)] = &[("README.md", 200), ("ARCHITECTURE.md", 300)];
+
+struct Source {
+    /// Path from the root of the repository.
+    path: String,
+    text: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn sources(under: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(under)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let path = entry.strip_prefix(root()).expect("below the root").to_string_lossy().into_owned();
+                found.push(Source { path, text: fs::read_to_string(&entry).expect("a readable file") });
+            }
+        }
+    }
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    assert!(!found.is_empty(), "no sources under {under}");
+    found
+}
+
+impl Source {
+    /// Tests may do what the code may not.
+    fn is_test(&self) -> bool {
+        self.path.contains("/tests") || self.path.ends_with("tests.rs")
+    }
+
+    /// Lines without what stands in a string of documentation or a comment.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text.lines().enumerate().map(|(at, line)| (at + 1, line)).filter(|(_, line)| {
+            let line = line.trim_start();
+            !line.starts_with("//")
+        })
+    }
+
+    fn broker_module(&self) -> Option<&str> {
+        let inside = self.path.strip_prefix("broker/src/")?;
+        Some(inside.split('/').next()?.trim_end_matches(".rs"))
+    }
+}
+
+fn report(faults: &[String]) {
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// Names that follow `prefix` in a line, up to what ends a path segment.
+fn names_after<'a>(line: &'a str, prefix: &str) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    let mut rest = line;
+    while let Some(at) = rest.find(prefix) {
+        let before = rest[..at].chars().next_back();
+        rest = &rest[at + prefix.len()..];
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == '$') {
+            continue;
+        }
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        names.push(&rest[..end]);
+    }
+    names
+}
+
+#[test]
+fn modules_use_only_what_is_above_them() {
+    let mut faults = Vec::new();
+    for source in sources("broker/src") {
+        let module = source.broker_module().expect("a module of the broker").to_owned();
+        let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == module) else {
+            faults.push(format!("{}: `{module}` has no row in the table of layers", source.path));
+            continue;
+        };
+        for (line, code) in source.code() {
+            if code.contains("crate::{") {
+                faults.push(format!("{}:{line}: one module per `use` line, no groups", source.path));
+            }
+            for name in names_after(code, "crate::") {
+                let known = LAYERS.iter().any(|(layer, _)| *layer == name);
+                if known && name != module && !allowed.contains(&name) && !allowed.contains(&"*") {
+                    faults.push(format!("{}:{line}: `{module}` may not use `{name}`", source.path));
+                }
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn outside_crates_stay_in_their_rooms() {
+    let mut faults = Vec::new();
+    for source in sources("broker/src").iter().filter(|source| !source.is_test()) {
+        let module = source.broker_module().expect("a module of the broker");
+        for (krate, rooms) in CRATES {
+            for (line, code) in source.code() {
+                let named =
+                    names_after(code, &format!("{krate}::")).len() + names_after(code, &format!("use {krate}")).len();
+                if named > 0 && !rooms.contains(&module) {
+                    faults.push(format!("{}:{line}: `{module}` may not name `{krate}`", source.path));
+                }
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn only_the_shells_wait() {
+    let mut faults = Vec::new();
+    for source in sources("broker/src").iter().filter(|source| !source.is_test()) {
+        let inside = source.path.trim_start_matches("broker/src/");
+        if SHELLS.iter().any(|shell| inside.starts_with(shell)) {
+            continue;
+        }
+        for (line, code) in source.code() {
+            for word in ["async ", ".await", "tokio::", "Instant::now", "SystemTime::now", "thread::sleep"] {
+                let clock = inside == "clock.rs" && word.ends_with("::now");
+                if code.contains(word) && !clock {
+                    faults.push(format!("{}:{line}: `{}` outside the shells", source.path, word.trim()));
+                }
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn files_and_functions_keep_their_budgets() {
+    let mut faults = Vec::new();
+    let mut used = BTreeSet::new();
+    for source in [sources("broker/src"), sources("codec/src")].iter().flatten().filter(|source| !source.is_test()) {
+        let mut check = |what: &str, lines: usize, limit: usize| {
+            let longer = LONGER.iter().find(|(name, most, _)| *name == what && lines <= *most);
+            if lines > limit && longer.is_none() {
+                faults.push(format!("{what}: {lines} lines, the budget is {limit}"));
+            }
+            used.extend(longer.filter(|_| lines > limit).map(|(name, ..)| *name));
+        };
+        let production = source.text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        check(&source.path, production.lines().count(), FILE_LINES);
+        for (name, lines) in functions(production) {
+            check(&format!("{} {name}", source.path), lines, FUNCTION_LINES);
+        }
+    }
+    for (name, _, reason) in LONGER {
+        assert!(!reason.is_empty(), "{name} needs a reason");
+        if !used.contains(name) {
+            faults.push(format!("{name} is in the list of exceptions and needs none"));
+        }
+    }
+    report(&faults);
+}
+
+/// Names and lengths of functions, by indentation: rustfmt makes that exact.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let mut found = Vec::new();
+    let mut open: Option<(&str, usize, String)> = None;
+    for (at, line) in text.lines().enumerate() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        if let Some((name, start, end)) = &open
+            && line == end
+        {
+            found.push((*name, at - start + 1));
+            open = None;
+        }
+        // A declaration without a body ends where its signature does.
+        if open.as_ref().is_some_and(|(_, start, _)| text_between(text, *start, at).ends_with(';')) {
+            open = None;
+        }
+        if open.is_none() && !line.trim_start().starts_with("//") && !line.trim_end().ends_with(';') {
+            let name = line.split_once("fn ").and_then(|(before, after)| {
+                let plain = before.chars().all(|c| c.is_alphabetic() || " ()_".contains(c));
+                plain.then(|| after.split(['(', '<']).next().unwrap_or_default())
+            });
+            if let Some(name) = name.filter(|_| !line.trim_end().ends_with('}')) {
+                open = Some((name, at, format!("{indent}}}")));
+            }
+        }
+    }
+    found
+}
+
+/// Lines of a signature so far, if no body has begun in them.
+fn text_between(text: &str, start: usize, end: usize) -> &str {
+    let begin: usize = text.lines().take(start).map(|line| line.len() + 1).sum();
+    let length: usize = text.lines().skip(start).take(end - start + 1).map(|line| line.len() + 1).sum();
+    let part = &text[begin..(begin + length).min(text.len())];
+    if part.contains('{') { "" } else { part.trim_end() }
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let mut faults = Vec::new();
+    for folder in ["broker", "codec/src", "examples", "tests"] {
+        for source in sources(folder) {
+            if !source.text.starts_with("//!") {
+                faults.push(format!("{}: begins without a `//!` comment", source.path));
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn every_file_is_declared_by_its_parent() {
+    let mut faults = Vec::new();
+    for source in [sources("broker/src"), sources("codec/src")].into_iter().flatten() {
+        let path = Path::new(&source.path);
+        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let folder = path.parent().expect("a folder");
+        let (name, parents) = match stem.as_str() {
+            "lib" | "main" => continue,
+            "mod" => {
+                let above = folder.parent().expect("a folder");
+                (folder.file_name().expect("a name").to_string_lossy().into_owned(), above)
+            }
+            _ => (stem, folder),
+        };
+        let declared = ["mod.rs", "lib.rs", "main.rs"].iter().any(|parent| {
+            let text = fs::read_to_string(root().join(parents).join(parent)).unwrap_or_default();
+            text.lines().any(|line| line.trim_end_matches(';').ends_with(&format!("mod {name}")))
+        }) || fs::read_to_string(root().join(parents).with_extension("rs"))
+            .is_ok_and(|text| text.lines().any(|line| line.trim_end_matches(';').ends_with(&format!("mod {name}"))));
+        if !declared {
+            faults.push(format!("{}: nobody declares it", source.path));
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn names_say_something() {
+    let mut faults = Vec::new();
+    for source in [sources("broker/src"), sources("codec/src"), sources("tests")].into_iter().flatten() {
+        for part in source.path.trim_end_matches(".rs").split('/') {
+            if ["util", "utils", "common", "helpers", "helper", "misc", "types"].contains(&part) {
+                faults.push(format!("{}: `{part}` says nothing", source.path));
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn nothing_is_left_behind() {
+    let mut faults = Vec::new();
+    for folder in ["broker", "codec", "examples", "tests"] {
+        for source in sources(folder).iter().filter(|source| !source.path.contains("/target/")) {
+            if source.path == "tests/tidy.rs" {
+                continue;
+            }
+            for (line, code) in source.code() {
+                for word in ["todo!(", "unimplemented!(", "dbg!(", "#[ignore", "FIXME", "XXX"] {
+                    if code.contains(word) {
+                        faults.push(format!("{}:{line}: {word}", source.path));
+                    }
+                }
+                let sleeps = code.contains("thread::sleep") || code.contains("time::sleep(");
+                if sleeps && source.is_test() {
+                    faults.push(format!("{}:{line}: a test waits for a thing, not for a time", source.path));
+                }
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn the_lexicon_knows_the_words_of_the_model() {
+    let lexicon = fs::read_to_string(root().join("docs/lexicon.md")).expect("docs/lexicon.md");
+    let mut faults = Vec::new();
+    for source in sources("broker/src/model").iter().filter(|source| !source.is_test()) {
+        for (_, code) in source.code() {
+            let declared = ["pub struct ", "pub enum ", "pub trait "].iter().find_map(|kind| code.strip_prefix(*kind));
+            if let Some(name) = declared.and_then(|rest| rest.split(|c: char| !c.is_alphanumeric()).next())
+                && !lexicon.contains(&format!("`{name}`"))
+            {
+                faults.push(format!("docs/lexicon.md has no line for `{name}` of {}", source.path));
+            }
+        }
+    }
+    report(&faults);
+}
+
+#[test]
+fn tests_named_in_documents_are_there() {
+    let text = fs::read_to_string(root().join("docs/stomp-conformance.md")).expect("docs/stomp-conformance.md");
+    let files: Vec<_> =
+        [sources("broker/src"), sources("codec")].into_iter().flatten().filter(Source::is_test).collect();
+    let mut faults = Vec::new();
+    let mut named = 0;
+    for (file, name) in text.split('`').filter_map(|word| word.split_once("::")) {
+        if [file, name].iter().any(|word| word.is_empty() || word.contains(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            continue;
+        }
+        named += 1;
+        let stem = |source: &&Source| Path::new(&source.path).file_stem().is_some_and(|stem| stem == file);
+        let place = |source: &&Source| stem(source) || source.path.contains(&format!("/{file}/tests"));
+        if !files.iter().filter(place).any(|source| source.text.contains(&format!("fn {name}("))) {
+            faults.push(format!("docs/stomp-conformance.md: there is no test `{file}::{name}`"));
+        }
+    }
+    assert!(named > 50, "only {named} tests are named");
+    report(&faults);
+}
+
+#[test]
+fn documents_stay_short() {
+    let mut faults = Vec::new();
+    for (path, most) in DOCUMENTS {
+        let lines = fs::read_to_string(root().join(path)).map_or(usize::MAX, |text| text.lines().count());
+        if lines > *most {
+            faults.push(format!("{path}: {lines} lines, the cap is {most}, or it is missing"));
+        }
+    }
+    report(&faults);
+}

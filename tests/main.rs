@@ -2,4 +2,5 @@
 
 mod conformance;
 mod engine_model;
+mod engine_shell;
 mod limits;

@@ -13,7 +13,7 @@ impl LogSink for Handle {
         core.durable = durable.through;
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
-        self.finish(guard, None);
+        self.finish(guard);
     }
 
     fn failed(&self, error: LogError) {
@@ -38,7 +38,7 @@ impl Handle {
         core.engine.tick(now, &mut core.effects);
         core.engine.dispatch(now, &mut core.effects);
         let due = core.engine.deadline();
-        self.finish(guard, None);
+        self.finish(guard);
         due.map(|due| due.saturating_sub(now.monotonic))
     }
 }

@@ -30,7 +30,8 @@ pub struct Engine {
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
-    /// Durable messages whose records are on the way to the log, in the order of appends.
+    /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
+    /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
     promises: VecDeque<(Ticket, SessionId)>,
@@ -140,14 +141,17 @@ impl Engine {
     /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
     pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
         let mut ripe = Vec::with_capacity(durable.positions.len());
-        for &position in durable.positions {
-            let Some((id, slot)) = self.pending.pop_front() else { break };
-            if let Some(queue) = self.queue_mut(id) {
+        let mut positions = durable.positions.iter();
+        while let Some(&(id, slot)) = self.pending.front() {
+            let Some(queue) = self.queue_mut(id) else { break };
+            if queue.entry(slot).is_some_and(|entry| entry.durable) {
+                let Some(&position) = positions.next() else { break };
                 queue.set_position(slot, position);
-                queue.make_ready(slot);
                 ripe.push((id, slot));
-                self.touch(id);
             }
+            queue.make_ready(slot);
+            self.pending.pop_front();
+            self.touch(id);
         }
         self.dispatch(now, effects);
         self.trim_cache(&ripe);

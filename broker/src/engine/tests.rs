@@ -650,3 +650,50 @@ fn the_shard_is_part_of_every_id() {
 fn an_entry_of_a_backlog_is_small() {
     assert!(size_of::<Option<crate::destination::Entry>>() <= 48);
 }
+
+#[test]
+fn a_message_may_fail_for_ever_where_there_is_no_dead_letter_queue() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/DLQ.mail", AckMode::ClientIndividual, 1));
+    world.ask(client, send_transient("/queue/DLQ.mail", "one"));
+    for _ in 0..=u32::from(u16::MAX) {
+        let id = world.deliveries(client)[0].message;
+        world.ask(client, nack(id));
+    }
+    assert_eq!(world.deliveries(client)[0].attempt, u16::MAX, "it counts no further");
+}
+
+#[test]
+fn a_full_disk_refuses_a_transaction_that_would_not_fit_into_memory_as_a_whole() {
+    let mut world = World::with(Options { transient_bytes: 10, ..Options::default() });
+    let client = world.client("c");
+    let publish = |to: &str| {
+        let message = Message { durability: Durability::Transient, ..message("123456") };
+        Action::Publish(Publish { to: name(to), message })
+    };
+    world.engine.set_full(true);
+    let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/queue/b")]));
+    assert_eq!(refused, Err(Refusal::DiskFull));
+    assert!(!world.log.iter().any(|(record, _)| matches!(record, Record::Accepted(_))), "the log takes none");
+    world.engine.set_full(false);
+    world.ask(client, Request::Commit(vec![publish("/queue/a"), publish("/queue/b")]));
+}
+
+#[test]
+fn a_transient_message_does_not_overtake_a_persistent_one() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
+    world.ask(client, send("/queue/a", "one"));
+    world.ask(client, send_transient("/queue/a", "two"));
+    world.ask(client, send("/queue/a", "three"));
+    world.ask(client, send_transient("/queue/a", "four"));
+    world.ask(client, send_transient("/queue/b", "elsewhere"));
+    assert!(world.deliveries(client).is_empty());
+    assert_eq!(world.engine.queues()[1].ready, 1, "another queue does not wait");
+    world.sync();
+    assert_eq!(world.bodies(client), ["one", "two", "three", "four"]);
+    world.ask(client, send_transient("/queue/a", "five"));
+    assert_eq!(world.bodies(client), ["five"], "nothing before it waits for the log");
+}

@@ -1,6 +1,7 @@
 //! The tests of the whole, in one binary that links once.
 
 mod conformance;
+mod connections;
 mod engine_model;
 mod engine_shell;
 mod limits;

@@ -106,7 +106,7 @@ impl Connection {
 
     /// Encodes deliveries up to one burst. Only into an empty one: what is written then is known to be written whole.
     pub(super) async fn encode_deliveries(&mut self) {
-        if !self.out.is_empty() || self.receipts.is_gated() || self.is_closing() {
+        if self.has_unsent() || self.receipts.is_gated() || self.is_closing() {
             return;
         }
         while self.out.len() < BURST_BYTES

@@ -34,6 +34,7 @@ impl Batch {
 impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
+        let mut complete = false;
         while !self.is_closing() {
             let now = self.now();
             match self.decoder.decode(&mut self.input) {
@@ -45,6 +46,7 @@ impl Connection {
                     self.session.malformed(now, &error);
                 }
             }
+            complete = true;
             self.collect().await;
         }
         self.flush_batch();
@@ -52,7 +54,7 @@ impl Connection {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
             self.begun = None;
-        } else if self.begun.is_none() {
+        } else if complete || self.begun.is_none() {
             self.begun = Some(self.now().monotonic);
         }
     }

@@ -122,7 +122,13 @@ impl Connection {
         let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
         let promise = count > 0;
         let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
+        let unsubscribes = requests.iter().any(|request| matches!(request, Request::Unsubscribe(_)));
         let outcome = client.apply(requests, answers, promise);
+        if unsubscribes {
+            // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
+            let session = &self.session;
+            self.deliveries.waiting.retain(|delivery| session.is_subscribed(delivery.subscription));
+        }
         let mut answers = answers.iter().copied();
         let mut octets = self.out.like();
         for Asked { has_request, receipt } in asked.drain(..) {

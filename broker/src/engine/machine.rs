@@ -111,6 +111,10 @@ impl Engine {
                 self.written(session, subscription, through, effects);
                 Ok(Answer::Done)
             }
+            Request::Quarantine { subscription, number } => {
+                self.quarantine(session, subscription, number, effects);
+                Ok(Answer::Done)
+            }
         }
     }
 

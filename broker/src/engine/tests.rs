@@ -450,6 +450,34 @@ fn an_auto_delivery_is_settled_when_written_and_returns_when_it_was_not() {
 }
 
 #[test]
+fn what_cannot_be_read_is_settled_by_nobody_and_goes_to_nobody() {
+    for mode in [AckMode::Auto, AckMode::Client] {
+        let mut world = World::new();
+        let client = world.client("c");
+        world.ask(client, subscribe(1, "/queue/a", mode, 2));
+        for text in ["one", "two", "three"] {
+            world.ask(client, send("/queue/a", text));
+        }
+        world.sync();
+        let out = world.deliveries(client);
+        world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number: 1 });
+        let third = world.deliveries(client).remove(0);
+        assert_eq!(body(&third), "three", "it takes no credit");
+        match mode {
+            AckMode::Auto => world.ask(client, Request::Written { subscription: SubscriptionId(1), through: 3 }),
+            _ => world.ask(client, ack(third.message)),
+        };
+        world.close(client, Departure::Lost);
+        let other = world.client("o");
+        world.ask(other, subscribe(1, "/queue/a", mode, 2));
+        assert!(world.deliveries(other).is_empty());
+        world.sync();
+        let again = world.replayed(false).queues().remove(0);
+        assert_eq!((again.entries.len(), again.ready, again.entries[0].message), (1, 1, out[0].message));
+    }
+}
+
+#[test]
 fn a_transaction_is_one_batch_and_all_or_nothing() {
     let rule = PolicyRule {
         pattern: Pattern::parse("/queue/small").unwrap(),

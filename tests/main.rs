@@ -5,3 +5,4 @@ mod connections;
 mod engine_model;
 mod engine_shell;
 mod limits;
+mod stops;

@@ -18,6 +18,7 @@ fn shared() -> (Handle, MemoryLog) {
     let log = MemoryLog::new(ShardId::default(), When::OnDemand);
     log.set_sink(Arc::new(handle.clone()));
     handle.attach(Box::new(log.clone()), Arc::new(log.clone()));
+    log.sync();
     (handle, log)
 }
 
@@ -28,6 +29,24 @@ fn send(octets: usize) -> Request {
         durability: Durability::Persistent,
     };
     Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message })
+}
+
+#[test]
+fn nobody_is_let_in_before_ids_are_reserved_and_then_a_transient_message_leaves_no_record() {
+    let handle = Handle::new(Engine::new(Options::default()), Clock::start(Timestamp::default()));
+    let log = MemoryLog::new(ShardId::default(), When::OnDemand);
+    log.set_sink(Arc::new(handle.clone()));
+    handle.attach(Box::new(log.clone()), Arc::new(log.clone()));
+    let mut ready = pin!(handle.ready());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(ready.as_mut().poll(&mut context).is_pending());
+    log.sync();
+    assert!(ready.as_mut().poll(&mut context).is_ready());
+    let client = handle.open("owner".into());
+    let Request::Publish(mut publish) = send(1) else { unreachable!("a send") };
+    publish.message.durability = Durability::Transient;
+    let (item, _) = ask(&client, Request::Publish(publish));
+    assert_eq!((item.wait_for, log.waiting()), (None, 0));
 }
 
 /// One request that wants a receipt.

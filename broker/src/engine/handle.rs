@@ -29,6 +29,8 @@ pub(super) struct Shared {
     /// The log has as much in flight as it wants.
     pub(super) spent: AtomicBool,
     pub(super) room: Notify,
+    /// Something has become durable.
+    pub(super) begun: Notify,
     pub(super) failure: OnceLock<LogError>,
     pub(super) failed: Notify,
 }
@@ -92,17 +94,34 @@ impl Handle {
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
                 room: Notify::new(),
+                begun: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
             }),
         }
     }
 
-    /// Connects the log, which reports to [`sink`](Self::sink).
+    /// Connects the log, which reports to this handle as its [`LogSink`](crate::model::LogSink), and has the first ids
+    /// reserved there: nobody is let in before [`ready`](Self::ready).
     pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
         // A second log is a mistake of the caller; the first one stays.
         let _ = self.shared.reader.set(reader);
-        self.lock().log.get_or_insert(log);
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        core.log.get_or_insert(log);
+        core.engine.reserve_ids(&mut core.effects);
+        self.finish(guard);
+    }
+
+    /// Waits until the first append is durable.
+    pub async fn ready(&self) {
+        loop {
+            let notified = self.shared.begun.notified();
+            if self.lock().durable > Ticket::default() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// The clock that all of this goes by.

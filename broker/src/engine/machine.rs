@@ -50,6 +50,8 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// The session whose temporary destination it is.
+    pub(super) owner: Option<SessionId>,
     /// A check for idleness is scheduled.
     idle_check: bool,
     last_used: Duration,
@@ -81,6 +83,12 @@ impl Engine {
             homeless: HashMap::default(),
             full: false,
         }
+    }
+
+    /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
+    /// out without a record of its own, and the next process would give its id again.
+    pub fn reserve_ids(&mut self, effects: &mut Effects) {
+        self.ids.reserve(&mut effects.records);
     }
 
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
@@ -241,7 +249,8 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
+        let destination =
+            Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
         self.router.bind(name, id);
         id
@@ -266,6 +275,10 @@ impl Engine {
 
     /// Removes an empty destination.
     fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+        let owner = self.destinations.get(&id).and_then(|destination| destination.owner);
+        if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(owner)) {
+            session.temporary.remove(&id);
+        }
         let declared = self.queue_mut(id).is_some_and(|queue| queue.declared);
         let record = Record::Deleted { destination: id };
         self.evolve(&record, None);

@@ -617,6 +617,21 @@ fn an_idle_destination_goes_and_a_used_one_stays() {
 }
 
 #[test]
+fn a_session_forgets_temporary_destinations_that_went_idle() {
+    let mut world = World::new();
+    let client = world.client("owner");
+    for number in 1..=3 {
+        world.ask(client, subscribe(number, &format!("/temp-queue/{number}"), AckMode::Auto, 10));
+        world.ask(client, Request::Unsubscribe(SubscriptionId(number)));
+        world.now.monotonic += Duration::from_secs(61);
+        world.engine.tick(world.now, &mut world.effects);
+        world.absorb();
+    }
+    assert!(world.engine.queues().is_empty());
+    assert!(world.engine.sessions.get(client).expect("it is there").temporary.is_empty());
+}
+
+#[test]
 fn too_many_destinations_are_refused() {
     let mut world = World::with(Options { destinations: 1, ..Options::default() });
     let client = world.client("c");

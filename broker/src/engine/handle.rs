@@ -268,7 +268,10 @@ impl Client {
         core.engine.dispatch(now, &mut core.effects);
         core.hand_over(shared, Some(self.session));
         let durable = core.durable;
-        let wait_for = core.attached(self.session).map(|client| client.last).filter(|last| *last > durable);
+        let last = core.attached(self.session).map(|client| client.last);
+        // A log that has failed keeps no promise any more, not even that of a request which meant no record.
+        let last = if shared.failure.get().is_some() { Some(Ticket::NEVER) } else { last };
+        let wait_for = last.filter(|last| *last > durable);
         if let Some(ticket) = wait_for.filter(|_| promise) {
             core.engine.promise(self.session, ticket);
         }

@@ -3,6 +3,7 @@
 use tokio::runtime::Runtime;
 
 use kolejka::config::Loaded;
+use kolejka::journal::OpenError;
 use kolejka::server::{Server, ServerError};
 
 use crate::args::Serve;
@@ -42,8 +43,12 @@ fn reload(arguments: &Serve) -> Option<kolejka::config::Config> {
 
 fn status(error: &ServerError) -> Status {
     match error {
-        ServerError::Journal(_) | ServerError::Homeless(_) => Status::Damaged,
-        ServerError::Bind(_) => Status::CannotCreate,
+        ServerError::Journal(OpenError::Locked) => Status::TimedOut,
+        ServerError::Journal(OpenError::Options(_)) => Status::BadConfig,
+        ServerError::Journal(OpenError::Damaged { .. } | OpenError::Newer { .. }) | ServerError::Homeless(_) => {
+            Status::Damaged
+        }
+        ServerError::Bind(_) | ServerError::Data { .. } => Status::CannotCreate,
         _ => Status::Io,
     }
 }

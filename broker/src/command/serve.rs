@@ -43,11 +43,13 @@ fn reload(arguments: &Serve) -> Option<kolejka::config::Config> {
 
 fn status(error: &ServerError) -> Status {
     match error {
-        ServerError::Journal(OpenError::Locked) => Status::TimedOut,
-        ServerError::Journal(OpenError::Options(_)) => Status::BadConfig,
-        ServerError::Journal(OpenError::Damaged { .. } | OpenError::Newer { .. }) | ServerError::Homeless(_) => {
-            Status::Damaged
-        }
+        ServerError::Journal { source, .. } => match source {
+            OpenError::Locked => Status::TimedOut,
+            OpenError::Damaged { .. } | OpenError::Newer { .. } => Status::Damaged,
+            OpenError::Options(_) => Status::BadConfig,
+            _ => Status::Io,
+        },
+        ServerError::Homeless(_) => Status::Damaged,
         ServerError::Bind(_) | ServerError::Data { .. } => Status::CannotCreate,
         _ => Status::Io,
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Runtime;
 
 use kolejka::config::Loaded;
+use kolejka::journal::OpenError;
 use kolejka::server::{Server, ServerError};
 
 use crate::args::Serve;
@@ -49,8 +50,14 @@ fn reload(arguments: &Serve) -> Option<kolejka::config::Config> {
 
 fn status(error: &ServerError) -> Status {
     match error {
-        ServerError::Journal(_) | ServerError::Homeless(_) => Status::Damaged,
-        ServerError::Bind(_) => Status::CannotCreate,
+        ServerError::Journal { source, .. } => match source {
+            OpenError::Locked => Status::TimedOut,
+            OpenError::Damaged { .. } | OpenError::Newer { .. } => Status::Damaged,
+            OpenError::Options(_) => Status::BadConfig,
+            _ => Status::Io,
+        },
+        ServerError::Homeless(_) => Status::Damaged,
+        ServerError::Bind(_) | ServerError::Data { .. } => Status::CannotCreate,
         _ => Status::Io,
     }
 }

@@ -31,10 +31,15 @@ use crate::transport::{BindError, Listener, Reloader};
 #[non_exhaustive]
 pub enum ServerError {
     /// The data cannot be used.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
+    #[error("{}: {source}", path.display())]
+    Journal {
+        /// Where they lie.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: OpenError,
+    },
     /// The data directory cannot be made or opened.
-    #[error("the data directory {path} cannot be used: {source}")]
+    #[error("the data directory {} cannot be used: {source}", path.display())]
     Data {
         /// Which.
         path: PathBuf,
@@ -89,7 +94,8 @@ impl Server {
         }
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
-        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
+        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)
+            .map_err(|source| ServerError::Journal { path: config.data.clone(), source })?;
         let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
         match engine.replayed(recovered.clean) {
             0 => {}
@@ -182,7 +188,8 @@ impl Server {
         self.stopping.cancel();
         self.shutdown.cancel();
         self.tasks.close();
-        if timeout(self.drain, self.tasks.wait()).await.is_err() {
+        // The rest of the time belongs to the last sync.
+        if timeout(self.drain.mul_f64(CONNECTIONS_SHARE), self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
         if self.handle.clients() > 0 {
@@ -221,6 +228,9 @@ impl Server {
         );
     }
 }
+
+/// Connections may take that much of the time that a stop may take.
+const CONNECTIONS_SHARE: f64 = 0.9;
 
 async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Wish::Stop {}

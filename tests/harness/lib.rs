@@ -7,3 +7,4 @@ pub mod memory;
 pub mod script;
 pub mod server;
 pub mod socket;
+pub mod websocket;

@@ -10,7 +10,7 @@ use kolejka_codec::{Command, Decoder, Frame, Item, Limits, Version};
 use crate::script::Wire;
 
 /// How long an answer may take before the test has failed. Nothing waits for it to pass.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One client, with a socket of its own and no manners.
 pub struct Client {

@@ -4,3 +4,4 @@ mod abuse;
 mod conformance;
 mod engine_model;
 mod limits;
+mod wire;

@@ -1,4 +1,4 @@
-//! Clients with WebSockets. They send a stream of octets, cut without regard to frames, and expect one frame a message.
+//! Clients that speak STOMP in WebSocket messages. They send a stream of octets, cut without regard to frames, and expect one frame a message.
 
 use std::net::{SocketAddr, TcpStream};
 
@@ -49,9 +49,10 @@ impl Browser {
             let octets = match self.socket.read() {
                 Ok(Message::Binary(octets)) => octets,
                 Ok(Message::Text(_)) => return Err("text, though CONNECT was binary".into()),
-                Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Ok(None),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
-                Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return Ok(None),
+                Ok(Message::Close(_))
+                | Err(Error::ConnectionClosed | Error::AlreadyClosed)
+                | Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return Ok(None),
                 Err(error) => return Err(error.to_string()),
             };
             if &octets[..] == b"\n" {

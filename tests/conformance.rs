@@ -1,15 +1,15 @@
-//! Every transcript: in memory, over a socket and over a WebSocket.
+//! Every transcript: in memory, over a socket, through TLS and over a WebSocket.
 #![expect(clippy::disallowed_methods, reason = "transcripts are files")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 
 use kolejka_tests::memory::World;
 use kolejka_tests::script::{Script, Wire, run};
 use kolejka_tests::server::Running;
-use kolejka_tests::socket::Clients;
+use kolejka_tests::socket::{Clients, plain};
+use kolejka_tests::tls::Trust;
 use kolejka_tests::websocket::Browsers;
 
 /// All transcripts by name.
@@ -39,30 +39,35 @@ fn report(faults: &[String]) {
 
 #[test]
 fn transcripts_hold_in_memory() {
-    let faults: Vec<_> = scripts()
-        .iter()
-        .filter_map(|(name, script)| run(script, &mut World::default()).err().map(|error| format!("{name}: {error}")))
-        .collect();
-    report(&faults);
+    hold(World::default);
 }
 
 #[test]
 fn transcripts_hold_over_a_socket() {
-    hold(|address| Box::new(Clients::new(address)));
+    let server = Running::start(|_| {});
+    let address = server.address;
+    hold(|| Clients::new(move || plain(address)));
+}
+
+#[test]
+fn transcripts_hold_over_tls() {
+    let trust = Trust::new();
+    let server = Running::start(|config| config.listeners[0].tls = Some(trust.files()));
+    hold(|| Clients::new(trust.connector(server.address)));
 }
 
 #[test]
 fn transcripts_hold_over_a_websocket() {
-    hold(|address| Box::new(Browsers::new(address)));
+    let server = Running::start(|_| {});
+    hold(|| Browsers::new(server.address));
 }
 
-/// One server for all of them.
-fn hold(clients: impl Fn(SocketAddr) -> Box<dyn Wire>) {
-    let server = Running::start(|_| {});
-    let mut faults = Vec::new();
-    for (name, script) in &scripts() {
-        faults.extend(run(script, &mut *clients(server.address)).err().map(|error| format!("{name}: {error}")));
-    }
+/// Each with clients of its own, all with the same server.
+fn hold<W: Wire>(clients: impl Fn() -> W) {
+    let faults: Vec<_> = scripts()
+        .iter()
+        .filter_map(|(name, script)| run(script, &mut clients()).err().map(|error| format!("{name}: {error}")))
+        .collect();
     report(&faults);
 }
 

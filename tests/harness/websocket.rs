@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
 
 use crate::script::Wire;
-use crate::socket::PATIENCE;
+use crate::socket::{Socket, plain};
 
 /// Octets of a message that a client sends: shorter than most frames, and no divisor of their lengths.
 const PIECE: usize = 61;
@@ -23,13 +23,10 @@ struct Browser {
 
 impl Browser {
     fn connect(address: SocketAddr) -> Browser {
-        let socket = TcpStream::connect(address).expect("a server that listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        socket.set_nodelay(true).expect("no delay");
         let mut request = format!("ws://{address}/ws").into_client_request().expect("a request");
         let offer = HeaderValue::from_static("v12.stomp, v11.stomp, v10.stomp");
         request.headers_mut().insert("Sec-WebSocket-Protocol", offer);
-        let (socket, response) = client(request, socket).expect("an upgrade");
+        let (socket, response) = client(request, plain(address)).expect("an upgrade");
         let echoed = response.headers().get("Sec-WebSocket-Protocol").expect("a subprotocol");
         assert_eq!(echoed, "v12.stomp", "the highest of those offered");
         Browser { socket, decoder: Decoder::new(Limits::default()) }
@@ -100,6 +97,6 @@ impl Wire for Browsers {
     }
 
     fn hang_up(&mut self, client: usize) {
-        let _ = self.clients[client].socket.get_ref().shutdown(std::net::Shutdown::Both);
+        self.clients[client].socket.get_ref().cut();
     }
 }

@@ -48,8 +48,11 @@ impl Browser {
                 Ok(Message::Text(_)) => return Err("text, though CONNECT was binary".into()),
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => continue,
                 Ok(Message::Close(_))
-                | Err(Error::ConnectionClosed | Error::AlreadyClosed)
-                | Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => return Ok(None),
+                | Err(
+                    Error::ConnectionClosed
+                    | Error::AlreadyClosed
+                    | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake),
+                ) => return Ok(None),
                 Err(error) => return Err(error.to_string()),
             };
             if &octets[..] == b"\n" {

@@ -31,6 +31,10 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
             if temporary && !existed {
+                // Those that have gone for being idle are forgotten before the list grows.
+                if session.temporary.len() == session.temporary.capacity() {
+                    session.temporary.retain(|known| self.destinations.contains_key(known));
+                }
                 session.temporary.push(destination);
             }
         }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use kolejka_codec::Frame;
 use kolejka_tests::memory::World;
 use kolejka_tests::script::{Script, Wire, run};
 use kolejka_tests::server::Running;
@@ -40,6 +41,31 @@ fn report(faults: &[String]) {
 #[test]
 fn transcripts_hold_in_memory() {
     hold(World::default);
+}
+
+/// Clients whose octets arrive one by one.
+#[derive(Default)]
+struct Dribble(World);
+
+impl Wire for Dribble {
+    fn send(&mut self, client: usize, octets: &[u8]) {
+        for octet in octets.chunks(1) {
+            self.0.send(client, octet);
+        }
+    }
+
+    fn receive(&mut self, client: usize) -> Result<Option<Frame>, String> {
+        self.0.receive(client)
+    }
+
+    fn hang_up(&mut self, client: usize) {
+        self.0.hang_up(client);
+    }
+}
+
+#[test]
+fn transcripts_hold_octet_by_octet() {
+    hold(Dribble::default);
 }
 
 #[test]

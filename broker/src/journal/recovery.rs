@@ -309,16 +309,18 @@ fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Opti
     let accepted = Accepted { destination, message, place, size, content: None };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
-    let mut returned = |attempts: u16, replay: &mut dyn Replay| {
-        if attempts > 0 {
-            replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
-        }
+    let returned = |attempts: u16| Record::Returned(Returned { destination, message, place, position, attempts });
+    let Some(note) = change.note.clone() else {
+        // Also where nothing was counted: that the message was handed out must not be forgotten.
+        return replay.record(returned(change.attempts), None);
     };
-    returned(change.attempts_before, replay);
-    if let Some(note) = change.note.clone() {
-        let (from, to) = (destination, destination);
-        let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
-        replay.record(Record::Moved(moved), None);
+    if change.attempts_before > 0 {
+        replay.record(returned(change.attempts_before), None);
     }
-    returned(change.attempts, replay);
+    let (from, to) = (destination, destination);
+    let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
+    replay.record(Record::Moved(moved), None);
+    if change.attempts > 0 {
+        replay.record(returned(change.attempts), None);
+    }
 }

@@ -134,6 +134,7 @@ impl MemoryLog {
     }
 
     /// Cuts the power: what was not durable is gone. Gives the log as the next run finds it, without a sink.
+    #[must_use]
     pub fn crash(&self) -> MemoryLog {
         let mut inner = self.inner();
         let next = MemoryLog::new(inner.shard, inner.when);
@@ -223,6 +224,9 @@ impl Log for MemoryLog {
 
     fn capacity(&self) -> Capacity {
         let inner = self.inner();
+        if inner.full {
+            return Capacity { bytes: 0, batches: 0 };
+        }
         let waiting: usize = inner.waiting.iter().map(|unit| unit.bytes).sum();
         Capacity {
             bytes: inner.in_flight_bytes.saturating_sub(waiting),

@@ -59,6 +59,9 @@ impl Log for Writer {
     }
 
     fn capacity(&self) -> Capacity {
+        if self.spares.is_full() {
+            return Capacity { bytes: 0, batches: 0 };
+        }
         let state = self.inbox.state();
         Capacity {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
@@ -90,12 +93,9 @@ impl Stopper {
     /// is appended meanwhile is refused.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
-        let ended = self.thread.join();
-        match &self.inbox.state().outcome {
-            Some(error) => Err(error.clone()),
-            None if ended.is_err() => Err(LogError::Poisoned("the journal's thread panicked".to_owned())),
-            None => Ok(()),
-        }
+        // A panic of the thread is an outcome like any other.
+        drop(self.thread.join());
+        self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -123,16 +123,32 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
     let of_thread = inbox.clone();
     let inline = !options.spares_thread;
     let run = move || {
-        let outcome = run(appender, &of_thread, sink.as_ref(), inline).err();
-        spares.close();
-        if let Some(error) = outcome {
-            let error = LogError::Poisoned(error.to_string());
-            of_thread.fail(error.clone());
-            sink.failed(error);
-        }
+        let mut end = End { inbox: &of_thread, spares: &spares, sink: sink.as_ref(), error: None };
+        end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
     let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
     Ok((writer, Stopper { inbox, thread }))
+}
+
+/// Says what the thread ended with, also when it panics: nobody may wait for a journal that is gone.
+struct End<'a> {
+    inbox: &'a Inbox,
+    spares: &'a Spares,
+    sink: &'a dyn LogSink,
+    error: Option<io::Error>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.spares.close();
+        let error = match &self.error {
+            Some(error) => error.to_string(),
+            None if thread::panicking() => "its thread panicked".to_owned(),
+            None => return,
+        };
+        self.inbox.fail(LogError::Poisoned(error.clone()));
+        self.sink.failed(LogError::Poisoned(error));
+    }
 }
 
 fn keep_spares(spares: &Spares) {
@@ -153,6 +169,7 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
                     sink.durable(Durable { through: written.through, positions: &appender.positions });
                 }
                 work.clear();
+                while inline && appender.spares.top_up() {}
                 appender.relieve()?;
             }
             Taken::Nothing => {
@@ -229,9 +246,8 @@ impl Inbox {
 
     fn close(&self, clean: bool) {
         let mut state = self.state();
-        if state.closing.is_none() {
-            state.closing = Some(Closing { clean });
-        }
+        let was_clean = state.closing.is_some_and(|closing| closing.clean);
+        state.closing = Some(Closing { clean: clean || was_clean });
         if state.ended.is_none() {
             state.ended = Some(LogError::Poisoned("the journal is closed".to_owned()));
         }

@@ -84,7 +84,7 @@ impl Server {
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
         let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
-        let recovered = opened.recovered;
+        let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
         match engine.replayed(recovered.clean) {
             0 => {}
             homeless => return Err(ServerError::Homeless(homeless)),
@@ -122,7 +122,7 @@ impl Server {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
             recovered: recovered.messages,
-            recovery: recovered.took,
+            recovery,
             clean: recovered.clean,
             listeners: listeners.iter().map(|(listener, _)| Listening::of(listener)).collect(),
             users: config.auth.users.len(),

@@ -2,7 +2,7 @@
 
 use super::Entry;
 
-/// Row of a [`Slots`].
+/// Row of a `Slots`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(u32);
 

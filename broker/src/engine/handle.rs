@@ -95,7 +95,7 @@ impl Handle {
         }
     }
 
-    /// Connects the log, which reports to [`sink`](Self::sink).
+    /// Connects the log, which reports to this handle as its sink.
     pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
         // A second log is a mistake of the caller; the first one stays.
         let _ = self.shared.reader.set(reader);

@@ -1,8 +1,10 @@
 //! The tests of the whole, in one binary that links once.
 
+mod abuse;
 mod conformance;
 mod connections;
 mod engine_model;
 mod engine_shell;
 mod limits;
 mod stops;
+mod wire;

@@ -44,6 +44,13 @@ class Program:
             assert came == line, f"{self._name()} printed {came!r} where {line!r} is due; before: {self._seen}"
         return self
 
+    def prints_somewhere(self, expected):
+        """This line comes, with others before it."""
+        end = time.monotonic() + PATIENCE_SECONDS
+        while (line := self._next(end)) != expected:
+            assert line is not None, f"{self._name()} ended without {expected!r}: {self._seen}"
+        return self
+
     def ends(self):
         """It ends by itself and well, without printing more."""
         status = self._process.wait(PATIENCE_SECONDS)

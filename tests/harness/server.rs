@@ -24,6 +24,8 @@ pub struct Running {
 pub fn config(data: &TempDir) -> Config {
     let sources = Sources { arguments: vec![Argument::Data(data.path().to_owned())], ..Sources::default() };
     let mut config = Loaded::from_sources(&sources, &Disk).expect("the default is right").config;
+    // Every test has a server of its own, and a file of zeroes takes its time.
+    config.limits.segment = 16 << 20;
     config.listeners = vec![ListenerConfig::on(SocketAddr::from(([127, 0, 0, 1], 0)))];
     config
 }

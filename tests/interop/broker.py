@@ -25,11 +25,12 @@ class BrokerError(Exception):
 class Broker:
     """One data directory and, between `start` and `stop` or `kill`, one process that serves it."""
 
-    def __init__(self, data=None, config=None):
+    def __init__(self, data=None, config=None, wrapper=(), listen=True):
+        """With `wrapper`, a command that becomes the binary; without `listen`, the listeners of the configuration."""
         self.binary = os.environ.get("KOLEJKA_BIN", str(ROOT / "target" / "release" / "kolejka"))
         self._own = tempfile.TemporaryDirectory(prefix="kolejka-") if data is None else None
         self.data = data or str(Path(self._own.name) / "data")
-        self.config = config
+        self.config, self.wrapper, self.listen = config, list(wrapper), listen
         self.port = None
         self.process = None
         self._lines = []
@@ -49,13 +50,10 @@ class Broker:
 
     def start(self):
         """Starts the process and returns when it says that it is ready, with `port` set."""
-        command = [self.binary, "--data", self.data, "--listen", "127.0.0.1:0"]
-        if self.config:
-            command += ["--config", self.config]
         self._lines, self.port = [], None
         ready = threading.Event()
         self.process = subprocess.Popen(
-            command,
+            self.command(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -63,11 +61,36 @@ class Broker:
             errors="replace",
             env={**os.environ, "NO_COLOR": "1"},
         )
-        threading.Thread(target=self._follow, args=(self.process.stdout, self._lines, ready), daemon=True).start()
+        self._follower = threading.Thread(target=self._follow, args=(self.process.stdout, self._lines, ready), daemon=True)
+        self._follower.start()
         if not ready.wait(READY_SECONDS) or self.port is None:
             self.kill()
             raise BrokerError(f"not ready after {READY_SECONDS} s:\n{self.output()}")
         return self
+
+    def command(self):
+        """What is run."""
+        command = [*self.wrapper, self.binary, "--data", self.data]
+        if self.listen:
+            command += ["--listen", "127.0.0.1:0"]
+        if self.config:
+            command += ["--config", str(self.config)]
+        return command
+
+    def refuse(self):
+        """Starts a process that must end by itself before it is ready: its exit status and what it said."""
+        done = subprocess.run(
+            self.command(), stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=READY_SECONDS, check=False, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    def end(self, seconds=STOP_SECONDS):
+        """Waits for the process to end by itself: its exit status, negative for a signal."""
+        status = self.process.wait(seconds)
+        self.process = None
+        self._follower.join(seconds)
+        return status
 
     def stop(self):
         """SIGTERM; the broker must drain and exit with 0."""

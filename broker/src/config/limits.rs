@@ -150,6 +150,8 @@ limits! {
     memory_transient: u64 = 64 * MIB, MIB => TIB, "memory.transient";
     /// Octets of persistent messages that stay in memory beside their copy on disk.
     memory_cache: u64 = 32 * MIB, MIB => TIB, "memory.cache";
+    /// Octets of one file of the journal.
+    segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
 }

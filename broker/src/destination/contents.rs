@@ -19,6 +19,9 @@ pub struct Contents {
     bytes: u64,
 }
 
+/// Rows that are kept when nothing is left: there is one such store in a broker.
+const KEPT: usize = 1024;
+
 impl Contents {
     /// Keeps a content.
     pub fn insert(&mut self, content: Content) -> Option<ContentKey> {
@@ -43,7 +46,7 @@ impl Contents {
     pub fn remove(&mut self, key: ContentKey) -> Option<Content> {
         let content = self.rows.get_mut(key.row())?.take()?;
         self.bytes -= content.len() as u64;
-        if self.bytes == 0 && self.free.len() + 1 == self.rows.len() {
+        if self.bytes == 0 && self.rows.len() > KEPT && self.free.len() + 1 == self.rows.len() {
             // Nothing is left: give the memory of a past flood back.
             *self = Contents::default();
         } else {

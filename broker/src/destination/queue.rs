@@ -131,7 +131,7 @@ impl Queue {
         self.bytes -= u64::from(entry.size);
         if self.slots.len() == 0 {
             // Whatever a flood has made grow shrinks once the queue is empty.
-            self.ready = Ready::default();
+            self.ready.shrink();
             self.leases.shrink_to(64);
         }
         let note = if self.notes.is_empty() { None } else { self.notes.remove(&entry.message) };

@@ -13,6 +13,7 @@ use super::slots::Slots;
 /// returned message belongs near the front, where inserting moves few.
 #[derive(Debug, Default)]
 pub(super) struct Ready {
+    /// None is empty, but for one that has been emptied last and is kept for the next message.
     levels: BTreeMap<Urgency, VecDeque<SlotId>>,
     len: usize,
 }
@@ -33,13 +34,26 @@ impl Ready {
 
     /// Takes the first.
     pub(super) fn pop(&mut self) -> Option<SlotId> {
+        let only = self.levels.len() == 1;
         let mut first = self.levels.first_entry()?;
         let slot = first.get_mut().pop_front();
-        if first.get().is_empty() {
+        if first.get().is_empty() && !(only && first.get().capacity() <= KEPT) {
             first.remove();
         }
-        self.len -= usize::from(slot.is_some());
-        slot
+        match slot {
+            Some(slot) => {
+                self.len -= 1;
+                Some(slot)
+            }
+            // It was the one that had been kept.
+            None if only => None,
+            None => self.pop(),
+        }
+    }
+
+    /// Gives back what a flood has made grow. To be called when nothing waits.
+    pub(super) fn shrink(&mut self) {
+        self.levels.retain(|_, level| level.capacity() <= KEPT || !level.is_empty());
     }
 
     /// The slot at a place.
@@ -71,6 +85,9 @@ impl Ready {
         self.levels.values().flatten().copied()
     }
 }
+
+/// Places that an empty level keeps room for.
+const KEPT: usize = 8;
 
 fn index(slots: &Slots, level: &VecDeque<SlotId>, place: Place) -> Option<usize> {
     level.binary_search_by_key(&place.sequence, |&slot| sequence(slots, slot).unwrap_or(i64::MAX)).ok()

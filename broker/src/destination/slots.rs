@@ -2,15 +2,17 @@
 
 use super::Entry;
 
-/// Row of a [`Slots`].
+/// Where a queue keeps an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(u32);
 
-/// Entries in chunks of fixed size. A vector that doubles would copy tens of megabytes under the engine's lock and take
-/// twice what it holds; chunks cost one allocation for 256 messages, and an empty queue gives all of them back.
+/// Entries in chunks that grow up to a fixed size. One vector that doubles would copy tens of megabytes under the engine's
+/// lock and take twice what it holds. An empty queue gives its chunks back, but for a few rows: a message that comes and
+/// goes alone should not allocate.
 #[derive(Debug, Default)]
 pub(super) struct Slots {
-    chunks: Vec<Box<[Option<Entry>]>>,
+    /// All but the last one are full.
+    chunks: Vec<Vec<Option<Entry>>>,
     free: Vec<u32>,
     /// Rows below this have been used since the store was last empty.
     used: u32,
@@ -18,6 +20,9 @@ pub(super) struct Slots {
 }
 
 const CHUNK: usize = 256;
+
+/// Rows that an empty store keeps room for.
+const KEPT: usize = 8;
 
 impl Slots {
     /// Stores an entry.
@@ -29,9 +34,14 @@ impl Slots {
         });
         let (chunk, offset) = split(row);
         if chunk == self.chunks.len() {
-            self.chunks.push((0..CHUNK).map(|_| None).collect());
+            self.chunks.push(Vec::new());
         }
-        self.chunks[chunk][offset] = Some(entry);
+        let rows = &mut self.chunks[chunk];
+        if offset == rows.len() {
+            rows.push(Some(entry));
+        } else {
+            rows[offset] = Some(entry);
+        }
         self.len += 1;
         SlotId(row)
     }
@@ -39,26 +49,38 @@ impl Slots {
     /// Takes an entry out.
     pub(super) fn remove(&mut self, slot: SlotId) -> Option<Entry> {
         let (chunk, offset) = split(slot.0);
-        let entry = self.chunks.get_mut(chunk)?[offset].take()?;
+        let entry = self.chunks.get_mut(chunk)?.get_mut(offset)?.take()?;
         self.len -= 1;
         if self.len == 0 {
-            *self = Slots::default();
+            self.clear();
         } else {
             self.free.push(slot.0);
         }
         Some(entry)
     }
 
+    fn clear(&mut self) {
+        self.chunks.truncate(1);
+        self.chunks.shrink_to(1);
+        for rows in &mut self.chunks {
+            rows.clear();
+            rows.shrink_to(KEPT);
+        }
+        self.free.clear();
+        self.free.shrink_to(KEPT);
+        self.used = 0;
+    }
+
     /// The entry in a row.
     pub(super) fn get(&self, slot: SlotId) -> Option<&Entry> {
         let (chunk, offset) = split(slot.0);
-        self.chunks.get(chunk)?[offset].as_ref()
+        self.chunks.get(chunk)?.get(offset)?.as_ref()
     }
 
     /// The entry in a row, to be changed.
     pub(super) fn get_mut(&mut self, slot: SlotId) -> Option<&mut Entry> {
         let (chunk, offset) = split(slot.0);
-        self.chunks.get_mut(chunk)?[offset].as_mut()
+        self.chunks.get_mut(chunk)?.get_mut(offset)?.as_mut()
     }
 
     /// How many there are.

@@ -64,9 +64,6 @@ pub struct Client {
     departure: Departure,
 }
 
-/// The append that does not become durable: what the log did not take.
-const NEVER: Ticket = Ticket(u64::MAX);
-
 /// What became of a batch of requests.
 #[derive(Debug)]
 pub struct Item {
@@ -262,9 +259,10 @@ impl Core {
     }
 
     /// What a session's receipts wait for, unless all that it asked for is durable.
-    fn owed(&mut self, session: SessionId) -> Option<Ticket> {
-        if self.log.is_none() {
-            return Some(NEVER);
+    fn owed(&mut self, shared: &Shared, session: SessionId) -> Option<Ticket> {
+        // A log that has failed keeps no promise any more, not even that of a request which meant no record.
+        if self.log.is_none() || shared.failure.get().is_some() {
+            return Some(Ticket::NEVER);
         }
         let durable = self.durable;
         self.attached(session).map(|client| client.last).filter(|last| *last > durable)
@@ -298,7 +296,7 @@ impl Client {
         let Some(log) = core.log.as_mut() else {
             // It has failed, or was closed behind a connection that did not end in time.
             requests.clear();
-            return Item { wait_for: Some(NEVER), refused: Some(Refusal::ShuttingDown) };
+            return Item { wait_for: Some(Ticket::NEVER), refused: Some(Refusal::ShuttingDown) };
         };
         core.engine.set_full(log.is_full());
         let mut refused = None;
@@ -313,8 +311,8 @@ impl Client {
         }
         core.engine.dispatch(now, &mut core.effects);
         core.hand_over(shared, Some(self.session));
-        let wait_for = core.owed(self.session);
-        if let Some(ticket) = wait_for.filter(|ticket| promise && *ticket != NEVER) {
+        let wait_for = core.owed(shared, self.session);
+        if let Some(ticket) = wait_for.filter(|ticket| promise && *ticket != Ticket::NEVER) {
             core.engine.promise(self.session, ticket);
         }
         self.handle.finish(guard);

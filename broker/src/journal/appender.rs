@@ -76,6 +76,8 @@ pub(super) struct Appender {
     pub(super) spares: Arc<Spares>,
     pub(super) live: Live,
     pub(super) tape: Tape,
+    /// Where the segment's own batches begin, behind its opening.
+    pub(super) opened_at: u64,
     /// Places of the messages that became durable last.
     pub(super) positions: Vec<Position>,
 }
@@ -155,10 +157,10 @@ impl Appender {
 
     /// Nothing has come for a while: makes the last batch certain, and looks after the space.
     pub(super) fn idle(&mut self) -> io::Result<()> {
-        if !self.tape.quiet && self.tape.fits(batch_span(0), 0) {
+        if !self.tape.quiet && self.tape.fits(0, 0) {
             self.tape.seal()?;
         }
-        if self.live.dead() >= DEAD_WORTH_A_ROLL {
+        if self.reclaimable() >= DEAD_WORTH_A_ROLL {
             self.roll(0, 0)?;
         }
         Ok(())
@@ -166,15 +168,22 @@ impl Appender {
 
     /// Begins a new segment if that frees some for a log that has no room.
     pub(super) fn relieve(&mut self) -> io::Result<()> {
-        if self.spares.is_full() && self.live.dead() >= DEAD_WORTH_A_ROLL {
+        if self.spares.is_full() && self.reclaimable() >= DEAD_WORTH_A_ROLL {
             self.roll(0, 0)?;
         }
         Ok(())
     }
 
+    /// How many segments a roll would free: those without a live message, and this one if it has served its time.
+    fn reclaimable(&self) -> usize {
+        let current = self.tape.segment.id;
+        let is_spent = self.tape.offset > self.opened_at && self.live.living(current) == 0;
+        self.live.dead_besides(current) + usize::from(is_spent)
+    }
+
     /// The last word of an orderly stop.
     pub(super) fn stop(&mut self) -> io::Result<()> {
-        if !self.tape.fits(batch_span(record::RECORD_HEAD_BYTES), 0) {
+        if !self.tape.fits(0, 0) {
             self.roll(0, 0)?;
         }
         self.tape.put(record::put_stopped);
@@ -198,6 +207,7 @@ impl Appender {
         put_checkpoint(&mut chain, &checkpoint)?;
         chain.finish()?;
         self.tape.seal()?;
+        self.opened_at = self.tape.offset;
         self.shelf.forget(&dead);
         self.spares.give_back(&dead)
     }
@@ -212,7 +222,10 @@ pub(super) fn next_segment(
     (checkpoint, need, slots): (usize, u64, u32),
 ) -> io::Result<Segment> {
     let id = tape.segment.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
-    let room = tape.chain_bytes(checkpoint) + need + reserve_bytes(store.options.batch_bytes, u64::from(slots));
+    let room = tape.chain_bytes(checkpoint)
+        + batch_span(0)
+        + need
+        + reserve_bytes(store.options.batch_bytes, u64::from(slots));
     spares.take(id, padded((FIRST_BATCH_AT + room) as usize) as u64)
 }
 

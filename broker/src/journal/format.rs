@@ -150,6 +150,11 @@ impl Link {
         }
     }
 
+    /// The flags of a batch.
+    pub(super) fn flags(self, opening: bool) -> u8 {
+        self.to_bits() | if opening { OPENING } else { 0 }
+    }
+
     /// Whether what it belongs to is complete with it.
     pub(super) fn closes(self) -> bool {
         matches!(self, Link::Whole | Link::Last)
@@ -164,9 +169,8 @@ impl Link {
 /// The fields in front of a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BatchHeader {
-    pub(super) link: Link,
-    /// It belongs to the checkpoint at the head of a segment.
-    pub(super) opening: bool,
+    pub(super) version: u8,
+    pub(super) flags: u8,
     pub(super) body_bytes: u32,
     pub(super) records: u32,
     pub(super) segment: SegmentId,
@@ -183,10 +187,9 @@ pub(super) struct BatchHeader {
 
 impl BatchHeader {
     pub(super) fn encode(&self, key: Key) -> [u8; BATCH_HEADER_BYTES] {
-        let flags = self.link.to_bits() | if self.opening { OPENING } else { 0 };
         let mut bytes = Vec::with_capacity(BATCH_HEADER_BYTES);
         bytes.extend_from_slice(&BATCH_MAGIC);
-        bytes.extend_from_slice(&[VERSION, flags, 0, 0, 0, 0]);
+        bytes.extend_from_slice(&[self.version, self.flags, 0, 0, 0, 0]);
         bytes.extend_from_slice(&self.body_bytes.to_le_bytes());
         bytes.extend_from_slice(&self.records.to_le_bytes());
         bytes.extend_from_slice(&self.segment.0.to_le_bytes());
@@ -203,17 +206,17 @@ impl BatchHeader {
         header
     }
 
-    /// The header that was written at that place, if it is intact. Says nothing about the body.
-    pub(super) fn decode(key: Key, segment: SegmentId, offset: u64, bytes: &[u8]) -> Option<Found> {
+    /// The header in these octets, if it is intact. Says nothing about the body, nor whether it belongs here.
+    pub(super) fn decode(key: Key, bytes: &[u8]) -> Option<BatchHeader> {
         let header: &[u8; BATCH_HEADER_BYTES] = bytes.first_chunk()?;
         let mut fields = Octets::new(header);
         let (magic, version, flags, sum) = (fields.take(2)?, fields.u8()?, fields.u8()?, fields.u32()?);
         if magic != BATCH_MAGIC || sum != key.header_sum(header) {
             return None;
         }
-        let found = BatchHeader {
-            link: Link::from_bits(flags),
-            opening: flags & OPENING != 0,
+        Some(BatchHeader {
+            version,
+            flags,
             body_bytes: fields.u32()?,
             records: fields.u32()?,
             segment: SegmentId(fields.u64()?),
@@ -226,30 +229,28 @@ impl BatchHeader {
             previous: fields.u64()?,
             watermark: Sequence(fields.u64()?),
             body_sum: fields.u64()?,
-        };
-        if found.segment != segment || found.offset != offset {
-            return None;
-        }
-        if version != VERSION || flags & !(LINK_MASK | OPENING) != 0 {
-            return Some(Found::Unknown { version });
-        }
-        Some(Found::Batch(found))
+        })
+    }
+
+    /// Whether this program knows all that the header says.
+    pub(super) fn is_known(&self) -> bool {
+        self.version == VERSION && self.flags & !(LINK_MASK | OPENING) == 0
+    }
+
+    /// What it is in its chain.
+    pub(super) fn link(&self) -> Link {
+        Link::from_bits(self.flags)
+    }
+
+    /// Whether it belongs to the checkpoint at the head of a segment.
+    pub(super) fn is_opening(&self) -> bool {
+        self.flags & OPENING != 0
     }
 
     /// Octets from its first to the first of the next batch.
     pub(super) fn span(&self) -> u64 {
         padded(BATCH_HEADER_BYTES + self.body_bytes as usize) as u64
     }
-}
-
-/// An intact header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    Batch(BatchHeader),
-    /// Of a format this program does not know.
-    Unknown {
-        version: u8,
-    },
 }
 
 /// The first block of a segment. Every file of segments has one with its length, spare ones with number 0.

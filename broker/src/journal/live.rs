@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use super::format::{SegmentId, locate};
 use super::record;
-use super::record::{ExtentRecord, Override, Stored};
+use super::record::{ExtentRecord, Override};
+use super::stored::Stored;
 use crate::model::{DestinationId, DestinationName, Place, Position, Record};
 
 /// The state behind the log.
@@ -161,19 +162,29 @@ impl Live {
 
     /// Forgets the segments in which nothing lives, and says which they are.
     pub(super) fn take_dead(&mut self) -> Vec<SegmentId> {
-        self.extents.extract_if(.., |_, extent| extent.living == 0).map(|(segment, _)| segment).collect()
+        let is_dead = |(segment, extent): (&SegmentId, &Extent)| (extent.living == 0).then_some(*segment);
+        let dead: Vec<SegmentId> = self.extents.iter().filter_map(is_dead).collect();
+        self.extents.retain(|_, extent| extent.living > 0);
+        dead
     }
 
-    /// How many segments hold nothing live.
-    pub(super) fn dead(&self) -> usize {
-        self.extents.values().filter(|extent| extent.living == 0).count()
+    /// How many segments but that one hold nothing live.
+    pub(super) fn dead_besides(&self, current: SegmentId) -> usize {
+        self.extents.iter().filter(|(segment, extent)| **segment != current && extent.living == 0).count()
+    }
+
+    /// How many messages of that segment are live.
+    pub(super) fn living(&self, segment: SegmentId) -> u32 {
+        self.extents.get(&segment).map_or(0, |extent| extent.living)
     }
 
     /// Takes a segment out together with what changed about its messages.
     pub(super) fn take_extent(&mut self, segment: SegmentId) -> (Extent, BTreeMap<Position, Override>) {
         let extent = self.extents.remove(&segment).unwrap_or_default();
-        let overrides = self.overrides.extract_if(.., |position, _| locate(*position).0 == segment).collect();
-        (extent, overrides)
+        let (taken, kept) =
+            std::mem::take(&mut self.overrides).into_iter().partition(|(at, _)| locate(*at).0 == segment);
+        self.overrides = kept;
+        (extent, taken)
     }
 
     /// Notes what changed about a message that was written anew.

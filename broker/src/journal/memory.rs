@@ -134,6 +134,7 @@ impl MemoryLog {
     }
 
     /// Cuts the power: what was not durable is gone. Gives the log as the next run finds it, without a sink.
+    #[must_use]
     pub fn crash(&self) -> MemoryLog {
         let mut inner = self.inner();
         let next = MemoryLog::new(inner.shard, inner.when);

@@ -22,6 +22,7 @@ mod recovery;
 mod roll;
 mod segment;
 mod store;
+mod stored;
 mod walk;
 mod writer;
 
@@ -31,7 +32,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -63,6 +64,8 @@ pub struct Options {
     pub disk_reserve_bytes: u64,
     /// Most files open for reading.
     pub open_files: usize,
+    /// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
+    pub idle_after: Duration,
     /// Spare segments are made by a thread of their own; without it the journal's thread makes them when it is idle.
     pub spares_thread: bool,
 }
@@ -81,6 +84,7 @@ impl Options {
             spare_segments: 3,
             disk_reserve_bytes: 64 << 20,
             open_files: 64,
+            idle_after: Duration::from_secs(1),
             spares_thread: true,
         }
     }
@@ -99,6 +103,7 @@ impl Options {
             _ if !self.segment_bytes.is_multiple_of(block as u64) => {
                 Err(OpenError::Options("a segment is a multiple of 4 KiB"))
             }
+            _ if self.spare_segments == 0 => Err(OpenError::Options("at least one segment is kept ready")),
             _ if self.open_files < 2 => Err(OpenError::Options("at least two files may be open")),
             _ => Ok(()),
         }
@@ -131,8 +136,6 @@ pub struct Recovered {
     pub epoch: Epoch,
     /// The owner's clock may not start below this.
     pub clock: Timestamp,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// A running journal.
@@ -151,14 +154,12 @@ impl Journal {
     /// then every live message in the order of the log with what happened to it since. A message that was moved is
     /// accepted where it is now and then *moved* from there to there, so that its note is told although the queue it
     /// came from may be gone. `now` is the wall clock. What `replay` was told counts only if this succeeds.
-    #[expect(clippy::disallowed_methods, reason = "how long recovery took is told to the operator")]
     pub fn open(
         options: Options,
         fs: Arc<dyn FileSystem>,
         replay: &mut dyn Replay,
         now: Timestamp,
     ) -> Result<Opened, OpenError> {
-        let begun = Instant::now();
         options.check()?;
         let lock = fs.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked,
@@ -172,16 +173,20 @@ impl Journal {
             None => first_meta(fs.as_ref(), options.shard, now)?,
         };
         let store = store::Store { fs, options, meta, _lock: Mutex::new(lock) };
-        let (appender, mut recovered) = recovery::recover(store, replay, now)?;
-        recovered.took = begun.elapsed();
+        let (appender, recovered) = recovery::recover(store, replay, now)?;
         Ok(Opened { recovered, journal: Journal { appender } })
     }
 
     /// Starts its threads. `sink` is told what becomes durable, from one of them.
     pub fn start(self, sink: Arc<dyn LogSink>) -> io::Result<Running> {
-        let (reader, options) = (self.appender.shelf.clone(), self.appender.store.options.clone());
+        let (reader, options) = (self.reader(), self.appender.store.options.clone());
         let (writer, stopper) = writer::start(self.appender, sink, &options)?;
         Ok(Running { log: Box::new(writer), reader, stopper })
+    }
+
+    /// The reading side, before the journal is started.
+    pub fn reader(&self) -> Arc<dyn LogReader> {
+        self.appender.shelf.clone()
     }
 
     /// The random identity of this data directory's node, made with it.

@@ -63,7 +63,8 @@ impl<'a> Octets<'a> {
 
 /// Writes a text as [`Octets::text`] reads it; cut at 65,535 octets, which no name and no note reaches.
 pub(super) fn put_text(into: &mut Vec<u8>, text: &str) {
-    let length = text.floor_char_boundary(usize::from(u16::MAX));
-    into.extend_from_slice(&(length as u16).to_le_bytes());
-    into.extend_from_slice(text.get(..length).unwrap_or_default().as_bytes());
+    let longest = usize::from(u16::MAX).min(text.len());
+    let text = (0..=longest).rev().find_map(|length| text.get(..length)).unwrap_or_default();
+    into.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    into.extend_from_slice(text.as_bytes());
 }

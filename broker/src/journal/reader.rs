@@ -14,6 +14,7 @@ use super::octets::Octets;
 use super::record;
 use super::segment::Segment;
 use super::store::Store;
+use super::stored;
 use crate::model::{Content, LogError, LogReader, Position};
 
 /// Octets read at first: enough for most messages.
@@ -53,7 +54,9 @@ impl Shelf {
     /// Forgets segments, before their files are used for something else.
     pub(super) fn forget(&self, segments: &[SegmentId]) {
         let mut table = self.offsets.write().unwrap_or_else(PoisonError::into_inner);
-        segments.iter().for_each(|segment| drop(table.remove(segment)));
+        for segment in segments {
+            table.remove(segment);
+        }
         drop(table);
         self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| !segments.contains(id));
     }
@@ -96,7 +99,7 @@ impl LogReader for Shelf {
         let record = read_record(file.as_ref(), offset, self.store.options.unit_bytes)
             .map_err(|error| damaged(&format!("at {offset}: {error}")))?;
         let checked = record.and_then(|record| {
-            let (head_bytes, content) = record::check_accepted(self.store.meta.key, segment, offset, &record)?;
+            let (head_bytes, content) = stored::check_accepted(self.store.meta.key, segment, offset, &record)?;
             let (head, body) = content.split_at_checked(head_bytes as usize)?;
             if body.len() <= Content::SHARED_BODY {
                 return Some(Content::small(content, head.len()));

@@ -1,13 +1,13 @@
-//! How records are spelled inside a batch, and how they are read back.
+//! How records are spelled inside a batch.
 //!
 //! The document of this file is docs/journal-format.md. It must not know where batches lie nor what is still alive.
 
 use std::sync::Arc;
 
 use super::format::{Key, SegmentId};
-use super::octets::{Octets, put_text};
+use super::octets::put_text;
 use crate::model::{Accepted, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
-use crate::model::{Moved, Place, Position, Record, Returned, Urgency};
+use crate::model::{Content, Moved, Place, Position, Record, Returned};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -18,21 +18,22 @@ pub(super) const SETTLED_RANGE_BYTES: usize = 8 + 4;
 /// One message in a summary.
 pub(super) const SUMMARY_ENTRY_BYTES: usize = 4 + 4 + 8 + 8 + 4 + 8;
 
-const ACCEPTED_SUM_AT: usize = RECORD_HEAD_BYTES;
-const ACCEPTED_SUMMED_FROM: usize = ACCEPTED_SUM_AT + 8;
+pub(super) const ACCEPTED_SUM_AT: usize = RECORD_HEAD_BYTES;
+pub(super) const ACCEPTED_SUMMED_FROM: usize = ACCEPTED_SUM_AT + 8;
 
-const ACCEPTED: u8 = 1;
-const SETTLED: u8 = 2;
-const RETURNED: u8 = 3;
-const MOVED: u8 = 4;
-const CREATED: u8 = 5;
-const DELETED: u8 = 6;
-const ID_BLOCK: u8 = 7;
-const CLAIM: u8 = 8;
-const EXTENT: u8 = 9;
-const OVERRIDE: u8 = 10;
-const SUMMARY: u8 = 11;
-const STOPPED: u8 = 12;
+/// Kinds of records.
+pub(super) const ACCEPTED: u8 = 1;
+pub(super) const SETTLED: u8 = 2;
+pub(super) const RETURNED: u8 = 3;
+pub(super) const MOVED: u8 = 4;
+pub(super) const CREATED: u8 = 5;
+pub(super) const DELETED: u8 = 6;
+pub(super) const ID_BLOCK: u8 = 7;
+pub(super) const CLAIM: u8 = 8;
+pub(super) const EXTENT: u8 = 9;
+pub(super) const OVERRIDE: u8 = 10;
+pub(super) const SUMMARY: u8 = 11;
+pub(super) const STOPPED: u8 = 12;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,27 +71,10 @@ pub(super) struct ExtentRecord {
     pub(super) bitmap: Vec<u64>,
 }
 
-/// A record as it is read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Stored<'a> {
-    Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
-    Settled(Vec<(Position, u32)>),
-    Returned { position: Position, destination: DestinationId, place: Place, attempts: u16 },
-    Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
-    Created { destination: DestinationId, name: DestinationName },
-    Deleted { destination: DestinationId },
-    IdBlock { next: u64 },
-    Claim { epoch: Epoch },
-    Extent(ExtentRecord),
-    Override { position: Position, change: Override },
-    Summary(Vec<Entry>),
-    Stopped,
-}
-
 /// Most octets a record takes. Settlements are counted as ranges of one.
 pub(super) fn encoded_bytes(record: &Record) -> usize {
     match record {
-        Record::Accepted(accepted) => ACCEPTED_HEAD_BYTES + accepted.content.as_ref().map_or(0, |c| c.len()),
+        Record::Accepted(accepted) => ACCEPTED_HEAD_BYTES + accepted.content.as_ref().map_or(0, Content::len),
         Record::Settled(_) => SETTLED_RANGE_BYTES,
         Record::Returned(_) => RECORD_HEAD_BYTES + 32,
         Record::Moved(moved) => {
@@ -151,10 +135,6 @@ pub(super) fn put_created(into: &mut Vec<u8>, destination: DestinationId, name: 
         bytes.extend_from_slice(&destination.0.to_le_bytes());
         put_text(bytes, name.as_str());
     });
-}
-
-pub(super) fn put_deleted(into: &mut Vec<u8>, destination: DestinationId) {
-    put_record(into, &Record::Deleted { destination });
 }
 
 pub(super) fn put_id_block(into: &mut Vec<u8>, next: u64) {
@@ -255,152 +235,11 @@ fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
     }
 }
 
-/// Takes the first record off a batch's body. `offset` is where it lies in the segment. `None`: not a record we know.
-pub(super) fn take<'a>(body: &mut &'a [u8], offset: u64) -> Option<Stored<'a>> {
-    let length = Octets::new(body).u32()? as usize;
-    let (record, rest) = body.split_at_checked(length)?;
-    let mut fields = Octets::new(record);
-    fields.take(4)?;
-    let kind = fields.u8()?;
-    if fields.take(3)? != [0; 3] {
-        return None;
-    }
-    let stored = match kind {
-        ACCEPTED => read_accepted(record, offset)?,
-        SUMMARY => Stored::Summary(read_summary(fields.rest())?),
-        SETTLED => Stored::Settled(read_ranges(fields.rest())?),
-        EXTENT => Stored::Extent(read_extent(fields)?),
-        _ => read_small(kind, fields)?,
-    };
-    *body = rest;
-    Some(stored)
-}
-
-/// Reads a message's record that was found by its place, and checks its own checksum. Gives the octets of the head and
-/// the content.
-pub(super) fn check_accepted(key: Key, segment: SegmentId, offset: u64, record: &[u8]) -> Option<(u32, &[u8])> {
-    let sum = Octets::new(record.get(ACCEPTED_SUM_AT..ACCEPTED_SUMMED_FROM)?).u64()?;
-    let expected = key.record_sum(segment, offset, record.len() as u32, record.get(ACCEPTED_SUMMED_FROM..)?);
-    match take(&mut { record }, offset)? {
-        Stored::Accepted { head_bytes, content, .. } if sum == expected => Some((head_bytes, content)),
-        _ => None,
-    }
-}
-
-fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
-    let mut fields = Octets::new(record.get(ACCEPTED_SUMMED_FROM..)?);
-    let destination = DestinationId(fields.u64()?);
-    let message = MessageId::from_bits(fields.u64()?);
-    let place = read_place(&mut fields)?;
-    let head_bytes = fields.u32()?;
-    let content = fields.rest();
-    let entry = Entry { offset: u32::try_from(offset).ok()?, size: content.len() as u32, destination, message, place };
-    (head_bytes <= entry.size).then_some(Stored::Accepted { entry, head_bytes, content })
-}
-
-fn read_small<'a>(kind: u8, mut fields: Octets<'a>) -> Option<Stored<'a>> {
-    let stored = match kind {
-        RETURNED => Stored::Returned {
-            position: Position::from_bits(fields.u64()?),
-            destination: DestinationId(fields.u64()?),
-            place: read_place(&mut fields)?,
-            attempts: fields.u16()?,
-        },
-        MOVED => Stored::Moved {
-            position: Position::from_bits(fields.u64()?),
-            from: DestinationId(fields.u64()?),
-            to: DestinationId(fields.u64()?),
-            to_place: read_place(&mut fields)?,
-            note: read_note(&mut fields)?,
-        },
-        CREATED => Stored::Created {
-            destination: DestinationId(fields.u64()?),
-            name: DestinationName::from_full(fields.text()?).ok()?,
-        },
-        DELETED => Stored::Deleted { destination: DestinationId(fields.u64()?) },
-        ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
-        CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },
-        OVERRIDE => {
-            Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }
-        }
-        STOPPED => Stored::Stopped,
-        _ => return None,
-    };
-    fields.end()?;
-    Some(stored)
-}
-
-fn read_change(fields: &mut Octets<'_>) -> Option<Override> {
-    let destination = DestinationId(fields.u64()?);
-    let place = read_place(fields)?;
-    let (attempts_before, attempts) = (fields.u16()?, fields.u16()?);
-    let note = match fields.u8()? {
-        0 => None,
-        1 => Some(read_note(fields)?),
-        _ => return None,
-    };
-    Some(Override { destination, place, attempts_before, note, attempts })
-}
-
-fn read_place(fields: &mut Octets<'_>) -> Option<Place> {
-    let sequence = fields.i64()?;
-    Some(Place { urgency: Urgency(fields.u32()?), sequence })
-}
-
-fn read_note(fields: &mut Octets<'_>) -> Option<Arc<DeathNote>> {
-    let reason = match fields.u8()? {
-        1 => DeathReason::Nack,
-        2 => DeathReason::Deliveries,
-        _ => return None,
-    };
-    let has_error = fields.u8()? == 1;
-    let attempts = fields.u16()?;
-    let origin = DestinationName::from_full(fields.text()?).ok()?;
-    let error = if has_error { Some(Arc::from(fields.text()?)) } else { None };
-    Some(Arc::new(DeathNote { origin, reason, attempts, error }))
-}
-
-fn read_ranges(bytes: &[u8]) -> Option<Vec<(Position, u32)>> {
-    let (ranges, []) = bytes.as_chunks::<SETTLED_RANGE_BYTES>() else { return None };
-    ranges
-        .iter()
-        .map(|range| {
-            let mut fields = Octets::new(range);
-            Some((Position::from_bits(fields.u64()?), fields.u32()?))
-        })
-        .collect()
-}
-
-fn read_summary(bytes: &[u8]) -> Option<Vec<Entry>> {
-    let (entries, []) = bytes.as_chunks::<SUMMARY_ENTRY_BYTES>() else { return None };
-    entries
-        .iter()
-        .map(|entry| {
-            let mut fields = Octets::new(entry);
-            Some(Entry {
-                offset: fields.u32()?,
-                size: fields.u32()?,
-                destination: DestinationId(fields.u64()?),
-                message: MessageId::from_bits(fields.u64()?),
-                place: read_place(&mut fields)?,
-            })
-        })
-        .collect()
-}
-
-fn read_extent(mut fields: Octets<'_>) -> Option<ExtentRecord> {
-    let segment = SegmentId(fields.u64()?);
-    let (length, summary_at, slots) = (fields.u64()?, fields.u64()?, fields.u32()?);
-    let (words, []) = fields.rest().as_chunks::<8>() else { return None };
-    let bitmap: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
-    (bitmap.len() == slots.div_ceil(64) as usize).then_some(ExtentRecord { segment, length, summary_at, slots, bitmap })
-}
-
 /// What a summary will say about a message.
 pub(super) fn entry_of(accepted: &Accepted, offset: u64) -> Entry {
     Entry {
         offset: offset as u32,
-        size: accepted.size,
+        size: accepted.content.as_ref().map_or(accepted.size, |content| content.len() as u32),
         destination: accepted.destination,
         message: accepted.message,
         place: accepted.place,

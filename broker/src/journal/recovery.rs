@@ -9,20 +9,25 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::Recovered;
-use super::appender::{Appender, put_checkpoint};
+use super::appender::{Appender, batch_span, put_checkpoint};
 use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
 use super::live::Live;
 use super::reader::{Shelf, read_record};
 use super::record;
-use super::record::{Entry, Override, Stored};
+use super::record::{Entry, Override};
 use super::roll::{SPARE_PREFIX, Spares};
 use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
 use super::store::Store;
+use super::stored;
+use super::stored::Stored;
 use super::walk::{Walk, open_segment};
 use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Timestamp};
 
 /// Most octets of an override: names and notes are short.
 const OVERRIDE_BYTES_MAX: usize = 1024;
+
+/// Most octets of a claim.
+const CLAIM_BYTES_MAX: usize = 64;
 
 /// The log as it was found.
 #[derive(Debug, Default)]
@@ -78,7 +83,6 @@ pub(super) fn recover(
         clean,
         epoch: appender.tape.thread.epoch,
         clock: appender.tape.thread.clock,
-        took: std::time::Duration::ZERO,
     };
     Ok((appender, recovered))
 }
@@ -111,12 +115,12 @@ fn read_opening(walk: &mut Walk<'_>) -> Result<Option<Tail>, OpenError> {
         let at = walk.offset;
         let segment = walk.segment.id;
         let Some((header, body)) = walk.next()? else { return Ok(None) };
-        if !header.opening || header.link.begins() != first {
+        if !header.is_opening() || header.link().begins() != first {
             return Err(OpenError::damaged(segment.file_name(), at, "the segment does not begin with a checkpoint"));
         }
         first = false;
         tail.apply(segment, at, body)?;
-        if header.link.closes() {
+        if header.link().closes() {
             return Ok(Some(tail));
         }
     }
@@ -130,10 +134,10 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
     loop {
         let at = walk.offset;
         let Some((header, body)) = walk.next()? else { break };
-        if header.opening || header.link.begins() != chain_at.is_none() {
+        if header.is_opening() || header.link().begins() != chain_at.is_none() {
             return Err(OpenError::damaged(segment.id.file_name(), at, "a batch is not where its chain says"));
         }
-        match (header.link.closes(), chain_at) {
+        match (header.link().closes(), chain_at) {
             (true, None) => tail.apply(segment.id, at, body)?,
             (true, Some(first)) => {
                 tail.apply_chain(Walk::at(walk.meta, segment.clone(), first))?;
@@ -171,7 +175,7 @@ impl Tail {
             let at = walk.offset;
             let Some((header, body)) = walk.next()? else { return Err(walk.damaged("a batch has changed")) };
             self.apply(segment, at, body)?;
-            if header.link.closes() {
+            if header.link().closes() {
                 return Ok(());
             }
         }
@@ -181,8 +185,8 @@ impl Tail {
         let whole = body.len();
         while !body.is_empty() {
             let offset = batch_at + (super::format::BATCH_HEADER_BYTES + whole - body.len()) as u64;
-            let Some(stored) = record::take(&mut body, offset) else {
-                return Err(OpenError::Newer { file: segment.file_name(), version: u32::from(super::format::VERSION) });
+            let Some(stored) = stored::take(&mut body, offset) else {
+                return Err(OpenError::damaged(segment.file_name(), offset, "a record of a kind that is not known"));
             };
             self.clean = matches!(stored, Stored::Stopped);
             match &stored {
@@ -211,7 +215,7 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
             let Some((header, mut body)) = walk.next()? else {
                 return Err(walk.damaged("the segment's summary is damaged"));
             };
-            let Some(Stored::Summary(entries)) = record::take(&mut body, at) else {
+            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
                 return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
             };
             shelf.extend(id, entries.iter().map(|entry| entry.offset));
@@ -222,7 +226,7 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
                 }
                 slot += 1;
             }
-            if header.link.closes() {
+            if header.link().closes() {
                 break;
             }
         }
@@ -254,7 +258,8 @@ fn rewrite(
         .sum();
     let batch_bytes = store.options.batch_bytes;
     let bytes = checkpoint.bytes() + carried + overrides.len() * OVERRIDE_BYTES_MAX;
-    let length = FIRST_BATCH_AT + chain_bytes(batch_bytes, bytes) + reserve_bytes(batch_bytes, extent.living.into());
+    let opening = chain_bytes(batch_bytes, bytes + CLAIM_BYTES_MAX) + batch_span(0);
+    let length = FIRST_BATCH_AT + opening + reserve_bytes(batch_bytes, extent.living.into());
     let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
     let segment = spares.take(id, padded(length as usize) as u64).map_err(io)?;
     shelf.hold(&segment);
@@ -274,11 +279,12 @@ fn rewrite(
             live.keep_override(position, change);
         }
     }
-    chain.put(64, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
+    chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
     chain.finish().map_err(io)?;
     tape.seal().map_err(io)?;
     shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
-    Ok(Appender { store, shelf, spares, live, tape, positions: Vec::new() })
+    let opened_at = tape.offset;
+    Ok(Appender { store, shelf, spares, live, tape, opened_at, positions: Vec::new() })
 }
 
 /// Copies one message; it is found in its queue of now.
@@ -292,7 +298,7 @@ fn carry(
     let name = || old.id.file_name();
     let record = read_record(old.file.as_ref(), offset, store.options.unit_bytes);
     let record = record.map_err(|error| OpenError::io(name(), error))?.unwrap_or_default();
-    let checked = record::check_accepted(store.meta.key, old.id, offset, &record);
+    let checked = stored::check_accepted(store.meta.key, old.id, offset, &record);
     let parts = checked.and_then(|(head_bytes, content)| content.split_at_checked(head_bytes as usize));
     let parts = parts.ok_or_else(|| OpenError::damaged(name(), offset, "a stored message is damaged"))?;
     if let Some(change) = change {
@@ -309,16 +315,12 @@ fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Opti
     let accepted = Accepted { destination, message, place, size, content: None };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
-    let mut returned = |attempts: u16, replay: &mut dyn Replay| {
-        if attempts > 0 {
-            replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
-        }
-    };
-    returned(change.attempts_before, replay);
     if let Some(note) = change.note.clone() {
         let (from, to) = (destination, destination);
         let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
         replay.record(Record::Moved(moved), None);
     }
-    returned(change.attempts, replay);
+    // Told also where nothing was counted: that it was out is what `redelivered` goes by.
+    let attempts = change.attempts;
+    replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::format::{SegmentHeader, SegmentId};
 use super::fs::File;
@@ -83,15 +84,32 @@ impl Spares {
         Ok(())
     }
 
+    /// Takes over the spares that an earlier run left, then the segments that it no longer needed.
+    pub(super) fn inherit(&self, names: &[String]) -> io::Result<()> {
+        for name in names {
+            self.pool().avoid(name);
+        }
+        for name in names {
+            self.adopt(name)?;
+        }
+        if !names.is_empty() {
+            self.store.fs.sync_dir()?;
+        }
+        Ok(())
+    }
+
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
         if self.pool().ready.len() >= self.store.options.spare_segments {
             self.full.store(false, Ordering::Relaxed);
             return false;
         }
-        let made = self.has_space().and_then(|space| match space {
-            true => self.make(self.store.options.segment_bytes, true),
-            false => Err(io::ErrorKind::StorageFull.into()),
+        let made = self.has_space().and_then(|has_space| {
+            if has_space {
+                self.make(self.store.options.segment_bytes, true)
+            } else {
+                Err(io::ErrorKind::StorageFull.into())
+            }
         });
         match made {
             Ok(spare) => {
@@ -107,12 +125,13 @@ impl Spares {
         }
     }
 
-    /// Waits until a spare is wanted; `false` when the pool is closed. For the thread that fills it.
-    pub(super) fn wait_until_wanted(&self) -> bool {
-        let pool = self.pool();
-        let idle =
-            |pool: &mut Pool| !pool.closed && (pool.ready.len() >= self.store.options.spare_segments || self.is_full());
-        !self.changed.wait_while(pool, idle).unwrap_or_else(PoisonError::into_inner).closed
+    /// Waits until a spare is wanted, or for a while, after which a disk without room is looked at again; `false` when the
+    /// pool is closed. For the thread that fills it.
+    pub(super) fn wait_until_wanted(&self, a_while: Duration) -> bool {
+        let enough = |pool: &Pool| pool.ready.len() >= self.store.options.spare_segments || self.is_full();
+        let idle = |pool: &mut Pool| !pool.closed && enough(pool);
+        let waited = self.changed.wait_timeout_while(self.pool(), a_while, idle);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     pub(super) fn close(&self) {
@@ -158,20 +177,6 @@ impl Pool {
     fn avoid(&mut self, name: &str) {
         let number = name.strip_prefix(SPARE_PREFIX).and_then(|digits| u64::from_str_radix(digits, 16).ok());
         self.next = self.next.max(number.unwrap_or_default());
-    }
-}
-
-impl Spares {
-    /// Takes over the spares that an earlier run left, then the segments that it no longer needed.
-    pub(super) fn inherit(&self, names: &[String]) -> io::Result<()> {
-        names.iter().for_each(|name| self.pool().avoid(name));
-        for name in names {
-            self.adopt(name)?;
-        }
-        if !names.is_empty() {
-            self.store.fs.sync_dir()?;
-        }
-        Ok(())
     }
 }
 

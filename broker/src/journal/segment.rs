@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, Key, Link, SLOTS_MAX};
-use super::format::{SegmentId, Sequence, padded};
+use super::format::{SegmentId, Sequence, VERSION, padded};
 use super::fs::File;
 use super::record;
 use super::record::{Entry, RECORD_HEAD_BYTES, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
@@ -116,8 +116,8 @@ impl Tape {
         let (segment, offset) = (self.segment.id, self.offset);
         let body = self.buffer.get(BATCH_HEADER_BYTES..).unwrap_or_default();
         let header = BatchHeader {
-            link,
-            opening,
+            version: VERSION,
+            flags: link.flags(opening),
             body_bytes: body.len() as u32,
             records: self.records,
             segment,
@@ -179,7 +179,8 @@ impl Tape {
         self.body_bytes() + bytes + RECORD_HEAD_BYTES <= self.batch_bytes
     }
 
-    /// Whether batches of that many octets and messages still go into this segment, in front of its summary.
+    /// Whether batches of that many octets and messages still go into this segment, in front of one seal and its
+    /// summary. With nothing: whether the seal does.
     pub(super) fn fits(&self, bytes: u64, slots: u32) -> bool {
         let slots = self.entries.len() as u64 + u64::from(slots);
         slots <= u64::from(SLOTS_MAX) && self.offset + bytes + self.reserve(slots) <= self.segment.length
@@ -198,8 +199,9 @@ impl Tape {
 
 /// See [`Tape::chain_bytes`]. Two batches in a row hold more than one may, so there are at most twice as many.
 pub(super) fn chain_bytes(batch_bytes: usize, bytes: usize) -> u64 {
-    let batches = 2 * bytes / batch_bytes + 2;
-    (bytes + batches * 2 * BLOCK_BYTES) as u64
+    let is_one = bytes + RECORD_HEAD_BYTES <= batch_bytes;
+    let batches = if is_one { 1 } else { 2 * bytes / batch_bytes + 2 };
+    padded(bytes + batches * (BATCH_HEADER_BYTES + RECORD_HEAD_BYTES + BLOCK_BYTES)) as u64
 }
 
 /// See [`Tape::reserve`].

@@ -5,9 +5,9 @@
 
 use super::OpenError;
 use super::format::{
-    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, Found, SegmentHeader, SegmentId, padded,
+    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, SegmentHeader, SegmentId, VERSION, padded,
 };
-use super::fs::File;
+use super::fs::FileSystem;
 use super::meta::Meta;
 use super::segment::{Segment, Thread};
 use crate::model::{Epoch, Timestamp};
@@ -65,22 +65,23 @@ impl<'a> Walk<'a> {
         if read < octets.len() {
             return Ok(None);
         }
-        match BatchHeader::decode(self.meta.key, self.segment.id, self.offset, &octets) {
-            Some(Found::Unknown { version }) => {
+        let here = |header: &BatchHeader| header.segment == self.segment.id && header.offset == self.offset;
+        match BatchHeader::decode(self.meta.key, &octets).filter(here) {
+            Some(BatchHeader { version, .. }) if version != VERSION => {
                 Err(OpenError::Newer { file: self.segment.id.file_name(), version: u32::from(version) })
             }
-            Some(Found::Batch(header)) if header.shard != u32::from(self.meta.shard.get()) => {
+            Some(header) if !header.is_known() => Err(self.damaged("a batch with flags that are not known")),
+            Some(header) if header.shard != u32::from(self.meta.shard.get()) => {
                 Err(self.damaged("a batch of another shard"))
             }
-            Some(Found::Batch(header)) if self.offset + header.span() <= self.segment.length => {
-                Ok(Some((header, octets)))
-            }
+            Some(header) if self.offset + header.span() <= self.segment.length => Ok(Some((header, octets))),
             _ => Ok(None),
         }
     }
 
-    /// Refuses if any batch was written behind the place where the walk ended: then what ended it is damage, not the
-    /// tear of the last write.
+    /// Refuses if there is a sign of a batch behind the place where the walk ended: then what ended it is damage, not the
+    /// tear of the last write. A batch of this segment, or of a later one, that lies where it was not written is a sign
+    /// too; those of earlier segments are what the file was used for before.
     pub(super) fn expect_end(&self) -> Result<(), OpenError> {
         let mut chunk = vec![0; LOOK_BYTES];
         let mut at = self.offset;
@@ -89,9 +90,10 @@ impl<'a> Walk<'a> {
             let read = read.map_err(|error| OpenError::io(self.segment.id.file_name(), error))?;
             let blocks = chunk.get(..read).unwrap_or_default().chunks(BLOCK_BYTES);
             for (block, offset) in blocks.zip((at..).step_by(BLOCK_BYTES)) {
-                if offset != self.offset && BatchHeader::decode(self.meta.key, self.segment.id, offset, block).is_some()
-                {
-                    return Err(self.damaged("an unreadable batch is followed by an intact one"));
+                let Some(header) = BatchHeader::decode(self.meta.key, block) else { continue };
+                let is_torn = header.segment == self.segment.id && header.offset == offset && offset == self.offset;
+                if header.segment >= self.segment.id && !is_torn {
+                    return Err(self.damaged("an unreadable batch is followed by others"));
                 }
             }
             if read == 0 {
@@ -120,10 +122,13 @@ impl<'a> Walk<'a> {
 }
 
 /// Opens a segment and checks its header against its name, its length and the store.
-pub(super) fn open_segment(fs: &dyn super::fs::FileSystem, meta: &Meta, id: SegmentId) -> Result<Segment, OpenError> {
+pub(super) fn open_segment(fs: &dyn FileSystem, meta: &Meta, id: SegmentId) -> Result<Segment, OpenError> {
     let name = id.file_name();
     let io = |error| OpenError::io(name.clone(), error);
-    let file = fs.open(&name).map_err(io)?;
+    let file = fs.open(&name).map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => OpenError::damaged(name.clone(), 0, "the segment is missing"),
+        _ => io(error),
+    })?;
     let mut block = vec![0; BLOCK_BYTES];
     let read = file.read_at(&mut block, 0).map_err(io)?;
     block.truncate(read);

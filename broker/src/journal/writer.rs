@@ -17,9 +17,6 @@ use super::record;
 use super::roll::Spares;
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
 
-/// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
-const IDLE: Duration = Duration::from_secs(1);
-
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -82,20 +79,20 @@ impl Drop for Writer {
 /// is dropped.
 pub struct Stopper {
     inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
+    /// The writing thread, then the one for spares, which the first one's end ends.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Stopper {
-    /// Makes everything durable that was appended, notes that the stop was clean and waits until the thread is gone. What
-    /// is appended meanwhile is refused.
+    /// Makes everything durable that was appended, notes that the stop was clean (unless the log was dropped before) and waits until the threads are gone. What
+    /// is appended meanwhile is refused. Not to be called under a lock that the sink takes.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
-        let ended = self.thread.join();
-        match &self.inbox.state().outcome {
-            Some(error) => Err(error.clone()),
-            None if ended.is_err() => Err(LogError::Poisoned("the journal's thread panicked".to_owned())),
-            None => Ok(()),
+        for thread in self.threads {
+            // A panic of a thread is told by what it leaves behind.
+            drop(thread.join());
         }
+        self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
 
@@ -112,31 +109,50 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         wake: Condvar::new(),
         bytes_max: options.in_flight_bytes,
         batches_max: options.in_flight_batches,
+        idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
-    if options.spares_thread {
-        let spares = spares.clone();
-        thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares))?;
-    }
     let writer =
         Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
     let of_thread = inbox.clone();
     let inline = !options.spares_thread;
     let run = move || {
-        let outcome = run(appender, &of_thread, sink.as_ref(), inline).err();
-        spares.close();
-        if let Some(error) = outcome {
-            let error = LogError::Poisoned(error.to_string());
-            of_thread.fail(error.clone());
-            sink.failed(error);
-        }
+        let mut end = End { inbox: &of_thread, spares: &spares, sink: sink.as_ref(), error: None };
+        end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
-    let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
-    Ok((writer, Stopper { inbox, thread }))
+    let mut threads = vec![thread::Builder::new().name("journal".to_owned()).spawn(run)?];
+    if options.spares_thread {
+        let (spares, idle_after) = (writer.spares.clone(), options.idle_after);
+        threads.push(
+            thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares, idle_after))?,
+        );
+    }
+    Ok((writer, Stopper { inbox, threads }))
 }
 
-fn keep_spares(spares: &Spares) {
-    while spares.wait_until_wanted() {
+/// Says what the thread ended with, also when it panics: nobody may wait for a journal that is gone.
+struct End<'a> {
+    inbox: &'a Inbox,
+    spares: &'a Spares,
+    sink: &'a dyn LogSink,
+    error: Option<io::Error>,
+}
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.spares.close();
+        let error = match &self.error {
+            Some(error) => error.to_string(),
+            None if thread::panicking() => "its thread panicked".to_owned(),
+            None => return,
+        };
+        self.inbox.fail(LogError::Poisoned(error.clone()));
+        self.sink.failed(LogError::Poisoned(error));
+    }
+}
+
+fn keep_spares(spares: &Spares, idle_after: Duration) {
+    while spares.wait_until_wanted(idle_after) {
         spares.top_up();
     }
 }
@@ -153,13 +169,12 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
                     sink.durable(Durable { through: written.through, positions: &appender.positions });
                 }
                 work.clear();
+                while inline && appender.spares.top_up() {}
                 appender.relieve()?;
             }
             Taken::Nothing => {
                 appender.idle()?;
-                if inline || appender.spares.is_full() {
-                    while appender.spares.top_up() {}
-                }
+                while inline && appender.spares.top_up() {}
             }
             Taken::End { clean: true } => return appender.stop(),
             Taken::End { clean: false } => return Ok(()),
@@ -174,6 +189,7 @@ struct Inbox {
     wake: Condvar,
     bytes_max: usize,
     batches_max: usize,
+    idle_after: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -210,7 +226,7 @@ impl Inbox {
         if state.work.units.is_empty() && state.closing.is_none() {
             state.waiting = true;
             let idle = |state: &mut State| state.work.units.is_empty() && state.closing.is_none();
-            let waited = self.wake.wait_timeout_while(state, IDLE, idle);
+            let waited = self.wake.wait_timeout_while(state, self.idle_after, idle);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.waiting = false;
         }
@@ -229,9 +245,8 @@ impl Inbox {
 
     fn close(&self, clean: bool) {
         let mut state = self.state();
-        if state.closing.is_none() {
-            state.closing = Some(Closing { clean });
-        }
+        // The first word counts: a log that was dropped before the stop was not closed in order.
+        state.closing.get_or_insert(Closing { clean });
         if state.ended.is_none() {
             state.ended = Some(LogError::Poisoned("the journal is closed".to_owned()));
         }

@@ -32,10 +32,15 @@ use crate::transport::{BindError, Listener, Reloader};
 #[non_exhaustive]
 pub enum ServerError {
     /// The data cannot be used.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
+    #[error("{}: {source}", path.display())]
+    Journal {
+        /// Where they lie.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: OpenError,
+    },
     /// The data directory cannot be made or opened.
-    #[error("the data directory {path} cannot be used: {source}")]
+    #[error("the data directory {} cannot be used: {source}", path.display())]
     Data {
         /// Which.
         path: PathBuf,
@@ -90,8 +95,9 @@ impl Server {
         }
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
-        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
-        let recovered = opened.recovered;
+        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)
+            .map_err(|source| ServerError::Journal { path: config.data.clone(), source })?;
+        let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
         match engine.replayed(recovered.clean) {
             0 => {}
             homeless => return Err(ServerError::Homeless(homeless)),
@@ -130,7 +136,7 @@ impl Server {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
             recovered: recovered.messages,
-            recovery: recovered.took,
+            recovery,
             clean: recovered.clean,
             listeners: listeners.iter().map(|(listener, _)| Listening::of(listener)).collect(),
             users: config.auth.users.len(),
@@ -159,8 +165,11 @@ impl Server {
 
     /// Serves until the process is told to stop, or the journal fails. `reload` reads the configuration again when SIGHUP
     /// asks for it.
-    pub async fn run(self, mut reload: impl FnMut() -> Option<Config>) -> Result<(), ServerError> {
-        let mut signals = Signals::listen().map_err(ServerError::Signals)?;
+    pub async fn run(
+        self,
+        mut signals: Signals,
+        mut reload: impl FnMut() -> Option<Config>,
+    ) -> Result<(), ServerError> {
         loop {
             tokio::select! {
                 failure = self.handle.failed() => return Err(ServerError::Log(failure)),
@@ -185,7 +194,8 @@ impl Server {
         self.stopping.cancel();
         self.shutdown.cancel();
         self.tasks.close();
-        if timeout(self.drain, self.tasks.wait()).await.is_err() {
+        // The rest of the time belongs to the last sync.
+        if timeout(self.drain.mul_f64(CONNECTIONS_SHARE), self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
         if self.handle.clients() > 0 {
@@ -224,6 +234,9 @@ impl Server {
         );
     }
 }
+
+/// Connections may take that much of the time that a stop may take.
+const CONNECTIONS_SHARE: f64 = 0.9;
 
 async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Wish::Stop {}

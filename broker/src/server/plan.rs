@@ -20,7 +20,11 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// The journal's options.
 pub(super) fn journal(config: &Config) -> journal::Options {
-    journal::Options { disk_reserve_bytes: config.limits.disk_reserve, ..journal::Options::new(&config.data) }
+    journal::Options {
+        segment_bytes: config.limits.segment.next_multiple_of(4096),
+        disk_reserve_bytes: config.limits.disk_reserve,
+        ..journal::Options::new(&config.data)
+    }
 }
 
 /// The engine's options.

@@ -13,22 +13,33 @@ class ReceiptOrder(Exception):
 
 
 class Refused(Exception):
-    """The broker sent an ERROR."""
+    """The broker sent an ERROR, whose headers are kept."""
+
+    def __init__(self, command, headers, body=b""):
+        super().__init__(f"{command}: {headers.get('message')}: {body.decode(errors='replace')}")
+        self.headers = headers
 
 
 class Wire:
     """One connection. Frames are gathered by `put` and leave with `flush`; `frames` returns what has come."""
 
-    def __init__(self, port, timeout=20):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port, timeout=20, login=None, tls=None, receive_bytes=None, first_receipt=1):
+        """`login` is headers for CONNECT, `tls` the context of an `ssl` client; receipts are numbered from the first on."""
+        self.socket = socket.socket()
+        self.socket.settimeout(timeout)
+        if receive_bytes:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._out, self._in, self._receipts, self._asked = [], b"", deque(), 0
-        self.put("CONNECT", {"accept-version": "1.2", "host": "localhost"})
+        self.socket.connect(("127.0.0.1", port))
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+        self._out, self._in, self._receipts, self._asked = [], b"", deque(), first_receipt - 1
+        self.put("CONNECT", {"accept-version": "1.2", "host": "localhost", **(login or {})})
         self.flush()
         self._come = deque()
-        command, _, _ = self.frame()
+        command, headers, _ = self.frame()
         if command != "CONNECTED":
-            raise Refused(command)
+            raise Refused(command, headers)
 
     def put(self, command, headers, body=b"", then=None):
         """Adds a frame; with `then`, asks for a receipt and returns `then` from `frames` when it comes."""
@@ -53,17 +64,21 @@ class Wire:
     def frame(self):
         """The next frame as (command, headers, body); for RECEIPT the body is the `then` of its question.
 
-        Raises `ConnectionError` at the end of the connection.
+        Raises `Refused` for an ERROR and `ConnectionError` at the end of the connection.
         """
         while not self._come:
             self._read()
-        return self._come.popleft()
+        frame = self._come.popleft()
+        if frame[0] == "ERROR":
+            raise Refused(*frame)
+        return frame
 
     def frames(self):
-        """All frames that have come, at least one."""
-        first = self.frame()
-        rest, self._come = self._come, deque()
-        return [first, *rest]
+        """All frames that have come, at least one; an ERROR among them waits for the next call."""
+        come = [self.frame()]
+        while self._come and self._come[0][0] != "ERROR":
+            come.append(self._come.popleft())
+        return come
 
     def close(self):
         self.socket.close()
@@ -98,8 +113,6 @@ class Wire:
         return end + 1
 
     def _understood(self, command, headers, body):
-        if command == "ERROR":
-            raise Refused(f"{headers.get('message')}: {body.decode(errors='replace')}")
         if command != "RECEIPT":
             return command, headers, body
         expected, then = self._receipts.popleft() if self._receipts else (None, None)

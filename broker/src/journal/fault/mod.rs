@@ -2,13 +2,20 @@
 //!
 //! It keeps what was written apart from what was synced, per file and for the directory. It must not know who uses it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::fs::{File, FileSystem, Lock};
+mod dice;
+mod file;
+mod world;
+
+pub use self::dice::Dice;
+use self::file::CrashFile;
+use self::world::{Change, Inode, Plan, World};
+use crate::journal::fs::{File, FileSystem, Lock};
 
 /// What a disk writes at once.
 pub const SECTOR_BYTES: usize = 512;
@@ -35,69 +42,11 @@ pub enum Survival {
     Random(u64),
 }
 
-/// A small generator of numbers for tests, the same for the same seed.
-#[derive(Clone, Debug)]
-pub struct Dice(u64);
-
-impl Dice {
-    /// Begins at that seed.
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed)
-    }
-
-    /// Any number.
-    pub fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    /// A number below that bound, which is not 0.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.roll() % bound
-    }
-}
-
 /// One directory on the simulated disk. Cloning gives another handle to the same disk.
 #[derive(Clone)]
 pub struct CrashDisk {
     world: Arc<Mutex<World>>,
     locked: Arc<AtomicBool>,
-}
-
-#[derive(Default)]
-struct World {
-    inodes: Vec<Inode>,
-    names: BTreeMap<String, usize>,
-    durable_names: BTreeMap<String, usize>,
-    pending: Vec<Change>,
-    operations: u64,
-    plan: Option<Plan>,
-    dead: bool,
-    free: Option<u64>,
-    dice: u64,
-}
-
-#[derive(Clone, Default)]
-struct Inode {
-    cached: Vec<u8>,
-    durable: Vec<u8>,
-    dirty: BTreeSet<usize>,
-}
-
-#[derive(Clone)]
-enum Change {
-    Link(String, usize),
-    Unlink(String),
-}
-
-#[derive(Clone, Copy)]
-struct Plan {
-    at: u64,
-    fault: Fault,
-    for_ever: bool,
 }
 
 impl CrashDisk {
@@ -131,6 +80,7 @@ impl CrashDisk {
     }
 
     /// Cuts the power: this disk is dead, and what survives is on the one that is returned.
+    #[must_use]
     pub fn crash(&self, survival: Survival) -> CrashDisk {
         let mut world = self.world();
         world.dead = true;
@@ -152,6 +102,7 @@ impl CrashDisk {
     }
 
     /// Kills the process and not the machine: this handle is dead, the page cache lives on in the one returned.
+    #[must_use]
     pub fn kill(&self) -> CrashDisk {
         let mut world = self.world();
         world.dead = true;
@@ -168,6 +119,7 @@ impl CrashDisk {
     }
 
     /// A copy that shares nothing, with everything durable.
+    #[must_use]
     pub fn copy(&self) -> CrashDisk {
         let world = self.world();
         let settle = |inode: &Inode| Inode {
@@ -200,6 +152,25 @@ impl CrashDisk {
         world.durable_names.insert(name.to_owned(), inode);
     }
 
+    /// Turns one bit of a file over, on the disk and in the cache.
+    pub fn flip(&self, name: &str, octet: usize, bit: u32) {
+        let mut world = self.world();
+        let Some(inode) = world.names.get(name).copied() else { return };
+        let Some(inode) = world.inodes.get_mut(inode) else { return };
+        for image in [&mut inode.cached, &mut inode.durable] {
+            if let Some(octet) = image.get_mut(octet) {
+                *octet ^= 1 << bit;
+            }
+        }
+    }
+
+    /// Removes a file, durably.
+    pub fn lose(&self, name: &str) {
+        let mut world = self.world();
+        world.names.remove(name);
+        world.durable_names.remove(name);
+    }
+
     fn world(&self) -> MutexGuard<'_, World> {
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,79 +193,6 @@ impl Default for CrashDisk {
 impl fmt::Debug for CrashDisk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("CrashDisk")
-    }
-}
-
-impl Fault {
-    fn error(self) -> io::Error {
-        match self {
-            Fault::Io | Fault::Short => io::Error::other("injected I/O error"),
-            Fault::NoSpace => io::ErrorKind::StorageFull.into(),
-        }
-    }
-}
-
-impl World {
-    /// Counts an operation and says how it fails, if it does.
-    fn step(&mut self) -> Option<Fault> {
-        let number = self.operations;
-        self.operations += 1;
-        if self.dead {
-            return Some(Fault::Io);
-        }
-        let plan = self.plan?;
-        (number == plan.at || (plan.for_ever && number > plan.at)).then_some(plan.fault)
-    }
-
-    fn find(&self, name: &str) -> io::Result<usize> {
-        self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn change(&mut self, change: Change) {
-        match change.clone() {
-            Change::Link(name, inode) => drop(self.names.insert(name, inode)),
-            Change::Unlink(name) => drop(self.names.remove(&name)),
-        }
-        self.pending.push(change);
-    }
-}
-
-impl Inode {
-    fn survive(&self, mut survives: impl FnMut() -> bool) -> Inode {
-        let mut image = self.durable.clone();
-        if self.cached.len() != image.len() && survives() {
-            image.resize(self.cached.len(), 0);
-        }
-        for sector in &self.dirty {
-            let range = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(image.len());
-            if survives()
-                && let (Some(to), Some(from)) = (image.get_mut(range.clone()), self.cached.get(range))
-            {
-                to.copy_from_slice(from);
-            }
-        }
-        Inode { cached: image.clone(), durable: image, dirty: BTreeSet::new() }
-    }
-
-    fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        if self.cached.len() < end {
-            self.cached.resize(end, 0);
-        }
-        if let Some(range) = self.cached.get_mut(offset..end) {
-            range.copy_from_slice(bytes);
-        }
-        self.dirty.extend(offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
-    }
-
-    fn sync(&mut self) {
-        self.durable.resize(self.cached.len(), 0);
-        for sector in std::mem::take(&mut self.dirty) {
-            let range = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(self.cached.len());
-            if let (Some(to), Some(from)) = (self.durable.get_mut(range.clone()), self.cached.get(range)) {
-                to.copy_from_slice(from);
-            }
-        }
     }
 }
 
@@ -361,65 +259,11 @@ impl FileSystem for CrashDisk {
     fn random(&self, into: &mut [u8]) -> io::Result<()> {
         let mut world = self.begin()?;
         let mut dice = Dice::new(world.dice);
-        into.iter_mut().for_each(|octet| *octet = dice.roll() as u8);
+        for octet in into {
+            *octet = dice.roll() as u8;
+        }
         world.dice = dice.roll();
         Ok(())
-    }
-}
-
-#[derive(Debug)]
-struct CrashFile {
-    disk: CrashDisk,
-    inode: usize,
-}
-
-impl CrashFile {
-    fn with<T>(&self, world: &mut World, act: impl FnOnce(&mut Inode) -> T) -> io::Result<T> {
-        world.inodes.get_mut(self.inode).map(act).ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-}
-
-impl File for CrashFile {
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut world = self.disk.world();
-        match world.step() {
-            Some(Fault::Short) => {
-                let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
-                self.with(&mut world, |inode| inode.write(half, offset as usize))?;
-                Err(Fault::Short.error())
-            }
-            Some(fault) => Err(fault.error()),
-            None => self.with(&mut world, |inode| inode.write(bytes, offset as usize)),
-        }
-    }
-
-    fn read_at(&self, into: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut world = self.disk.begin()?;
-        self.with(&mut world, |inode| {
-            let rest = inode.cached.get(offset as usize..).unwrap_or_default();
-            let count = rest.len().min(into.len());
-            if let (Some(to), Some(from)) = (into.get_mut(..count), rest.get(..count)) {
-                to.copy_from_slice(from);
-            }
-            count
-        })
-    }
-
-    /// A sync that fails leaves the pages marked clean: they stay readable, and no later sync writes them.
-    fn sync_data(&self) -> io::Result<()> {
-        let mut world = self.disk.world();
-        match world.step() {
-            Some(fault) => {
-                self.with(&mut world, |inode| inode.dirty.clear())?;
-                Err(fault.error())
-            }
-            None => self.with(&mut world, Inode::sync),
-        }
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        let mut world = self.disk.begin()?;
-        self.with(&mut world, |inode| inode.cached.len() as u64)
     }
 }
 

@@ -1,0 +1,104 @@
+//! The simplest engine there could be: what a log's records add up to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::model::{Accepted, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record, Replay};
+
+/// The state that records add up to: the simplest engine there could be.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Destinations that exist.
+    pub destinations: BTreeMap<DestinationId, DestinationName>,
+    /// Highest number of a destination ever.
+    pub newest: Option<DestinationId>,
+    /// Messages that are there.
+    pub messages: BTreeMap<MessageId, Kept>,
+    /// Ids below this may be in use.
+    pub next_id: u64,
+}
+
+/// One message of a [`Ledger`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its queue.
+    pub destination: DestinationId,
+    /// Its place there.
+    pub place: Place,
+    /// Octets.
+    pub size: u32,
+    /// Failed deliveries.
+    pub attempts: u16,
+    /// Why it was moved.
+    pub note: Option<Arc<DeathNote>>,
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
+    }
+}
+
+impl Ledger {
+    /// Changes the state by one record.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::Created { destination, name } => {
+                self.newest = self.newest.max(Some(*destination));
+                self.destinations.insert(*destination, name.clone());
+            }
+            Record::Deleted { destination } => drop(self.destinations.remove(destination)),
+            Record::Accepted(Accepted { destination, message, place, size, .. }) => {
+                let (destination, place, size) = (*destination, *place, *size);
+                let old = self.messages.insert(*message, Kept { destination, place, size, attempts: 0, note: None });
+                assert!(old.is_none(), "message {message} came twice");
+                assert!(self.destinations.contains_key(&destination), "message {message} came into no queue");
+            }
+            Record::Settled(settled) => drop(self.messages.remove(&settled.message)),
+            Record::Returned(returned) => {
+                if let Some(kept) = self.messages.get_mut(&returned.message) {
+                    assert_eq!((kept.destination, kept.place), (returned.destination, returned.place));
+                    kept.attempts = returned.attempts;
+                }
+            }
+            Record::Moved(moved) => {
+                if let Some(kept) = self.messages.get_mut(&moved.message) {
+                    assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
+                    (kept.destination, kept.place) = (moved.to, moved.to_place);
+                    (kept.attempts, kept.note) = (0, Some(moved.note.clone()));
+                }
+            }
+            Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
+        }
+    }
+}
+
+/// A [`Ledger`] that is filled by a replay, and where each message lies.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// The state.
+    pub ledger: Ledger,
+    /// Positions of the messages, in the order in which they were told.
+    pub positions: Vec<(MessageId, Position)>,
+}
+
+impl Reading {
+    /// Where a message lies.
+    pub fn position(&self, message: MessageId) -> Option<Position> {
+        self.positions.iter().find(|(id, _)| *id == message).map(|(_, position)| *position)
+    }
+}
+
+impl Replay for Reading {
+    fn record(&mut self, record: Record, position: Option<Position>) {
+        if let Record::Accepted(accepted) = &record {
+            assert!(accepted.content.is_none(), "content stays in the log");
+            let position = position.expect("a message has a position");
+            assert!(self.positions.last().is_none_or(|(_, last)| *last < position), "positions rise");
+            self.positions.push((accepted.message, position));
+        }
+        self.ledger.apply(&record);
+    }
+}

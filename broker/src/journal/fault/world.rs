@@ -1,0 +1,114 @@
+//! The state of a simulated disk: what was written apart from what was synced, and the fault that is planned.
+//!
+//! It must not know about handles or locks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+use super::{Fault, SECTOR_BYTES};
+
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) inodes: Vec<Inode>,
+    pub(super) names: BTreeMap<String, usize>,
+    pub(super) durable_names: BTreeMap<String, usize>,
+    pub(super) pending: Vec<Change>,
+    pub(super) operations: u64,
+    pub(super) plan: Option<Plan>,
+    pub(super) dead: bool,
+    pub(super) free: Option<u64>,
+    pub(super) dice: u64,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Inode {
+    pub(super) cached: Vec<u8>,
+    pub(super) durable: Vec<u8>,
+    pub(super) dirty: BTreeSet<usize>,
+}
+
+#[derive(Clone)]
+pub(super) enum Change {
+    Link(String, usize),
+    Unlink(String),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) at: u64,
+    pub(super) fault: Fault,
+    pub(super) for_ever: bool,
+}
+
+impl Fault {
+    pub(super) fn error(self) -> io::Error {
+        match self {
+            Fault::Io | Fault::Short => io::Error::other("injected I/O error"),
+            Fault::NoSpace => io::ErrorKind::StorageFull.into(),
+        }
+    }
+}
+
+impl World {
+    /// Counts an operation and says how it fails, if it does.
+    pub(super) fn step(&mut self) -> Option<Fault> {
+        let number = self.operations;
+        self.operations += 1;
+        if self.dead {
+            return Some(Fault::Io);
+        }
+        let plan = self.plan?;
+        (number == plan.at || (plan.for_ever && number > plan.at)).then_some(plan.fault)
+    }
+
+    pub(super) fn find(&self, name: &str) -> io::Result<usize> {
+        self.names.get(name).copied().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn change(&mut self, change: Change) {
+        match change.clone() {
+            Change::Link(name, inode) => drop(self.names.insert(name, inode)),
+            Change::Unlink(name) => drop(self.names.remove(&name)),
+        }
+        self.pending.push(change);
+    }
+}
+
+impl Inode {
+    pub(super) fn survive(&self, mut survives: impl FnMut() -> bool) -> Inode {
+        let mut image = self.durable.clone();
+        if self.cached.len() != image.len() && survives() {
+            image.resize(self.cached.len(), 0);
+        }
+        for sector in &self.dirty {
+            let range = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(image.len());
+            if survives()
+                && let (Some(to), Some(from)) = (image.get_mut(range.clone()), self.cached.get(range))
+            {
+                to.copy_from_slice(from);
+            }
+        }
+        Inode { cached: image.clone(), durable: image, dirty: BTreeSet::new() }
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if self.cached.len() < end {
+            self.cached.resize(end, 0);
+        }
+        if let Some(range) = self.cached.get_mut(offset..end) {
+            range.copy_from_slice(bytes);
+        }
+        self.dirty.extend(offset / SECTOR_BYTES..end.div_ceil(SECTOR_BYTES));
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.durable.resize(self.cached.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let range = sector * SECTOR_BYTES..((sector + 1) * SECTOR_BYTES).min(self.cached.len());
+            if let (Some(to), Some(from)) = (self.durable.get_mut(range.clone()), self.cached.get(range)) {
+                to.copy_from_slice(from);
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Everything on disk is read back as it was written, and what is not exactly that is nothing.
+
+use std::sync::Arc;
+
+use super::super::conformance::content;
+use super::super::fault::Dice;
+use super::super::format::{
+    BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
+};
+use super::super::record;
+use super::super::record::{Entry, ExtentRecord, Override};
+use super::super::stored;
+use super::super::stored::Stored;
+use crate::model::{DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Moved, Place, Position};
+use crate::model::{Record, Returned, ShardId, Urgency};
+
+const KEY: Key = Key(0x0123_4567_89ab_cdef);
+const SEGMENT: SegmentId = SegmentId(77);
+const OFFSET: u64 = 4096 + BATCH_HEADER_BYTES as u64;
+
+fn entry(content_bytes: usize) -> Entry {
+    Entry {
+        offset: OFFSET as u32,
+        size: content_bytes as u32,
+        destination: DestinationId(5),
+        message: MessageId::new(ShardId::MAX, 99),
+        place: Place { urgency: Urgency(3), sequence: -4 },
+    }
+}
+
+fn position(slot: u32) -> Position {
+    SEGMENT.position(ShardId::MAX, slot)
+}
+
+fn note(error: Option<&str>) -> Arc<DeathNote> {
+    let origin = DestinationName::queue("a.b").unwrap();
+    Arc::new(DeathNote { origin, reason: DeathReason::Deliveries, attempts: 16, error: error.map(Arc::from) })
+}
+
+/// One of each kind, as written and as it should be read.
+fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
+    let (destination, place, name) = (DestinationId(5), entry(0).place, DestinationName::queue("mail").unwrap());
+    let message = entry(0).message;
+    let write = |record: Record| {
+        let mut bytes = Vec::new();
+        record::put_record(&mut bytes, &record);
+        assert!(bytes.len() <= record::encoded_bytes(&record), "{record:?} is longer than was said");
+        bytes
+    };
+    let put = |put: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = Vec::new();
+        put(&mut bytes);
+        bytes
+    };
+    let extent =
+        ExtentRecord { segment: SEGMENT, length: 1 << 26, summary_at: 8192, slots: 65, bitmap: vec![u64::MAX, 1] };
+    let change = |note| Override { destination, place, attempts_before: 2, note, attempts: 3 };
+    let (entries, to) = (vec![entry(7), entry(0)], DestinationId(6));
+    let returned = Returned { destination, message, place, position: position(1), attempts: 9 };
+    let moved = |error| Moved {
+        message,
+        position: position(2),
+        from: destination,
+        from_place: place,
+        to,
+        to_place: place,
+        size: 0,
+        note: note(error),
+    };
+    let ranges = vec![(position(0), 3), (position(7), 1)];
+    vec![
+        (
+            write(Record::Returned(returned)),
+            Stored::Returned { position: position(1), destination, place, attempts: 9 },
+        ),
+        (
+            write(Record::Moved(moved(Some("no")))),
+            Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(Some("no")) },
+        ),
+        (
+            write(Record::Moved(moved(None))),
+            Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(None) },
+        ),
+        (write(Record::Created { destination, name: name.clone() }), Stored::Created { destination, name }),
+        (write(Record::Deleted { destination }), Stored::Deleted { destination }),
+        (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
+        (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),
+        (put(&record::put_stopped), Stored::Stopped),
+        (put(&|bytes| record::put_extent(bytes, &extent)), Stored::Extent(extent.clone())),
+        (
+            put(&|bytes| record::put_override(bytes, position(3), &change(None))),
+            Stored::Override { position: position(3), change: change(None) },
+        ),
+        (
+            put(&|bytes| record::put_override(bytes, position(3), &change(Some(note(None))))),
+            Stored::Override { position: position(3), change: change(Some(note(None))) },
+        ),
+        (put(&|bytes| record::put_summary(bytes, &entries)), Stored::Summary(entries.clone())),
+        (
+            put(&|bytes| record::put_settled(bytes, &mut [2, 7, 0, 1].map(|slot| position(slot).to_bits()).to_vec())),
+            Stored::Settled(ranges),
+        ),
+    ]
+}
+
+#[test]
+fn every_record_is_read_back_as_it_was_written() {
+    for (bytes, expected) in examples() {
+        let mut rest = [&bytes[..], &[1, 2, 3]].concat();
+        rest.truncate(bytes.len() + 3);
+        let mut body = &rest[..];
+        assert_eq!(stored::take(&mut body, OFFSET).as_ref(), Some(&expected));
+        assert_eq!(body, [1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_record_with_one_octet_less_or_more_is_none() {
+    for (bytes, expected) in examples() {
+        for length in 0..bytes.len() {
+            assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{expected:?} cut to {length}");
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        longer[0] += 1;
+        assert_eq!(stored::take(&mut &longer[..], OFFSET), None, "{expected:?} with an octet more");
+        let mut padded = bytes;
+        padded[6] = 1;
+        assert_eq!(stored::take(&mut &padded[..], OFFSET), None, "{expected:?} with something in its zeros");
+    }
+}
+
+#[test]
+fn a_message_is_read_at_its_own_place_only() {
+    for size in [0, 1, 10, 5000] {
+        let (content, mut bytes) = (content(3, size), Vec::new());
+        record::put_accepted(&mut bytes, KEY, SEGMENT, entry(size), (content.head(), content.body()));
+        let whole = [content.head(), content.body()].concat();
+        let head_bytes = content.head().len() as u32;
+        let expected = Stored::Accepted { entry: entry(size), head_bytes, content: &whole };
+        assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
+        assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET, &bytes), Some((head_bytes, &whole[..])));
+        assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET + 1, &bytes), None);
+        assert_eq!(stored::check_accepted(KEY, SegmentId(78), OFFSET, &bytes), None);
+        assert_eq!(stored::check_accepted(Key(1), SEGMENT, OFFSET, &bytes), None);
+        for bit in 0..bytes.len().min(64) * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET, &bytes), None, "bit {bit} of size {size}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
+}
+
+#[test]
+fn noise_is_no_record() {
+    let mut dice = Dice::new(1);
+    for _ in 0..50_000 {
+        let mut bytes: Vec<u8> = (0..dice.below(120)).map(|_| dice.roll() as u8).collect();
+        if let Some(head) = bytes.first_chunk_mut::<8>() {
+            *head = [dice.below(120) as u8, 0, 0, 0, dice.below(14) as u8, 0, 0, 0];
+        }
+        let mut body = &bytes[..];
+        while !body.is_empty() {
+            let before = body.len();
+            if stored::take(&mut body, OFFSET).is_none() {
+                break;
+            }
+            assert!(body.len() < before, "a record takes something");
+        }
+    }
+}
+
+#[test]
+fn headers_are_read_back_and_every_bit_counts() {
+    let header = BatchHeader {
+        version: VERSION,
+        flags: Link::Middle.flags(true),
+        body_bytes: 1,
+        records: 2,
+        segment: SEGMENT,
+        offset: 4096,
+        shard: 4095,
+        first_slot: 3,
+        epoch: 4,
+        clock: 5,
+        sequence: Sequence(6),
+        previous: 7,
+        watermark: Sequence(5),
+        body_sum: 8,
+    };
+    let mut bytes = header.encode(KEY);
+    let read = BatchHeader::decode(KEY, &bytes).unwrap();
+    assert_eq!((read, read.link(), read.is_opening(), read.is_known()), (header, Link::Middle, true, true));
+    assert!(BatchHeader::decode(Key(2), &bytes).is_none() && BatchHeader::decode(KEY, &[0; 88]).is_none());
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(BatchHeader::decode(KEY, &bytes), None, "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    let unknown = BatchHeader { flags: 8, ..header };
+    assert!(!BatchHeader::decode(KEY, &unknown.encode(KEY)).unwrap().is_known());
+
+    let header = SegmentHeader { store: 9 << 100, segment: SEGMENT, length: 1 << 26 };
+    let bytes = header.encode(KEY);
+    assert_eq!((bytes.len(), SegmentHeader::decode(KEY, &bytes)), (4096, Some(header)));
+    assert_eq!(SegmentHeader::decode(Key(2), &bytes), None);
+}
+
+#[test]
+fn places_and_names_have_inverses() {
+    for (segment, slot) in [(0, 0), (1, 5), ((1 << 28) - 1, (1 << 24) - 1)] {
+        let position = SegmentId(segment).position(ShardId::MAX, slot);
+        assert_eq!((locate(position), position.shard()), ((SegmentId(segment), slot), ShardId::MAX));
+        assert_eq!(SegmentId::from_file_name(&SegmentId(segment).file_name()), Some(SegmentId(segment)));
+    }
+    for name in [
+        "seg-",
+        "seg-1",
+        "seg-00000000000000zz",
+        "seg-ffffffffffffffff",
+        "xseg-0000000000000001",
+        "seg-00000000000000010",
+    ] {
+        assert_eq!(SegmentId::from_file_name(name), None, "{name}");
+    }
+    assert_eq!(SegmentId((1 << 28) - 1).next(), None);
+}

@@ -1,0 +1,10 @@
+//! Tests of the journal: conformance of every log, then power cuts, failing operations, torn batches and damage.
+
+mod chains;
+mod damage;
+mod faults;
+mod golden;
+mod inverse;
+mod kit;
+mod lifecycle;
+mod workload;

@@ -1,0 +1,264 @@
+//! How many allocations a small message costs, from the octets of its SEND to the octets of its MESSAGE.
+//!
+//! Decoder, session and engine are driven as a connection drives them, in bursts and with buffers that are used again;
+//! there is no socket, no log and no thread that would count as well. It is a program of its own because counting takes
+//! the place of the allocator.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use kolejka::auth::Grants;
+use kolejka::engine::{self, Engine};
+use kolejka::model::{
+    Answer, Burst, Delivery, Durable, Effects, Event, Now, Payload, Position, Record, Request, SessionId, ShardId,
+    Ticket, Timestamp,
+};
+use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
+use kolejka_codec::{Decoder, Item, Limits};
+
+const NOW: Now = Now { monotonic: Duration::from_secs(1), wall: Timestamp(1_700_000_000_000) };
+
+/// Messages of a burst: what one read of a busy producer holds, and what one of a quiet producer holds.
+const BURSTS: [usize; 2] = [64, 1];
+
+/// Messages before counting begins, and messages counted.
+const WARM_UP: usize = 1_280;
+const COUNTED: usize = 10_240;
+
+/// Allocations that a message may cost. What a burst costs as a whole is spread over its messages.
+const ALLOWED: f64 = 3.0;
+/// Allocations that an ACK may cost; it is a frame of its own.
+const ALLOWED_FOR_ACK: f64 = 1.25;
+
+/// One end of a connection, as its task holds it.
+struct Party {
+    decoder: Decoder,
+    input: BytesMut,
+    session: Session,
+    id: Option<SessionId>,
+    out: Burst,
+    receipts: Burst,
+}
+
+impl Party {
+    fn new(name: &str) -> Party {
+        let facts = PeerFacts {
+            websocket: false,
+            trailing_lf: true,
+            owner_token: name.to_owned(),
+            session_name: name.to_owned(),
+        };
+        Party {
+            decoder: Decoder::new(Limits::default()),
+            input: BytesMut::with_capacity(64 * 1024),
+            session: Session::new(Arc::new(Options::default()), facts, NOW),
+            id: None,
+            out: Burst::stream(),
+            receipts: Burst::stream(),
+        }
+    }
+}
+
+struct Bench {
+    engine: Engine,
+    effects: Effects,
+    parties: [Party; 2],
+    deliveries: Vec<Delivery>,
+    positions: Vec<Position>,
+    places: u64,
+    delivered: usize,
+    written: usize,
+}
+
+impl Bench {
+    const PRODUCER: usize = 0;
+    const CONSUMER: usize = 1;
+
+    fn new() -> Bench {
+        let mut bench = Bench {
+            engine: Engine::new(engine::Options::default()),
+            effects: Effects::default(),
+            parties: [Party::new("producer"), Party::new("consumer")],
+            deliveries: Vec::new(),
+            positions: Vec::new(),
+            places: 0,
+            delivered: 0,
+            written: 0,
+        };
+        for party in [Bench::PRODUCER, Bench::CONSUMER] {
+            bench.hear(party, b"CONNECT\naccept-version:1.2\n\n\0");
+        }
+        bench
+    }
+
+    /// One read: everything in it is decoded, understood and asked for, then the log syncs.
+    fn hear(&mut self, party: usize, octets: &[u8]) {
+        self.parties[party].input.extend_from_slice(octets);
+        loop {
+            let Party { decoder, input, session, .. } = &mut self.parties[party];
+            match decoder.decode(input).expect("good frames") {
+                Some(Item::Frame(frame)) => session.receive(NOW, frame),
+                Some(Item::HeartBeat) => continue,
+                None => break,
+            }
+            while let Some(output) = self.parties[party].session.next_output() {
+                self.act(party, output);
+            }
+        }
+        self.engine.dispatch(NOW, &mut self.effects);
+        self.absorb();
+        self.sync();
+        self.write(party);
+    }
+
+    fn act(&mut self, party: usize, output: Output) {
+        let Party { decoder, session, id, out, receipts, .. } = &mut self.parties[party];
+        match output {
+            Output::Ask { request, receipt } => self.ask(party, request, receipt),
+            Output::Promise(receipt) => session.answered(Some(receipt), Answer::Done, receipts),
+            Output::Reply(reply) => reply.write(out),
+            Output::Authenticate(_) => {
+                session.authenticated(NOW, Ok(Grants::everything()));
+                decoder.set_version(session.version());
+                *id = Some(self.engine.open(party.to_string()));
+            }
+            Output::HeartBeat | Output::Close(_) => panic!("nobody asked for that"),
+        }
+    }
+
+    fn ask(&mut self, party: usize, request: Request, receipt: Option<Receipt>) {
+        let Party { session, id, receipts, .. } = &mut self.parties[party];
+        let id = id.expect("a client that has logged in");
+        let answer = self.engine.apply(NOW, id, request, &mut self.effects).expect("no refusal");
+        session.answered(receipt, answer, receipts);
+    }
+
+    /// What the log would take and what the consumer's task would be told.
+    fn absorb(&mut self) {
+        for record in self.effects.records.drain(..) {
+            if let Record::Accepted(_) = record {
+                self.places += 1;
+                self.positions.push(Position::new(ShardId::default(), self.places));
+            }
+        }
+        self.deliveries.extend(self.effects.events.drain(..).filter_map(|(_, event)| match event {
+            Event::Deliver(delivery) => Some(delivery),
+            Event::Durable(_) | Event::Disconnect(_) => None,
+        }));
+    }
+
+    fn sync(&mut self) {
+        let durable = Durable { through: Ticket(self.places), positions: &self.positions };
+        self.engine.persisted(NOW, durable, &mut self.effects);
+        self.positions.clear();
+        self.absorb();
+    }
+
+    /// Receipts and messages become octets, the kernel takes them, and what is settled by that is settled.
+    fn write(&mut self, party: usize) {
+        let Party { out, receipts, .. } = &mut self.parties[party];
+        out.append(receipts);
+        let mut last = None;
+        for delivery in self.deliveries.drain(..) {
+            let Payload::Memory(content) = &delivery.payload else { panic!("a message that is still in memory") };
+            let Party { session, out, .. } = &mut self.parties[Bench::CONSUMER];
+            assert!(session.deliver(NOW, &delivery, content, out));
+            self.delivered += 1;
+            last = delivery.auto.then_some((delivery.subscription, delivery.number));
+        }
+        for party in &mut self.parties {
+            self.written += party.out.len();
+            party.out.advance(party.out.len());
+        }
+        if let Some((subscription, through)) = last {
+            self.ask(Bench::CONSUMER, Request::Written { subscription, through }, None);
+            self.engine.dispatch(NOW, &mut self.effects);
+            self.absorb();
+        }
+    }
+
+    /// Counts for a producer that says `send` again and again, and a consumer that answers every burst.
+    fn measure(&mut self, burst: usize, subscribe: &str, send: &str, acks: Acks) -> Cost {
+        self.hear(Bench::CONSUMER, subscribe.as_bytes());
+        let octets = send.repeat(burst).into_bytes();
+        let (mut counted, mut for_acks) = (0, 0);
+        for first in (1..=(WARM_UP + COUNTED) as u64).step_by(burst) {
+            let answer = acks.to(first, burst);
+            let publishing = allocation_counter::measure(|| self.hear(Bench::PRODUCER, &octets));
+            let answering = allocation_counter::measure(|| self.hear(Bench::CONSUMER, answer.as_bytes()));
+            if first > WARM_UP as u64 {
+                counted += publishing.count_total;
+                for_acks += answering.count_total;
+            }
+        }
+        assert_eq!(self.delivered, WARM_UP + COUNTED, "every message was delivered once");
+        assert!(self.written > BODY.len() * self.delivered, "and written");
+        Cost { message: counted as f64 / COUNTED as f64, ack: for_acks as f64 / COUNTED as f64 }
+    }
+}
+
+/// Allocations for each message.
+struct Cost {
+    message: f64,
+    ack: f64,
+}
+
+/// What the consumer says after each burst.
+#[derive(Clone, Copy)]
+enum Acks {
+    None,
+    Each,
+    Last,
+}
+
+impl Acks {
+    /// Ids are given out one by one from 1.
+    fn to(self, first: u64, burst: usize) -> String {
+        let end = first + burst as u64;
+        let ids = match self {
+            Acks::None => end..end,
+            Acks::Each => first..end,
+            Acks::Last => end - 1..end,
+        };
+        ids.map(|id| format!("ACK\nid:{id}\n\n\0\n")).collect::<Vec<_>>().concat()
+    }
+}
+
+const BODY: &str =
+    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
+
+fn hold(subscribe: &str, send: &str, acks: Acks) {
+    for burst in BURSTS {
+        let Cost { message, ack } = Bench::new().measure(burst, subscribe, send, acks);
+        assert!(message > 0.5, "nothing was measured");
+        assert!(message <= ALLOWED, "{message:.2} allocations a message in bursts of {burst}");
+        assert!(ack <= ALLOWED_FOR_ACK, "{ack:.2} allocations for an ACK in bursts of {burst}");
+    }
+}
+
+const PERSISTENT: &str = "SEND\ndestination:/queue/a\ncontent-type:text/plain\nreceipt:message-12\n\n";
+
+#[test]
+fn a_persistent_message_with_an_ack_of_its_own() {
+    let subscribe = "SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client-individual\n\n\0";
+    hold(subscribe, &format!("{PERSISTENT}{BODY}\0\n"), Acks::Each);
+}
+
+#[test]
+fn a_persistent_message_acknowledged_with_others() {
+    let subscribe = "SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\n\n\0";
+    hold(subscribe, &format!("{PERSISTENT}{BODY}\0\n"), Acks::Last);
+}
+
+#[test]
+fn a_transient_message_in_auto_mode() {
+    let send = format!("SEND\ndestination:/queue/a\npersistent:false\ncontent-length:100\n\n{BODY}\0\n");
+    hold("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n\0", &send, Acks::None);
+}
+
+#[test]
+fn a_message_of_a_topic() {
+    let send = format!("SEND\ndestination:/topic/a\n\n{BODY}\0\n");
+    hold("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n\0", &send, Acks::None);
+}

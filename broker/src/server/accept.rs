@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -23,7 +24,12 @@ pub(super) struct Reception {
     pub(super) admission: Admission,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
+    /// Those who are told why they are refused; the rest is closed without a word.
+    pub(super) refusals: Arc<Semaphore>,
 }
+
+/// Refusals at a time. Each holds a socket until its peer has spoken and read, or its time is up.
+pub(super) const REFUSALS: usize = 256;
 
 impl Reception {
     /// Takes connections in until the server stops, or the port is broken.
@@ -64,9 +70,12 @@ impl Reception {
                 self.tasks.spawn(task.instrument(span));
             }
             Err(sentence) => {
+                let place = Arc::clone(&self.refusals).try_acquire_owned();
+                let Ok(place) = place else { return debug!(%address, reason = sentence, "refused without a word") };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;
+                    drop(place);
                 };
                 self.tasks.spawn(task.instrument(span));
             }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::accept::Reception;
+use super::accept::{REFUSALS, Reception};
 use super::admission::Admission;
 use super::banner::{Banner, Listening};
 use super::gate::Door;
@@ -116,6 +117,7 @@ impl Server {
             shutdown: shutdown.clone(),
         };
         let admission = Admission::new(plan::admission(config));
+        let refusals = Arc::new(Semaphore::new(REFUSALS));
         let session = plan::session(config);
         let mut listeners = Vec::new();
         for (listener, trailing_lf) in bound {
@@ -126,6 +128,7 @@ impl Server {
                 admission: admission.clone(),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
+                refusals: Arc::clone(&refusals),
             };
             listeners.push((listener, reception));
         }

@@ -59,9 +59,6 @@ impl Log for Writer {
     }
 
     fn capacity(&self) -> Capacity {
-        if self.spares.is_full() {
-            return Capacity { bytes: 0, batches: 0 };
-        }
         let state = self.inbox.state();
         Capacity {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),

@@ -58,6 +58,10 @@ impl Connection {
     pub(super) fn begin_close(&mut self, farewell: Farewell) {
         if !self.is_closing() {
             self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
+            if !farewell.is_goodbye() {
+                // What still waits for room on the disk was not promised, and is not waited for.
+                self.batch.clear();
+            }
             self.drain(Some(farewell));
         }
     }
@@ -83,7 +87,7 @@ impl Connection {
     pub(super) fn advance_close(&mut self) -> Option<Ending> {
         let now = self.now().monotonic;
         if let Phase::Draining { farewell, until } = &mut self.phase
-            && (self.receipts.is_empty() || *until <= now)
+            && (self.receipts.is_empty() && self.batch.is_empty() || *until <= now)
         {
             let farewell = farewell.take();
             if let Some(client) = &mut self.client

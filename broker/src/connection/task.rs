@@ -14,9 +14,9 @@ use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
-use super::requests::Batch;
 use crate::auth::{Credentials, Denied, Grants, Peer};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
@@ -39,6 +39,8 @@ pub struct Options {
     pub pending_receipts: usize,
     /// How long a peer may take nothing of what is written.
     pub write_stall: Duration,
+    /// How long messages wait for room on a full disk before they are refused.
+    pub disk_wait: Duration,
     /// How long the last words may take to be acknowledged by the log.
     pub drain: Duration,
     /// How long the peer may take to close its side after ours.
@@ -224,7 +226,11 @@ impl Connection {
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }
+                    self.excuse_silence();
                     self.session.tick(self.now());
+                    if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
+                        self.flush_batch();
+                    }
                     if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
                         self.session.unfinished(self.now());
                     }
@@ -281,7 +287,18 @@ impl Connection {
     /// Who does not read what we write, or outruns the log, is not read either: back-pressure without a protocol.
     fn may_read(&self) -> bool {
         let options = &self.surroundings.options;
-        self.phase.reads() && self.out.len() < options.output_bytes && self.receipts.len() < options.pending_receipts
+        self.phase.reads()
+            && self.out.len() < options.output_bytes
+            && self.receipts.len() < options.pending_receipts
+            && self.batch.waiting_bytes() < options.output_bytes
+    }
+
+    /// Whom we do not read we cannot hear: neither a heart-beat nor the rest of a frame is overdue.
+    fn excuse_silence(&mut self) {
+        if self.phase.is_open() && (self.room.is_some() || !self.may_read()) {
+            self.session.heard(self.now());
+            self.begun = self.begun.map(|_| self.clock.now().monotonic);
+        }
     }
 
     fn watch_room(&mut self) {
@@ -299,7 +316,9 @@ impl Connection {
             self.stall = Stall { since: Some(now), taken: self.out.taken() };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline(), self.batch.retry()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Until when the frame that has begun must be complete: the more of it there is, the later.

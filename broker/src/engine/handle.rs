@@ -62,6 +62,17 @@ pub struct Client {
     departure: Departure,
 }
 
+/// How a batch of requests is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The caller has receipts to send, and is told with [`Event::Durable`](crate::model::Event::Durable) when they may
+    /// leave.
+    pub promise: bool,
+    /// Where the log has no room for new messages, the request that needs some and all behind it are left to be asked
+    /// again. Otherwise it is refused.
+    pub patient: bool,
+}
+
 /// What became of a batch of requests.
 #[derive(Debug)]
 pub struct Item {
@@ -246,17 +257,19 @@ impl Shared {
 }
 
 impl Client {
-    /// Carries out requests in order, one answer for each, up to the first that is refused. With `promise` the caller
-    /// has receipts to send and is told with [`Event::Durable`](crate::model::Event::Durable) when they may leave.
-    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, promise: bool) -> Item {
+    /// Carries out requests in order, one answer for each, up to the first that is refused, or left because it has to
+    /// wait for room.
+    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, terms: Terms) -> Item {
         let shared = &self.handle.shared;
         let now = shared.clock.now();
         let mut guard = self.handle.lock();
         let core = &mut *guard;
         let full = core.log.as_mut().is_none_or(|log| log.is_full());
         core.engine.set_full(full);
+        let stuck = |request: &Request| full && terms.patient && core.engine.needs_room(request);
+        let ready = requests.iter().position(stuck).unwrap_or(requests.len());
         let mut refused = None;
-        for request in requests.drain(..) {
+        for request in requests.drain(..ready) {
             match core.engine.apply(now, self.session, request, &mut core.effects) {
                 Ok(answer) => answers.push(answer),
                 Err(refusal) => {
@@ -272,7 +285,7 @@ impl Client {
         // A log that has failed keeps no promise any more, not even that of a request which meant no record.
         let last = if shared.failure.get().is_some() { Some(Ticket::NEVER) } else { last };
         let wait_for = last.filter(|last| *last > durable);
-        if let Some(ticket) = wait_for.filter(|_| promise) {
+        if let Some(ticket) = wait_for.filter(|_| terms.promise) {
             core.engine.promise(self.session, ticket);
         }
         self.handle.finish(guard, None);

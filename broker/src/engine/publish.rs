@@ -4,7 +4,7 @@ use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
+    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
 };
 
 /// Messages and octets that a transaction adds to one queue.
@@ -65,6 +65,28 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
+    pub fn needs_room(&self, request: &Request) -> bool {
+        match request {
+            Request::Publish(publish) => self.is_stored(publish),
+            Request::Commit(actions) => {
+                actions.iter().any(|action| matches!(action, Action::Publish(publish) if self.is_stored(publish)))
+            }
+            _ => false,
+        }
+    }
+
+    fn is_stored(&self, publish: &Publish) -> bool {
+        let message = &publish.message;
+        publish.to.kind() == DestinationKind::Queue
+            && (message.durability == Durability::Persistent || self.spills(message.content.len() as u64))
+    }
+
+    /// Whether a transient message goes to the log, because too many are in memory.
+    fn spills(&self, bytes: u64) -> bool {
+        self.transient_bytes + bytes > self.options.transient_bytes
+    }
+
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
     fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
         if publish.to.kind().is_temporary() {
@@ -83,7 +105,7 @@ impl Engine {
         if queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        let spills = self.transient_bytes + load.bytes > self.options.transient_bytes;
+        let spills = self.spills(load.bytes);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
             if spills {
@@ -106,7 +128,7 @@ impl Engine {
 
     fn enqueue(&mut self, destination: DestinationId, message: MessageId, new: Message, effects: &mut Effects) {
         let size = new.content.len() as u32;
-        let spills = self.transient_bytes + u64::from(size) > self.options.transient_bytes;
+        let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let place = queue.next_place(new.urgency);
         let durable =

@@ -104,6 +104,7 @@ pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
         output_bytes: limits.output_buffer as usize,
         pending_receipts: limits.receipts as usize,
         write_stall: limits.write_timeout,
+        disk_wait: limits.disk_wait,
         drain: config.shutdown_timeout / 2,
         linger: LINGER.min(config.shutdown_timeout / 2),
     })

@@ -2,5 +2,8 @@
 
 mod abuse;
 mod conformance;
+mod connections;
 mod engine_model;
+mod engine_shell;
 mod limits;
+mod stops;

@@ -1,5 +1,7 @@
 //! `kolejka` without a verb: serves until told to stop.
 
+use std::time::Duration;
+
 use tokio::runtime::Runtime;
 
 use kolejka::config::Loaded;
@@ -13,6 +15,9 @@ use super::config::load;
 use super::output;
 use super::status::{Failure, Status};
 
+/// How long threads that still read or hash may take to notice the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Starts a broker, says where it listens, and serves.
 pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
     let Loaded { config, .. } = load(arguments)?;
@@ -24,6 +29,8 @@ pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
         let _ = output::print(&format!("{}\n", server.banner()));
         server.run(|| reload(arguments)).await
     });
+    // A disk that does not answer holds a thread for ever; it must not hold the process.
+    runtime.shutdown_timeout(LAST_PATIENCE);
     match outcome {
         Ok(()) => Ok(Status::Done),
         Err(error) => Err(Failure::new(status(&error), error.to_string())),

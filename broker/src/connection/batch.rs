@@ -67,6 +67,11 @@ impl Batch {
         self.asked.is_empty()
     }
 
+    /// Whether a subscription is to end.
+    pub(super) fn unsubscribes(&self) -> bool {
+        self.requests.iter().any(|request| matches!(request, Request::Unsubscribe(_)))
+    }
+
     pub(super) fn clear(&mut self) {
         self.requests.clear();
         self.asked.clear();
@@ -139,7 +144,7 @@ impl Batch {
 /// Whether it only takes work away.
 fn finishes_work(request: &Request) -> bool {
     match request {
-        Request::Settle(_) | Request::Written { .. } => true,
+        Request::Settle(_) | Request::Written { .. } | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
         Request::Publish(_) | Request::Subscribe(_) | Request::Unsubscribe(_) => false,
     }

@@ -10,6 +10,7 @@ use crate::stomp::Output;
 impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
+        let mut complete = false;
         while !self.is_closing() {
             let now = self.now();
             match self.decoder.decode(&mut self.input) {
@@ -21,6 +22,7 @@ impl Connection {
                     self.session.malformed(now, &error);
                 }
             }
+            complete = true;
             self.collect().await;
         }
         self.flush_batch();
@@ -28,7 +30,7 @@ impl Connection {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
             self.begun = None;
-        } else if self.begun.is_none() {
+        } else if complete || self.begun.is_none() {
             self.begun = Some(self.now().monotonic);
         }
     }
@@ -91,7 +93,13 @@ impl Connection {
             self.batch.clear();
             return;
         };
+        let unsubscribes = self.batch.unsubscribes();
         let outcome = self.batch.apply(client, now, self.surroundings.options.disk_wait);
+        if unsubscribes {
+            // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
+            let session = &self.session;
+            self.deliveries.waiting.retain(|delivery| session.is_subscribed(delivery.subscription));
+        }
         let (mut octets, mut count, mut gated) = (self.out.like(), 0, false);
         while let Some((receipt, answer, gates)) = self.batch.next_answered() {
             count += usize::from(receipt.is_some());

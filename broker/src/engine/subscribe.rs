@@ -31,13 +31,14 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
             if temporary && !existed {
-                session.temporary.push(destination);
+                session.temporary.insert(destination);
             }
         }
         let (Some(found), Some(consumer)) = (self.destinations.get_mut(&destination), self.consumers.get_mut(key))
         else {
             return Ok(());
         };
+        found.owner = temporary.then_some(id);
         match &mut found.kind {
             Kind::Queue(queue) => {
                 queue.join();

@@ -7,3 +7,4 @@ mod engine_model;
 mod engine_shell;
 mod limits;
 mod stops;
+mod wire;

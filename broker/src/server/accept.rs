@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -21,6 +22,8 @@ pub(super) struct Reception {
     /// Whether frames of a byte stream end with an LF behind their NUL. In WebSocket messages they never do.
     pub(super) trailing_lf: bool,
     pub(super) admission: Admission,
+    /// Who may not stay is told why, a few at a time.
+    pub(super) refusals: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
 }
@@ -64,9 +67,12 @@ impl Reception {
                 self.tasks.spawn(task.instrument(span));
             }
             Err(sentence) => {
+                // Each holds a descriptor. With too many of them at a time the rest gets no word.
+                let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;
+                    drop(permit);
                 };
                 self.tasks.spawn(task.instrument(span));
             }

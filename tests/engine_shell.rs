@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
 use kolejka::clock::Clock;
-use kolejka::engine::{Client, Engine, Handle, Item, Options};
+use kolejka::engine::{Client, Engine, Handle, Item, Options, Terms};
 use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
     Answer, Content, DestinationName, Durability, Durable, LogError, LogSink, Message, Publish, Refusal, Request,
@@ -52,7 +52,7 @@ fn nobody_is_let_in_before_ids_are_reserved_and_then_a_transient_message_leaves_
 /// One request that wants a receipt.
 fn ask(client: &Client, request: Request) -> (Item, Vec<Answer>) {
     let mut answers = Vec::new();
-    let item = client.apply(&mut vec![request], &mut answers, true);
+    let item = client.apply(&mut vec![request], &mut answers, Terms { promise: true, patient: false });
     (item, answers)
 }
 
@@ -115,4 +115,24 @@ fn who_waits_for_room_is_woken_although_another_append_saw_it_first() {
     log.sync_one();
     assert!(!handle.is_spent());
     assert!(room.as_mut().poll(&mut context).is_ready(), "there is room, and nobody was told");
+}
+
+#[test]
+fn a_message_without_room_is_left_with_all_behind_it_to_be_asked_again() {
+    let (handle, log) = shared();
+    let client = handle.open("owner".into());
+    let Request::Publish(mut publish) = send(1) else { unreachable!("a send") };
+    publish.message.durability = Durability::Transient;
+    log.set_full(true);
+    let mut requests = vec![Request::Publish(publish), send(1), send(1)];
+    let mut answers = Vec::new();
+    let patient = Terms { promise: true, patient: true };
+    let item = client.apply(&mut requests, &mut answers, patient);
+    assert_eq!((item.refused, answers.len(), requests.len()), (None, 1, 2));
+    log.set_full(false);
+    let item = client.apply(&mut requests, &mut answers, patient);
+    assert_eq!((item.refused, answers.len(), requests.len()), (None, 3, 0));
+    log.set_full(true);
+    let (item, answers) = ask(&client, send(1));
+    assert_eq!((item.refused, answers.len()), (Some(Refusal::DiskFull), 0));
 }

@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["transport", "server"]),
     ("tokio_rustls", &["transport"]),
     ("tokio_tungstenite", &["transport"]),
-    ("rustix", &["journal", "transport", "command"]),
+    ("rustix", &["journal", "transport", "server", "command"]),
     ("argon2", &["auth"]),
     ("serde", &["config", "command"]),
     ("toml", &["config", "command"]),

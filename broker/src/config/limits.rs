@@ -154,4 +154,6 @@ limits! {
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
+    /// How long a message waits for room on a full disk before it is refused.
+    disk_wait: Duration = seconds(30), Duration::ZERO => seconds(3600), "disk_wait";
 }

@@ -63,6 +63,10 @@ impl Connection {
                 client.leave_cleanly();
             }
             self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
+            if !farewell.is_goodbye() {
+                // What still waits for room on the disk was not promised, and is not waited for.
+                self.batch.clear();
+            }
             self.drain(Some(farewell));
         }
     }
@@ -88,7 +92,7 @@ impl Connection {
     pub(super) fn advance_close(&mut self) -> Option<Ending> {
         let (now, unsent) = (self.now().monotonic, self.has_unsent());
         if let Phase::Draining { farewell, until } = &mut self.phase
-            && (self.receipts.is_empty() && !unsent || *until <= now)
+            && (self.receipts.is_empty() && self.batch.is_empty() && !unsent || *until <= now)
         {
             let farewell = farewell.take();
             // From here on the engine may give what it held to others. What was on its way has been settled by then, if

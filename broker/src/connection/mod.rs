@@ -4,6 +4,7 @@
 //! read, keeps receipts until the log is durable, and writes until the socket would block. It knows no destination, no
 //! journal and no rule of the protocol.
 
+mod batch;
 mod closing;
 mod outgoing;
 mod requests;

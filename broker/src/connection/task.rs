@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
-use super::requests::Batch;
 use super::waking::Woken;
 use crate::auth::{Credentials, Denied, Grants, Peer};
 use crate::clock::Clock;
@@ -38,6 +38,8 @@ pub struct Options {
     pub pending_receipts: usize,
     /// How long a peer may take nothing of what is written.
     pub write_stall: Duration,
+    /// How long messages wait for room on a full disk before they are refused.
+    pub disk_wait: Duration,
     /// How long the last words may take to be acknowledged by the log.
     pub drain: Duration,
     /// How long the peer may take to close its side after ours.
@@ -222,6 +224,9 @@ impl Connection {
                         return Ending::trouble("the peer reads nothing");
                     }
                     self.session.tick(self.now());
+                    if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
+                        self.flush_batch();
+                    }
                     if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
                         self.session.unfinished(self.now());
                     }
@@ -259,7 +264,9 @@ impl Connection {
             self.stall = Stall { since: Some(now), taken };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline(), self.batch.retry()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Until when the frame that has begun must be complete: the more of it there is, the later.

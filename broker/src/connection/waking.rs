@@ -100,6 +100,7 @@ impl Connection {
             && self.phase.reads()
             && self.out.len() < options.output_bytes
             && self.receipts.len() < options.pending_receipts
+            && self.batch.waiting_bytes() < options.output_bytes
     }
 }
 

@@ -64,6 +64,17 @@ pub struct Client {
     departure: Departure,
 }
 
+/// How a batch of requests is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The caller has receipts to send, and is told with [`Event::Durable`](crate::model::Event::Durable) when they may
+    /// leave.
+    pub promise: bool,
+    /// Where the log has no room for new messages, the request that needs some and all behind it are left to be asked
+    /// again. Otherwise it is refused.
+    pub patient: bool,
+}
+
 /// What became of a batch of requests.
 #[derive(Debug)]
 pub struct Item {
@@ -286,9 +297,9 @@ impl Shared {
 }
 
 impl Client {
-    /// Carries out requests in order, one answer for each, up to the first that is refused. With `promise` the caller
-    /// has receipts to send and is told with [`Event::Durable`](crate::model::Event::Durable) when they may leave.
-    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, promise: bool) -> Item {
+    /// Carries out requests in order, one answer for each, up to the first that is refused, or left because it has to
+    /// wait for room.
+    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, terms: Terms) -> Item {
         let shared = &self.handle.shared;
         let now = shared.clock.now();
         let mut guard = self.handle.lock();
@@ -298,9 +309,12 @@ impl Client {
             requests.clear();
             return Item { wait_for: Some(Ticket::NEVER), refused: Some(Refusal::ShuttingDown) };
         };
-        core.engine.set_full(log.is_full());
+        let full = log.is_full();
+        core.engine.set_full(full);
+        let stuck = |request: &Request| full && terms.patient && core.engine.needs_room(request);
+        let ready = requests.iter().position(stuck).unwrap_or(requests.len());
         let mut refused = None;
-        for request in requests.drain(..) {
+        for request in requests.drain(..ready) {
             match core.engine.apply(now, self.session, request, &mut core.effects) {
                 Ok(answer) => answers.push(answer),
                 Err(refusal) => {
@@ -312,7 +326,7 @@ impl Client {
         core.engine.dispatch(now, &mut core.effects);
         core.hand_over(shared, Some(self.session));
         let wait_for = core.owed(shared, self.session);
-        if let Some(ticket) = wait_for.filter(|ticket| promise && *ticket != Ticket::NEVER) {
+        if let Some(ticket) = wait_for.filter(|ticket| terms.promise && *ticket != Ticket::NEVER) {
             core.engine.promise(self.session, ticket);
         }
         self.handle.finish(guard);

@@ -20,7 +20,7 @@ mod subscribe;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Client, Handle, Item};
+pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
 pub use machine::{Engine, QueueView};
 pub use options::Options;

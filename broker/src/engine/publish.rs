@@ -4,7 +4,7 @@ use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
+    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -74,6 +74,34 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
+    pub fn needs_room(&self, request: &Request) -> bool {
+        match request {
+            Request::Publish(publish) => self.is_logged(publish, memory_of(publish)),
+            Request::Commit(actions) => {
+                let mut memory = 0;
+                actions.iter().any(|action| match action {
+                    Action::Publish(publish) => {
+                        memory += memory_of(publish);
+                        self.is_logged(publish, memory)
+                    }
+                    Action::Settle(_) => false,
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
+    fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
+        publish.to.kind() == DestinationKind::Queue
+            && (publish.message.durability == Durability::Persistent || self.spills(memory))
+    }
+
+    fn spills(&self, memory: u64) -> bool {
+        self.transient_bytes + memory > self.options.transient_bytes
+    }
+
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
     fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
         if publish.to.kind().is_temporary() {
@@ -92,7 +120,7 @@ impl Engine {
         if queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        let spills = self.transient_bytes + memory > self.options.transient_bytes;
+        let spills = self.spills(memory);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
             if spills {
@@ -115,7 +143,7 @@ impl Engine {
 
     fn enqueue(&mut self, destination: DestinationId, message: MessageId, new: Message, effects: &mut Effects) {
         let size = new.content.len() as u32;
-        let spills = self.transient_bytes + u64::from(size) > self.options.transient_bytes;
+        let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let place = queue.next_place(new.urgency);
         let durable =

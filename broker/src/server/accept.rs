@@ -22,14 +22,11 @@ pub(super) struct Reception {
     /// Whether frames of a byte stream end with an LF behind their NUL. In WebSocket messages they never do.
     pub(super) trailing_lf: bool,
     pub(super) admission: Admission,
+    /// Who may not stay is told why, a few at a time.
+    pub(super) refusals: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
-    /// Those who are told why they are refused; the rest is closed without a word.
-    pub(super) refusals: Arc<Semaphore>,
 }
-
-/// Refusals at a time. Each holds a socket until its peer has spoken and read, or its time is up.
-pub(super) const REFUSALS: usize = 256;
 
 impl Reception {
     /// Takes connections in until the server stops, or the port is broken.
@@ -70,12 +67,12 @@ impl Reception {
                 self.tasks.spawn(task.instrument(span));
             }
             Err(sentence) => {
-                let place = Arc::clone(&self.refusals).try_acquire_owned();
-                let Ok(place) = place else { return debug!(%address, reason = sentence, "refused without a word") };
+                // Each holds a descriptor. With too many of them at a time the rest gets no word.
+                let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;
-                    drop(place);
+                    drop(permit);
                 };
                 self.tasks.spawn(task.instrument(span));
             }

@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use super::accept::{REFUSALS, Reception};
+use super::accept::Reception;
 use super::admission::Admission;
 use super::banner::{Banner, Listening};
+use super::descriptors::{Descriptors, REFUSALS};
 use super::gate::Door;
 use super::plan;
 use super::signals::{Signals, Wish};
@@ -93,9 +94,17 @@ impl Server {
         for wanted in &config.listeners {
             bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.trailing_lf));
         }
+        let descriptors = Descriptors::claim(config.limits.connections);
+        if descriptors.connections < config.limits.connections {
+            let (wanted, allowed) = (config.limits.connections, descriptors.connections);
+            warn!(
+                wanted,
+                allowed, "the process may open too few files for limits.connections: raise its limit (ulimit -n)"
+            );
+        }
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
-        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)
+        let opened = Journal::open(plan::journal(config, descriptors), Arc::new(disk), &mut engine, boot.now().wall)
             .map_err(|source| ServerError::Journal { path: config.data.clone(), source })?;
         let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
         match engine.replayed(recovered.clean) {
@@ -116,7 +125,7 @@ impl Server {
             options: plan::connection(config),
             shutdown: shutdown.clone(),
         };
-        let admission = Admission::new(plan::admission(config));
+        let admission = Admission::new(plan::admission(config, descriptors));
         let refusals = Arc::new(Semaphore::new(REFUSALS));
         let session = plan::session(config);
         let mut listeners = Vec::new();
@@ -126,9 +135,9 @@ impl Server {
                 session: Arc::clone(&session),
                 trailing_lf,
                 admission: admission.clone(),
+                refusals: Arc::clone(&refusals),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
-                refusals: Arc::clone(&refusals),
             };
             listeners.push((listener, reception));
         }

@@ -3,6 +3,7 @@
 mod accept;
 mod admission;
 mod banner;
+mod descriptors;
 mod gate;
 mod lifecycle;
 mod plan;

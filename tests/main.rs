@@ -3,5 +3,6 @@
 mod abuse;
 mod conformance;
 mod engine_model;
+mod history;
 mod limits;
 mod wire;

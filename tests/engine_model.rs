@@ -317,17 +317,12 @@ impl Known {
 impl Model {
     fn accept(&mut self, queue: &str, id: MessageId, urgency: u32, durable: bool) {
         self.order += 1;
-        let known = Known {
-            id,
-            urgency,
-            order: self.order,
-            attempts: 0,
-            handed_out: false,
-            durable,
-            visible: !durable,
-            holder: None,
-        };
-        self.queues.entry(queue.to_owned()).or_default().push(known);
+        let list = self.queues.entry(queue.to_owned()).or_default();
+        // Nobody overtakes what waits for the log.
+        let visible = !durable && list.iter().all(|known| known.visible);
+        let known =
+            Known { id, urgency, order: self.order, attempts: 0, handed_out: false, durable, visible, holder: None };
+        list.push(known);
     }
 
     fn make_visible(&mut self) {

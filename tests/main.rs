@@ -2,7 +2,10 @@
 
 mod abuse;
 mod conformance;
+mod connections;
 mod engine_model;
+mod engine_shell;
 mod history;
 mod limits;
+mod stops;
 mod wire;

@@ -1,8 +1,11 @@
 //! `kolejka` without a verb: serves until told to stop.
 
+use std::time::Duration;
+
 use tokio::runtime::Runtime;
 
 use kolejka::config::Loaded;
+use kolejka::journal::OpenError;
 use kolejka::server::{Server, ServerError};
 
 use crate::args::Serve;
@@ -11,6 +14,9 @@ use crate::logging;
 use super::config::load;
 use super::output;
 use super::status::{Failure, Status};
+
+/// How long threads that still read or hash may take to notice the end.
+const LAST_PATIENCE: Duration = Duration::from_millis(500);
 
 /// Starts a broker, says where it listens, and serves.
 pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
@@ -23,6 +29,8 @@ pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
         let _ = output::print(&format!("{}\n", server.banner()));
         server.run(|| reload(arguments)).await
     });
+    // A disk that does not answer holds a thread for ever; it must not hold the process.
+    runtime.shutdown_timeout(LAST_PATIENCE);
     match outcome {
         Ok(()) => Ok(Status::Done),
         Err(error) => Err(Failure::new(status(&error), error.to_string())),
@@ -42,8 +50,14 @@ fn reload(arguments: &Serve) -> Option<kolejka::config::Config> {
 
 fn status(error: &ServerError) -> Status {
     match error {
-        ServerError::Journal(_) | ServerError::Homeless(_) => Status::Damaged,
-        ServerError::Bind(_) => Status::CannotCreate,
+        ServerError::Journal { source, .. } => match source {
+            OpenError::Locked => Status::TimedOut,
+            OpenError::Damaged { .. } | OpenError::Newer { .. } => Status::Damaged,
+            OpenError::Options(_) => Status::BadConfig,
+            _ => Status::Io,
+        },
+        ServerError::Homeless(_) => Status::Damaged,
+        ServerError::Bind(_) | ServerError::Data { .. } => Status::CannotCreate,
         _ => Status::Io,
     }
 }

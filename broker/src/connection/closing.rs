@@ -12,7 +12,7 @@ use super::task::{Connection, Ending};
 pub(super) enum Phase {
     /// Frames are read and answered.
     Open,
-    /// Nothing more is read; receipts of what was read wait for the log.
+    /// Nothing more is read; receipts of what was read wait for the log, and what is on its way for the peer.
     Draining {
         /// The last word, if there is one.
         farewell: Option<Farewell>,
@@ -57,6 +57,11 @@ impl Connection {
     /// The session has said its last word.
     pub(super) fn begin_close(&mut self, farewell: Farewell) {
         if !self.is_closing() {
+            if let Some(client) = &mut self.client
+                && farewell.is_goodbye()
+            {
+                client.leave_cleanly();
+            }
             self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
             self.drain(Some(farewell));
         }
@@ -81,17 +86,13 @@ impl Connection {
 
     /// Goes on with the end as far as it can. Returns how it came about when all is done.
     pub(super) fn advance_close(&mut self) -> Option<Ending> {
-        let now = self.now().monotonic;
+        let (now, unsent) = (self.now().monotonic, self.has_unsent());
         if let Phase::Draining { farewell, until } = &mut self.phase
-            && (self.receipts.is_empty() || *until <= now)
+            && (self.receipts.is_empty() && !unsent || *until <= now)
         {
             let farewell = farewell.take();
-            if let Some(client) = &mut self.client
-                && farewell.as_ref().is_some_and(Farewell::is_goodbye)
-            {
-                client.leave_cleanly();
-            }
-            // From here on the engine may give what it held to others.
+            // From here on the engine may give what it held to others. What was on its way has been settled by then, if
+            // being written settles it.
             self.client = None;
             let linger = farewell.as_ref().is_none_or(|farewell| farewell.linger);
             if let Some(error) = farewell.and_then(|farewell| farewell.error) {
@@ -100,7 +101,7 @@ impl Connection {
             self.phase = Phase::Flushing { linger };
         }
         if let Phase::Flushing { linger } = self.phase
-            && self.out.is_empty()
+            && !self.has_unsent()
         {
             let patience = if linger { self.surroundings.options.linger } else { Duration::ZERO };
             self.phase = Phase::Lingering { until: now + patience };

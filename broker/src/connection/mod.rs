@@ -8,5 +8,6 @@ mod closing;
 mod outgoing;
 mod requests;
 mod task;
+mod waking;
 
 pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};

@@ -34,6 +34,7 @@ impl Batch {
 impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
+        let mut complete = false;
         while !self.is_closing() {
             let now = self.now();
             match self.decoder.decode(&mut self.input) {
@@ -45,6 +46,7 @@ impl Connection {
                     self.session.malformed(now, &error);
                 }
             }
+            complete = true;
             self.collect().await;
         }
         self.flush_batch();
@@ -52,7 +54,7 @@ impl Connection {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
             self.begun = None;
-        } else if self.begun.is_none() {
+        } else if complete || self.begun.is_none() {
             self.begun = Some(self.now().monotonic);
         }
     }
@@ -120,7 +122,13 @@ impl Connection {
         let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
         let promise = count > 0;
         let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
+        let unsubscribes = requests.iter().any(|request| matches!(request, Request::Unsubscribe(_)));
         let outcome = client.apply(requests, answers, promise);
+        if unsubscribes {
+            // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
+            let session = &self.session;
+            self.deliveries.waiting.retain(|delivery| session.is_subscribed(delivery.subscription));
+        }
         let mut answers = answers.iter().copied();
         let mut octets = self.out.like();
         for Asked { has_request, receipt } in asked.drain(..) {

@@ -30,7 +30,8 @@ pub struct Engine {
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
-    /// Durable messages whose records are on the way to the log, in the order of appends.
+    /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
+    /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
     promises: VecDeque<(Ticket, SessionId)>,
@@ -49,6 +50,8 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// The session whose temporary destination it is.
+    pub(super) owner: Option<SessionId>,
     /// A check for idleness is scheduled.
     idle_check: bool,
     last_used: Duration,
@@ -82,6 +85,12 @@ impl Engine {
         }
     }
 
+    /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
+    /// out without a record of its own, and the next process would give its id again.
+    pub fn reserve_ids(&mut self, effects: &mut Effects) {
+        self.ids.reserve(&mut effects.records);
+    }
+
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
     pub fn open(&mut self, owner: String) -> SessionId {
         self.sessions.open(owner)
@@ -108,6 +117,10 @@ impl Engine {
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
                 self.written(session, subscription, through, effects);
+                Ok(Answer::Done)
+            }
+            Request::Quarantine { subscription, number } => {
+                self.quarantine(session, subscription, number, effects);
                 Ok(Answer::Done)
             }
         }
@@ -140,14 +153,17 @@ impl Engine {
     /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
     pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
         let mut ripe = Vec::with_capacity(durable.positions.len());
-        for &position in durable.positions {
-            let Some((id, slot)) = self.pending.pop_front() else { break };
-            if let Some(queue) = self.queue_mut(id) {
+        let mut positions = durable.positions.iter();
+        while let Some(&(id, slot)) = self.pending.front() {
+            let Some(queue) = self.queue_mut(id) else { break };
+            if queue.entry(slot).is_some_and(|entry| entry.durable) {
+                let Some(&position) = positions.next() else { break };
                 queue.set_position(slot, position);
-                queue.make_ready(slot);
                 ripe.push((id, slot));
-                self.touch(id);
             }
+            queue.make_ready(slot);
+            self.pending.pop_front();
+            self.touch(id);
         }
         self.dispatch(now, effects);
         self.trim_cache(&ripe);
@@ -233,7 +249,8 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
+        let destination =
+            Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
         self.router.bind(name, id);
         id
@@ -258,6 +275,10 @@ impl Engine {
 
     /// Removes an empty destination.
     fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+        let owner = self.destinations.get(&id).and_then(|destination| destination.owner);
+        if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(owner)) {
+            session.temporary.remove(&id);
+        }
         let declared = self.queue_mut(id).is_some_and(|queue| queue.declared);
         let record = Record::Deleted { destination: id };
         self.evolve(&record, None);

@@ -7,11 +7,18 @@ use crate::model::{
     Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
 };
 
-/// Messages and octets that a transaction adds to one queue.
+/// Messages and octets that a request adds to one queue.
 struct Load {
     destination: DestinationId,
     messages: u64,
     bytes: u64,
+}
+
+/// Octets that a message would like to keep in memory.
+fn memory_of(publish: &Publish) -> u64 {
+    let kind = publish.to.kind();
+    let stays = kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient);
+    if stays { publish.message.content.len() as u64 } else { 0 }
 }
 
 impl Engine {
@@ -19,7 +26,7 @@ impl Engine {
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
         let load = Load { destination, messages: 1, bytes: publish.message.content.len() as u64 };
-        self.admit(&load, publish.message.durability)?;
+        self.admit(&load, publish.message.durability, memory_of(&publish))?;
         self.put(destination, publish.message, effects);
         Ok(())
     }
@@ -33,6 +40,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
+        let mut memory = 0;
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -43,7 +51,8 @@ impl Engine {
                     });
                     loads[at].messages += 1;
                     loads[at].bytes += publish.message.content.len() as u64;
-                    self.admit(&loads[at], publish.message.durability)?;
+                    memory += memory_of(publish);
+                    self.admit(&loads[at], publish.message.durability, memory)?;
                 }
                 Action::Settle(settle) => {
                     let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
@@ -73,8 +82,8 @@ impl Engine {
         self.obtain(now, &publish.to).map(Some)
     }
 
-    /// Whether a queue may take that much more.
-    fn admit(&self, load: &Load, durability: Durability) -> Result<(), Refusal> {
+    /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
+    fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
         if queue.len() as u64 + load.messages > policy.max_length {
@@ -83,7 +92,7 @@ impl Engine {
         if queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        let spills = self.transient_bytes + load.bytes > self.options.transient_bytes;
+        let spills = self.transient_bytes + memory > self.options.transient_bytes;
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
             if spills {
@@ -112,8 +121,14 @@ impl Engine {
         let durable =
             queue.name().kind() == DestinationKind::Queue && (new.durability == Durability::Persistent || spills);
         if !durable {
+            // What waits for the log in this queue was sent before: it is not overtaken (P7).
+            let waits = queue.has_unseen();
             let slot = queue.accept(Entry::new(message, place, size), None);
-            queue.make_ready(slot);
+            if waits {
+                self.pending.push_back((destination, slot));
+            } else {
+                queue.make_ready(slot);
+            }
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);

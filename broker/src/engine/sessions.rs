@@ -1,6 +1,6 @@
 //! The engine's side of each client: its subscriptions and what it holds.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
@@ -24,7 +24,7 @@ pub(super) struct Session {
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
-    pub(super) temporary: Vec<DestinationId>,
+    pub(super) temporary: BTreeSet<DestinationId>,
     /// Credit given to its subscriptions so far, in messages.
     pub(super) granted: u32,
     /// It was told to go; nothing is delivered to it any more.
@@ -100,7 +100,7 @@ impl Sessions {
         let session = Session {
             owner,
             subscriptions: BTreeMap::new(),
-            temporary: Vec::new(),
+            temporary: BTreeSet::new(),
             granted: 0,
             leaving: false,
             highest: None,

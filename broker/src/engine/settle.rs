@@ -56,6 +56,21 @@ impl Engine {
         self.refill(key, effects);
     }
 
+    /// A delivery that cannot be read leaves the ledger, and its message stays reserved for nobody.
+    pub(super) fn quarantine(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        number: u64,
+        effects: &mut Effects,
+    ) {
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        let Some(&key) = state.subscriptions.get(&subscription) else { return };
+        let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
+        state.release(out.message, subscription);
+        self.refill(key, effects);
+    }
+
     /// One delivery, out of the ledger already, comes to its end.
     fn finish(&mut self, now: Now, key: ConsumerKey, out: Outstanding, outcome: &Outcome, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get(key) else { return };

@@ -31,17 +31,14 @@ impl Engine {
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
             if temporary && !existed {
-                // Those that have gone for being idle are forgotten before the list grows.
-                if session.temporary.len() == session.temporary.capacity() {
-                    session.temporary.retain(|known| self.destinations.contains_key(known));
-                }
-                session.temporary.push(destination);
+                session.temporary.insert(destination);
             }
         }
         let (Some(found), Some(consumer)) = (self.destinations.get_mut(&destination), self.consumers.get_mut(key))
         else {
             return Ok(());
         };
+        found.owner = temporary.then_some(id);
         match &mut found.kind {
             Kind::Queue(queue) => {
                 queue.join();

@@ -15,7 +15,7 @@ fn in_a_runtime(test: impl Future<Output = ()>) {
 async fn start(config: &Config) -> Server {
     loop {
         match Server::start(config) {
-            Err(ServerError::Journal(OpenError::Locked)) => tokio::task::yield_now().await,
+            Err(ServerError::Journal { source: OpenError::Locked, .. }) => tokio::task::yield_now().await,
             started => return started.expect("the server starts"),
         }
     }
@@ -40,7 +40,7 @@ fn a_start_that_fails_leaves_the_mark_of_a_clean_stop() {
         unlucky.listeners = vec![ListenerConfig::on(taken.local_addr().expect("an address"))];
         loop {
             match Server::start(&unlucky) {
-                Err(ServerError::Journal(OpenError::Locked)) => tokio::task::yield_now().await,
+                Err(ServerError::Journal { source: OpenError::Locked, .. }) => tokio::task::yield_now().await,
                 Err(ServerError::Bind(_)) => break,
                 other => panic!("{other:?}"),
             }

@@ -6,7 +6,7 @@ use tokio::runtime::Runtime;
 
 use kolejka::config::Loaded;
 use kolejka::journal::OpenError;
-use kolejka::server::{Server, ServerError};
+use kolejka::server::{Server, ServerError, Signals};
 
 use crate::args::Serve;
 use crate::logging;
@@ -24,10 +24,12 @@ pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
     logging::start(&config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
+        // Whoever reads that we are ready may send a signal the next moment.
+        let signals = Signals::listen()?;
         let server = Server::start(&config)?;
         // Whoever started us may have stopped to read; that is no reason not to serve.
         let _ = output::print(&format!("{}\n", server.banner()));
-        server.run(|| reload(arguments)).await
+        server.run(signals, || reload(arguments)).await
     });
     // A disk that does not answer holds a thread for ever; it must not hold the process.
     runtime.shutdown_timeout(LAST_PATIENCE);

@@ -162,8 +162,11 @@ impl Server {
 
     /// Serves until the process is told to stop, or the journal fails. `reload` reads the configuration again when SIGHUP
     /// asks for it.
-    pub async fn run(self, mut reload: impl FnMut() -> Option<Config>) -> Result<(), ServerError> {
-        let mut signals = Signals::listen().map_err(ServerError::Signals)?;
+    pub async fn run(
+        self,
+        mut signals: Signals,
+        mut reload: impl FnMut() -> Option<Config>,
+    ) -> Result<(), ServerError> {
         loop {
             tokio::select! {
                 failure = self.handle.failed() => return Err(ServerError::Log(failure)),

@@ -13,3 +13,4 @@ mod tests;
 
 pub use banner::{Banner, Listening};
 pub use lifecycle::{Server, ServerError};
+pub use signals::Signals;

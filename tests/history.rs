@@ -15,7 +15,7 @@ const QUEUES: [&str; 2] = ["/queue/a", "/queue/b"];
 const VERSIONS: [&str; 3] = ["1.0", "1.1", "1.2"];
 const MODES: [&str; 3] = ["auto", "client", "client-individual"];
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Step {
     Send { client: usize, queue: usize, persistent: bool, inside: bool },
     Subscribe { client: usize, queue: usize, mode: usize, prefetch: u32 },
@@ -81,12 +81,14 @@ struct Subscription {
     held: Vec<Held>,
 }
 
+/// The subscription that an ACK or NACK names. In 1.2 it names none: whichever of the client's holds the message is meant.
+type Named = Option<String>;
+
 /// What a client has put into its transaction.
 #[derive(Clone, Debug, Default)]
 struct Open {
     sent: Vec<usize>,
-    /// Subscription, message, and what is said of it.
-    settled: Vec<(String, usize, Verdict)>,
+    settled: Vec<(Named, usize, Verdict)>,
 }
 
 #[derive(Debug)]
@@ -201,16 +203,17 @@ impl History {
             return;
         }
         let (subscription, held) = all[which % all.len()].clone();
-        let mut headers = match client {
-            2 => format!("id:{}\n", held.ack),
-            _ => format!("message-id:{}\nsubscription:{subscription}\n", held.ack),
+        let named = (VERSIONS[client] != "1.2").then_some(subscription);
+        let mut headers = match &named {
+            None => format!("id:{}\n", held.ack),
+            Some(subscription) => format!("message-id:{}\nsubscription:{subscription}\n", held.ack),
         };
         match &mut self.clients[client].open {
             Some(open) if inside => {
-                open.settled.push((subscription, held.number, verdict));
+                open.settled.push((named, held.number, verdict));
                 headers.push_str("transaction:t\n");
             }
-            _ => self.settled(client, &subscription, held.number, verdict),
+            _ => self.settled(client, named.as_deref(), held.number, verdict),
         }
         if verdict == Verdict::Bury {
             headers.push_str("requeue:false\n");
@@ -219,37 +222,37 @@ impl History {
     }
 
     /// Carries out an ACK or NACK in what is known: in client mode it covers the earlier ones.
-    fn settled(&mut self, client: usize, subscription: &str, number: usize, verdict: Verdict) {
-        let subscriptions = &mut self.clients[client].subscriptions;
-        let Some(subscription) = subscriptions.iter_mut().find(|known| known.id == subscription) else { return };
-        let Some(at) = subscription.held.iter().position(|held| held.number == number) else { return };
+    fn settled(&mut self, client: usize, named: Option<&str>, number: usize, verdict: Verdict) {
+        let Some((which, at)) = self.holder(client, named, number) else { return };
+        let subscription = &mut self.clients[client].subscriptions[which];
         let first = if MODES[subscription.mode] == "client" { 0 } else { at };
         let covered: Vec<_> = subscription.held.drain(first..=at).collect();
-        if verdict == Verdict::Ack {
-            covered.iter().for_each(|held| self.fates[held.number] = Fate::Done);
-        } else {
-            self.queue_again(&covered);
-        }
+        self.become_all(&covered, if verdict == Verdict::Ack { Fate::Done } else { Fate::Queued });
     }
 
-    fn holds(&self, client: usize, subscription: &str, number: usize) -> bool {
-        let known = self.clients[client].subscriptions.iter().find(|known| known.id == subscription);
-        known.is_some_and(|known| known.held.iter().any(|held| held.number == number))
+    /// Which of a client's subscriptions holds a message, and at which place.
+    fn holder(&self, client: usize, named: Option<&str>, number: usize) -> Option<(usize, usize)> {
+        let subscriptions = self.clients[client].subscriptions.iter().enumerate();
+        subscriptions
+            .filter(|(_, known)| named.is_none_or(|name| known.id == name))
+            .find_map(|(which, known)| known.held.iter().position(|held| held.number == number).map(|at| (which, at)))
     }
 
     fn commit(&mut self, client: usize) {
         let Some(open) = self.clients[client].open.take() else { return };
-        let whole = open.settled.iter().all(|(id, number, _)| self.holds(client, id, *number));
+        let held =
+            |(named, number, _): &(Named, usize, Verdict)| self.holder(client, named.as_deref(), *number).is_some();
+        let whole = open.settled.iter().all(held);
         if !whole {
-            // Not the order of the code: what the client lost meanwhile refuses all of it, and ends the connection.
-            open.sent.iter().for_each(|number| self.fates[*number] = Fate::Never);
+            // What the client lost meanwhile refuses all of it, and ends the connection.
+            self.end(&open, Fate::Never);
             self.say(client, "COMMIT", "transaction:t\n", "");
             self.refused(client);
             return;
         }
-        open.sent.iter().for_each(|number| self.fates[*number] = Fate::Queued);
-        for (id, number, verdict) in &open.settled {
-            self.settled(client, id, *number, *verdict);
+        self.end(&open, Fate::Queued);
+        for (named, number, verdict) in &open.settled {
+            self.settled(client, named.as_deref(), *number, *verdict);
         }
         self.say(client, "COMMIT", "transaction:t\n", "");
     }
@@ -272,11 +275,11 @@ impl History {
 
     fn abort(&mut self, client: usize, redeliver: bool) {
         let Some(open) = self.clients[client].open.take() else { return };
-        open.sent.iter().for_each(|number| self.fates[*number] = Fate::Never);
+        self.end(&open, Fate::Never);
         let headers = if redeliver { "transaction:t\nredeliver:true\n" } else { "transaction:t\n" };
         if redeliver {
-            for (id, number, _) in &open.settled {
-                self.settled(client, id, *number, Verdict::Nack);
+            for (named, number, _) in &open.settled {
+                self.settled(client, named.as_deref(), *number, Verdict::Nack);
             }
         }
         self.say(client, "ABORT", headers, "");
@@ -300,13 +303,26 @@ impl History {
             self.queue_again(&subscription.held);
         }
         if let Some(open) = self.clients[client].open.take() {
-            open.sent.iter().for_each(|number| self.fates[*number] = Fate::Never);
+            self.end(&open, Fate::Never);
         }
         self.clients[client] = self.join(client);
     }
 
     fn queue_again(&mut self, held: &[Held]) {
-        held.iter().for_each(|held| self.fates[held.number] = Fate::Queued);
+        self.become_all(held, Fate::Queued);
+    }
+
+    fn become_all(&mut self, held: &[Held], fate: Fate) {
+        for held in held {
+            self.fates[held.number] = fate;
+        }
+    }
+
+    /// What was sent in a transaction, at its end.
+    fn end(&mut self, open: &Open, fate: Fate) {
+        for number in &open.sent {
+            self.fates[*number] = fate;
+        }
     }
 
     fn hear(&mut self) {
@@ -386,7 +402,7 @@ impl History {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
     fn histories_are_true(steps in proptest::collection::vec(step(), 1..80)) {

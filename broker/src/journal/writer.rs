@@ -84,7 +84,7 @@ pub struct Stopper {
 }
 
 impl Stopper {
-    /// Makes everything durable that was appended, notes that the stop was clean and waits until the threads are gone. What
+    /// Makes everything durable that was appended, notes that the stop was clean (unless the log was dropped before) and waits until the threads are gone. What
     /// is appended meanwhile is refused. Not to be called under a lock that the sink takes.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
@@ -245,8 +245,8 @@ impl Inbox {
 
     fn close(&self, clean: bool) {
         let mut state = self.state();
-        let was_clean = state.closing.is_some_and(|closing| closing.clean);
-        state.closing = Some(Closing { clean: clean || was_clean });
+        // The first word counts: a log that was dropped before the stop was not closed in order.
+        state.closing.get_or_insert(Closing { clean });
         if state.ended.is_none() {
             state.ended = Some(LogError::Poisoned("the journal is closed".to_owned()));
         }

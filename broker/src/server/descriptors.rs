@@ -4,6 +4,7 @@
 //! last descriptors. It must not know what a connection or a segment is.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tracing::warn;
 
 /// Descriptors by use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +28,17 @@ impl Descriptors {
         let needed = OWN + REFUSALS as u64 + READING + u64::from(connections);
         let limit = getrlimit(Resource::Nofile);
         let has = limit.current.unwrap_or(u64::MAX);
-        if has >= needed {
-            return Descriptors::share(has, connections);
+        if has < needed {
+            let raised = Rlimit { current: Some(needed.min(limit.maximum.unwrap_or(needed))), ..limit };
+            // If it may not be raised, what there is must do.
+            let _ = setrlimit(Resource::Nofile, raised);
         }
-        let wanted = Rlimit { current: Some(needed.min(limit.maximum.unwrap_or(needed))), ..limit };
-        // If it may not be raised, what there is must do.
-        let _ = setrlimit(Resource::Nofile, wanted);
-        Descriptors::share(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), connections)
+        let descriptors = Descriptors::share(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), connections);
+        let allowed = descriptors.connections;
+        if allowed < connections {
+            warn!(allowed, "the process may open too few files for limits.connections: raise its limit (ulimit -n)");
+        }
+        descriptors
     }
 
     /// Shares out so many.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "how long a client has been sending is a matter of the real clock")]
 
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -88,4 +89,17 @@ fn what_is_on_its_way_to_an_auto_subscriber_that_is_sent_off_goes_to_nobody_else
     send(&mut producer, "/queue/a", b"next");
     let next = frame(&mut staying);
     assert!(&next.body[..] == b"next", "{} octets that somebody else has", next.body.len());
+}
+
+#[test]
+fn a_crowd_is_refused_without_holding_a_socket_for_each() {
+    let server = Running::start(|config| config.limits.connections = 1);
+    let _inside = Client::logged_in(server.address);
+    let told: Vec<_> = (0..256).map(|_| Client::connect(server.address)).collect();
+    let mut one_more = Client::connect(server.address);
+    assert_eq!(one_more.frame(), Ok(None));
+    let mut last = told[255].socket();
+    last.set_nonblocking(true).expect("a socket");
+    let waits = last.read(&mut [0; 1]).map_err(|error| error.kind());
+    assert_eq!(waits, Err(ErrorKind::WouldBlock), "it was closed at once, and not in its turn");
 }

@@ -1,6 +1,6 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -11,8 +11,8 @@ use super::sessions::{Held, Sessions};
 use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Position,
-    Record, Refusal, Request, SessionId, Ticket,
+    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
+    Refusal, Request, SessionId, Ticket,
 };
 use crate::router::Router;
 use crate::scheduler::Scheduler;
@@ -39,7 +39,7 @@ pub struct Engine {
     /// Destinations where something may be handed out, each once.
     touched: Vec<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
-    pub(super) homeless: HashMap<MessageId, (Entry, Position), RandomState>,
+    pub(super) homeless: BTreeSet<MessageId>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -80,7 +80,7 @@ impl Engine {
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             touched: Vec::new(),
-            homeless: HashMap::default(),
+            homeless: BTreeSet::new(),
             full: false,
         }
     }
@@ -110,13 +110,13 @@ impl Engine {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
             Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
-                self.unsubscribe(session, subscription, effects);
+                self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
             }
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
-                self.written(session, subscription, through, effects);
+                self.written(now, (session, subscription), through, effects);
                 Ok(Answer::Done)
             }
             Request::Quarantine { subscription, number } => {

@@ -39,8 +39,8 @@ impl Engine {
     /// The kernel has them: deliveries of an auto subscription are settled by that.
     pub(super) fn written(
         &mut self,
-        session: SessionId,
-        subscription: SubscriptionId,
+        now: Now,
+        (session, subscription): (SessionId, SubscriptionId),
         through: u64,
         effects: &mut Effects,
     ) {
@@ -51,7 +51,7 @@ impl Engine {
             return;
         }
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
-            self.finish(Now::default(), key, out, &Outcome::Ack, effects);
+            self.finish(now, key, out, &Outcome::Ack, effects);
         }
         self.refill(key, effects);
     }

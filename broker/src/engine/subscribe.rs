@@ -51,10 +51,10 @@ impl Engine {
     }
 
     /// Takes a consumer away; what it holds goes back at once, uncounted.
-    pub(super) fn unsubscribe(&mut self, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
+    pub(super) fn unsubscribe(&mut self, now: Now, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(key) = session.subscriptions.remove(&subscription) else { return };
-        self.dismiss(Now::default(), key, Departure::Clean, effects);
+        self.dismiss(now, key, Departure::Clean, effects);
     }
 
     /// Ends a consumer.

@@ -670,6 +670,24 @@ fn replay_gives_the_same_queues() {
 }
 
 #[test]
+fn a_log_that_moves_a_message_to_nowhere_is_found_out() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+    world.ask(client, send("/queue/a", "one"));
+    world.sync();
+    let id = world.deliveries(client)[0].message;
+    world.ask(client, settle(id, Outcome::DeadLetter { reason: None }));
+    let mut engine = Engine::new(Options::default());
+    for (record, position) in world.log.clone() {
+        if !matches!(&record, Record::Created { name, .. } if name.as_str() == "/queue/DLQ.a") {
+            engine.record(record, position);
+        }
+    }
+    assert_eq!(engine.replayed(true), 1);
+}
+
+#[test]
 fn after_an_unclean_stop_everything_is_marked_as_perhaps_seen() {
     let mut world = World::new();
     let client = world.client("c");

@@ -79,7 +79,8 @@ impl Options {
             segment_bytes: 64 << 20,
             batch_bytes: 4 << 20,
             unit_bytes: 256 << 20,
-            in_flight_bytes: 32 << 20,
+            // One batch that is being written, and one that gathers.
+            in_flight_bytes: 8 << 20,
             in_flight_batches: 4096,
             spare_segments: 3,
             disk_reserve_bytes: 64 << 20,

@@ -65,7 +65,9 @@ impl Reception {
             }
             Err(sentence) => {
                 // Each holds a descriptor. With too many of them at a time the rest gets no word.
-                let Some(permit) = self.admission.refusal() else { return };
+                let Some(permit) = self.admission.refusal() else {
+                    return debug!(%address, reason = sentence, "refused without a word");
+                };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::descriptors::REFUSALS;
-
 /// Limits on connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -25,6 +23,8 @@ pub(super) struct Limits {
     pub(super) rate: f64,
     /// New connections that an idle address may bring at once.
     pub(super) burst: f64,
+    /// Connections at a time that are told why there is no place for them.
+    pub(super) refusals: usize,
 }
 
 /// The count of those who are there.
@@ -67,7 +67,7 @@ const REMEMBERED: usize = 10_000;
 
 impl Admission {
     pub(super) fn new(limits: Limits) -> Admission {
-        Admission { limits, counts: Arc::default(), refusals: Arc::new(Semaphore::new(REFUSALS)) }
+        Admission { limits, counts: Arc::default(), refusals: Arc::new(Semaphore::new(limits.refusals)) }
     }
 
     /// A place for one more connection, or the reason why there is none.

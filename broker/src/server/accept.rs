@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
@@ -22,8 +21,6 @@ pub(super) struct Reception {
     /// Whether frames of a byte stream end with an LF behind their NUL. In WebSocket messages they never do.
     pub(super) trailing_lf: bool,
     pub(super) admission: Admission,
-    /// Who may not stay is told why, a few at a time.
-    pub(super) refusals: Arc<Semaphore>,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
 }
@@ -68,7 +65,9 @@ impl Reception {
             }
             Err(sentence) => {
                 // Each holds a descriptor. With too many of them at a time the rest gets no word.
-                let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() else { return };
+                let Some(permit) = self.admission.refusal() else {
+                    return debug!(%address, reason = sentence, "refused without a word");
+                };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;

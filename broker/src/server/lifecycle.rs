@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -15,7 +14,7 @@ use tracing::{error, info, warn};
 use super::accept::Reception;
 use super::admission::Admission;
 use super::banner::{Banner, Listening};
-use super::descriptors::{Descriptors, REFUSALS};
+use super::descriptors::Descriptors;
 use super::gate::Door;
 use super::plan;
 use super::signals::{Signals, Wish};
@@ -95,13 +94,6 @@ impl Server {
             bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.trailing_lf));
         }
         let descriptors = Descriptors::claim(config.limits.connections);
-        if descriptors.connections < config.limits.connections {
-            let (wanted, allowed) = (config.limits.connections, descriptors.connections);
-            warn!(
-                wanted,
-                allowed, "the process may open too few files for limits.connections: raise its limit (ulimit -n)"
-            );
-        }
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
         let opened = Journal::open(plan::journal(config, descriptors), Arc::new(disk), &mut engine, boot.now().wall)
@@ -126,7 +118,6 @@ impl Server {
             shutdown: shutdown.clone(),
         };
         let admission = Admission::new(plan::admission(config, descriptors));
-        let refusals = Arc::new(Semaphore::new(REFUSALS));
         let session = plan::session(config);
         let mut listeners = Vec::new();
         for (listener, trailing_lf) in bound {
@@ -135,7 +126,6 @@ impl Server {
                 session: Arc::clone(&session),
                 trailing_lf,
                 admission: admission.clone(),
-                refusals: Arc::clone(&refusals),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
             };

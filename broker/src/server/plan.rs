@@ -139,6 +139,7 @@ pub(super) fn admission(config: &Config, descriptors: Descriptors) -> admission:
     let limits = &config.limits;
     admission::Limits {
         total: descriptors.connections,
+        refusals: descriptors.refusals,
         per_address: limits.connections_per_address,
         strangers: limits.unauthenticated,
         strangers_per_address: limits.unauthenticated_per_address,

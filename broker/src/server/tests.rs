@@ -7,7 +7,7 @@ use super::admission::{Admission, Limits};
 use super::descriptors::Descriptors;
 
 const LIMITS: Limits =
-    Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0 };
+    Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0, refusals: 1 };
 const NOW: Duration = Duration::from_secs(100);
 
 fn address(last: u8) -> IpAddr {
@@ -69,9 +69,9 @@ fn connections_never_take_the_last_descriptors() {
     for all in [0, 10, 64, 256, 1024, 65_536, u64::MAX] {
         let shared = Descriptors::share(all, 10_000);
         assert!((1..=10_000).contains(&shared.connections) && (2..=64).contains(&shared.journal), "{all}: {shared:?}");
-        let others = all.saturating_sub(u64::from(shared.connections) + shared.journal as u64);
-        assert!(others >= 48 || all < 64, "{all}: {shared:?}");
+        let taken = u64::from(shared.connections) + (shared.journal + shared.refusals) as u64;
+        assert!(all < 64 || all - taken >= 32, "{all}: {shared:?}");
     }
-    assert_eq!(Descriptors::share(64, 10_000).connections, 8);
+    assert_eq!(Descriptors::share(64, 10_000).connections, 20);
     assert_eq!(Descriptors::share(1 << 20, 10_000).connections, 10_000);
 }

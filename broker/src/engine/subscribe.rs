@@ -15,15 +15,18 @@ impl Engine {
         if temporary && wish.to.path().split('.').next() != Some(&session.owner) {
             return Err(Refusal::NotOwner);
         }
-        // However many subscriptions share it, a session's unsettled messages stay below the limit. Those that are
-        // settled by being written do not count.
+        // However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by
+        // being written does not count.
         let left = match wish.mode {
-            AckMode::Auto => u32::MAX,
-            _ => self.options.unsettled_per_session.saturating_sub(session.granted),
+            AckMode::Auto => wish.credit,
+            _ => session.left_of(self.options.unsettled_per_session),
         };
-        let credit = Credit { messages: wish.credit.messages.min(left).max(1), bytes: wish.credit.bytes.max(1) };
+        let credit = Credit {
+            messages: wish.credit.messages.min(left.messages).max(1),
+            bytes: wish.credit.bytes.min(left.bytes).max(1),
+        };
         if wish.mode != AckMode::Auto {
-            session.granted += credit.messages;
+            session.grant(credit);
         }
         let existed = self.router.resolve(&wish.to).is_some();
         let destination = self.obtain(now, &wish.to)?;
@@ -80,7 +83,7 @@ impl Engine {
             && consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
-            session.granted = session.granted.saturating_sub(consumer.credit().messages);
+            session.take_back(consumer.credit());
         }
         self.leave(destination, key);
     }

@@ -5,6 +5,7 @@ mod conformance;
 mod connections;
 mod engine_model;
 mod engine_shell;
+mod history;
 mod limits;
 mod stops;
 mod wire;

@@ -1,6 +1,7 @@
 """A disk without room: messages wait, then are refused; taking them out goes on, and makes room again (P16)."""
 
 import os
+import signal
 import time
 
 from broker import wait_until
@@ -131,6 +132,25 @@ class DiskFull(Case):
                 order += [then for command, _, then in other.frames() if command == "RECEIPT"]
             self.assertEqual(order[1:], [("ack", body[:6]) for _, _, body in held], "receipts in order, the SEND's first")
             settle(wire)
+
+    def test_who_leaves_or_is_sent_away_while_messages_wait_gets_no_receipt_for_them(self):
+        with self.small(wait="30s") as broker:
+            leaving = self.fill_until_nothing_comes(broker)
+            staying = self.wire(broker)
+            self.put(staying)
+            staying.flush()
+            leaving.put("DISCONNECT", {}, then="goodbye")
+            leaving.flush()
+            with self.assertRaises(ConnectionError):
+                raise AssertionError(f"a promise: {leaving.frame()}")
+            begun = time.monotonic()
+            broker.process.send_signal(signal.SIGTERM)
+            self.assertEqual(self.error_of(staying)["code"], "shutting-down")
+            staying.close()
+            self.assertEqual(broker.end(), 0)
+            self.assertLess(time.monotonic() - begun, 4)
+        with self.small(wait="1s") as broker:
+            self.assertEqual(self.keys(self.take(self.wire(broker), QUEUE, len(self.confirmed))), self.confirmed)
 
     def test_at_no_octet_free_all_but_new_messages_goes_on(self):
         with self.small(wait="1s") as broker:

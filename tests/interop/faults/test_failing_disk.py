@@ -8,6 +8,7 @@ from wire import Refused
 
 FAILED = 74
 EXIT_NANOSECONDS = 1_000_000_000
+BATCH = '"KJ'  # how a batch of the log begins
 QUEUES = ["/queue/f0", "/queue/f1"]
 # The k-th call of the journal's thread and all behind it; odd numbers, so that each hits another kind of moment.
 POINTS = [
@@ -59,22 +60,22 @@ class FailingDisk(Case):
     def check_what_is_left(self):
         """Everything confirmed is there, nothing whose ACK was confirmed is."""
         with self.broker() as broker:
-            left = {body for queue in QUEUES for _, body in self.drain(broker, queue)}
+            left = {body.rstrip(b"\0") for queue in QUEUES for _, body in self.drain(broker, queue)}
             broker.stop()
         self.assertEqual(left & self.ack_confirmed, set())
         self.assertEqual(self.confirmed - self.ack_tried - left, set())
         self.ack_confirmed |= left
         self.ack_tried |= left
 
-    def publish(self, broker, client):
+    def publish(self, broker, client, padding=b""):
         """Half of the clients wait for each receipt: what they send next finds nothing else of theirs under way."""
         try:
             wire = self.wire(broker, first_receipt=1 + client * 1_000_000)
             window = 1 if client % 2 else 16
             while True:
                 while wire.unconfirmed < window:
-                    body = b"%d" % next(self.numbers)
-                    wire.put("SEND", {"destination": QUEUES[client // 2 % 2]}, body, then=body)
+                    key = b"%d" % next(self.numbers)
+                    wire.put("SEND", {"destination": QUEUES[client // 2 % 2]}, key + padding, then=key)
                 wire.flush()
                 self.confirmed.update(then for _, _, then in wire.frames())
         except (ConnectionError, Refused):
@@ -86,14 +87,38 @@ class FailingDisk(Case):
             subscribe(wire, queue, prefetch=8)
             while True:
                 for command, headers, body in wire.frames():
+                    key = body.rstrip(b"\0")
                     if command == "RECEIPT":
-                        self.ack_confirmed.add(body)
+                        self.ack_confirmed.add(key)
                     else:
-                        self.ack_tried.add(body)
-                        wire.put("ACK", {"id": headers["ack"]}, then=body)
+                        self.ack_tried.add(key)
+                        wire.put("ACK", {"id": headers["ack"]}, then=key)
                 wire.flush()
         except (ConnectionError, Refused):
             return  # the broker is gone
+
+    def test_a_failure_while_segments_change_breaks_no_promise(self):
+        self.prepare()
+        # Counted by thread: the one that starts the broker makes fewer of these calls than that.
+        for number, inject in enumerate(["fsync:error=EIO:when=8+", "rename:error=ENOSPC:when=9+"]):
+            with self.subTest(inject):
+                calls = ("fsync", "rename", "fdatasync", "pwrite64")
+                trace = Trace(self.folder / f"trace{number}", calls, inject, text_bytes=16)
+                broker = self.broker(wrapper=trace.wrapper).start()
+                pid = broker.process.pid
+                workers = [self.start(self.publish, broker, client, bytes(300_000)) for client in range(4)]
+                workers += [self.start(self.consume, broker, queue) for queue in QUEUES]
+                status = broker.end(40)
+                for worker in workers:
+                    worker.join()
+                self.assertEqual(status, FAILED, broker.output())
+                calls = trace.read(pid)
+                failure = next(call for call in calls if call.injected)
+                self.assertLess(trace.exited - failure.ended, EXIT_NANOSECONDS)
+                batches = [call for call in calls if call.name == "pwrite64" and BATCH in call.text]
+                self.assertGreater(len(batches), 50)
+                self.assertEqual([call for call in batches if call.begun > failure.ended], [])
+                self.check_what_is_left()
 
     def test_a_failure_during_the_start_is_the_end_of_it(self):
         self.prepare()

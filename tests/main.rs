@@ -2,6 +2,11 @@
 
 mod abuse;
 mod conformance;
+mod connections;
 mod engine_model;
+mod engine_shell;
+mod history;
 mod limits;
 mod routes;
+mod stops;
+mod wire;

@@ -39,7 +39,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustls", &["transport", "server"]),
     ("tokio_rustls", &["transport"]),
     ("tokio_tungstenite", &["transport"]),
-    ("rustix", &["journal", "transport", "command"]),
+    ("rustix", &["journal", "transport", "server", "command"]),
     ("argon2", &["auth"]),
     ("serde", &["config", "command"]),
     ("toml", &["config", "command"]),
@@ -355,6 +355,29 @@ fn the_lexicon_knows_the_words_of_the_model() {
             }
         }
     }
+    report(&faults);
+}
+
+#[test]
+fn tests_named_in_documents_are_there() {
+    let text = fs::read_to_string(root().join("docs/stomp-conformance.md")).expect("docs/stomp-conformance.md");
+    let inside = [sources("broker/src"), sources("codec")].into_iter().flatten().filter(Source::is_test);
+    let files: Vec<_> = inside.chain(sources("tests")).collect();
+    let mut faults = Vec::new();
+    let mut named = 0;
+    for (file, name) in text.split('`').filter_map(|word| word.split_once("::")) {
+        if [file, name].iter().any(|word| word.is_empty() || word.contains(|c: char| !c.is_alphanumeric() && c != '_'))
+        {
+            continue;
+        }
+        named += 1;
+        let stem = |source: &&Source| Path::new(&source.path).file_stem().is_some_and(|stem| stem == file);
+        let place = |source: &&Source| stem(source) || source.path.contains(&format!("/{file}/tests"));
+        if !files.iter().filter(place).any(|source| source.text.contains(&format!("fn {name}("))) {
+            faults.push(format!("docs/stomp-conformance.md: there is no test `{file}::{name}`"));
+        }
+    }
+    assert!(named > 50, "only {named} tests are named");
     report(&faults);
 }
 

@@ -268,6 +268,11 @@ impl Queue {
         self.leases.len()
     }
 
+    /// Whether something was taken in that may not be seen yet.
+    pub fn has_unseen(&self) -> bool {
+        self.slots.len() > self.ready.len() + self.leases.len()
+    }
+
     /// Consumers, however they came.
     pub fn consumers(&self) -> usize {
         self.consumers + self.passers

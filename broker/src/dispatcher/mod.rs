@@ -37,7 +37,7 @@ pub fn pump(
             message: taken.entry.message,
             auto: consumer.mode == AckMode::Auto,
             held_twice: false,
-            attempt: taken.entry.attempts + 1,
+            attempt: taken.entry.attempts.saturating_add(1),
             redelivered: taken.redelivered,
             death,
             from,

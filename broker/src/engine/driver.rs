@@ -13,7 +13,8 @@ impl LogSink for Handle {
         core.durable = durable.through;
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
-        self.finish(guard, None);
+        self.finish(guard);
+        self.shared.begun.notify_waiters();
     }
 
     fn failed(&self, error: LogError) {
@@ -38,7 +39,7 @@ impl Handle {
         core.engine.tick(now, &mut core.effects);
         core.engine.dispatch(now, &mut core.effects);
         let due = core.engine.deadline();
-        self.finish(guard, None);
+        self.finish(guard);
         due.map(|due| due.saturating_sub(now.monotonic))
     }
 }

@@ -54,7 +54,7 @@ impl Engine {
         self.ids.seen(accepted.message);
         entry.set_position(position);
         let Some(queue) = self.queue_mut(accepted.destination) else {
-            self.homeless.insert(accepted.message, (entry, position));
+            self.homeless.insert(accepted.message);
             return None;
         };
         let slot = queue.accept(entry, None);
@@ -64,14 +64,17 @@ impl Engine {
 
     fn evolve_moved(&mut self, moved: &Moved) -> Option<SlotId> {
         let departed = self.queue_mut(moved.from).and_then(|queue| queue.depart(moved.message, moved.from_place));
-        let homeless = self.homeless.remove(&moved.message);
-        let content = departed.map(|departed| departed.entry.content).or(homeless.map(|_| None)).flatten();
+        let content = departed.and_then(|departed| departed.entry.content);
+        self.homeless.remove(&moved.message);
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
         entry.handed_out = true;
-        let queue = self.queue_mut(moved.to)?;
+        let Some(queue) = self.queue_mut(moved.to) else {
+            self.homeless.insert(moved.message);
+            return None;
+        };
         let slot = queue.accept(entry, Some(moved.note.clone()));
         queue.make_ready(slot);
         Some(slot)

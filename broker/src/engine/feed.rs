@@ -87,6 +87,11 @@ impl Engine {
         }
     }
 
+    /// Whether queues stand behind a topic that is not there yet.
+    pub(super) fn is_fed(&self, topic: &DestinationName) -> bool {
+        !self.feeds.is_empty() && !self.feeds.matching(topic).is_empty()
+    }
+
     /// A queue is not fed any more.
     pub(super) fn disconnect(&mut self, queue: DestinationId, fed: Option<Box<Fed>>) {
         let Some(fed) = fed else { return };

@@ -9,11 +9,11 @@ use super::ids::Ids;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
 use super::view::QueueView;
-use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
+use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Position,
-    Record, Refusal, Request, SessionId, Ticket,
+    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
+    Refusal, Request, SessionId, Ticket,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -39,7 +39,8 @@ pub struct Engine {
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
-    /// Durable messages whose records are on the way to the log, in the order of appends.
+    /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
+    /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
     promises: VecDeque<(Ticket, SessionId)>,
@@ -47,7 +48,7 @@ pub struct Engine {
     /// Destinations where something may be handed out, each once.
     touched: Vec<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
-    pub(super) homeless: HashMap<MessageId, (Entry, Position), RandomState>,
+    pub(super) homeless: BTreeSet<MessageId>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -58,6 +59,8 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// The session whose temporary destination it is.
+    pub(super) owner: Option<SessionId>,
     /// A check for idleness is scheduled.
     idle_check: bool,
     last_used: Duration,
@@ -90,9 +93,15 @@ impl Engine {
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             touched: Vec::new(),
-            homeless: HashMap::default(),
+            homeless: BTreeSet::new(),
             full: false,
         }
+    }
+
+    /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
+    /// out without a record of its own, and the next process would give its id again.
+    pub fn reserve_ids(&mut self, effects: &mut Effects) {
+        self.ids.reserve(&mut effects.records);
     }
 
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
@@ -114,14 +123,18 @@ impl Engine {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
             Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
-                self.unsubscribe(session, subscription, effects);
+                self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
             }
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
-                self.written(session, subscription, through, effects);
+                self.written(now, (session, subscription), through, effects);
+                Ok(Answer::Done)
+            }
+            Request::Quarantine { subscription, number } => {
+                self.quarantine(session, subscription, number, effects);
                 Ok(Answer::Done)
             }
         }
@@ -169,14 +182,17 @@ impl Engine {
     /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
     pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
         let mut ripe = Vec::with_capacity(durable.positions.len());
-        for &position in durable.positions {
-            let Some((id, slot)) = self.pending.pop_front() else { break };
-            if let Some(queue) = self.queue_mut(id) {
+        let mut positions = durable.positions.iter();
+        while let Some(&(id, slot)) = self.pending.front() {
+            let Some(queue) = self.queue_mut(id) else { break };
+            if queue.entry(slot).is_some_and(|entry| entry.durable) {
+                let Some(&position) = positions.next() else { break };
                 queue.set_position(slot, position);
-                queue.make_ready(slot);
                 ripe.push((id, slot));
-                self.touch(id);
             }
+            queue.make_ready(slot);
+            self.pending.pop_front();
+            self.touch(id);
         }
         self.dispatch(now, effects);
         self.trim_cache(&ripe);
@@ -262,7 +278,8 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO };
+        let destination =
+            Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
         self.attract(id, &name);
         self.connect(id, &name);
@@ -289,6 +306,10 @@ impl Engine {
 
     /// Removes an empty destination.
     pub(super) fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+        let owner = self.destinations.get(&id).and_then(|destination| destination.owner);
+        if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(owner)) {
+            session.temporary.remove(&id);
+        }
         let declared = self.queue_mut(id).is_some_and(|queue| queue.declared);
         let record = Record::Deleted { destination: id };
         self.evolve(&record, None);

@@ -23,7 +23,7 @@ mod wildcard;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Client, Handle, Item};
+pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
 pub use machine::Engine;
 pub use options::Options;

@@ -3,11 +3,11 @@
 use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
-    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, Durability, Effects, Event, Message,
-    MessageId, Now, Payload, Publish, Record, Refusal, SessionId,
+    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
+    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
 };
 
-/// Messages and octets that a transaction adds to one queue.
+/// Messages and octets that a request adds to one queue.
 struct Load {
     destination: DestinationId,
     messages: u64,
@@ -30,9 +30,11 @@ impl Engine {
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-        self.admit(&Load { destination, messages: 1, bytes }, durability)?;
+        let mut memory = self.memory_of(destination, &publish);
+        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         for &destination in self.feeds_of(destination) {
-            self.admit(&Load { destination, messages: 1, bytes }, durability)?;
+            memory += self.memory_of(destination, &publish);
+            self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
         self.put(destination, publish.message, effects);
         Ok(())
@@ -47,14 +49,17 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
+        let mut memory = 0;
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-                    self.admit(add(&mut loads, destination, bytes), durability)?;
+                    memory += self.memory_of(destination, publish);
+                    self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     for &destination in self.feeds_of(destination) {
-                        self.admit(add(&mut loads, destination, bytes), durability)?;
+                        memory += self.memory_of(destination, publish);
+                        self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
                 Action::Settle(settle) => {
@@ -77,6 +82,61 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
+    pub fn needs_room(&self, request: &Request) -> bool {
+        match request {
+            Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
+            Request::Commit(actions) => {
+                let mut memory = 0;
+                actions.iter().any(|action| match action {
+                    Action::Publish(publish) => {
+                        memory += self.memory_of_all(publish);
+                        self.is_logged(publish, memory)
+                    }
+                    Action::Settle(_) => false,
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
+    fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
+        let kind = publish.to.kind();
+        let fed = || {
+            self.router
+                .resolve(&publish.to)
+                .map_or_else(|| self.is_fed(&publish.to), |id| !self.feeds_of(id).is_empty())
+        };
+        !kind.is_temporary()
+            && (publish.message.durability == Durability::Persistent || self.spills(memory))
+            && (kind.is_queue() || fed())
+    }
+
+    /// Octets that a message would like to keep in memory, in one destination.
+    fn memory_of(&self, destination: DestinationId, publish: &Publish) -> u64 {
+        let kind = self.destinations.get(&destination).map(|found| found.kind.name().kind());
+        let stays = |kind: DestinationKind| {
+            kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient)
+        };
+        if kind.is_some_and(stays) { publish.message.content.len() as u64 } else { 0 }
+    }
+
+    /// What a message would like to keep in memory wherever it goes.
+    fn memory_of_all(&self, publish: &Publish) -> u64 {
+        let Some(destination) = self.router.resolve(&publish.to) else {
+            let kind = publish.to.kind();
+            let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
+            return if stays { publish.message.content.len() as u64 } else { 0 };
+        };
+        let feeds = self.feeds_of(destination).iter();
+        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+    }
+
+    fn spills(&self, memory: u64) -> bool {
+        self.transient_bytes + memory > self.options.transient_bytes
+    }
+
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
     fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
         if publish.to.kind().is_temporary() {
@@ -85,8 +145,8 @@ impl Engine {
         self.obtain(now, &publish.to).map(Some)
     }
 
-    /// Whether a queue may take that much more.
-    fn admit(&self, load: &Load, durability: Durability) -> Result<(), Refusal> {
+    /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
+    fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
         if queue.len() as u64 + load.messages > policy.max_length {
@@ -95,7 +155,7 @@ impl Engine {
         if queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        let spills = self.transient_bytes + load.bytes > self.options.transient_bytes;
+        let spills = self.spills(memory);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
             if spills {
@@ -134,13 +194,19 @@ impl Engine {
 
     fn enqueue(&mut self, destination: DestinationId, message: MessageId, new: Message, effects: &mut Effects) {
         let size = new.content.len() as u32;
-        let spills = self.transient_bytes + u64::from(size) > self.options.transient_bytes;
+        let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let place = queue.next_place(new.urgency);
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {
+            // What waits for the log in this queue was sent before: it is not overtaken (P7).
+            let waits = queue.has_unseen();
             let slot = queue.accept(Entry::new(message, place, size), None);
-            queue.make_ready(slot);
+            if waits {
+                self.pending.push_back((destination, slot));
+            } else {
+                queue.make_ready(slot);
+            }
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);

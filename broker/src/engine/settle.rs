@@ -39,8 +39,8 @@ impl Engine {
     /// The kernel has them: deliveries of an auto subscription are settled by that.
     pub(super) fn written(
         &mut self,
-        session: SessionId,
-        subscription: SubscriptionId,
+        now: Now,
+        (session, subscription): (SessionId, SubscriptionId),
         through: u64,
         effects: &mut Effects,
     ) {
@@ -51,8 +51,23 @@ impl Engine {
             return;
         }
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
-            self.finish(Now::default(), key, out, &Outcome::Ack, effects);
+            self.finish(now, key, out, &Outcome::Ack, effects);
         }
+        self.refill(key, effects);
+    }
+
+    /// A delivery that cannot be read leaves the ledger, and its message stays reserved for nobody.
+    pub(super) fn quarantine(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        number: u64,
+        effects: &mut Effects,
+    ) {
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        let Some(&key) = state.subscriptions.get(&subscription) else { return };
+        let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
+        state.release(out.message, subscription);
         self.refill(key, effects);
     }
 

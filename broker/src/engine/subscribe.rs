@@ -44,25 +44,32 @@ impl Engine {
     fn obtain_for(&mut self, now: Now, id: SessionId, name: &DestinationName) -> Result<DestinationId, Refusal> {
         let existed = self.router.resolve(name).is_some();
         let destination = self.obtain(now, name)?;
-        if name.kind().is_temporary()
-            && !existed
-            && let Some(session) = self.sessions.get_mut(id)
-        {
-            session.temporary.push(destination);
+        if !name.kind().is_temporary() {
+            return Ok(destination);
+        }
+        if let Some(session) = self.sessions.get_mut(id).filter(|_| !existed) {
+            session.temporary.insert(destination);
+        }
+        if let Some(found) = self.destinations.get_mut(&destination) {
+            found.owner = Some(id);
         }
         Ok(destination)
     }
 
-    /// However many subscriptions share it, a session's unsettled messages stay below the limit. Those that are settled by
-    /// being written do not count.
+    /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
+    /// written does not count.
     fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
         let limit = self.options.unsettled_per_session;
-        let mut credit = wish.credit;
-        if let Some(session) = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto) {
-            credit.messages = credit.messages.min(limit.saturating_sub(session.granted)).max(1);
-            session.granted += credit.messages;
+        let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
+        let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
+        let credit = Credit {
+            messages: wish.credit.messages.min(left.messages).max(1),
+            bytes: wish.credit.bytes.min(left.bytes).max(1),
+        };
+        if let Some(session) = session {
+            session.grant(credit);
         }
-        Credit { messages: credit.messages.max(1), bytes: credit.bytes.max(1) }
+        credit
     }
 
     /// Puts a new consumer where its messages come from.
@@ -84,10 +91,10 @@ impl Engine {
     }
 
     /// Takes a consumer away; what it holds goes back at once, uncounted.
-    pub(super) fn unsubscribe(&mut self, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
+    pub(super) fn unsubscribe(&mut self, now: Now, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         let Some(key) = session.subscriptions.remove(&subscription) else { return };
-        self.dismiss(Now::default(), key, Departure::Clean, effects);
+        self.dismiss(now, key, Departure::Clean, effects);
     }
 
     /// Ends a consumer.
@@ -114,7 +121,7 @@ impl Engine {
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
-            session.granted = session.granted.saturating_sub(consumer.credit().messages);
+            session.take_back(consumer.credit());
         }
         match consumer.reach {
             Reach::One(destination) => self.leave(destination, key, true),

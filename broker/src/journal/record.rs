@@ -253,7 +253,7 @@ fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
 pub(super) fn entry_of(accepted: &Accepted, offset: u64) -> Entry {
     Entry {
         offset: offset as u32,
-        size: accepted.size,
+        size: accepted.content.as_ref().map_or(accepted.size, |content| content.len() as u32),
         destination: accepted.destination,
         message: accepted.message,
         place: accepted.place,

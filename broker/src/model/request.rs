@@ -26,6 +26,14 @@ pub enum Request {
         /// [`Delivery::number`](super::Delivery::number) of the last one written.
         through: u64,
     },
+    /// The content of that delivery cannot be read. The message is kept from everybody until the next start: no ACK of
+    /// another message may cover it, and the next consumer could not read it either (P18).
+    Quarantine {
+        /// Whose delivery.
+        subscription: SubscriptionId,
+        /// Its [`Delivery::number`](super::Delivery::number).
+        number: u64,
+    },
 }
 
 /// What may stand in a transaction.

@@ -27,6 +27,7 @@ use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Now;
 use crate::model::Refusal;
+use crate::model::SubscriptionId;
 
 /// One client's side of the conversation.
 ///
@@ -153,6 +154,11 @@ impl Session {
         self.state = State::Over;
         self.outputs.clear();
         self.close(receipt.as_ref(), &Fault::Refused(refusal));
+    }
+
+    /// Whether a delivery for that subscription would still be written.
+    pub fn is_subscribed(&self, subscription: SubscriptionId) -> bool {
+        self.state.client().is_some_and(|client| client.subscription(subscription).is_some())
     }
 
     /// Writes a MESSAGE. `false`, and nothing is written, if its subscription has ended meanwhile.

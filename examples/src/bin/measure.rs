@@ -4,8 +4,9 @@
 //!
 //! Each pair is a producer and a consumer on a queue of its own. Persistent messages ask for a receipt each and are
 //! acknowledged one by one; transient ones ask for nothing and are consumed in auto mode. A producer has at most
-//! `window` unconfirmed messages. Works with any STOMP 1.2 broker.
+//! `window` unconfirmed messages; how long each waited for its receipt is told too. Works with any STOMP 1.2 broker.
 
+use std::collections::VecDeque;
 use std::env;
 use std::error::Error;
 use std::fs;
@@ -86,10 +87,13 @@ impl Client {
     }
 }
 
-fn produce(plan: &Plan, queue: usize) -> Outcome<()> {
+/// Sends, and returns how long each message waited for its receipt, in seconds.
+#[expect(clippy::disallowed_methods, reason = "a measurement reads the clock")]
+fn produce(plan: &Plan, queue: usize) -> Outcome<Vec<f64>> {
     let mut client = Client::connect(&plan.address)?;
     let body = vec![b'x'; plan.size];
     let (mut sent, mut confirmed) = (0, 0);
+    let (mut departures, mut waits) = (VecDeque::new(), Vec::new());
     let mut out = Vec::new();
     while confirmed < plan.messages {
         out.clear();
@@ -99,6 +103,7 @@ fn produce(plan: &Plan, queue: usize) -> Outcome<()> {
             write!(out, "SEND\ndestination:/queue/measure.{queue}\n{durability}content-length:{length}\n\n")?;
             out.extend_from_slice(&body);
             out.push(0);
+            departures.push_back(Instant::now());
             sent += 1;
         }
         client.socket.write_all(&out)?;
@@ -110,11 +115,12 @@ fn produce(plan: &Plan, queue: usize) -> Outcome<()> {
         client.read()?;
         while client.buffered()?.is_some() {
             confirmed += 1;
+            waits.extend(departures.pop_front().map(|departure| departure.elapsed().as_secs_f64()));
         }
     }
     client.socket.write_all(b"DISCONNECT\nreceipt:end\n\n\0")?;
     client.frame()?;
-    Ok(())
+    Ok(waits)
 }
 
 fn consume(plan: &Plan, queue: usize) -> Outcome<()> {
@@ -181,20 +187,28 @@ fn main() -> Outcome<()> {
     let plan = plan()?;
     let before = plan.pid.map(cpu_seconds).transpose()?;
     let start = Instant::now();
-    let mut threads = Vec::new();
+    let (mut producers, mut consumers) = (Vec::new(), Vec::new());
     for queue in 0..plan.pairs {
         let (producer, consumer) = (plan.clone(), plan.clone());
-        threads.push(thread::spawn(move || consume(&consumer, queue)));
-        threads.push(thread::spawn(move || produce(&producer, queue)));
+        consumers.push(thread::spawn(move || consume(&consumer, queue)));
+        producers.push(thread::spawn(move || produce(&producer, queue)));
     }
-    for thread in threads {
-        thread.join().map_err(|_| "a client panicked")??;
+    let mut waits = Vec::new();
+    for producer in producers {
+        waits.extend(producer.join().map_err(|_| "a producer panicked")??);
+    }
+    for consumer in consumers {
+        consumer.join().map_err(|_| "a consumer panicked")??;
     }
     let took = start.elapsed().as_secs_f64();
     let total = (plan.messages * plan.pairs) as f64;
     let kind = if plan.transient { "transient, auto" } else { "persistent, a receipt and an ack each" };
     println!("{} messages of {} octets, {} pairs, window {}, {kind}", total, plan.size, plan.pairs, plan.window);
     println!("{:.0} messages per second", total / took);
+    waits.sort_by(f64::total_cmp);
+    if let (Some(half), Some(most)) = (waits.get(waits.len() / 2), waits.get(waits.len() * 99 / 100)) {
+        println!("confirmed after {:.2} ms (p50), {:.2} ms (p99)", half * 1e3, most * 1e3);
+    }
     if let (Some(pid), Some(before)) = (plan.pid, before) {
         println!("{:.2} µs of server CPU per message", (cpu_seconds(pid)? - before) * 1e6 / total);
     }

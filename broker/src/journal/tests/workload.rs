@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::conformance;
 use super::super::conformance::{Ledger, Reading, Session, Witness};
@@ -18,6 +19,7 @@ pub(super) fn small_options() -> Options {
         spare_segments: 1,
         disk_reserve_bytes: 0,
         open_files: 2,
+        idle_after: Duration::from_secs(3600),
         spares_thread: false,
         ..Options::new(Path::new("unused"))
     }

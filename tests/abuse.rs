@@ -246,6 +246,36 @@ fn a_topic_reader_that_does_not_read_harms_nobody() {
 }
 
 #[test]
+fn a_queue_reader_that_does_not_read_loses_what_it_holds() {
+    const MESSAGES: usize = 400;
+    let server = Running::start(|config| {
+        config.limits.write_timeout = Duration::from_secs(1);
+        config.limits.prefetch_bytes = 64 << 20;
+    });
+    beside_a_good_client(&server, || {
+        let [mut stuck, mut next, mut publisher] = [(); 3].map(|()| Client::logged_in(server.address));
+        let send = [b"SEND\ndestination:/queue/stuck\n\n", &vec![b'x'; 64 << 10][..], b"\0"].concat();
+        for _ in 0..MESSAGES {
+            publisher.send(&send);
+        }
+        fine(&mut publisher);
+        let subscribe = b"SUBSCRIBE\nid:1\ndestination:/queue/stuck\nack:client\nprefetch-count:1000\n\n\0";
+        stuck.send(subscribe);
+        let first = stuck.frame().expect("an answer").expect("an open connection");
+        assert_eq!(first.command, Command::Message);
+        // It has all of them now, and reads no more. Once it is given up, they come to somebody else in their order.
+        next.send(subscribe);
+        let again = next.frame().expect("an answer").expect("an open connection");
+        assert_eq!(again.headers.get("message-id"), first.headers.get("message-id"));
+        assert_eq!(again.headers.get("delivery-count"), Some("2"));
+        for _ in 1..MESSAGES {
+            let message = next.frame().expect("an answer").expect("an open connection");
+            assert_eq!(message.headers.get("redelivered"), Some("true"), "{message:?}");
+        }
+    });
+}
+
+#[test]
 fn subscriptions_have_a_limit() {
     let server = Running::start(|_| {});
     beside_a_good_client(&server, || {

@@ -2,6 +2,13 @@
 
 mod abuse;
 mod conformance;
+mod connections;
 mod engine_model;
+mod engine_shell;
+mod history;
 mod limits;
+mod routes;
+mod stops;
 mod time;
+mod time_model;
+mod wire;

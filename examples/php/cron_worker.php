@@ -12,4 +12,4 @@ while ($job = $stomp->readFrame()) {
     $stomp->ack($job, ['receipt' => $job->headers['message-id']]);
     $done++;
 }
-echo "done: $done\n";
+echo $stomp->error() ? "connection lost\n" : "done: $done\n";

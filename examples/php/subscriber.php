@@ -6,7 +6,7 @@ $stomp->setReadTimeout(60);
 $stomp->subscribe('/topic/prices', ['ack' => 'auto', 'receipt' => 'listening']);
 echo "listening\n";
 
-while (true) {
+while (!$stomp->error()) {
     if ($price = $stomp->readFrame()) {
         echo "price: {$price->body}\n";
     }

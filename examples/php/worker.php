@@ -5,7 +5,7 @@ $stomp = new Stomp('tcp://localhost:' . (getenv('KOLEJKA_PORT') ?: 61613), null,
 $stomp->setReadTimeout(60);
 $stomp->subscribe('/queue/mail', ['id' => 'mail', 'ack' => 'client-individual', 'prefetch-count' => '1']);
 
-while (true) {
+while (!$stomp->error()) { // the connection is lost: end, and let a supervisor start the next one
     $job = $stomp->readFrame();
     if ($job === false) {
         continue; // nothing for a minute

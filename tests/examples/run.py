@@ -29,6 +29,13 @@ class Examples(unittest.TestCase):
         sent = [f"sent: mail to {name}@example.com" for name in ["ann", "bob", "eve"]]
         self.start(php("worker.php", self.port)).prints(*sent)
 
+    def test_a_php_worker_ends_when_its_connection_does(self):
+        worker = self.start(php("worker.php", self.port))
+        self.fill("/queue/mail", '{"to": "ann@example.com"}')
+        worker.prints("sent: mail to ann@example.com")
+        self.broker.kill()
+        worker.ends()
+
     def test_php_publisher_and_subscribers(self):
         listeners = [self.start(php("subscriber.php", self.port)).prints("listening") for _ in range(2)]
         self.start(php("publisher.php", self.port)).prints("published: gold 2391", "published: silver 31").ends()

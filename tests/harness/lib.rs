@@ -7,3 +7,5 @@ pub mod memory;
 pub mod script;
 pub mod server;
 pub mod socket;
+pub mod tls;
+pub mod websocket;

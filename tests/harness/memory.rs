@@ -138,6 +138,7 @@ impl World {
         }
     }
 
+    /// Does what a session says after each frame. What that makes ready is handed out behind all of it, as in a batch.
     fn collect(&mut self, client: usize) {
         while let Some(output) = self.clients[client].session.next_output() {
             match output {
@@ -165,6 +166,12 @@ impl World {
                 }
             }
         }
+        self.dispatch();
+    }
+
+    fn dispatch(&mut self) {
+        self.engine.dispatch(self.now, &mut self.effects);
+        self.absorb();
     }
 
     fn leave(&mut self, client: usize, departure: Departure) {
@@ -173,15 +180,13 @@ impl World {
         peer.deliveries.clear();
         if let Some(id) = peer.id.take() {
             self.engine.close(self.now, id, departure, &mut self.effects);
-            self.engine.dispatch(self.now, &mut self.effects);
-            self.absorb();
+            self.dispatch();
         }
     }
 
     fn ask(&mut self, client: usize, request: Request, receipt: Option<Receipt>) {
         let Some(id) = self.clients[client].id else { return };
         let outcome = self.engine.apply(self.now, id, request, &mut self.effects);
-        self.engine.dispatch(self.now, &mut self.effects);
         self.absorb();
         match outcome {
             Ok(answer) => self.answer(client, receipt, answer),
@@ -276,6 +281,7 @@ impl World {
         peer.session.deliver(self.now, delivery, &content, &mut peer.out);
         if auto {
             self.ask(client, Request::Written { subscription, through }, None);
+            self.dispatch();
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A whole server, and clients with real sockets.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -12,9 +12,32 @@ use crate::script::Wire;
 /// How long an answer may take before the test has failed. Nothing waits for it to pass.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// What a client speaks through.
+pub trait Socket: Read + Write {
+    /// Cuts it off, without a word.
+    fn cut(&self);
+}
+
+impl Socket for TcpStream {
+    fn cut(&self) {
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+/// A plain connection.
+///
+/// # Panics
+/// If nobody listens there.
+pub fn plain(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).expect("a server that listens");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    socket.set_nodelay(true).expect("no delay");
+    socket
+}
+
 /// One client, with a socket of its own and no manners.
-pub struct Client {
-    socket: TcpStream,
+pub struct Client<S = TcpStream> {
+    socket: S,
     decoder: Decoder,
     heard: BytesMut,
 }
@@ -25,11 +48,7 @@ impl Client {
     /// # Panics
     /// If nobody listens there.
     pub fn connect(address: SocketAddr) -> Client {
-        let socket = TcpStream::connect(address).expect("a server that listens");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
-        socket.set_nodelay(true).expect("no delay");
-        let limits = Limits { body_bytes: 64 << 20, ..Limits::default() };
-        Client { socket, decoder: Decoder::new(limits), heard: BytesMut::new() }
+        Client::over(plain(address))
     }
 
     /// Connects, and logs in with STOMP 1.2.
@@ -44,14 +63,22 @@ impl Client {
         client
     }
 
-    /// Sends octets. That the server has closed already is seen when the answer is read.
-    pub fn send(&mut self, octets: &[u8]) {
-        let _ = self.socket.write_all(octets);
-    }
-
     /// Says that nothing more will be sent.
     pub fn finish(&mut self) {
-        let _ = self.socket.shutdown(std::net::Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
+    }
+}
+
+impl<S: Socket> Client<S> {
+    /// A client that speaks through this.
+    pub fn over(socket: S) -> Client<S> {
+        let limits = Limits { body_bytes: 64 << 20, ..Limits::default() };
+        Client { socket, decoder: Decoder::new(limits), heard: BytesMut::new() }
+    }
+
+    /// Sends octets. That the server has closed already is seen when the answer is read.
+    pub fn send(&mut self, octets: &[u8]) {
+        let _ = self.socket.write_all(octets).and_then(|()| self.socket.flush());
     }
 
     /// The next frame; `None` when the server has closed the connection.
@@ -83,28 +110,28 @@ impl Client {
     }
 
     /// The socket, for what this language has no words for.
-    pub fn socket(&self) -> &TcpStream {
+    pub fn socket(&self) -> &S {
         &self.socket
     }
 }
 
 /// Clients of one server, by number.
-pub struct Clients {
-    address: SocketAddr,
-    clients: Vec<Client>,
+pub struct Clients<S> {
+    connect: Box<dyn Fn() -> S>,
+    clients: Vec<Client<S>>,
 }
 
-impl Clients {
-    /// Nobody has connected yet.
-    pub fn new(address: SocketAddr) -> Clients {
-        Clients { address, clients: Vec::new() }
+impl<S: Socket> Clients<S> {
+    /// Nobody has connected yet; whoever does, does so.
+    pub fn new(connect: impl Fn() -> S + 'static) -> Clients<S> {
+        Clients { connect: Box::new(connect), clients: Vec::new() }
     }
 }
 
-impl Wire for Clients {
+impl<S: Socket> Wire for Clients<S> {
     fn send(&mut self, client: usize, octets: &[u8]) {
         while self.clients.len() <= client {
-            self.clients.push(Client::connect(self.address));
+            self.clients.push(Client::over((self.connect)()));
         }
         self.clients[client].send(octets);
     }
@@ -114,6 +141,6 @@ impl Wire for Clients {
     }
 
     fn hang_up(&mut self, client: usize) {
-        let _ = self.clients[client].socket().shutdown(std::net::Shutdown::Both);
+        self.clients[client].socket().cut();
     }
 }

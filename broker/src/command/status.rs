@@ -23,7 +23,7 @@ pub(crate) enum Status {
     CannotCreate = 73,
     /// Something could not be read or written.
     Io = 74,
-    /// Out of time; it may work later.
+    /// Out of time, or in use by somebody else; it may work later.
     TimedOut = 75,
     /// Access refused.
     Refused = 77,

@@ -12,7 +12,7 @@ use super::task::{Connection, Ending};
 pub(super) enum Phase {
     /// Frames are read and answered.
     Open,
-    /// Nothing more is read; receipts of what was read wait for the log.
+    /// Nothing more is read; receipts of what was read wait for the log, and what is on its way for the peer.
     Draining {
         /// The last word, if there is one.
         farewell: Option<Farewell>,
@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Flushing {
         /// Whether the peer is then given time to read them.
         linger: bool,
+        /// However slowly the peer reads, that long and no longer.
+        until: Duration,
     },
     /// Our side is closed; the peer may still be reading.
     Lingering {
@@ -43,8 +45,8 @@ impl Phase {
 
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
-            Phase::Draining { until, .. } | Phase::Lingering { until } => Some(*until),
-            Phase::Open | Phase::Flushing { .. } => None,
+            Phase::Draining { until, .. } | Phase::Flushing { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Open => None,
         }
     }
 }
@@ -57,7 +59,16 @@ impl Connection {
     /// The session has said its last word.
     pub(super) fn begin_close(&mut self, farewell: Farewell) {
         if !self.is_closing() {
+            if let Some(client) = &mut self.client
+                && farewell.is_goodbye()
+            {
+                client.leave_cleanly();
+            }
             self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
+            if !farewell.is_goodbye() {
+                // What still waits for room on the disk was not promised, and is not waited for.
+                self.batch.clear();
+            }
             self.drain(Some(farewell));
         }
     }
@@ -81,33 +92,31 @@ impl Connection {
 
     /// Goes on with the end as far as it can. Returns how it came about when all is done.
     pub(super) fn advance_close(&mut self) -> Option<Ending> {
-        let now = self.now().monotonic;
+        let (now, unsent) = (self.now().monotonic, self.has_unsent());
         if let Phase::Draining { farewell, until } = &mut self.phase
-            && (self.receipts.is_empty() || *until <= now)
+            && (self.receipts.is_empty() && self.batch.is_empty() && !unsent || *until <= now)
         {
             let farewell = farewell.take();
-            if let Some(client) = &mut self.client
-                && farewell.as_ref().is_some_and(Farewell::is_goodbye)
-            {
-                client.leave_cleanly();
-            }
-            // From here on the engine may give what it held to others.
+            // From here on the engine may give what it held to others. What was on its way has been settled by then, if
+            // being written settles it.
             self.client = None;
             let linger = farewell.as_ref().is_none_or(|farewell| farewell.linger);
             if let Some(error) = farewell.and_then(|farewell| farewell.error) {
                 error.write(&mut self.out);
             }
-            self.phase = Phase::Flushing { linger };
+            self.phase = Phase::Flushing { linger, until: now + self.surroundings.options.write_stall };
         }
-        if let Phase::Flushing { linger } = self.phase
-            && self.out.is_empty()
+        if let Phase::Flushing { linger, .. } = self.phase
+            && !self.has_unsent()
         {
             let patience = if linger { self.surroundings.options.linger } else { Duration::ZERO };
             self.phase = Phase::Lingering { until: now + patience };
             self.half_close = true;
         }
         match self.phase {
-            Phase::Lingering { until } if until <= now => Some(std::mem::take(&mut self.ending)),
+            Phase::Flushing { until, .. } | Phase::Lingering { until } if until <= now => {
+                Some(std::mem::take(&mut self.ending))
+            }
             _ => None,
         }
     }

@@ -4,9 +4,11 @@
 //! read, keeps receipts until the log is durable, and writes until the socket would block. It knows no destination, no
 //! journal and no rule of the protocol.
 
+mod batch;
 mod closing;
 mod outgoing;
 mod requests;
 mod task;
+mod waking;
 
 pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};

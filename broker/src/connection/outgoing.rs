@@ -92,6 +92,7 @@ impl Connection {
         let mut events = std::mem::take(&mut self.events);
         for event in events.drain(..) {
             match event {
+                Event::Deliver(delivery) if !self.session.is_subscribed(delivery.subscription) => {}
                 Event::Deliver(delivery) => self.deliveries.waiting.push_back(delivery),
                 Event::Durable(ticket) => self.receipts.release(ticket, &mut self.out),
                 Event::Disconnect(refusal) => {
@@ -106,7 +107,7 @@ impl Connection {
 
     /// Encodes deliveries up to one burst. Only into an empty one: what is written then is known to be written whole.
     pub(super) async fn encode_deliveries(&mut self) {
-        if !self.out.is_empty() || self.receipts.is_gated() || self.is_closing() {
+        if self.has_unsent() || self.receipts.is_gated() || self.is_closing() {
             return;
         }
         while self.out.len() < BURST_BYTES
@@ -120,6 +121,8 @@ impl Connection {
                 Payload::Stored { .. } => self.encode_stored(delivery).await,
             }
         }
+        // Before anything that is settled by being written.
+        self.flush_batch();
         if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
             self.deliveries.waiting = VecDeque::new();
         }
@@ -153,14 +156,23 @@ impl Connection {
         let read = tokio::task::spawn_blocking(move || {
             positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
         });
-        let Ok(contents) = read.await else { return };
+        let contents = read.await.unwrap_or_else(|panic| {
+            let failure = LogError::Damaged(panic.to_string());
+            vec![Err(failure); run.len()]
+        });
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {
                 Ok(content) => self.encode(&delivery, &content),
-                // The message stays with this consumer, unseen, until it leaves: nobody gets wrong octets (P15, P18).
-                Err(error) => error!(message = %delivery.message, %error, "a message cannot be read"),
+                Err(error) => self.quarantine(&delivery, &error),
             }
         }
+    }
+
+    /// Nobody gets wrong octets, and nobody settles what nobody saw (P15, P18).
+    fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
+        error!(message = %delivery.message, %error, "a message cannot be read and is kept back until the next start");
+        let (subscription, number) = (delivery.subscription, delivery.number);
+        self.batch.ask(Request::Quarantine { subscription, number }, None);
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.

@@ -5,35 +5,12 @@ use tracing::debug;
 
 use super::outgoing::Piece;
 use super::task::Connection;
-use crate::model::{Answer, Request};
-use crate::stomp::{Output, Receipt};
-
-/// One thing that a client's frame came to: a request, a receipt, or both. They are answered in order.
-#[derive(Debug)]
-pub(super) struct Asked {
-    has_request: bool,
-    receipt: Option<Receipt>,
-}
-
-/// Lists that are filled and emptied once per read.
-#[derive(Debug, Default)]
-pub(super) struct Batch {
-    requests: Vec<Request>,
-    asked: Vec<Asked>,
-    answers: Vec<Answer>,
-}
-
-impl Batch {
-    /// Something to ask, with the receipt that hangs on it.
-    pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
-        self.requests.push(request);
-        self.asked.push(Asked { has_request: true, receipt });
-    }
-}
+use crate::stomp::Output;
 
 impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
+        let mut complete = false;
         while !self.is_closing() {
             let now = self.now();
             match self.decoder.decode(&mut self.input) {
@@ -45,6 +22,7 @@ impl Connection {
                     self.session.malformed(now, &error);
                 }
             }
+            complete = true;
             self.collect().await;
         }
         self.flush_batch();
@@ -52,7 +30,7 @@ impl Connection {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
             self.begun = None;
-        } else if self.begun.is_none() {
+        } else if complete || self.begun.is_none() {
             self.begun = Some(self.now().monotonic);
         }
     }
@@ -65,7 +43,7 @@ impl Connection {
                     self.batch.ask(request, receipt);
                 }
                 Output::Promise(receipt) => {
-                    self.batch.asked.push(Asked { has_request: false, receipt: Some(receipt) });
+                    self.batch.promise(receipt);
                 }
                 Output::Reply(reply) => {
                     self.flush_batch();
@@ -106,41 +84,38 @@ impl Connection {
 
     /// Asks the engine for all that has gathered, with one lock, and prepares the receipts.
     pub(super) fn flush_batch(&mut self) {
-        let Batch { requests, asked, answers } = &mut self.batch;
-        if requests.is_empty() && asked.is_empty() {
+        if self.batch.is_empty() {
             return;
         }
+        let now = self.now().monotonic;
         let Some(client) = &self.client else {
             // Before a client is let in its session asks nothing.
-            requests.clear();
-            asked.clear();
+            self.batch.clear();
             return;
         };
-        answers.clear();
-        let count = asked.iter().filter(|asked| asked.receipt.is_some()).count();
-        let promise = count > 0;
-        let gated = requests.iter().any(|request| matches!(request, Request::Subscribe(_))) && promise;
-        let outcome = client.apply(requests, answers, promise);
-        let mut answers = answers.iter().copied();
-        let mut octets = self.out.like();
-        for Asked { has_request, receipt } in asked.drain(..) {
-            let answer = if has_request { answers.next() } else { Some(Answer::Done) };
-            if let Some(answer) = answer {
-                self.session.answered(receipt, answer, &mut octets);
-            } else if let Some(refusal) = outcome.refused.clone() {
-                self.session.refused(receipt, refusal);
-                break;
-            }
+        let unsubscribes = self.batch.unsubscribes();
+        let outcome = self.batch.apply(client, now, self.surroundings.options.disk_wait);
+        if unsubscribes {
+            // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
+            let session = &self.session;
+            self.deliveries.waiting.retain(|delivery| session.is_subscribed(delivery.subscription));
         }
-        asked.clear();
+        let (mut octets, mut count, mut gated) = (self.out.like(), 0, false);
+        while let Some((receipt, answer, gates)) = self.batch.next_answered() {
+            count += usize::from(receipt.is_some());
+            gated |= gates;
+            self.session.answered(receipt, answer, &mut octets);
+        }
         if !octets.is_empty() {
             self.receipts.hold(Piece { octets, count, gated }, outcome.wait_for, &mut self.out);
         }
-        // After a refusal the session has one thing left to say.
-        if outcome.refused.is_some()
-            && let Some(Output::Close(farewell)) = self.session.next_output()
-        {
-            self.begin_close(farewell);
+        if let Some((receipt, refusal)) = outcome.refused {
+            self.batch.clear();
+            self.session.refused(receipt, refusal);
+            // After a refusal the session has one thing left to say.
+            if let Some(Output::Close(farewell)) = self.session.next_output() {
+                self.begin_close(farewell);
+            }
         }
     }
 }

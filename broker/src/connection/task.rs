@@ -4,19 +4,18 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use kolejka_codec::{Decoder, Limits};
 use tokio::sync::oneshot;
-use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
-use super::requests::Batch;
+use super::waking::Woken;
 use crate::auth::{Credentials, Denied, Grants, Peer};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
@@ -39,6 +38,8 @@ pub struct Options {
     pub pending_receipts: usize,
     /// How long a peer may take nothing of what is written.
     pub write_stall: Duration,
+    /// How long messages wait for room on a full disk before they are refused.
+    pub disk_wait: Duration,
     /// How long the last words may take to be acknowledged by the log.
     pub drain: Duration,
     /// How long the peer may take to close its side after ours.
@@ -89,24 +90,16 @@ pub struct Connection {
     pub(super) ending: Ending,
     /// Our side of the socket is to be closed.
     pub(super) half_close: bool,
+    /// The stream has taken octets out of `out` that it could not send yet.
+    pub(super) held_back: bool,
     stall: Stall,
     /// Since when a frame is on its way.
     pub(super) begun: Option<Duration>,
-    room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    pub(super) room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Counts looks at what can wake the task.
+    pub(super) turn: u8,
     /// Told when the client is let in.
     pub(super) admitted: Option<oneshot::Sender<()>>,
-}
-
-/// Why the task woke up.
-enum Woken {
-    Read,
-    PeerClosed,
-    Wrote,
-    Told,
-    Due,
-    Room,
-    Stopping,
-    Lost(io::Error),
 }
 
 /// Whether the peer takes what is written.
@@ -166,6 +159,8 @@ impl Connection {
             phase: Phase::Open,
             ending: Ending::default(),
             half_close: false,
+            held_back: false,
+            turn: 0,
             stall: Stall::default(),
             begun: None,
             room: None,
@@ -193,7 +188,11 @@ impl Connection {
                 sleep.as_mut().reset(self.clock.instant(moment).into());
             }
             self.watch_room();
+            let reads = self.may_read();
             let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), stopping.as_mut())).await;
+            if !reads {
+                self.excuse_silence();
+            }
             match woken {
                 Woken::Read => {
                     self.session.heard(self.now());
@@ -225,6 +224,9 @@ impl Connection {
                         return Ending::trouble("the peer reads nothing");
                     }
                     self.session.tick(self.now());
+                    if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
+                        self.flush_batch();
+                    }
                     if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
                         self.session.unfinished(self.now());
                     }
@@ -239,49 +241,11 @@ impl Connection {
         }
     }
 
-    /// One look at everything that can wake the task. Writing first: it makes room for all else.
-    fn poll_wake(
-        &mut self,
-        context: &mut Context<'_>,
-        sleep: Pin<&mut Sleep>,
-        stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
-    ) -> Poll<Woken> {
-        if !self.out.is_empty()
-            && let Poll::Ready(written) = self.stream.poll_write(context, &mut self.out)
-        {
-            return Poll::Ready(written.map_or_else(Woken::Lost, |()| Woken::Wrote));
-        }
-        if self.half_close && self.stream.poll_shutdown(context).is_ready() {
-            self.half_close = false;
-        }
-        if let Some(client) = &self.client
-            && client.inbox().poll_take(context, &mut self.events).is_ready()
-        {
-            return Poll::Ready(Woken::Told);
-        }
-        if let Some(room) = &mut self.room {
-            if room.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Woken::Room);
-            }
-        } else if self.may_read()
-            && let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input)
-        {
-            return Poll::Ready(match read {
-                Ok(0) => Woken::PeerClosed,
-                Ok(_) => Woken::Read,
-                Err(error) => Woken::Lost(error),
-            });
-        }
-        if sleep.poll(context).is_ready() {
-            return Poll::Ready(Woken::Due);
-        }
-        stopping.poll(context).map(|()| Woken::Stopping)
-    }
-
-    /// Who does not read what we write, or outruns the log, is not read either: back-pressure without a protocol.
-    fn may_read(&self) -> bool {
-        let options = &self.surroundings.options;
-        self.phase.reads() && self.out.len() < options.output_bytes && self.receipts.len() < options.pending_receipts
+    /// The peer was not read: neither a frame nor a sign of life is late because of that.
+    fn excuse_silence(&mut self) {
+        let now = self.now();
+        self.session.heard(now);
+        self.begun = self.begun.map(|_| now.monotonic);
     }
 
     fn watch_room(&mut self) {
@@ -293,13 +257,16 @@ impl Connection {
 
     fn deadline(&mut self) -> Option<Duration> {
         let now = self.clock.now().monotonic;
-        if self.out.is_empty() {
+        let taken = self.taken();
+        if !self.has_unsent() {
             self.stall.since = None;
-        } else if self.stall.since.is_none() || self.stall.taken != self.out.taken() {
-            self.stall = Stall { since: Some(now), taken: self.out.taken() };
+        } else if self.stall.since.is_none() || self.stall.taken != taken {
+            self.stall = Stall { since: Some(now), taken };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline()].into_iter().flatten().min()
+        let deadlines =
+            [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline(), self.batch.retry()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Until when the frame that has begun must be complete: the more of it there is, the later.
@@ -310,9 +277,14 @@ impl Connection {
             .map(|begun| begun + self.surroundings.options.frame_timeout + received)
     }
 
+    /// Rises as long as the peer takes something.
+    fn taken(&self) -> usize {
+        self.out.taken() + self.stream.pieces()
+    }
+
     fn is_stalled(&self) -> bool {
         let patience = self.surroundings.options.write_stall;
-        self.stall.taken == self.out.taken()
+        self.stall.taken == self.taken()
             && self.stall.since.is_some_and(|since| self.clock.now().monotonic >= since + patience)
     }
 

@@ -8,6 +8,7 @@ mod agenda;
 mod consumer;
 mod contents;
 mod entry;
+mod lease;
 mod policy;
 mod queue;
 mod ready;
@@ -17,10 +18,11 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
+pub use lease::{Departed, Lease, Return, Taken, Wish};
 pub use policy::{Policies, Policy, PolicyRule};
-pub use queue::{Departed, Lease, Queue, Return, Taken, Wish};
+pub use queue::{Fed, Queue};
 pub use slots::SlotId;
 pub use topic::Topic;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Backoff, DestinationKind, DestinationName, OnExhaust, Pattern};
+use crate::model::{Backoff, DestinationName, OnExhaust, Pattern};
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Default for Policy {
 impl Policy {
     /// Whether a destination has a dead-letter queue: not if it is one itself, and not if it lives in memory only.
     pub fn has_dead_letters(name: &DestinationName) -> bool {
-        name.kind() == DestinationKind::Queue && !name.path().starts_with("DLQ.")
+        name.kind().is_queue() && !name.kind().is_temporary() && !name.path().starts_with("DLQ.")
     }
 
     /// Where dead letters of that destination go. `None` for what has no dead-letter queue: a dead-letter queue itself,

@@ -2,70 +2,30 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
+use crate::model::{
+    DeathNote, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms, Timestamp, Urgency,
+};
 
 use super::agenda::Agenda;
 use super::ready::Ready;
 use super::slots::Slots;
-use super::{ConsumerKey, Entry, Policy, SlotId, State};
+use super::{ConsumerKey, Departed, Entry, Lease, Policy, Return, SlotId, State, Taken, Wish};
 
-/// Who holds a message that is out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    slot: SlotId,
-    /// The holder.
-    pub consumer: ConsumerKey,
-    /// Which delivery of the holder it is: the same message may come to it again.
-    pub number: u64,
-    /// When the message comes back by itself, and after what time, in milliseconds.
-    pub timed: Option<(Timestamp, u32)>,
-}
-
-/// A message on its way out.
+/// What is known of a queue behind topics.
 #[derive(Debug)]
-pub struct Taken {
-    /// Its slot, for what is still to be done with it.
-    pub slot: SlotId,
-    /// A copy of what the queue knows about it.
-    pub entry: Entry,
-    /// Whether it may have been handed out before this time.
-    pub redelivered: bool,
-    /// When it comes back by itself, and after what time, in milliseconds.
-    pub timed: Option<(Timestamp, u32)>,
-}
-
-/// How long a consumer that is timed wants to keep a message.
-#[derive(Clone, Copy, Debug)]
-pub struct Wish {
-    /// From when.
-    pub now: Timestamp,
-    /// In milliseconds; `None` leaves it to message and policy.
-    pub time_to_run_ms: Option<u32>,
-}
-
-/// A message that left its queue, with what a dead-letter queue knew of it.
-#[derive(Debug)]
-pub struct Departed {
-    /// What the queue knew about it.
-    pub entry: Entry,
-    /// Why it had been dead-lettered into this queue, if it had.
-    pub note: Option<Arc<DeathNote>>,
-    /// What its sender said about it.
-    pub terms: Option<Box<Terms>>,
-}
-
-/// How a lease ends without success.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Return {
-    /// Failed deliveries so far.
-    pub attempts: u16,
-    /// NACKs among them.
-    pub nacks: u8,
-    /// How the message stands from now on.
-    pub standing: Standing,
+pub struct Fed {
+    /// The topics.
+    pub topics: Pattern,
+    /// How long it is kept without a reader; `None`: for ever.
+    pub expires_after: Option<Duration>,
+    /// Since when nobody reads it; `None` while somebody does.
+    pub unread_since: Option<Duration>,
+    /// Who reads it.
+    pub readers: Vec<ConsumerKey>,
 }
 
 /// Messages, leases, and the consumers that have credit.
@@ -84,6 +44,12 @@ pub struct Queue {
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
+    /// Those that came by a pattern.
+    passers: usize,
+    /// What feeds it, if something does.
+    pub fed: Option<Box<Fed>>,
+    /// Nobody will read it again: what is in it goes, then itself.
+    pub doomed: bool,
     /// Consumers with credit, in the order of their turns.
     pub rotation: VecDeque<ConsumerKey>,
 }
@@ -104,6 +70,9 @@ impl Queue {
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
+            passers: 0,
+            fed: None,
+            doomed: false,
             rotation: VecDeque::new(),
         }
     }
@@ -228,6 +197,11 @@ impl Queue {
             .or_else(|| self.ready.remove(&self.slots, place))
     }
 
+    /// The first message that waits for a consumer.
+    pub fn first(&self) -> Option<&Entry> {
+        self.slots.get(self.ready.iter().next()?)
+    }
+
     /// The log has a message.
     pub fn set_position(&mut self, slot: SlotId, position: Position) {
         if let Some(entry) = self.slots.get_mut(slot) {
@@ -260,6 +234,13 @@ impl Queue {
             self.agenda.forget_lease(old, message);
         }
         self.agenda.lend(end, message);
+    }
+
+    /// The lease of a message has no time any more: it is out until the process ends.
+    pub fn hold(&mut self, message: MessageId) {
+        if let Some((end, _)) = self.leases.get_mut(&message).and_then(|lease| lease.timed.take()) {
+            self.agenda.forget_lease(end, message);
+        }
     }
 
     /// A message whose lease is over, and the lease.
@@ -298,14 +279,30 @@ impl Queue {
         self.agenda.standing(message)
     }
 
-    /// A consumer came.
-    pub fn join(&mut self) {
-        self.consumers += 1;
+    /// Notes since when nobody reads a queue behind topics.
+    pub fn note_readers(&mut self, now: Duration) {
+        let is_wanted = self.is_wanted();
+        if let Some(fed) = &mut self.fed {
+            fed.unread_since = if is_wanted { None } else { fed.unread_since.or(Some(now)) };
+        }
+    }
+
+    /// A consumer came, by the queue's name or by a pattern.
+    pub fn join(&mut self, by_name: bool) {
+        if by_name {
+            self.consumers += 1;
+        } else {
+            self.passers += 1;
+        }
     }
 
     /// A consumer went; it has no turn any more.
-    pub fn leave(&mut self, consumer: ConsumerKey) {
-        self.consumers -= 1;
+    pub fn leave(&mut self, consumer: ConsumerKey, by_name: bool) {
+        if by_name {
+            self.consumers -= 1;
+        } else {
+            self.passers -= 1;
+        }
         self.rotation.retain(|&other| other != consumer);
     }
 
@@ -366,9 +363,19 @@ impl Queue {
         self.agenda.counts().1
     }
 
-    /// Consumers.
+    /// Whether something was taken in that may not be seen yet.
+    pub fn has_unseen(&self) -> bool {
+        self.slots.len() > self.ready.len() + self.leases.len() + self.delayed() + self.buried()
+    }
+
+    /// Consumers, however they came.
     pub fn consumers(&self) -> usize {
-        self.consumers
+        self.consumers + self.passers
+    }
+
+    /// Whether somebody wants it by its name. A pattern keeps no queue in being.
+    pub fn is_wanted(&self) -> bool {
+        self.consumers > 0
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

@@ -2,7 +2,7 @@
 
 use super::Entry;
 
-/// Row of a [`Slots`].
+/// Where a queue keeps an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SlotId(u32);
 

@@ -14,6 +14,7 @@ impl LogSink for Handle {
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
         self.finish(now, guard);
+        self.shared.begun.notify_waiters();
     }
 
     fn failed(&self, error: LogError) {

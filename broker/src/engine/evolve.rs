@@ -18,7 +18,11 @@ impl Engine {
             }
             Record::Deleted { destination } => {
                 let gone = self.destinations.remove(destination)?;
-                self.router.unbind(gone.kind.name());
+                self.router.unbind(gone.kind.name(), *destination);
+                self.repel(*destination, gone.kind.name());
+                if let Kind::Queue(queue) = gone.kind {
+                    self.disconnect(*destination, queue.fed);
+                }
                 None
             }
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
@@ -39,6 +43,8 @@ impl Engine {
                 None
             }
             Record::Moved(moved) => self.evolve_moved(moved),
+            Record::Bound(bound) => self.evolve_bound(bound),
+            Record::Unbound { queue } => self.evolve_unbound(*queue),
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None
@@ -79,7 +85,10 @@ impl Engine {
         entry.content = content;
         entry.durable = true;
         entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
-        let queue = self.queue_mut(moved.to)?;
+        let Some(queue) = self.queue_mut(moved.to) else {
+            self.homeless.insert(moved.message, terms);
+            return None;
+        };
         let slot = queue.accept(entry, Some(moved.note.clone()), terms);
         queue.release(slot);
         Some(slot)

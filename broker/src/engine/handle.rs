@@ -33,6 +33,8 @@ pub(super) struct Shared {
     pub(super) room: Notify,
     /// Something is due earlier than the driver knows.
     pub(super) sooner: Notify,
+    /// Something has become durable.
+    pub(super) begun: Notify,
     pub(super) failure: OnceLock<LogError>,
     pub(super) failed: Notify,
 }
@@ -68,6 +70,17 @@ pub struct Client {
     departure: Departure,
 }
 
+/// How a batch of requests is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// The caller has receipts to send, and is told with [`Event::Durable`](crate::model::Event::Durable) when they may
+    /// leave.
+    pub promise: bool,
+    /// Where the log has no room for new messages, the request that needs some and all behind it are left to be asked
+    /// again. Otherwise it is refused.
+    pub patient: bool,
+}
+
 /// What became of a batch of requests.
 #[derive(Debug)]
 pub struct Item {
@@ -97,17 +110,35 @@ impl Handle {
                 spent: AtomicBool::new(false),
                 room: Notify::new(),
                 sooner: Notify::new(),
+                begun: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
             }),
         }
     }
 
-    /// Connects the log, which reports to [`sink`](Self::sink).
+    /// Connects the log, which reports to this handle as its [`LogSink`](crate::model::LogSink), and has the first ids
+    /// reserved there: nobody is let in before [`ready`](Self::ready).
     pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
         // A second log is a mistake of the caller; the first one stays.
         let _ = self.shared.reader.set(reader);
-        self.lock().log.get_or_insert(log);
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        core.log.get_or_insert(log);
+        core.engine.reserve_ids(&mut core.effects);
+        self.finish(now, guard);
+    }
+
+    /// Waits until the first append is durable.
+    pub async fn ready(&self) {
+        loop {
+            let notified = self.shared.begun.notified();
+            if self.lock().durable > Ticket::default() {
+                return;
+            }
+            notified.await;
+        }
     }
 
     /// The clock that all of this goes by.
@@ -185,11 +216,15 @@ impl Handle {
         // log stays true; what is not in it was not promised.
         self.shared.core.lock().unwrap_or_else(|poison| {
             self.shared.fail(LogError::Poisoned("the engine panicked".into()));
-            poison.into_inner()
+            let mut core = poison.into_inner();
+            // Half of a transaction may be left there.
+            core.effects.records.clear();
+            core.log = None;
+            core
         })
     }
 
-    /// Hands over what came about, releases the lock, wakes who has to be woken.
+    /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
     pub(super) fn finish(&self, now: Now, mut core: MutexGuard<'_, Core>) {
         core.hand_over(&self.shared, None);
         if let Some(due) = core.engine.deadline(now).filter(|due| *due < core.alarm) {
@@ -209,14 +244,19 @@ impl Core {
     fn hand_over(&mut self, shared: &Shared, author: Option<SessionId>) {
         if !self.effects.records.is_empty() {
             let wall = shared.clock.now().wall;
-            match self.log.as_mut().map(|log| (log.append(&mut self.effects.records, wall), log.capacity())) {
-                Some((Ok(ticket), capacity)) => {
+            match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
+                Some(Ok(ticket)) => {
                     if let Some(client) = author.and_then(|session| self.attached(session)) {
                         client.last = ticket;
                     }
-                    shared.spent.store(capacity.is_spent(), Ordering::Release);
+                    self.update_room(shared);
                 }
-                Some((Err(error), _)) => shared.fail(error),
+                Some(Err(error)) => {
+                    // The engine has gone on without the log. Whatever was appended from here on would be told apart by
+                    // its order only, and be taken for what is missing: so nothing is.
+                    self.log = None;
+                    shared.fail(error);
+                }
                 None => shared.fail(LogError::Poisoned("the log is closed".into())),
             }
             self.effects.records.clear();
@@ -242,6 +282,18 @@ impl Core {
         self.clients.get_mut(session.index as usize)?.as_mut().filter(|client| client.session == session)
     }
 
+    /// What a session's receipts wait for, unless all that it asked for is durable.
+    fn owed(&mut self, shared: &Shared, session: SessionId) -> Option<Ticket> {
+        // A log that has failed keeps no promise any more, not even that of a request which meant no record.
+        if self.log.is_none() || shared.failure.get().is_some() {
+            return Some(Ticket::NEVER);
+        }
+        let durable = self.durable;
+        self.attached(session).map(|client| client.last).filter(|last| *last > durable)
+    }
+
+    /// Says whether the log has room, and wakes those who wait for it. The one place where that changes: an append may
+    /// see the room that has come before the log tells of it.
     pub(super) fn update_room(&mut self, shared: &Shared) {
         let spent = self.log.as_ref().is_some_and(|log| log.capacity().is_spent());
         if shared.spent.swap(spent, Ordering::AcqRel) && !spent {
@@ -258,17 +310,24 @@ impl Shared {
 }
 
 impl Client {
-    /// Carries out requests in order, one answer for each, up to the first that is refused. With `promise` the caller
-    /// has receipts to send and is told with [`Event::Durable`](crate::model::Event::Durable) when they may leave.
-    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, promise: bool) -> Item {
+    /// Carries out requests in order, one answer for each, up to the first that is refused, or left because it has to
+    /// wait for room.
+    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, terms: Terms) -> Item {
         let shared = &self.handle.shared;
         let now = shared.clock.now();
         let mut guard = self.handle.lock();
         let core = &mut *guard;
-        let full = core.log.as_mut().is_none_or(|log| log.is_full());
+        let Some(log) = core.log.as_mut() else {
+            // It has failed, or was closed behind a connection that did not end in time.
+            requests.clear();
+            return Item { wait_for: Some(Ticket::NEVER), refused: Some(Refusal::ShuttingDown) };
+        };
+        let full = log.is_full();
         core.engine.set_full(full);
+        let stuck = |request: &Request| full && terms.patient && core.engine.needs_room(request);
+        let ready = requests.iter().position(stuck).unwrap_or(requests.len());
         let mut refused = None;
-        for request in requests.drain(..) {
+        for request in requests.drain(..ready) {
             match core.engine.apply(now, self.session, request, &mut core.effects) {
                 Ok(answer) => answers.push(answer),
                 Err(refusal) => {
@@ -279,9 +338,8 @@ impl Client {
         }
         core.engine.dispatch(now, &mut core.effects);
         core.hand_over(shared, Some(self.session));
-        let durable = core.durable;
-        let wait_for = core.attached(self.session).map(|client| client.last).filter(|last| *last > durable);
-        if let Some(ticket) = wait_for.filter(|_| promise) {
+        let wait_for = core.owed(shared, self.session);
+        if let Some(ticket) = wait_for.filter(|ticket| terms.promise && *ticket != Ticket::NEVER) {
             core.engine.promise(self.session, ticket);
         }
         self.handle.finish(now, guard);

@@ -22,13 +22,19 @@ impl Ids {
 
     /// The next id, and the record of a new block where one is due.
     pub(super) fn next(&mut self, records: &mut Vec<Record>) -> MessageId {
+        self.reserve(records);
+        let id = MessageId::new(self.shard, self.next);
+        self.next += 1;
+        id
+    }
+
+    /// Logs a new block where less than half of one is left, so that it is durable long before it is used. The first one
+    /// is not unless somebody waits for it.
+    pub(super) fn reserve(&mut self, records: &mut Vec<Record>) {
         if self.next + BLOCK / 2 >= self.block_end {
             self.block_end = self.next + BLOCK;
             records.push(Record::IdBlock { next: self.block_end });
         }
-        let id = MessageId::new(self.shard, self.next);
-        self.next += 1;
-        id
     }
 
     /// The log knows of a block: all ids below `next` may be in use.

@@ -36,7 +36,9 @@ impl Engine {
             let lost = state.find_lost(message, subscription).is_some();
             return Ok(Answer::Soft(if lost { SoftRefusal::LeaseLost } else { SoftRefusal::NotHolder }));
         };
-        let Some(destination) = self.consumers.get(held.consumer).map(|consumer| consumer.destination) else {
+        let Some(destination) =
+            self.consumers.get(held.consumer).and_then(|consumer| consumer.outstanding(held.number)?.queue)
+        else {
             return Ok(Answer::Soft(SoftRefusal::NotHolder));
         };
         if let Some(queue) = self.queue_mut(destination) {

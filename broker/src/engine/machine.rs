@@ -1,6 +1,6 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -8,15 +8,14 @@ use foldhash::fast::RandomState;
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
-use super::sessions::{Held, Sessions};
+use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
-use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
-    Refusal, Request, SessionId, Terms, Ticket, Timestamp,
+    Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
+    Ticket, Timestamp,
 };
-use crate::router::Router;
+use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
@@ -28,22 +27,31 @@ pub struct Engine {
     pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
+    /// Wildcard subscriptions by their patterns.
+    pub(super) watchers: Patterns<ConsumerKey>,
+    /// Queues behind topics, by the patterns of these.
+    pub(super) feeds: Patterns<DestinationId>,
+    /// Queues whose messages are to be dropped.
+    pub(super) doomed: BTreeSet<DestinationId>,
+    /// Wildcard subscriptions that have credit again.
+    pub(super) refilled: Vec<ConsumerKey>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
-    /// Durable messages whose records are on the way to the log, in the order of appends.
+    /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
+    /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
-    promises: VecDeque<(Ticket, SessionId)>,
-    idle: Scheduler<Duration, DestinationId>,
+    pub(super) promises: VecDeque<(Ticket, SessionId)>,
+    pub(super) idle: Scheduler<Duration, DestinationId>,
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
-    touched: Vec<DestinationId>,
+    pub(super) touched: Vec<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
-    pub(super) homeless: HashMap<MessageId, Option<Box<Terms>>, RandomState>,
+    pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -54,9 +62,11 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// The session whose temporary destination it is.
+    pub(super) owner: Option<SessionId>,
     /// A check for idleness is scheduled.
-    idle_check: bool,
-    last_used: Duration,
+    pub(super) idle_check: bool,
+    pub(super) last_used: Duration,
     /// Under which moment it is in the scheduler.
     pub(super) moment: Option<Timestamp>,
 }
@@ -78,6 +88,10 @@ impl Engine {
             destinations: HashMap::default(),
             next_destination: 1,
             consumers: Consumers::with_key(),
+            watchers: Patterns::default(),
+            feeds: Patterns::default(),
+            doomed: BTreeSet::new(),
+            refilled: Vec::new(),
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -86,9 +100,15 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             touched: Vec::new(),
-            homeless: HashMap::default(),
+            homeless: BTreeMap::new(),
             full: false,
         }
+    }
+
+    /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
+    /// out without a record of its own, and the next process would give its id again.
+    pub fn reserve_ids(&mut self, effects: &mut Effects) {
+        self.ids.reserve(&mut effects.records);
     }
 
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
@@ -108,47 +128,23 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
-            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
+            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
             }
+            Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
-                self.written(session, subscription, through, effects);
+                self.written(now, (session, subscription), through, effects);
                 Ok(Answer::Done)
             }
-        }
-    }
-
-    /// Hands out what the calls since the last dispatch have made ready.
-    pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(id) = self.touched.pop() {
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.last_used = now.monotonic;
-            let waits = matches!(&destination.kind, Kind::Queue(queue) if queue.next_moment().is_some());
-            // What is over is never handed out, whether the timer has fired yet or not.
-            let may_pump = !waits || self.expire(now, id, effects);
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.touched = false;
-            if let Kind::Queue(queue) = &mut destination.kind
-                && may_pump
-            {
-                let sessions = &mut self.sessions;
-                let (consumers, contents) = (&mut self.consumers, &mut self.contents);
-                dispatcher::pump(queue, consumers, contents, now.wall, |key, consumer, delivery| {
-                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                });
-            }
-            if destination.is_idle() && !destination.idle_check {
-                destination.idle_check = true;
-                self.idle.at(now.monotonic + self.options.idle_destination, id);
-            }
-            if destination.next_moment() != destination.moment {
-                self.make_appointment(id);
+            Request::Quarantine { subscription, number } => {
+                self.quarantine(session, subscription, number, effects);
+                Ok(Answer::Done)
             }
         }
     }
@@ -158,26 +154,6 @@ impl Engine {
         self.promises.push_back((ticket, session));
     }
 
-    /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
-    pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
-        let mut ripe = Vec::with_capacity(durable.positions.len());
-        for &position in durable.positions {
-            let Some((id, slot)) = self.pending.pop_front() else { break };
-            if let Some(queue) = self.queue_mut(id) {
-                queue.set_position(slot, position);
-                queue.release(slot);
-                ripe.push((id, slot));
-                self.touch(id);
-            }
-        }
-        self.dispatch(now, effects);
-        self.trim_cache(&ripe);
-        while let Some(&(ticket, session)) = self.promises.front().filter(|(ticket, _)| *ticket <= durable.through) {
-            self.promises.pop_front();
-            effects.events.push((session, Event::Durable(ticket)));
-        }
-    }
-
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.keep_appointments(now, effects);
@@ -185,21 +161,24 @@ impl Engine {
         while let Some(id) = self.idle.due(now.monotonic) {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
-            if !destination.is_idle() {
-                continue;
-            }
-            let due = destination.last_used + self.options.idle_destination;
-            if due <= now.monotonic {
-                self.remove_destination(id, effects);
-            } else {
+            let Some(due) = destination.idle_at(self.options.idle_destination) else { continue };
+            if due > now.monotonic {
                 destination.idle_check = true;
                 self.idle.at(due, id);
+            } else if destination.is_fed() {
+                self.unbind(id, effects);
+            } else {
+                self.remove_destination(id, effects);
             }
         }
+        self.drain(effects);
     }
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self, now: Now) -> Option<Duration> {
+        if !self.doomed.is_empty() {
+            return Some(Duration::ZERO);
+        }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
         let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
         self.idle.deadline().into_iter().chain(moment).min()
@@ -258,9 +237,17 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination =
-            Destination { kind, touched: false, idle_check: false, last_used: Duration::ZERO, moment: None };
+        let destination = Destination {
+            kind,
+            touched: false,
+            owner: None,
+            idle_check: false,
+            last_used: Duration::ZERO,
+            moment: None,
+        };
         self.destinations.insert(id, destination);
+        self.attract(id, &name);
+        self.connect(id, &name);
         self.router.bind(name, id);
         id
     }
@@ -283,7 +270,11 @@ impl Engine {
     }
 
     /// Removes an empty destination.
-    fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+    pub(super) fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+        let owner = self.destinations.get(&id).and_then(|destination| destination.owner);
+        if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(owner)) {
+            session.temporary.remove(&id);
+        }
         let declared = self.queue_mut(id).is_some_and(|queue| queue.declared);
         let record = Record::Deleted { destination: id };
         self.evolve(&record, None);
@@ -298,38 +289,6 @@ impl Engine {
             Kind::Topic(_) => None,
         }
     }
-
-    /// Lets go of bodies that are in the log, where the cache is over its bound and nobody took them at once.
-    fn trim_cache(&mut self, ripe: &[(DestinationId, SlotId)]) {
-        for &(id, slot) in ripe {
-            if self.contents.bytes() - self.transient_bytes <= self.options.cache_bytes {
-                return;
-            }
-            let key = self.queue_mut(id).and_then(|queue| queue.entry_mut(slot)?.content.take());
-            if let Some(key) = key {
-                self.contents.remove(key);
-            }
-        }
-    }
-}
-
-/// Notes a delivery with its session and tells it.
-pub(super) fn deliver(
-    sessions: &mut Sessions,
-    consumer: ConsumerKey,
-    id: SessionId,
-    mode: AckMode,
-    mut delivery: Delivery,
-    effects: &mut Effects,
-) {
-    if let Some(session) = sessions.get_mut(id) {
-        session.handed(delivery.message);
-        if mode != AckMode::Auto {
-            let held = Held { consumer, subscription: delivery.subscription, number: delivery.number };
-            delivery.held_twice = session.hold(delivery.message, held);
-        }
-    }
-    effects.events.push((id, Event::Deliver(delivery)));
 }
 
 impl Destination {
@@ -338,11 +297,20 @@ impl Destination {
         self.kind.queue().and_then(Queue::next_moment)
     }
 
-    fn is_idle(&self) -> bool {
-        match &self.kind {
-            Kind::Queue(queue) => queue.is_empty() && queue.consumers() == 0,
-            Kind::Topic(topic) => topic.subscribers().is_empty(),
-        }
+    /// When it goes if nothing happens until then.
+    pub(super) fn idle_at(&self, patience: Duration) -> Option<Duration> {
+        let is_idle = match &self.kind {
+            Kind::Queue(queue) => match &queue.fed {
+                Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
+                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
+            },
+            Kind::Topic(topic) => !topic.is_wanted(),
+        };
+        is_idle.then(|| self.last_used + patience)
+    }
+
+    fn is_fed(&self) -> bool {
+        self.kind.queue().is_some_and(|queue| queue.fed.is_some())
     }
 }
 

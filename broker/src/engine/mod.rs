@@ -5,9 +5,11 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod close;
+mod dispatch;
 mod driver;
 mod evolve;
 mod failure;
+mod feed;
 mod handle;
 mod ids;
 mod inbox;
@@ -21,11 +23,12 @@ mod sessions;
 mod settle;
 mod subscribe;
 mod view;
+mod wildcard;
 
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Client, Handle, Item};
+pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
 pub use machine::Engine;
 pub use options::Options;

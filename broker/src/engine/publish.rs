@@ -1,25 +1,42 @@
 //! Messages come in.
 
-use super::machine::{Engine, Kind, deliver};
+use super::dispatch::deliver;
+use super::machine::{Engine, Kind};
 use crate::destination::{Consumer, Entry, Policy};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, SessionId, Timestamp,
+    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId, Timestamp,
 };
 
-/// Messages and octets that a transaction adds to one queue.
+/// Messages and octets that a request adds to one queue.
 struct Load {
     destination: DestinationId,
     messages: u64,
     bytes: u64,
 }
 
+/// Counts one more message of that size.
+fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
+    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
+        loads.push(Load { destination, messages: 0, bytes: 0 });
+        loads.len() - 1
+    });
+    loads[at].messages += 1;
+    loads[at].bytes += bytes;
+    &loads[at]
+}
+
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
-        let load = Load { destination, messages: 1, bytes: publish.message.content.len() as u64 };
-        self.admit(&load, publish.message.durability)?;
+        let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+        let mut memory = self.memory_of(destination, &publish);
+        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        for &destination in self.feeds_of(destination) {
+            memory += self.memory_of(destination, &publish);
+            self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        }
         self.put(now, destination, publish.message, effects);
         Ok(())
     }
@@ -33,17 +50,18 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
+        let mut memory = 0;
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
-                    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
-                        loads.push(Load { destination, messages: 0, bytes: 0 });
-                        loads.len() - 1
-                    });
-                    loads[at].messages += 1;
-                    loads[at].bytes += publish.message.content.len() as u64;
-                    self.admit(&loads[at], publish.message.durability)?;
+                    let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+                    memory += self.memory_of(destination, publish);
+                    self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    for &destination in self.feeds_of(destination) {
+                        memory += self.memory_of(destination, publish);
+                        self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    }
                 }
                 Action::Settle(settle) => {
                     let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
@@ -65,6 +83,61 @@ impl Engine {
         Ok(Answer::Done)
     }
 
+    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
+    pub fn needs_room(&self, request: &Request) -> bool {
+        match request {
+            Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
+            Request::Commit(actions) => {
+                let mut memory = 0;
+                actions.iter().any(|action| match action {
+                    Action::Publish(publish) => {
+                        memory += self.memory_of_all(publish);
+                        self.is_logged(publish, memory)
+                    }
+                    Action::Settle(_) => false,
+                })
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
+    fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
+        let kind = publish.to.kind();
+        let fed = || {
+            self.router
+                .resolve(&publish.to)
+                .map_or_else(|| self.is_fed(&publish.to), |id| !self.feeds_of(id).is_empty())
+        };
+        !kind.is_temporary()
+            && (publish.message.durability == Durability::Persistent || self.spills(memory))
+            && (kind.is_queue() || fed())
+    }
+
+    /// Octets that a message would like to keep in memory, in one destination.
+    fn memory_of(&self, destination: DestinationId, publish: &Publish) -> u64 {
+        let kind = self.destinations.get(&destination).map(|found| found.kind.name().kind());
+        let stays = |kind: DestinationKind| {
+            kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient)
+        };
+        if kind.is_some_and(stays) { publish.message.content.len() as u64 } else { 0 }
+    }
+
+    /// What a message would like to keep in memory wherever it goes.
+    fn memory_of_all(&self, publish: &Publish) -> u64 {
+        let Some(destination) = self.router.resolve(&publish.to) else {
+            let kind = publish.to.kind();
+            let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
+            return if stays { publish.message.content.len() as u64 } else { 0 };
+        };
+        let feeds = self.feeds_of(destination).iter();
+        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+    }
+
+    fn spills(&self, memory: u64) -> bool {
+        self.transient_bytes + memory > self.options.transient_bytes
+    }
+
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
     fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
         if publish.to.kind().is_temporary() {
@@ -73,8 +146,8 @@ impl Engine {
         self.obtain(now, &publish.to).map(Some)
     }
 
-    /// Whether a queue may take that much more.
-    fn admit(&self, load: &Load, durability: Durability) -> Result<(), Refusal> {
+    /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
+    fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
         if queue.len() as u64 + load.messages > policy.max_length {
@@ -83,7 +156,7 @@ impl Engine {
         if queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        let spills = self.transient_bytes + load.bytes > self.options.transient_bytes;
+        let spills = self.spills(memory);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
             if spills {
@@ -98,34 +171,57 @@ impl Engine {
     fn put(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
-            Some(Kind::Queue(queue)) => {
-                let message = limit_life(message, now, queue.policy());
-                self.enqueue(destination, id, message, effects);
+            Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
+            Some(Kind::Topic(topic)) => {
+                let feeds = topic.feeds.clone();
+                self.fan_out(destination, id, &message.content, effects);
+                // Each copy is a message of its own, to be settled and to fail on its own.
+                for queue in feeds {
+                    let id = self.ids.next(&mut effects.records);
+                    self.enqueue(now, (queue, id), message.clone(), effects);
+                }
             }
-            Some(Kind::Topic(_)) => self.fan_out(destination, id, &message.content, effects),
             None => {}
         }
     }
 
-    fn enqueue(&mut self, destination: DestinationId, message: MessageId, new: Message, effects: &mut Effects) {
+    /// The queues behind a topic.
+    fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
+        match self.destinations.get(&destination).map(|found| &found.kind) {
+            Some(Kind::Topic(topic)) => &topic.feeds,
+            _ => &[],
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        now: Now,
+        (destination, message): (DestinationId, MessageId),
+        new: Message,
+        effects: &mut Effects,
+    ) {
         let size = new.content.len() as u32;
-        let spills = self.transient_bytes + u64::from(size) > self.options.transient_bytes;
+        let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
+        let new = limit_life(new, now, queue.policy());
         let place = queue.next_place(new.urgency);
-        let durable =
-            queue.name().kind() == DestinationKind::Queue && (new.durability == Durability::Persistent || spills);
+        let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {
+            // What waits for the log in this queue was sent before: it is not overtaken (P7).
+            let waits = queue.has_unseen();
             let slot = queue.accept(Entry::new(message, place, size), None, new.terms);
-            queue.release(slot);
+            if waits {
+                self.pending.push_back((destination, slot));
+            } else {
+                queue.release(slot);
+            }
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
             return;
         }
         if !queue.declared {
-            let record = Record::Created { destination, name: queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
+            self.declare(destination, effects);
         }
         let content = Some(new.content.clone());
         let record = Record::Accepted(Accepted { destination, message, place, size, content, terms: new.terms });
@@ -183,7 +279,7 @@ fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
 
 /// The delivery of a topic's message, written into the consumer's ledger.
 pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, content: Content) -> Delivery {
-    let number = consumer.hand_out(message, content.len() as u32);
+    let number = consumer.hand_out(message, content.len() as u32, None);
     Delivery {
         subscription: consumer.subscription,
         number,
@@ -194,6 +290,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         redelivered: false,
         lease: Lease::None,
         death: None,
+        from: None,
         payload: Payload::Memory(content),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::failure::{Death, Failure};
 use super::machine::{Engine, Kind};
-use crate::destination::{ConsumerKey, Entry, Outstanding, Return};
+use crate::destination::{ConsumerKey, Entry, Outstanding, Reach, Return};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, DeathReason, DestinationId, Effects, Now, Outcome, Record, Refusal, SessionId, Settle, Settled,
@@ -41,8 +41,8 @@ impl Engine {
     /// The kernel has them: deliveries of an auto subscription are settled by that.
     pub(super) fn written(
         &mut self,
-        session: SessionId,
-        subscription: SubscriptionId,
+        now: Now,
+        (session, subscription): (SessionId, SubscriptionId),
         through: u64,
         effects: &mut Effects,
     ) {
@@ -53,7 +53,25 @@ impl Engine {
             return;
         }
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
-            self.finish(Now::default(), key, out, &Outcome::Ack, effects);
+            self.finish(now, key, out, &Outcome::Ack, effects);
+        }
+        self.refill(key, effects);
+    }
+
+    /// A delivery that cannot be read leaves the ledger, and its message stays reserved for nobody.
+    pub(super) fn quarantine(
+        &mut self,
+        session: SessionId,
+        subscription: SubscriptionId,
+        number: u64,
+        effects: &mut Effects,
+    ) {
+        let Some(state) = self.sessions.get_mut(session) else { return };
+        let Some(&key) = state.subscriptions.get(&subscription) else { return };
+        let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
+        state.release(out.message, subscription, out.number);
+        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id)) {
+            queue.hold(out.message);
         }
         self.refill(key, effects);
     }
@@ -61,12 +79,13 @@ impl Engine {
     /// One delivery, out of the ledger already, comes to its end.
     fn finish(&mut self, now: Now, key: ConsumerKey, out: Outstanding, outcome: &Outcome, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get(key) else { return };
-        let (session, subscription, destination) = (consumer.session, consumer.subscription, consumer.destination);
+        let (session, subscription) = (consumer.session, consumer.subscription);
         if let Some(state) = self.sessions.get_mut(session) {
             state.release(out.message, subscription, out.number);
         }
-        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
+        let Some(destination) = out.queue else { return };
+        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
         let Some(entry) = leased else { return };
         match outcome {
             Outcome::Ack => self.remove(destination, &entry, effects),
@@ -105,7 +124,15 @@ impl Engine {
     /// A consumer has credit again.
     fn refill(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let id = consumer.destination;
+        let id = match &mut consumer.reach {
+            Reach::One(id) => *id,
+            Reach::Many(many) => {
+                if !std::mem::replace(&mut many.refilled, true) {
+                    self.refilled.push(key);
+                }
+                return self.drain_backlog(key, effects);
+            }
+        };
         match self.destinations.get_mut(&id).map(|destination| &mut destination.kind) {
             Some(Kind::Queue(queue)) => {
                 dispatcher::enrol(queue, key, consumer);

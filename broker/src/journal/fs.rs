@@ -67,11 +67,16 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A directory of the real file system; made if it is missing, readable for its owner only.
+    /// A directory of the real file system; made if it is missing, readable for its owner only, and durable then.
     pub fn at(directory: &Path) -> io::Result<Disk> {
         use std::os::unix::fs::DirBuilderExt as _;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        Ok(Disk { directory: directory.to_owned() })
+        let directory = std::path::absolute(directory)?;
+        let missing = directory.ancestors().take_while(|path| !path.exists()).count();
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        for parent in directory.ancestors().skip(1).take(missing) {
+            Disk { directory: parent.to_owned() }.sync_dir()?;
+        }
+        Ok(Disk { directory })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the journal's files are opened here and nowhere else")]

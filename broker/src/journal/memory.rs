@@ -224,9 +224,6 @@ impl Log for MemoryLog {
 
     fn capacity(&self) -> Capacity {
         let inner = self.inner();
-        if inner.full {
-            return Capacity { bytes: 0, batches: 0 };
-        }
         let waiting: usize = inner.waiting.iter().map(|unit| unit.bytes).sum();
         Capacity {
             bytes: inner.in_flight_bytes.saturating_sub(waiting),

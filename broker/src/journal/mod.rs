@@ -33,6 +33,7 @@ mod tests;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -64,6 +65,8 @@ pub struct Options {
     pub disk_reserve_bytes: u64,
     /// Most files open for reading.
     pub open_files: usize,
+    /// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
+    pub idle_after: Duration,
     /// Spare segments are made by a thread of their own; without it the journal's thread makes them when it is idle.
     pub spares_thread: bool,
 }
@@ -77,11 +80,13 @@ impl Options {
             segment_bytes: 64 << 20,
             batch_bytes: 4 << 20,
             unit_bytes: 256 << 20,
-            in_flight_bytes: 32 << 20,
+            // One batch that is being written, and one that gathers.
+            in_flight_bytes: 8 << 20,
             in_flight_batches: 4096,
             spare_segments: 3,
             disk_reserve_bytes: 64 << 20,
             open_files: 64,
+            idle_after: Duration::from_secs(1),
             spares_thread: true,
         }
     }

@@ -186,7 +186,7 @@ impl Tail {
         while !body.is_empty() {
             let offset = batch_at + (super::format::BATCH_HEADER_BYTES + whole - body.len()) as u64;
             let Some(stored) = stored::take(&mut body, offset) else {
-                return Err(OpenError::Newer { file: segment.file_name(), version: u32::from(super::format::VERSION) });
+                return Err(OpenError::damaged(segment.file_name(), offset, "a record of a kind that is not known"));
             };
             self.clean = matches!(stored, Stored::Stopped);
             match &stored {

@@ -6,6 +6,7 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::format::{SegmentHeader, SegmentId};
 use super::fs::File;
@@ -124,12 +125,13 @@ impl Spares {
         }
     }
 
-    /// Waits until a spare is wanted; `false` when the pool is closed. For the thread that fills it.
-    pub(super) fn wait_until_wanted(&self) -> bool {
-        let pool = self.pool();
-        let idle =
-            |pool: &mut Pool| !pool.closed && (pool.ready.len() >= self.store.options.spare_segments || self.is_full());
-        !self.changed.wait_while(pool, idle).unwrap_or_else(PoisonError::into_inner).closed
+    /// Waits until a spare is wanted, or for a while, after which a disk without room is looked at again; `false` when the
+    /// pool is closed. For the thread that fills it.
+    pub(super) fn wait_until_wanted(&self, a_while: Duration) -> bool {
+        let enough = |pool: &Pool| pool.ready.len() >= self.store.options.spare_segments || self.is_full();
+        let idle = |pool: &mut Pool| !pool.closed && enough(pool);
+        let waited = self.changed.wait_timeout_while(self.pool(), a_while, idle);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closed
     }
 
     pub(super) fn close(&self) {

@@ -4,7 +4,9 @@
 //! what records mean for the state.
 
 use super::OpenError;
-use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, SegmentHeader, SegmentId, padded};
+use super::format::{
+    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, SegmentHeader, SegmentId, VERSION, padded,
+};
 use super::fs::FileSystem;
 use super::meta::Meta;
 use super::segment::{Segment, Thread};
@@ -65,9 +67,10 @@ impl<'a> Walk<'a> {
         }
         let here = |header: &BatchHeader| header.segment == self.segment.id && header.offset == self.offset;
         match BatchHeader::decode(self.meta.key, &octets).filter(here) {
-            Some(header) if !header.is_known() => {
-                Err(OpenError::Newer { file: self.segment.id.file_name(), version: u32::from(header.version) })
+            Some(BatchHeader { version, .. }) if version != VERSION => {
+                Err(OpenError::Newer { file: self.segment.id.file_name(), version: u32::from(version) })
             }
+            Some(header) if !header.is_known() => Err(self.damaged("a batch with flags that are not known")),
             Some(header) if header.shard != u32::from(self.meta.shard.get()) => {
                 Err(self.damaged("a batch of another shard"))
             }

@@ -17,9 +17,6 @@ use super::record;
 use super::roll::Spares;
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
 
-/// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
-const IDLE: Duration = Duration::from_secs(1);
-
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -59,9 +56,6 @@ impl Log for Writer {
     }
 
     fn capacity(&self) -> Capacity {
-        if self.spares.is_full() {
-            return Capacity { bytes: 0, batches: 0 };
-        }
         let state = self.inbox.state();
         Capacity {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
@@ -85,18 +79,19 @@ impl Drop for Writer {
 /// is dropped.
 pub struct Stopper {
     inbox: Arc<Inbox>,
-    thread: JoinHandle<()>,
-    spares_thread: Option<JoinHandle<()>>,
+    /// The writing thread, then the one for spares, which the first one's end ends.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Stopper {
-    /// Makes everything durable that was appended, notes that the stop was clean and waits until the threads are gone, and
-    /// with them their share of the lock. What is appended meanwhile is refused.
+    /// Makes everything durable that was appended, notes that the stop was clean (unless the log was dropped before) and waits until the threads are gone. What
+    /// is appended meanwhile is refused. Not to be called under a lock that the sink takes.
     pub fn stop(self) -> Result<(), LogError> {
         self.inbox.close(true);
-        // A panic of the thread is an outcome like any other.
-        drop(self.thread.join());
-        drop(self.spares_thread.map(JoinHandle::join));
+        for thread in self.threads {
+            // A panic of a thread is told by what it leaves behind.
+            drop(thread.join());
+        }
         self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
@@ -114,14 +109,9 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         wake: Condvar::new(),
         bytes_max: options.in_flight_bytes,
         batches_max: options.in_flight_batches,
+        idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
-    let mut spares_thread = None;
-    if options.spares_thread {
-        let spares = spares.clone();
-        let keep = move || keep_spares(&spares);
-        spares_thread = Some(thread::Builder::new().name("journal-spares".to_owned()).spawn(keep)?);
-    }
     let writer =
         Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
     let of_thread = inbox.clone();
@@ -130,8 +120,14 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         let mut end = End { inbox: &of_thread, spares: &spares, sink: sink.as_ref(), error: None };
         end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
-    let thread = thread::Builder::new().name("journal".to_owned()).spawn(run)?;
-    Ok((writer, Stopper { inbox, thread, spares_thread }))
+    let mut threads = vec![thread::Builder::new().name("journal".to_owned()).spawn(run)?];
+    if options.spares_thread {
+        let (spares, idle_after) = (writer.spares.clone(), options.idle_after);
+        threads.push(
+            thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares, idle_after))?,
+        );
+    }
+    Ok((writer, Stopper { inbox, threads }))
 }
 
 /// Says what the thread ended with, also when it panics: nobody may wait for a journal that is gone.
@@ -155,8 +151,8 @@ impl Drop for End<'_> {
     }
 }
 
-fn keep_spares(spares: &Spares) {
-    while spares.wait_until_wanted() {
+fn keep_spares(spares: &Spares, idle_after: Duration) {
+    while spares.wait_until_wanted(idle_after) {
         spares.top_up();
     }
 }
@@ -178,9 +174,7 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
             }
             Taken::Nothing => {
                 appender.idle()?;
-                if inline || appender.spares.is_full() {
-                    while appender.spares.top_up() {}
-                }
+                while inline && appender.spares.top_up() {}
             }
             Taken::End { clean: true } => return appender.stop(),
             Taken::End { clean: false } => return Ok(()),
@@ -195,6 +189,7 @@ struct Inbox {
     wake: Condvar,
     bytes_max: usize,
     batches_max: usize,
+    idle_after: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -231,7 +226,7 @@ impl Inbox {
         if state.work.units.is_empty() && state.closing.is_none() {
             state.waiting = true;
             let idle = |state: &mut State| state.work.units.is_empty() && state.closing.is_none();
-            let waited = self.wake.wait_timeout_while(state, IDLE, idle);
+            let waited = self.wake.wait_timeout_while(state, self.idle_after, idle);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.waiting = false;
         }
@@ -250,8 +245,8 @@ impl Inbox {
 
     fn close(&self, clean: bool) {
         let mut state = self.state();
-        let was_clean = state.closing.is_some_and(|closing| closing.clean);
-        state.closing = Some(Closing { clean: clean || was_clean });
+        // The first word counts: a log that was dropped before the stop was not closed in order.
+        state.closing.get_or_insert(Closing { clean });
         if state.ended.is_none() {
             state.ended = Some(LogError::Poisoned("the journal is closed".to_owned()));
         }

@@ -10,8 +10,8 @@ use bytes::Bytes;
 /// The head is a block of `name:value` lines, each ended by LF, with the escapes of STOMP 1.2. Whoever speaks another
 /// dialect translates at its own edge; nobody below reads the block.
 ///
-/// Small messages live in one allocation of their own (a slice of a read buffer would pin 64 KiB for 100 octets);
-/// a body above [`Content::SHARED_BODY`] stays the slice that was read.
+/// Small messages live in one allocation; a body above [`Content::SHARED_BODY`] has one of its own, so that it can be sent
+/// without being copied. Neither may be a slice of something larger: limits count octets, not what they hold on to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Content {
     block: Arc<[u8]>,
@@ -20,7 +20,7 @@ pub struct Content {
 }
 
 impl Content {
-    /// Bodies up to this many octets are copied behind their head; larger ones are kept by reference.
+    /// Bodies up to this many octets stand behind their head; larger ones are kept apart.
     pub const SHARED_BODY: usize = 4096;
 
     /// A small message: `block` is the head of `head_len` octets followed by the whole body. One allocation.
@@ -32,7 +32,7 @@ impl Content {
         Content { block: Arc::from(block), head_len: head_len as u32, large: Bytes::new() }
     }
 
-    /// A message with a body that is shared with whoever read it.
+    /// A message with a body of its own.
     pub fn large(head: &[u8], body: Bytes) -> Content {
         Content { block: Arc::from(head), head_len: head.len() as u32, large: body }
     }

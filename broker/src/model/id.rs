@@ -118,6 +118,11 @@ pub struct SubscriptionId(pub u32);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ticket(pub u64);
 
+impl Ticket {
+    /// Of what the log did not take: it will never be durable.
+    pub const NEVER: Ticket = Ticket(u64::MAX);
+}
+
 /// How often the log has been claimed. Rises by one at every start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub u64);

@@ -16,7 +16,8 @@ pub trait Log: Send + fmt::Debug {
     fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError>;
 
     /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
-    /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`].
+    /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`]. A full disk is another matter: see
+    /// [`is_full`](Self::is_full).
     fn capacity(&self) -> Capacity;
 
     /// Whether new messages are refused for lack of space. Records that finish work (settled, returned, moved) are still

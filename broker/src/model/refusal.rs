@@ -27,6 +27,9 @@ pub enum Refusal {
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
+    /// Another connection with the same client id reads a durable subscription now.
+    #[error("another connection with this client-id has taken the durable subscription over")]
+    TakenOver,
     /// A topic subscriber did not keep up.
     #[error("too slow: {limit} wait to be read")]
     SlowConsumer {
@@ -53,6 +56,7 @@ impl Refusal {
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
+            Refusal::TakenOver => "taken-over",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",
@@ -81,6 +85,8 @@ pub enum SoftRefusal {
     Unknown,
     /// The frame does not say what is wanted in words that are known.
     BadRequest,
+    /// A durable subscription cannot be ended while others read it.
+    InUse,
 }
 
 impl SoftRefusal {
@@ -91,6 +97,7 @@ impl SoftRefusal {
             SoftRefusal::LeaseLost => "lease-lost",
             SoftRefusal::Unknown => "unknown",
             SoftRefusal::BadRequest => "bad-request",
+            SoftRefusal::InUse => "in-use",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SoftRefusal, SubscriptionId};
+use super::{DestinationName, Message, MessageId, SoftRefusal, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum Request {
     Subscribe(Subscribe),
     /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
     Unsubscribe(SubscriptionId),
+    /// End a feed: the queue behind a topic and what is in it are not wanted any more.
+    Discard(DestinationName),
     /// Say what became of a delivery.
     Settle(Settle),
     /// Keep a delivery for longer.
@@ -27,6 +29,14 @@ pub enum Request {
         subscription: SubscriptionId,
         /// [`Delivery::number`](super::Delivery::number) of the last one written.
         through: u64,
+    },
+    /// The content of that delivery cannot be read. The message is kept from everybody until the next start: no ACK of
+    /// another message may cover it, and the next consumer could not read it either (P18).
+    Quarantine {
+        /// Whose delivery.
+        subscription: SubscriptionId,
+        /// Its [`Delivery::number`](super::Delivery::number).
+        number: u64,
     },
 }
 
@@ -74,7 +84,7 @@ pub struct Subscribe {
     /// Chosen by the session, rising.
     pub id: SubscriptionId,
     /// From where.
-    pub to: DestinationName,
+    pub to: Source,
     /// How deliveries are settled.
     pub mode: AckMode,
     /// How many may be out.

@@ -28,6 +28,9 @@ pub(super) struct Reception {
 impl Reception {
     /// Takes connections in until the server stops, or the port is broken.
     pub(super) async fn run(self, mut listener: Listener) {
+        if self.stopping.run_until_cancelled(self.surroundings.handle.ready()).await.is_none() {
+            return;
+        }
         loop {
             let accepted = tokio::select! {
                 () = self.stopping.cancelled() => return,
@@ -61,9 +64,14 @@ impl Reception {
                 self.tasks.spawn(task.instrument(span));
             }
             Err(sentence) => {
+                // Each holds a descriptor. With too many of them at a time the rest gets no word.
+                let Some(permit) = self.admission.refusal() else {
+                    return debug!(%address, reason = sentence, "refused without a word");
+                };
                 let task = async move {
                     warn!(reason = sentence, "refused");
                     accepted.refuse(sentence).await;
+                    drop(permit);
                 };
                 self.tasks.spawn(task.instrument(span));
             }

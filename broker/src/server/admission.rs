@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 /// Limits on connections.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -21,6 +23,8 @@ pub(super) struct Limits {
     pub(super) rate: f64,
     /// New connections that an idle address may bring at once.
     pub(super) burst: f64,
+    /// Connections at a time that are told why there is no place for them.
+    pub(super) refusals: usize,
 }
 
 /// The count of those who are there.
@@ -28,6 +32,8 @@ pub(super) struct Limits {
 pub(super) struct Admission {
     limits: Limits,
     counts: Arc<Mutex<Counts>>,
+    /// Who may not stay is told why, a few at a time.
+    refusals: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -61,7 +67,7 @@ const REMEMBERED: usize = 10_000;
 
 impl Admission {
     pub(super) fn new(limits: Limits) -> Admission {
-        Admission { limits, counts: Arc::default() }
+        Admission { limits, counts: Arc::default(), refusals: Arc::new(Semaphore::new(limits.refusals)) }
     }
 
     /// A place for one more connection, or the reason why there is none.
@@ -99,6 +105,11 @@ impl Admission {
         counts.total += 1;
         counts.strangers += 1;
         Ok(Place { admission: self.clone(), address, stranger: true })
+    }
+
+    /// A permit to tell somebody why there is no place.
+    pub(super) fn refusal(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.refusals).try_acquire_owned().ok()
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

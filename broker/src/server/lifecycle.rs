@@ -14,6 +14,7 @@ use tracing::{error, info, warn};
 use super::accept::Reception;
 use super::admission::Admission;
 use super::banner::{Banner, Listening};
+use super::descriptors::Descriptors;
 use super::gate::Door;
 use super::plan;
 use super::signals::{Signals, Wish};
@@ -31,10 +32,15 @@ use crate::transport::{BindError, Listener, Reloader};
 #[non_exhaustive]
 pub enum ServerError {
     /// The data cannot be used.
-    #[error(transparent)]
-    Journal(#[from] OpenError),
+    #[error("{}: {source}", path.display())]
+    Journal {
+        /// Where they lie.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: OpenError,
+    },
     /// The data directory cannot be made or opened.
-    #[error("the data directory {path} cannot be used: {source}")]
+    #[error("the data directory {} cannot be used: {source}", path.display())]
     Data {
         /// Which.
         path: PathBuf,
@@ -81,9 +87,17 @@ impl Server {
     /// Recovers, opens the ports, and serves from then on. Called within a tokio runtime.
     pub fn start(config: &Config) -> Result<Server, ServerError> {
         let boot = Clock::start(Timestamp::default());
+        // What may fail for reasons of its own comes before the journal is claimed: such a start leaves no trace there.
+        let authenticator = Authenticator::new(config.auth.clone())?;
+        let mut bound = Vec::new();
+        for wanted in &config.listeners {
+            bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.trailing_lf));
+        }
+        let descriptors = Descriptors::claim(config.limits.connections);
         let mut engine = Engine::new(plan::engine(config));
         let disk = Disk::at(&config.data).map_err(|source| ServerError::Data { path: config.data.clone(), source })?;
-        let opened = Journal::open(plan::journal(config), Arc::new(disk), &mut engine, boot.now().wall)?;
+        let opened = Journal::open(plan::journal(config, descriptors), Arc::new(disk), &mut engine, boot.now().wall)
+            .map_err(|source| ServerError::Journal { path: config.data.clone(), source })?;
         let (recovered, recovery) = (opened.recovered, boot.now().monotonic);
         match engine.replayed(recovered.clean) {
             0 => {}
@@ -94,7 +108,7 @@ impl Server {
         let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
         handle.attach(running.log, running.reader);
 
-        let door = Arc::new(Door::new(Authenticator::new(config.auth.clone())?, clock));
+        let door = Arc::new(Door::new(authenticator, clock));
         let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
@@ -103,15 +117,14 @@ impl Server {
             options: plan::connection(config),
             shutdown: shutdown.clone(),
         };
-        let admission = Admission::new(plan::admission(config));
+        let admission = Admission::new(plan::admission(config, descriptors));
         let session = plan::session(config);
         let mut listeners = Vec::new();
-        for wanted in &config.listeners {
-            let listener = Listener::bind(plan::listener(config, wanted))?;
+        for (listener, trailing_lf) in bound {
             let reception = Reception {
                 surroundings: surroundings.clone(),
                 session: Arc::clone(&session),
-                trailing_lf: wanted.trailing_lf,
+                trailing_lf,
                 admission: admission.clone(),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
@@ -151,8 +164,11 @@ impl Server {
 
     /// Serves until the process is told to stop, or the journal fails. `reload` reads the configuration again when SIGHUP
     /// asks for it.
-    pub async fn run(self, mut reload: impl FnMut() -> Option<Config>) -> Result<(), ServerError> {
-        let mut signals = Signals::listen().map_err(ServerError::Signals)?;
+    pub async fn run(
+        self,
+        mut signals: Signals,
+        mut reload: impl FnMut() -> Option<Config>,
+    ) -> Result<(), ServerError> {
         loop {
             tokio::select! {
                 failure = self.handle.failed() => return Err(ServerError::Log(failure)),
@@ -177,8 +193,14 @@ impl Server {
         self.stopping.cancel();
         self.shutdown.cancel();
         self.tasks.close();
-        if timeout(self.drain, self.tasks.wait()).await.is_err() {
+        // The rest of the time belongs to the last sync.
+        if timeout(self.drain.mul_f64(CONNECTIONS_SHARE), self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
+        }
+        if self.handle.clients() > 0 {
+            // Somebody may hold messages of which the log does not know that they were handed out (P8): everything
+            // appended becomes durable, but without the mark of a clean stop.
+            drop(self.handle.detach());
         }
         let stopper = self.stopper;
         let outcome = tokio::task::spawn_blocking(move || stopper.stop()).await;
@@ -211,6 +233,9 @@ impl Server {
         );
     }
 }
+
+/// Connections may take that much of the time that a stop may take.
+const CONNECTIONS_SHARE: f64 = 0.9;
 
 async fn second_stop(signals: &mut Signals) {
     while signals.next().await != Wish::Stop {}

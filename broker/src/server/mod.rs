@@ -3,6 +3,7 @@
 mod accept;
 mod admission;
 mod banner;
+mod descriptors;
 mod gate;
 mod lifecycle;
 mod plan;
@@ -13,3 +14,4 @@ mod tests;
 
 pub use banner::{Banner, Listening};
 pub use lifecycle::{Server, ServerError};
+pub use signals::Signals;

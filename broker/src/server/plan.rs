@@ -6,6 +6,7 @@ use std::time::Duration;
 use kolejka_codec::Limits as FrameLimits;
 
 use super::admission;
+use super::descriptors::Descriptors;
 use crate::config::{Config, ListenerConfig};
 use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
@@ -19,8 +20,9 @@ use crate::transport;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// The journal's options.
-pub(super) fn journal(config: &Config) -> journal::Options {
+pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Options {
     journal::Options {
+        open_files: descriptors.journal,
         segment_bytes: config.limits.segment.next_multiple_of(4096),
         disk_reserve_bytes: config.limits.disk_reserve,
         ..journal::Options::new(&config.data)
@@ -34,7 +36,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         shard: ShardId::default(),
         policies: policies(config),
         destinations: limits.destinations as usize,
-        unsettled_per_session: limits.unacked,
+        unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         transient_bytes: limits.memory_transient,
         cache_bytes: limits.memory_cache,
@@ -110,6 +112,7 @@ pub(super) fn connection(config: &Config) -> Arc<connection::Options> {
         output_bytes: limits.output_buffer as usize,
         pending_receipts: limits.receipts as usize,
         write_stall: limits.write_timeout,
+        disk_wait: limits.disk_wait,
         drain: config.shutdown_timeout / 2,
         linger: LINGER.min(config.shutdown_timeout / 2),
     })
@@ -138,10 +141,11 @@ pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> transport:
 }
 
 /// Limits on connections.
-pub(super) fn admission(config: &Config) -> admission::Limits {
+pub(super) fn admission(config: &Config, descriptors: Descriptors) -> admission::Limits {
     let limits = &config.limits;
     admission::Limits {
-        total: limits.connections,
+        total: descriptors.connections,
+        refusals: descriptors.refusals,
         per_address: limits.connections_per_address,
         strangers: limits.unauthenticated,
         strangers_per_address: limits.unauthenticated_per_address,

@@ -1,12 +1,12 @@
 //! What the operating system asks of the process.
 
-use std::io;
-
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Signals that are listened to.
+use super::lifecycle::ServerError;
+
+/// Signals that are listened to from now on.
 #[derive(Debug)]
-pub(super) struct Signals {
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
@@ -22,11 +22,14 @@ pub(super) enum Wish {
 }
 
 impl Signals {
-    pub(super) fn listen() -> io::Result<Signals> {
+    /// Takes the signals over from the system, which would end the process at once. Called within a tokio runtime, and
+    /// before anything is said that could bring a signal about.
+    pub fn listen() -> Result<Signals, ServerError> {
+        let listen = |kind| signal(kind).map_err(ServerError::Signals);
         Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hang_up: signal(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
         })
     }
 

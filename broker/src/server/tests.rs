@@ -4,9 +4,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::admission::{Admission, Limits};
+use super::descriptors::Descriptors;
 
 const LIMITS: Limits =
-    Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0 };
+    Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0, refusals: 1 };
 const NOW: Duration = Duration::from_secs(100);
 
 fn address(last: u8) -> IpAddr {
@@ -61,4 +62,16 @@ fn an_address_that_connects_too_often_waits_unless_it_logs_in() {
     admission.enter(address(1), later).expect("one a second").logged_in(later);
     assert!(admission.enter(address(1), later).is_ok(), "it has logged in");
     assert!(admission.enter(address(1), later + Duration::from_secs(1)).is_ok());
+}
+
+#[test]
+fn connections_never_take_the_last_descriptors() {
+    for all in [0, 10, 64, 256, 1024, 65_536, u64::MAX] {
+        let shared = Descriptors::share(all, 10_000);
+        assert!((1..=10_000).contains(&shared.connections) && (2..=64).contains(&shared.journal), "{all}: {shared:?}");
+        let taken = u64::from(shared.connections) + (shared.journal + shared.refusals) as u64;
+        assert!(all < 64 || all - taken >= 32, "{all}: {shared:?}");
+    }
+    assert_eq!(Descriptors::share(64, 10_000).connections, 20);
+    assert_eq!(Descriptors::share(1 << 20, 10_000).connections, 10_000);
 }

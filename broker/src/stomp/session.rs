@@ -27,6 +27,7 @@ use crate::model::Content;
 use crate::model::Delivery;
 use crate::model::Now;
 use crate::model::Refusal;
+use crate::model::SubscriptionId;
 
 /// One client's side of the conversation.
 ///
@@ -122,9 +123,10 @@ impl Session {
         let (heart_beat, numbers) =
             HeartBeat::agree(hello.heart_beat, &self.options, self.peer.websocket, now.monotonic);
         let reply = self.voice.connected(hello, numbers, &self.options.server, &self.peer.session_name);
+        let client_id = hello.client_id.clone();
         self.heart_beat = heart_beat;
         self.outputs.push_back(Output::Reply(reply));
-        let gate = Gate::new(grants, self.peer.owner_token.clone());
+        let gate = Gate::new(grants, self.peer.owner_token.clone(), client_id);
         self.state = State::Established(Box::new(Client::new(self.options.clone(), self.voice.version, gate)));
     }
 
@@ -152,6 +154,11 @@ impl Session {
         self.state = State::Over;
         self.outputs.clear();
         self.close(receipt.as_ref(), &Fault::Refused(refusal));
+    }
+
+    /// Whether a delivery for that subscription would still be written.
+    pub fn is_subscribed(&self, subscription: SubscriptionId) -> bool {
+        self.state.client().is_some_and(|client| client.subscription(subscription).is_some())
     }
 
     /// Writes a MESSAGE. `false`, and nothing is written, if its subscription has ended meanwhile.

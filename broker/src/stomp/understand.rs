@@ -1,6 +1,7 @@
 //! From a SEND or SUBSCRIBE to words of the model: what decides about a message is lifted into typed fields once, and
 //! the rest becomes its stored head, unread.
 
+use bytes::Bytes;
 use bytes::BytesMut;
 use kolejka_codec::Frame;
 use kolejka_codec::Version;
@@ -67,7 +68,8 @@ pub(super) fn sending<'f>(
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
             Some("false") => Durability::Transient,
-            _ if !to.kind().is_queue() || to.kind().is_temporary() => Durability::Transient,
+            _ if to.kind().is_temporary() => Durability::Transient,
+            // To a topic too: there may be queues behind it.
             _ => Durability::Persistent,
         },
         terms: lifted.asked.terms(now, to, gate)?,
@@ -127,10 +129,12 @@ impl<'f> Lifted<'f> {
     }
 }
 
-/// Head and body: together if small, else the body stays the slice that was read.
+/// Head and body: together if small, else each by itself. What is kept is a copy in either case: a slice would hold on to
+/// the whole read buffer, which the next larger frame may have made as large as the limits allow, while only the slice
+/// is counted.
 fn content(frame: &Frame, head: &mut BytesMut) -> Content {
     if frame.body.len() > Content::SHARED_BODY {
-        return Content::large(head, frame.body.clone());
+        return Content::large(head, Bytes::copy_from_slice(&frame.body));
     }
     let head_len = head.len();
     head.extend_from_slice(&frame.body);

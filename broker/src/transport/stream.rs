@@ -75,11 +75,20 @@ impl Stream {
     }
 
     /// Sends what waits. Ready when the burst is empty and nothing of it is held back here either; over WebSocket at
-    /// most one frame and 48 KiB have left the burst and wait here.
+    /// most one frame and 48 KiB have left the burst and wait here. So call it again after `Pending`, also with a burst
+    /// that is empty.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, burst: &mut Burst) -> Poll<io::Result<()>> {
         match &mut self.carrier {
             Carrier::Octets(octets) => octets.poll_write(cx, burst),
             Carrier::WebSocket(websocket) => websocket.poll_write(cx, burst),
+        }
+    }
+
+    /// Changes as long as the peer takes what has left the burst and waits here.
+    pub fn pieces(&self) -> usize {
+        match &self.carrier {
+            Carrier::Octets(_) => 0,
+            Carrier::WebSocket(websocket) => websocket.pieces(),
         }
     }
 

@@ -86,6 +86,8 @@ pub(super) struct WebSocket {
     pings: Pings,
     input: Input,
     outgoing: Option<Outgoing>,
+    /// Fragments that have been given to the machine.
+    pieces: usize,
     /// The socket took no more at the last write.
     blocked: bool,
     /// Whether the peer's first message was binary: we answer in kind.
@@ -112,6 +114,7 @@ impl WebSocket {
             pings: Pings::default(),
             input: Input::Open,
             outgoing: None,
+            pieces: 0,
             blocked: false,
             binary: None,
             admitted: false,
@@ -236,6 +239,10 @@ impl WebSocket {
         }
     }
 
+    pub(super) fn pieces(&self) -> usize {
+        self.pieces
+    }
+
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.machine.flush(&mut Nonblocking::new(&mut self.wire, cx)) {
             Ok(()) => self.blocked = false,
@@ -251,6 +258,7 @@ impl WebSocket {
             Some(outgoing) => outgoing,
             None => self.begin(burst.pop_frame()?),
         };
+        self.pieces = self.pieces.wrapping_add(1);
         let piece = outgoing.rest.split_to(outgoing.rest.len().min(PIECE_BYTES));
         let opcode = OpCode::Data(std::mem::replace(&mut outgoing.opcode, Data::Continue));
         let last = outgoing.rest.is_empty();

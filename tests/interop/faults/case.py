@@ -55,7 +55,7 @@ class Case(unittest.TestCase):
         settle(wire)
 
     def take(self, wire, queue, count, ack=True):
-        """Subscribes and takes that many messages, acknowledged with receipts: a list of (headers, body)."""
+        """Takes that many messages, as a list of (headers, body): acknowledged with receipts, or held."""
         subscribe(wire, queue, prefetch=max(count, 1))
         taken = []
         while len(taken) < count or wire.unconfirmed:
@@ -65,6 +65,9 @@ class Case(unittest.TestCase):
                     if ack:
                         wire.put("ACK", {"id": headers["ack"]}, then="ack")
             wire.flush()
+        if ack:
+            wire.put("UNSUBSCRIBE", {"id": "s"}, then="unsubscribed")
+            settle(wire)
         return taken
 
     def drain(self, broker, queue):

@@ -4,6 +4,7 @@ Without names all files `test_*.py` of this folder run; a name chooses one of th
 is mounted) and strace.
 """
 
+import os
 import sys
 import unittest
 from pathlib import Path
@@ -12,6 +13,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "kill"), str(HERE.parent / "python")]
 
 from suite import report  # noqa: E402
+
+
+# Small segments: there is more than one of them after a second of work.
+os.environ["KOLEJKA__LIMITS__SEGMENT"] = "16MiB"
 
 
 def main(names):

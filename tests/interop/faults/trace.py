@@ -40,10 +40,10 @@ class Call:
 class Trace:
     """A trace file, and the wrapper command that lets a broker write it."""
 
-    def __init__(self, path, calls=CALLS, inject=None):
+    def __init__(self, path, calls=CALLS, inject=None, text_bytes=1_000_000):
         self.path = path
         self.wrapper = [
-            "strace", "-D", "-f", "-q", "--seccomp-bpf", "-s", "1000000",
+            "strace", "-D", "-f", "-q", "--seccomp-bpf", "-s", str(text_bytes),
             "--absolute-timestamps=format:unix,precision:ns", "--syscall-times=ns",
             "-e", f"trace={','.join(calls)}", "-o", str(path),
         ]  # fmt: skip

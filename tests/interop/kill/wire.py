@@ -115,6 +115,8 @@ class Wire:
     def _understood(self, command, headers, body):
         if command != "RECEIPT":
             return command, headers, body
+        if "x-refused" in headers:  # none of these clients settles what it does not hold
+            raise Refused(f"a frame without effect: {headers['x-refused']}")
         expected, then = self._receipts.popleft() if self._receipts else (None, None)
         if headers["receipt-id"] != expected:
             raise ReceiptOrder(f"receipt {headers['receipt-id']} where {expected} is due")

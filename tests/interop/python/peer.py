@@ -1,6 +1,7 @@
 """A stomp.py connection with its callbacks turned into values that a test can wait for."""
 
 import itertools
+import logging
 import os
 import queue
 import socket
@@ -12,6 +13,8 @@ from stomp.adapter.ws import WSStompConnection
 PATIENCE_SECONDS = 5
 SILENCE_SECONDS = 0.2
 _numbers = itertools.count(1)
+# Its threads complain of sockets that tests have ended on purpose.
+logging.getLogger("stomp.py").setLevel(logging.CRITICAL)
 
 
 def fresh(kind="queue"):

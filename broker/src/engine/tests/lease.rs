@@ -14,7 +14,7 @@ impl World {
     fn worker(&mut self, id: u32, credit: u32, time_to_run_ms: Option<u32>) -> SessionId {
         let client = self.client("w");
         let credit = Credit { messages: credit, bytes: 1 << 20 };
-        let (to, mode) = (name("/queue/a"), AckMode::ClientIndividual);
+        let (to, mode) = (name("/queue/a").into(), AckMode::ClientIndividual);
         let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms };
         self.ask(client, Request::Subscribe(wish));
         client

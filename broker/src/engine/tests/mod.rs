@@ -1,5 +1,8 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod feeds;
+mod wildcards;
+
 use std::time::Duration;
 
 mod lease;
@@ -152,7 +155,8 @@ fn send_transient(to: &str, body: &str) -> Request {
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit, time_to_run_ms: None })
+    let to = name(to).into();
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -236,12 +240,38 @@ fn competing_consumers_take_turns_while_they_have_credit() {
 }
 
 #[test]
+fn a_session_holds_no_more_octets_than_its_limit_over_all_its_subscriptions() {
+    let unsettled_per_session = Credit { messages: 100, bytes: 20 };
+    let mut world = World::with(Options { unsettled_per_session, ..Options::default() });
+    let client = world.client("c");
+    for (id, queue) in [(1, "/queue/a"), (2, "/queue/b"), (3, "/queue/c")] {
+        let credit = Credit { messages: 10, bytes: 15 };
+        let mode = AckMode::Client;
+        world.ask(
+            client,
+            Request::Subscribe(Subscribe {
+                id: SubscriptionId(id),
+                to: name(queue).into(),
+                mode,
+                credit,
+                time_to_run_ms: None,
+            }),
+        );
+        for _ in 0..3 {
+            world.ask(client, send_transient(queue, "12345"));
+        }
+    }
+    let out: Vec<_> = world.engine.queues().iter().map(|queue| queue.reserved).collect();
+    assert_eq!(out, [3, 1, 1], "15 octets, the 5 that are left, and one message of each in any case");
+}
+
+#[test]
 fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let mut world = World::new();
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
-    let wish =
-        Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit, time_to_run_ms: None };
+    let (to, mode) = (name("/queue/q").into(), AckMode::Client);
+    let wish = Subscribe { id: SubscriptionId(1), to, mode, credit, time_to_run_ms: None };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));
@@ -450,6 +480,34 @@ fn an_auto_delivery_is_settled_when_written_and_returns_when_it_was_not() {
 }
 
 #[test]
+fn what_cannot_be_read_is_settled_by_nobody_and_goes_to_nobody() {
+    for mode in [AckMode::Auto, AckMode::Client] {
+        let mut world = World::new();
+        let client = world.client("c");
+        world.ask(client, subscribe(1, "/queue/a", mode, 2));
+        for text in ["one", "two", "three"] {
+            world.ask(client, send("/queue/a", text));
+        }
+        world.sync();
+        let out = world.deliveries(client);
+        world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number: 1 });
+        let third = world.deliveries(client).remove(0);
+        assert_eq!(body(&third), "three", "it takes no credit");
+        match mode {
+            AckMode::Auto => world.ask(client, Request::Written { subscription: SubscriptionId(1), through: 3 }),
+            _ => world.ask(client, ack(third.message)),
+        };
+        world.close(client, Departure::Lost);
+        let other = world.client("o");
+        world.ask(other, subscribe(1, "/queue/a", mode, 2));
+        assert!(world.deliveries(other).is_empty());
+        world.sync();
+        let again = world.replayed(false).queues().remove(0);
+        assert_eq!((again.entries.len(), again.ready, again.entries[0].message), (1, 1, out[0].message));
+    }
+}
+
+#[test]
 fn a_transaction_is_one_batch_and_all_or_nothing() {
     let rule = PolicyRule { max_length: Some(1), ..PolicyRule::new(Pattern::parse("/queue/small").unwrap()) };
     let mut world =
@@ -583,6 +641,21 @@ fn an_idle_destination_goes_and_a_used_one_stays() {
 }
 
 #[test]
+fn a_session_forgets_temporary_destinations_that_went_idle() {
+    let mut world = World::new();
+    let client = world.client("owner");
+    for number in 1..=3 {
+        world.ask(client, subscribe(number, &format!("/temp-queue/{number}"), AckMode::Auto, 10));
+        world.ask(client, Request::Unsubscribe(SubscriptionId(number)));
+        world.now.monotonic += Duration::from_secs(61);
+        world.engine.tick(world.now, &mut world.effects);
+        world.absorb();
+    }
+    assert!(world.engine.queues().is_empty());
+    assert!(world.engine.sessions.get(client).expect("it is there").temporary.is_empty());
+}
+
+#[test]
 fn too_many_destinations_are_refused() {
     let mut world = World::with(Options { destinations: 1, ..Options::default() });
     let client = world.client("c");
@@ -621,6 +694,24 @@ fn replay_gives_the_same_queues() {
 }
 
 #[test]
+fn a_log_that_moves_a_message_to_nowhere_is_found_out() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+    world.ask(client, send("/queue/a", "one"));
+    world.sync();
+    let id = world.deliveries(client)[0].message;
+    world.ask(client, settle(id, Outcome::DeadLetter { reason: None }));
+    let mut engine = Engine::new(Options::default());
+    for (record, position) in world.log.clone() {
+        if !matches!(&record, Record::Created { name, .. } if name.as_str() == "/queue/DLQ.a") {
+            engine.record(record, position);
+        }
+    }
+    assert_eq!(engine.replayed(true), 1);
+}
+
+#[test]
 fn after_an_unclean_stop_everything_is_marked_as_perhaps_seen() {
     let mut world = World::new();
     let client = world.client("c");
@@ -643,4 +734,52 @@ fn the_shard_is_part_of_every_id() {
 #[test]
 fn an_entry_of_a_backlog_is_small() {
     assert!(size_of::<Option<crate::destination::Entry>>() <= 48);
+}
+
+#[test]
+fn a_message_that_fails_for_ever_is_buried_where_there_is_no_dead_letter_queue() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/DLQ.mail", AckMode::ClientIndividual, 1));
+    world.ask(client, send_transient("/queue/DLQ.mail", "one"));
+    for _ in 0..16 {
+        let id = world.deliveries(client)[0].message;
+        world.ask(client, nack(id));
+    }
+    assert!(world.deliveries(client).is_empty());
+    assert_eq!((world.engine.queues()[0].buried, world.engine.queues()[0].entries[0].attempts), (1, 16));
+}
+
+#[test]
+fn a_full_disk_refuses_a_transaction_that_would_not_fit_into_memory_as_a_whole() {
+    let mut world = World::with(Options { transient_bytes: 10, ..Options::default() });
+    let client = world.client("c");
+    let publish = |to: &str| {
+        let message = Message { durability: Durability::Transient, ..message("123456") };
+        Action::Publish(Publish { to: name(to), message })
+    };
+    world.engine.set_full(true);
+    let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/queue/b")]));
+    assert_eq!(refused, Err(Refusal::DiskFull));
+    assert!(!world.log.iter().any(|(record, _)| matches!(record, Record::Accepted(_))), "the log takes none");
+    world.engine.set_full(false);
+    world.ask(client, Request::Commit(vec![publish("/queue/a"), publish("/queue/b")]));
+}
+
+#[test]
+fn a_transient_message_does_not_overtake_a_persistent_one() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
+    world.ask(client, send("/queue/a", "one"));
+    world.ask(client, send_transient("/queue/a", "two"));
+    world.ask(client, send("/queue/a", "three"));
+    world.ask(client, send_transient("/queue/a", "four"));
+    world.ask(client, send_transient("/queue/b", "elsewhere"));
+    assert!(world.deliveries(client).is_empty());
+    assert_eq!(world.engine.queues()[1].ready, 1, "another queue does not wait");
+    world.sync();
+    assert_eq!(world.bodies(client), ["one", "two", "three", "four"]);
+    world.ask(client, send_transient("/queue/a", "five"));
+    assert_eq!(world.bodies(client), ["five"], "nothing before it waits for the log");
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Accepted, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record, Replay};
-use crate::model::{Standing, Terms};
+use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
+use crate::model::{Replay, Standing, Terms};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Ledger {
     pub destinations: BTreeMap<DestinationId, DestinationName>,
     /// Highest number of a destination ever.
     pub newest: Option<DestinationId>,
+    /// Queues that are fed, or not any more.
+    pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -52,6 +54,7 @@ impl Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        writeln!(f, "bindings {:?}", self.bindings)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
 }
@@ -64,7 +67,12 @@ impl Ledger {
                 self.newest = self.newest.max(Some(*destination));
                 self.destinations.insert(*destination, name.clone());
             }
-            Record::Deleted { destination } => drop(self.destinations.remove(destination)),
+            Record::Deleted { destination } => {
+                self.destinations.remove(destination);
+                self.bindings.remove(destination);
+            }
+            Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
+            Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
             Record::Accepted(Accepted { destination, message, place, size, terms, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);
                 let (standing, terms) = (Standing::Ready, terms.clone());

@@ -1,18 +1,24 @@
 //! Failing operations, power cuts at every operation, and cuts during recovery.
 
+use super::super::OpenError;
+use super::super::conformance;
+use super::super::conformance::Ledger;
 use super::super::fault::{CrashDisk, Dice, Fault, Survival};
+use super::super::format::BLOCK_BYTES;
 use super::workload::{Run, check_survivor, open, small_options};
+use crate::model::{MessageId, ShardId};
 
 const UNITS: usize = 24;
+const OLD_MESSAGES: u64 = 14;
 
 /// The workload of the exhaustive tests; gives what is allowed to be found afterwards.
-fn run(disk: &CrashDisk) -> (Vec<super::super::conformance::Ledger>, usize) {
+fn run(disk: &CrashDisk) -> (Vec<Ledger>, usize) {
     match Run::start(disk, small_options()) {
         Ok(mut run) => {
             run.work(&mut Dice::new(7), UNITS);
             run.end()
         }
-        Err(_) => (vec![super::super::conformance::Ledger::default()], 0),
+        Err(_) => (vec![Ledger::default()], 0),
     }
 }
 
@@ -59,6 +65,62 @@ fn a_power_cut_at_any_operation_loses_nothing_acknowledged() {
             check_survivor(&after, small_options(), (&states, acknowledged), &format!("cut at {at}, seed {seed}"));
         }
     }
+}
+
+/// Old messages that keep the first segment and are settled one by one, beside young ones that are settled at once: every
+/// segment but the first dies and is given back, and it holds what was settled in the first.
+fn run_old_and_young(disk: &CrashDisk) -> (Vec<Ledger>, usize) {
+    let Ok(mut run) = Run::start(disk, small_options()) else { return (vec![Ledger::default()], 0) };
+    let mut unit = vec![conformance::created(1)];
+    unit.extend((1..=OLD_MESSAGES + 1).map(|id| conformance::accepted(ShardId::default(), 1, id, 10)));
+    if run.write(unit) {
+        (1..=OLD_MESSAGES).all(|old| settle_old_and_young(&mut run, old));
+    }
+    run.end()
+}
+
+fn settle_old_and_young(run: &mut Run, old: u64) -> bool {
+    let young = 100 + old;
+    if !run.write(vec![conformance::accepted(ShardId::default(), 1, young, 1000)]) {
+        return false;
+    }
+    let settled = [old, young].map(|id| {
+        let message = MessageId::new(ShardId::default(), id);
+        let kept = &run.session.reading.ledger.messages[&message];
+        conformance::settled(message, kept, run.session.reading.position(message).unwrap())
+    });
+    run.write(settled.into())
+}
+
+#[test]
+fn a_spoilt_checkpoint_never_brings_back_what_was_settled_before_it() {
+    let disk = CrashDisk::new();
+    assert_eq!(run_old_and_young(&disk).1 as u64, 1 + 2 * OLD_MESSAGES);
+    let (mut refused, mut same) = (0, 0);
+    for at in 0..disk.operations() {
+        let disk = CrashDisk::new();
+        disk.fail_at(at, Fault::Io, true);
+        let (states, acknowledged) = run_old_and_young(&disk);
+        let cut = disk.crash(Survival::Nothing);
+        let recovered = cut.copy();
+        drop(open(&recovered, small_options()).unwrap());
+        let disks = [cut, recovered.crash(Survival::Nothing)];
+        let each = disks.iter().flat_map(|disk| disk.names().into_iter().map(move |name| (disk, name)));
+        for (disk, name) in each.filter(|(_, name)| name.starts_with("seg-")) {
+            let spoilt = disk.copy();
+            spoilt.flip(&name, BLOCK_BYTES + 20, 1);
+            match open(&spoilt, small_options()) {
+                // The batch that was spoilt may be the last one of an acknowledged unit.
+                Ok((_, _, reading)) => {
+                    assert!(states[acknowledged.saturating_sub(1)..].contains(&reading.ledger), "cut at {at}, {name}");
+                    same += 1;
+                }
+                Err(OpenError::Damaged { .. }) => refused += 1,
+                Err(error) => panic!("cut at {at}, {name}: {error}"),
+            }
+        }
+    }
+    assert!(refused > 20 && same > 20, "{refused} refused, {same} the same");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -116,7 +117,7 @@ fn on_a_full_disk_settling_goes_on_and_makes_room_again() {
         assert!(id < 100);
     };
     assert_eq!((refused.0, refused.1.len()), (LogError::Full, 1));
-    assert!(run.session.log.capacity().is_spent());
+    assert!(run.session.log.is_full() && !run.session.log.capacity().is_spent());
     let messages: Vec<_> = run.session.reading.ledger.messages.clone().into_iter().collect();
     for (message, kept) in messages {
         let settled = conformance::settled(message, &kept, run.session.reading.position(message).unwrap());
@@ -206,6 +207,29 @@ fn a_newer_format_is_refused_and_nothing_is_touched() {
     let refused = open(&disk, small_options()).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { version: 2, .. }), "{refused}");
     assert_eq!(before, disk.names().into_iter().map(|name| disk.contents(&name)).collect::<Vec<_>>());
+}
+
+#[test]
+fn after_a_while_without_work_the_last_batch_is_sealed() {
+    let sealed_and_spoilt = |idle_after| {
+        let disk = CrashDisk::new();
+        let mut run = Run::start(&disk, Options { idle_after, ..small_options() }).unwrap();
+        assert!(run.write(vec![conformance::created(1), conformance::accepted(ShardId::default(), 1, 1, 500)]));
+        let name = disk.names().into_iter().find(|name| name.starts_with("seg-")).unwrap();
+        let needle = conformance::content(1, 500).body().to_vec();
+        let at = disk.contents(&name).windows(needle.len()).position(|window| window == needle).unwrap();
+        // The unit takes one block; the seal is the batch in the next.
+        let seal = at.next_multiple_of(4096);
+        while idle_after < Duration::from_secs(1) && !disk.contents(&name)[seal..].starts_with(b"KJ") {
+            std::thread::yield_now();
+        }
+        let disk = disk.crash(Survival::Everything);
+        disk.flip(&name, at, 0);
+        drop(run.end());
+        open(&disk, small_options()).map(|(_, _, reading)| reading.ledger)
+    };
+    assert!(matches!(sealed_and_spoilt(Duration::from_millis(1)), Err(OpenError::Damaged { .. })));
+    assert!(sealed_and_spoilt(Duration::from_secs(3600)).unwrap().messages.is_empty());
 }
 
 #[test]

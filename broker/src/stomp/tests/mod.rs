@@ -5,6 +5,7 @@
 mod anything;
 mod connect;
 mod deliver;
+mod durable;
 mod ending;
 mod heartbeat;
 mod prefetch;
@@ -228,6 +229,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         redelivered: false,
         lease: Lease::None,
         death: None,
+        from: None,
         payload: Payload::Memory(Content::small(b"", 0)),
     }
 }

@@ -176,3 +176,31 @@ fn a_lease_that_runs_out_gives_the_job_to_another_worker() {
     quick.settle("ACK", &second, "receipt:ack\n");
     assert_eq!(quick.hear().headers.get("x-refused"), None);
 }
+
+#[test]
+fn a_buried_message_is_kicked_and_a_queue_is_purged() {
+    let server = Running::start(|_| ());
+    let mut worker = Worker::of(&server);
+    worker.publish("/queue/grave", "", "job");
+    worker.subscribe("/queue/grave");
+    let (_, first) = worker.message();
+    worker.settle("NACK", &first, "x-bury:true\n");
+    let manage = |op: &str| {
+        format!("SEND\ndestination:/queue/Kolejka.Manage\nx-op:{op}\nx-queue:grave\nreply-to:/temp-queue/ops\n\n")
+    };
+    worker.say(&manage("kick"));
+    // The job and the answer may come in either order.
+    let mut heard = [worker.message(), worker.message()];
+    heard.sort_by(|a, b| a.0.cmp(&b.0));
+    let [(job, second), (answer, _)] = heard;
+    assert_eq!((job.as_str(), second.headers.get("delivery-count")), ("job", Some("2")));
+    assert_eq!(answer, r#"{"op":"kick","queue":"/queue/grave","count":1}"#);
+    worker.settle("NACK", &second, "x-bury:true\n");
+    worker.say(&manage("purge"));
+    assert_eq!(worker.message().0, r#"{"op":"purge","queue":"/queue/grave","count":1}"#);
+    let queues = server.address;
+    let mut other = Client::logged_in(queues);
+    other.send(b"SEND\ndestination:Kolejka.Manage\nx-op:kick\nx-queue:nowhere\nreceipt:1\n\n\0");
+    let answer = other.frame().expect("an answer").expect("a connection");
+    assert_eq!(answer.headers.get("x-refused"), Some("unknown-queue"));
+}

@@ -147,6 +147,7 @@ fn finishes_work(request: &Request) -> bool {
         Request::Settle(_)
         | Request::Touch(_)
         | Request::Decline(_)
+        | Request::Manage(_)
         | Request::Written { .. }
         | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),

@@ -102,6 +102,16 @@ impl Agenda {
         (self.delayed.len(), self.buried.len())
     }
 
+    /// Delayed messages by their time.
+    pub(super) fn delayed(&self) -> impl Iterator<Item = SlotId> {
+        self.delayed.iter().filter_map(|(_, message)| self.slot(*message))
+    }
+
+    /// Buried messages in the order in which they were.
+    pub(super) fn buried(&self) -> impl Iterator<Item = SlotId> {
+        self.buried.iter().filter_map(|(_, message)| self.slot(*message))
+    }
+
     fn slot(&self, message: MessageId) -> Option<SlotId> {
         self.parked.get(&message).map(|(slot, _)| *slot)
     }

@@ -197,9 +197,20 @@ impl Queue {
             .or_else(|| self.ready.remove(&self.slots, place))
     }
 
-    /// The first message that waits for a consumer.
+    /// Messages in that state: ready ones by place, delayed ones by time, buried ones in the order of their burial.
+    pub fn in_state(&self, state: State) -> Box<dyn Iterator<Item = &Entry> + '_> {
+        let entry = |slot| self.slots.get(slot);
+        match state {
+            State::Ready => Box::new(self.ready.iter().filter_map(entry)),
+            State::Delayed => Box::new(self.agenda.delayed().filter_map(entry)),
+            State::Buried => Box::new(self.agenda.buried().filter_map(entry)),
+            State::Accepted | State::Reserved => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// The first message that nobody holds: one that is ready, delayed or buried.
     pub fn first(&self) -> Option<&Entry> {
-        self.slots.get(self.ready.iter().next()?)
+        [State::Ready, State::Delayed, State::Buried].into_iter().find_map(|state| self.in_state(state).next())
     }
 
     /// The log has a message.

@@ -136,6 +136,7 @@ impl Engine {
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
+            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {

@@ -16,6 +16,7 @@ mod inbox;
 mod jitter;
 mod lease;
 mod machine;
+mod manage;
 mod moments;
 mod options;
 mod publish;

@@ -83,6 +83,10 @@ pub enum SoftRefusal {
     LeaseLost,
     /// There is no such job.
     Unknown,
+    /// There is no such queue.
+    UnknownQueue,
+    /// The client has no right to it.
+    Forbidden,
     /// The frame does not say what is wanted in words that are known.
     BadRequest,
     /// A durable subscription cannot be ended while others read it.
@@ -96,6 +100,8 @@ impl SoftRefusal {
             SoftRefusal::NotHolder => "not-holder",
             SoftRefusal::LeaseLost => "lease-lost",
             SoftRefusal::Unknown => "unknown",
+            SoftRefusal::UnknownQueue => "unknown-queue",
+            SoftRefusal::Forbidden => "forbidden",
             SoftRefusal::BadRequest => "bad-request",
             SoftRefusal::InUse => "in-use",
         }

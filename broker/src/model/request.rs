@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SoftRefusal, Source, SubscriptionId};
+use super::{DestinationName, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub enum Request {
     Settle(Settle),
     /// Keep a delivery for longer.
     Touch(Touch),
+    /// Do something with a queue as a whole.
+    Manage(Box<Manage>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
     Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.

@@ -17,6 +17,7 @@ use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
+use super::manage;
 use super::moment;
 use super::names;
 use super::options::Options;
@@ -126,6 +127,9 @@ impl Client {
             turn.ask(job::event(id, frame)?);
             return Ok(());
         }
+        if manage::is_meant(written) {
+            return self.manage(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -135,6 +139,23 @@ impl Client {
             self.listen_for_reply(&mut turn, written, full)?;
         }
         self.act(turn, transaction, Action::Publish(Publish { to, message }))
+    }
+
+    /// A word to the broker about a queue. Its answer goes where the client may send to.
+    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        if frame.headers.get(TRANSACTION).is_some() {
+            return Err(Fault::Unsupported("managing queues in a transaction"));
+        }
+        let reply = match frame.headers.get("reply-to") {
+            None => None,
+            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
+        };
+        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
+            self.listen_for_reply(&mut turn, written, full)?;
+        }
+        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
+        turn.ask(Request::Manage(Box::new(manage)));
+        Ok(())
     }
 
     /// A message for one destination, which the client may send to.

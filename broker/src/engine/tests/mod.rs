@@ -6,6 +6,7 @@ mod wildcards;
 use std::time::Duration;
 
 mod lease;
+mod manage;
 mod time;
 
 use super::machine::Engine;

@@ -8,6 +8,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod manage;
 mod prefetch;
 mod send;
 mod settle;

@@ -145,7 +145,7 @@ fn a_destination_is_needed_and_must_be_one() {
 #[test]
 fn names_of_the_servers_own_are_out_of_reach() {
     // SECURITY 5
-    for name in ["/topic/Kolejka.Job.submitted", "/queue/Kolejka.Manage", "Kolejka/x", "/topic/Kolejka"] {
+    for name in ["/topic/Kolejka.Job.submitted", "/queue/Kolejka.Other", "Kolejka/x", "/topic/Kolejka"] {
         let send = format!("SEND\ndestination:{name}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&send), "reserved-destination");
         let subscribe = format!("SUBSCRIBE\nid:1\ndestination:{name}\n\n^@");

@@ -155,5 +155,5 @@ limits! {
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
     /// How long a message waits for room on a full disk before it is refused.
-    disk_wait: Duration = seconds(30), Duration::ZERO => seconds(3600), "disk_wait";
+    disk_wait: Duration = seconds(30), Duration::from_millis(100) => seconds(3600), "disk_wait";
 }

@@ -5,19 +5,23 @@
 //! with credit, with the right marks), and that nothing that could be handed out was kept back.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Message,
-    MessageId, Now, Outcome, Payload, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
+    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Feed,
+    Message, MessageId, Now, Outcome, Pattern, Payload, Position, Publish, Reader, Record, Refusal, Replay, Request,
+    SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
 };
 use proptest::prelude::*;
 
 const PLACES: [&str; 3] = ["/queue/a", "/queue/b", "/topic/t"];
 const QUEUES: usize = 2;
+/// Behind the places one may subscribe to all queues of one part, and to a queue that the topic feeds from then on.
+const SOURCES: usize = PLACES.len() + 2;
+const FED: &str = "/queue/Consumer.g.t";
 /// Stands for a subscription where a message is kept from everybody.
 const NOBODY: u32 = 0;
 const MAX_DELIVERIES: u16 = 3;
@@ -25,7 +29,7 @@ const MAX_DELIVERIES: u16 = 3;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { place: usize, urgency: u32, durable: bool },
-    Subscribe { client: usize, place: usize, mode: AckMode, credit: u32 },
+    Subscribe { client: usize, source: usize, mode: AckMode, credit: u32 },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
     Written { client: usize, which: usize },
@@ -70,8 +74,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (place.clone(), 0..3u32, any::<bool>())
             .prop_map(|(place, urgency, durable)| Step::Publish { place, urgency, durable }),
-        3 => (client.clone(), place, mode, 1..4u32)
-            .prop_map(|(client, place, mode, credit)| Step::Subscribe { client, place, mode, credit }),
+        3 => (client.clone(), 0..SOURCES, mode, 1..4u32)
+            .prop_map(|(client, source, mode, credit)| Step::Subscribe { client, source, mode, credit }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict())
             .prop_map(|(client, which, verdict)| Step::Settle { client, which, verdict }),
@@ -104,7 +108,7 @@ struct Known {
 #[derive(Clone, Debug)]
 struct Sub {
     client: usize,
-    queue: String,
+    from: Vec<&'static str>,
     mode: AckMode,
     credit: u32,
     /// Unsettled deliveries, oldest first.
@@ -123,7 +127,7 @@ struct Held {
 
 impl Sub {
     fn is_of_topic(&self) -> bool {
-        self.queue == PLACES[QUEUES]
+        self.from == [PLACES[QUEUES]]
     }
 
     fn is_hungry(&self) -> bool {
@@ -136,6 +140,8 @@ struct Model {
     queues: BTreeMap<String, Vec<Known>>,
     subs: BTreeMap<u32, Sub>,
     order: u64,
+    /// The queue behind the topic is there.
+    is_bound: bool,
 }
 
 struct World {
@@ -163,6 +169,29 @@ fn options(shard: ShardId) -> Options {
 
 fn name(text: &str) -> DestinationName {
     DestinationName::parse(text, "x").expect("a name")
+}
+
+#[derive(Debug)]
+struct Anybody;
+
+impl Reader for Anybody {
+    fn may_read(&self, _: &DestinationName) -> bool {
+        true
+    }
+}
+
+/// What a subscription reads from, and where it then gets messages.
+fn source(number: usize) -> (Source, Vec<&'static str>) {
+    if let Some(place) = PLACES.get(number) {
+        return (name(place).into(), vec![place]);
+    }
+    if number == PLACES.len() {
+        let wildcard = Wildcard::parse("/queue/*", Arc::new(Anybody)).expect("a pattern");
+        return (Source::Wildcard(Arc::new(wildcard)), PLACES[..QUEUES].to_vec());
+    }
+    let topics = Pattern::exactly(&name(PLACES[QUEUES]));
+    let feed = Feed { queue: name(FED), topics, expires_after: None, is_sole: false };
+    (Source::Feed(Arc::new(feed)), vec![FED])
 }
 
 impl World {
@@ -234,10 +263,12 @@ impl World {
             new.extend(fresh.map(|id| (id, view.name.as_str().to_owned())));
         }
         new.sort_unstable();
-        let sends: Vec<_> = sends.iter().filter(|(place, ..)| *place < QUEUES).collect();
+        let queue_of =
+            |place: usize| if place < QUEUES { Some(PLACES[place]) } else { self.model.is_bound.then_some(FED) };
+        let sends: Vec<_> = sends.iter().filter_map(|(place, u, d)| Some((queue_of(*place)?, u, d))).collect();
         assert_eq!(new.len(), sends.len(), "as many messages as were sent");
-        for ((id, queue), (place, urgency, durable)) in new.into_iter().zip(sends) {
-            assert_eq!((queue.as_str(), id.shard()), (PLACES[*place], self.options.shard));
+        for ((id, queue), (expected, urgency, durable)) in new.into_iter().zip(sends) {
+            assert_eq!((queue.as_str(), id.shard()), (expected, self.options.shard));
             self.model.accept(&queue, id, *urgency, *durable);
         }
     }
@@ -249,14 +280,15 @@ impl World {
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(&[(place, urgency, durable)]);
             }
-            Step::Subscribe { client, place, mode, credit } => {
+            Step::Subscribe { client, source: number, mode, credit } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
                 let (out, waiting) = (Vec::new(), VecDeque::new());
-                let sub = Sub { client, queue: PLACES[place].into(), mode, credit, out, waiting };
-                self.model.subs.insert(id, sub);
+                let (to, from) = source(number);
+                self.model.is_bound |= matches!(to, Source::Feed(_));
+                self.model.subs.insert(id, Sub { client, from, mode, credit, out, waiting });
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to: name(PLACES[place]), mode, credit };
+                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {
@@ -427,7 +459,9 @@ impl Model {
             assert_eq!(content.body(), next.to_be_bytes(), "in the order in which they were sent");
             return;
         }
-        let queue = self.queues.get_mut(&sub.queue).expect("a queue that is there");
+        let holds = |name: &&&str| self.queues.get(**name).is_some_and(|q| q.iter().any(|known| known.id == message));
+        let from = sub.from.iter().find(holds).expect("a message of a queue that it reads");
+        let queue = self.queues.get_mut(*from).expect("a queue that is there");
         let first = queue.iter_mut().filter(|known| known.is_ready()).min_by_key(|k| (k.urgency, k.order));
         let first = first.expect("a ready message");
         assert_eq!(first.id, message, "the first ready message");
@@ -440,7 +474,7 @@ impl Model {
     fn check_nothing_kept_back(&self) {
         for (name, queue) in &self.queues {
             let ready = queue.iter().any(Known::is_ready);
-            let hungry = self.subs.values().any(|sub| sub.queue == *name && sub.is_hungry());
+            let hungry = self.subs.values().any(|sub| sub.from.contains(&name.as_str()) && sub.is_hungry());
             assert!(!(ready && hungry), "{name} keeps a message back from somebody with credit");
         }
         for sub in self.subs.values() {
@@ -475,9 +509,8 @@ impl Model {
         if sub.is_of_topic() {
             return;
         }
-        let queue = sub.queue.clone();
         for held in settled {
-            self.finish(&queue, held.message, verdict);
+            self.finish(held.message, verdict);
         }
     }
 
@@ -485,14 +518,17 @@ impl Model {
     fn quarantine(&mut self, id: u32, message: MessageId) {
         let sub = self.subs.get_mut(&id).expect("a subscription that is there");
         sub.out.retain(|held| held.message != message);
-        if let Some(known) = self.queues.get_mut(&sub.queue).and_then(|q| q.iter_mut().find(|k| k.id == message)) {
+        if let Some(known) = self.queues.values_mut().flatten().find(|known| known.id == message) {
             known.holder = Some(NOBODY);
         }
     }
 
-    fn finish(&mut self, queue: &str, message: MessageId, verdict: Verdict) {
-        let list = self.queues.get_mut(queue).expect("a queue that is there");
-        let at = list.iter().position(|known| known.id == message).expect("a message that is there");
+    fn finish(&mut self, message: MessageId, verdict: Verdict) {
+        let place = |(name, list): (&String, &mut Vec<Known>)| {
+            list.iter().position(|known| known.id == message).map(|at| (name.clone(), at))
+        };
+        let (queue, at) = self.queues.iter_mut().find_map(place).expect("a message that is there");
+        let list = self.queues.get_mut(&queue).expect("a queue that is there");
         match verdict {
             Verdict::Ack => drop(list.remove(at)),
             Verdict::Release => list[at].holder = None,
@@ -518,10 +554,8 @@ impl Model {
         }
         for (index, Held { message, .. }) in sub.out.iter().enumerate() {
             if lost && index == 0 && sub.mode != AckMode::Auto {
-                self.finish(&sub.queue, *message, Verdict::Retry);
-            } else if let Some(known) =
-                self.queues.get_mut(&sub.queue).and_then(|q| q.iter_mut().find(|k| k.id == *message))
-            {
+                self.finish(*message, Verdict::Retry);
+            } else if let Some(known) = self.queues.values_mut().flatten().find(|known| known.id == *message) {
                 known.holder = None;
             }
         }

@@ -267,7 +267,7 @@ fn prefetch_by_octets_has_a_limit_of_its_own() {
 
 #[test]
 fn unacknowledged_messages_of_a_connection() {
-    let mut talk = Talk::with_engine(|options| options.unsettled_per_session = 5);
+    let mut talk = Talk::with_engine(|options| options.unsettled_per_session.messages = 5);
     talk.log_in(0);
     for _ in 0..20 {
         talk.publish(0, "/queue/a", "x");
@@ -670,7 +670,7 @@ fn defaults_are_those_of_the_security_page() {
     assert_eq!((Limits::BEFORE_LOGIN.head_bytes, Limits::BEFORE_LOGIN.body_bytes), (8 << 10, 8 << 10));
     assert_eq!(session.connect_timeout, Duration::from_secs(10));
     assert_eq!((session.heart_beat_min, session.heart_beat_max), (Duration::from_secs(1), Duration::from_secs(300)));
-    assert_eq!((session.subscriptions_per_connection, engine.unsettled_per_session), (256, 10_000));
+    assert_eq!((session.subscriptions_per_connection, engine.unsettled_per_session.messages), (256, 10_000));
     assert_eq!(session.credit, Credit { messages: 100, bytes: 4 << 20 });
     assert_eq!((session.transactions, session.transaction_frames, session.transaction_bytes), (16, 1024, 16 << 20));
     assert_eq!(session.transaction_idle, Duration::from_secs(60));

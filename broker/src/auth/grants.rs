@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::{DestinationName, Pattern, PatternError};
+use crate::model::{DestinationName, Pattern, PatternError, Reader};
 
 /// What can be done to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -96,6 +96,12 @@ impl Rights {
         self.allow.is_empty()
     }
 
+    fn may_all(&self, action: Action, names: &Pattern) -> bool {
+        let concerns = |rule: &&Rule| rule.actions & action.bit() != 0;
+        self.allow.iter().filter(concerns).any(|rule| rule.pattern.covers(names))
+            && !self.deny.iter().filter(concerns).any(|rule| rule.pattern.overlaps(names))
+    }
+
     fn may(&self, action: Action, name: &DestinationName) -> bool {
         let applies = |rule: &Rule| rule.actions & action.bit() != 0 && rule.pattern.matches(name);
         self.allow.iter().any(applies) && !self.deny.iter().any(applies)
@@ -184,8 +190,20 @@ impl Grants {
         self.rights.as_ref().is_none_or(|rights| rights.may(action, name))
     }
 
+    /// Whether the action is allowed on every destination that the pattern means, those to come included: one rule allows
+    /// them all, and none denies any.
+    pub fn may_all(&self, action: Action, names: &Pattern) -> bool {
+        self.rights.as_ref().is_none_or(|rights| rights.may_all(action, names))
+    }
+
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+}
+
+impl Reader for Grants {
+    fn may_read(&self, name: &DestinationName) -> bool {
+        self.may(Action::Read, name)
     }
 }

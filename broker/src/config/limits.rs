@@ -115,7 +115,9 @@ limits! {
     /// Octets that a subscription may hold unacknowledged. One message is always allowed.
     prefetch_bytes: u64 = 4 * MIB, 1 => GIB, "prefetch.bytes";
     /// Unacknowledged messages of one connection, over all its subscriptions.
-    unacked: u32 = 10_000, 1 => 1_000_000, "unacked";
+    unacked_messages: u32 = 10_000, 1 => 1_000_000, "unacked.messages";
+    /// Octets that one connection may hold unacknowledged, over all its subscriptions. One message of each is always allowed.
+    unacked_bytes: u64 = 256 * MIB, 1 => 16 * GIB, "unacked.bytes";
     /// Octets that wait to be sent to one connection before nothing more is handed to it or read from it.
     output_buffer: u64 = MIB, 64 * KIB => GIB, "output_buffer";
     /// How long a client may take nothing of what is sent to it before it is disconnected.
@@ -155,5 +157,5 @@ limits! {
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
     /// How long a message waits for room on a full disk before it is refused.
-    disk_wait: Duration = seconds(30), Duration::from_millis(100) => seconds(3600), "disk_wait";
+    disk_wait: Duration = seconds(30), Duration::from_millis(1) => seconds(3600), "disk_wait";
 }

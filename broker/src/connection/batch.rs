@@ -146,7 +146,7 @@ fn finishes_work(request: &Request) -> bool {
     match request {
         Request::Settle(_) | Request::Written { .. } | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
-        Request::Publish(_) | Request::Subscribe(_) | Request::Unsubscribe(_) => false,
+        Request::Publish(_) | Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Discard(_) => false,
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) enum Phase {
     Flushing {
         /// Whether the peer is then given time to read them.
         linger: bool,
+        /// However slowly the peer reads, that long and no longer.
+        until: Duration,
     },
     /// Our side is closed; the peer may still be reading.
     Lingering {
@@ -43,8 +45,8 @@ impl Phase {
 
     pub(super) fn deadline(&self) -> Option<Duration> {
         match self {
-            Phase::Draining { until, .. } | Phase::Lingering { until } => Some(*until),
-            Phase::Open | Phase::Flushing { .. } => None,
+            Phase::Draining { until, .. } | Phase::Flushing { until, .. } | Phase::Lingering { until } => Some(*until),
+            Phase::Open => None,
         }
     }
 }
@@ -102,9 +104,9 @@ impl Connection {
             if let Some(error) = farewell.and_then(|farewell| farewell.error) {
                 error.write(&mut self.out);
             }
-            self.phase = Phase::Flushing { linger };
+            self.phase = Phase::Flushing { linger, until: now + self.surroundings.options.write_stall };
         }
-        if let Phase::Flushing { linger } = self.phase
+        if let Phase::Flushing { linger, .. } = self.phase
             && !self.has_unsent()
         {
             let patience = if linger { self.surroundings.options.linger } else { Duration::ZERO };
@@ -112,7 +114,9 @@ impl Connection {
             self.half_close = true;
         }
         match self.phase {
-            Phase::Lingering { until } if until <= now => Some(std::mem::take(&mut self.ending)),
+            Phase::Flushing { until, .. } | Phase::Lingering { until } if until <= now => {
+                Some(std::mem::take(&mut self.ending))
+            }
             _ => None,
         }
     }

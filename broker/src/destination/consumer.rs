@@ -1,10 +1,11 @@
 //! A subscription as the destination sees it: credit, and the ledger of what is out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::model::{AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId};
+use crate::model::{AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId, Wildcard};
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -23,6 +24,43 @@ pub struct Outstanding {
     pub message: MessageId,
     /// Octets of credit that it holds.
     pub size: u32,
+    /// The queue that leased it; a topic leases nothing.
+    pub queue: Option<DestinationId>,
+}
+
+/// From where a consumer receives.
+#[derive(Debug)]
+pub enum Reach {
+    /// One destination.
+    One(DestinationId),
+    /// All that a pattern means.
+    Many(Box<Many>),
+}
+
+/// Where a wildcard subscription has got to.
+#[derive(Debug)]
+pub struct Many {
+    /// What it means.
+    pub wildcard: Arc<Wildcard>,
+    /// Destinations that it receives from.
+    pub joined: BTreeSet<DestinationId>,
+    /// Those of them, all queues, in whose rotation it does not stand for want of credit, in the order of their turns.
+    pub parked: VecDeque<DestinationId>,
+    /// It has credit again, and waits for the next dispatch.
+    pub refilled: bool,
+}
+
+impl Many {
+    /// A pattern that has not reached anything yet.
+    pub fn new(wildcard: Arc<Wildcard>) -> Many {
+        Many { wildcard, joined: BTreeSet::new(), parked: VecDeque::new(), refilled: false }
+    }
+
+    /// A destination is gone.
+    pub fn part(&mut self, destination: DestinationId) {
+        self.joined.remove(&destination);
+        self.parked.retain(|&other| other != destination);
+    }
 }
 
 /// Who receives, and how much of it is out. Settling goes by this ledger, never by what a client says it has.
@@ -33,10 +71,10 @@ pub struct Consumer {
     /// Which of its subscriptions.
     pub subscription: SubscriptionId,
     /// From where.
-    pub destination: DestinationId,
+    pub reach: Reach,
     /// How deliveries are settled.
     pub mode: AckMode,
-    /// It stands in its queue's rotation.
+    /// It stands in its queue's rotation, if it has one queue.
     pub in_rotation: bool,
     credit: Credit,
     out: VecDeque<Outstanding>,
@@ -52,14 +90,14 @@ impl Consumer {
     pub fn new(
         session: SessionId,
         subscription: SubscriptionId,
-        destination: DestinationId,
+        reach: Reach,
         mode: AckMode,
         credit: Credit,
     ) -> Consumer {
         Consumer {
             session,
             subscription,
-            destination,
+            reach,
             mode,
             in_rotation: false,
             credit,
@@ -77,12 +115,20 @@ impl Consumer {
     }
 
     /// Writes a delivery into the ledger and returns its number.
-    pub fn hand_out(&mut self, message: MessageId, size: u32) -> u64 {
+    pub fn hand_out(&mut self, message: MessageId, size: u32, queue: Option<DestinationId>) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
-        self.out.push_back(Outstanding { number, message, size });
+        self.out.push_back(Outstanding { number, message, size, queue });
         self.out_bytes += u64::from(size);
         number
+    }
+
+    /// It was the queue's turn, and there is no credit: it leaves the rotation.
+    pub fn park(&mut self, queue: DestinationId) {
+        match &mut self.reach {
+            Reach::One(_) => self.in_rotation = false,
+            Reach::Many(many) => many.parked.push_back(queue),
+        }
     }
 
     /// Takes one delivery out of the ledger.

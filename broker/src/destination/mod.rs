@@ -16,10 +16,10 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Consumer, ConsumerKey, Consumers, Outstanding};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use policy::{Policies, Policy, PolicyRule};
-pub use queue::{Departed, Lease, Queue, Taken};
+pub use queue::{Departed, Fed, Lease, Queue, Taken};
 pub use slots::SlotId;
 pub use topic::Topic;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{DestinationKind, DestinationName, Pattern};
+use crate::model::{DestinationName, Pattern};
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Policy {
     /// Where dead letters of that destination go. `None` for what has no dead-letter queue: a dead-letter queue itself,
     /// and whatever lives in memory only.
     pub fn dead_letter_for(&self, name: &DestinationName) -> Option<DestinationName> {
-        if name.kind() != DestinationKind::Queue || name.path().starts_with("DLQ.") {
+        if !name.kind().is_queue() || name.kind().is_temporary() || name.path().starts_with("DLQ.") {
             return None;
         }
         let path = self.dead_letter.replace("{name}", name.path());

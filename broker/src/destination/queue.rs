@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Urgency};
+use crate::model::{DeathNote, DestinationName, MessageId, Pattern, Place, Position, Urgency};
 
 use super::ready::Ready;
 use super::slots::Slots;
@@ -39,6 +40,19 @@ pub struct Departed {
     pub note: Option<Arc<DeathNote>>,
 }
 
+/// What is known of a queue behind topics.
+#[derive(Debug)]
+pub struct Fed {
+    /// The topics.
+    pub topics: Pattern,
+    /// How long it is kept without a reader; `None`: for ever.
+    pub expires_after: Option<Duration>,
+    /// Since when nobody reads it; `None` while somebody does.
+    pub unread_since: Option<Duration>,
+    /// Who reads it.
+    pub readers: Vec<ConsumerKey>,
+}
+
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
 pub struct Queue {
@@ -53,6 +67,12 @@ pub struct Queue {
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
+    /// Those that came by a pattern.
+    passers: usize,
+    /// What feeds it, if something does.
+    pub fed: Option<Box<Fed>>,
+    /// Nobody will read it again: what is in it goes, then itself.
+    pub doomed: bool,
     /// Consumers with credit, in the order of their turns.
     pub rotation: VecDeque<ConsumerKey>,
 }
@@ -71,6 +91,9 @@ impl Queue {
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
+            passers: 0,
+            fed: None,
+            doomed: false,
             rotation: VecDeque::new(),
         }
     }
@@ -138,6 +161,11 @@ impl Queue {
         Some(Departed { entry, note })
     }
 
+    /// The first message that waits for a consumer.
+    pub fn first(&self) -> Option<&Entry> {
+        self.slots.get(self.ready.iter().next()?)
+    }
+
     /// The log has a message.
     pub fn set_position(&mut self, slot: SlotId, position: Position) {
         if let Some(entry) = self.slots.get_mut(slot) {
@@ -166,14 +194,30 @@ impl Queue {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
     }
 
-    /// A consumer came.
-    pub fn join(&mut self) {
-        self.consumers += 1;
+    /// Notes since when nobody reads a queue behind topics.
+    pub fn note_readers(&mut self, now: Duration) {
+        let is_wanted = self.is_wanted();
+        if let Some(fed) = &mut self.fed {
+            fed.unread_since = if is_wanted { None } else { fed.unread_since.or(Some(now)) };
+        }
+    }
+
+    /// A consumer came, by the queue's name or by a pattern.
+    pub fn join(&mut self, by_name: bool) {
+        if by_name {
+            self.consumers += 1;
+        } else {
+            self.passers += 1;
+        }
     }
 
     /// A consumer went; it has no turn any more.
-    pub fn leave(&mut self, consumer: ConsumerKey) {
-        self.consumers -= 1;
+    pub fn leave(&mut self, consumer: ConsumerKey, by_name: bool) {
+        if by_name {
+            self.consumers -= 1;
+        } else {
+            self.passers -= 1;
+        }
         self.rotation.retain(|&other| other != consumer);
     }
 
@@ -229,9 +273,14 @@ impl Queue {
         self.slots.len() > self.ready.len() + self.leases.len()
     }
 
-    /// Consumers.
+    /// Consumers, however they came.
     pub fn consumers(&self) -> usize {
-        self.consumers
+        self.consumers + self.passers
+    }
+
+    /// Whether somebody wants it by its name. A pattern keeps no queue in being.
+    pub fn is_wanted(&self) -> bool {
+        self.consumers > 0
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue};
+use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue, Reach};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId,
     SubscriptionId, Urgency,
@@ -26,7 +26,7 @@ fn queue() -> Queue {
 fn consumer(credit: Credit) -> (Consumers, ConsumerKey) {
     let mut consumers = Consumers::with_key();
     let session = SessionId { index: 0, generation: 0 };
-    let consumer = Consumer::new(session, SubscriptionId(1), DestinationId(1), AckMode::Client, credit);
+    let consumer = Consumer::new(session, SubscriptionId(1), Reach::One(DestinationId(1)), AckMode::Client, credit);
     let key = consumers.insert(consumer);
     (consumers, key)
 }
@@ -100,14 +100,14 @@ fn an_unready_message_is_not_taken() {
 fn credit_counts_messages_and_octets_and_comes_back() {
     let (mut consumers, key) = consumer(Credit { messages: 3, bytes: 100 });
     let consumer = &mut consumers[key];
-    let first = consumer.hand_out(id(1), 60);
-    consumer.hand_out(id(2), 60);
+    let first = consumer.hand_out(id(1), 60, None);
+    consumer.hand_out(id(2), 60, None);
     assert!(!consumer.has_credit(), "120 of 100 octets are out");
     assert_eq!(consumer.take(first).map(|out| out.message), Some(id(1)));
     assert!(consumer.has_credit());
     assert!(consumer.take(first).is_none(), "once");
-    consumer.hand_out(id(3), 1);
-    consumer.hand_out(id(4), 1);
+    consumer.hand_out(id(3), 1, None);
+    consumer.hand_out(id(4), 1, None);
     assert!(!consumer.has_credit(), "three messages are out");
     assert_eq!(consumer.take_through(2).map(|out| out.message), Some(id(2)));
     assert!(consumer.take_through(2).is_none());

@@ -1,6 +1,6 @@
 //! A topic: each message to every subscriber of the moment, kept for nobody else.
 
-use crate::model::DestinationName;
+use crate::model::{DestinationId, DestinationName};
 
 use super::ConsumerKey;
 
@@ -9,12 +9,16 @@ use super::ConsumerKey;
 pub struct Topic {
     name: DestinationName,
     subscribers: Vec<ConsumerKey>,
+    /// How many of them came by its name.
+    by_name: usize,
+    /// Queues that get a copy of every message, in the order of their numbers.
+    pub feeds: Vec<DestinationId>,
 }
 
 impl Topic {
     /// A topic without subscribers.
     pub fn new(name: DestinationName) -> Topic {
-        Topic { name, subscribers: Vec::new() }
+        Topic { name, subscribers: Vec::new(), by_name: 0, feeds: Vec::new() }
     }
 
     /// Its name.
@@ -22,13 +26,20 @@ impl Topic {
         &self.name
     }
 
-    /// Adds a subscriber.
-    pub fn join(&mut self, consumer: ConsumerKey) {
+    /// Adds a subscriber, that came by the topic's name or by a pattern.
+    pub fn join(&mut self, consumer: ConsumerKey, by_name: bool) {
         self.subscribers.push(consumer);
+        self.by_name += usize::from(by_name);
+    }
+
+    /// Whether somebody wants it by its name. A pattern keeps no topic in being.
+    pub fn is_wanted(&self) -> bool {
+        self.by_name > 0
     }
 
     /// Takes a subscriber out.
-    pub fn leave(&mut self, consumer: ConsumerKey) {
+    pub fn leave(&mut self, consumer: ConsumerKey, by_name: bool) {
+        self.by_name -= usize::from(by_name);
         self.subscribers.retain(|&other| other != consumer);
     }
 

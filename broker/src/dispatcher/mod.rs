@@ -5,30 +5,32 @@
 
 use std::sync::Arc;
 
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Taken};
-use crate::model::{AckMode, Content, DeathNote, Delivery, MessageId, Payload};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Taken};
+use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, MessageId, Payload};
 
 #[cfg(test)]
 mod tests;
 
-/// Hands out what can be handed out. `told` gets each delivery with the key of its consumer.
+/// Hands out what can be handed out of the queue with that number. `told` gets each delivery with the key of its consumer.
 pub fn pump(
-    queue: &mut Queue,
+    (id, queue): (DestinationId, &mut Queue),
     consumers: &mut Consumers,
     contents: &mut Contents,
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) {
-    while queue.ready() > 0 {
+    while queue.ready() > 0 && !queue.doomed {
         let Some(&key) = queue.rotation.front() else { return };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.pop_front();
             if let Some(consumer) = consumers.get_mut(key) {
-                consumer.in_rotation = false;
+                consumer.park(id);
             }
             continue;
         };
         let Some(taken) = queue.take(key) else { return };
-        let number = consumer.hand_out(taken.entry.message, taken.entry.size);
+        let number = consumer.hand_out(taken.entry.message, taken.entry.size, Some(id));
+        let death = note_of(queue, taken.entry.message);
+        let from = death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| queue.name().clone());
         let delivery = Delivery {
             subscription: consumer.subscription,
             number,
@@ -37,7 +39,8 @@ pub fn pump(
             held_twice: false,
             attempt: taken.entry.attempts.saturating_add(1),
             redelivered: taken.redelivered,
-            death: note_of(queue, taken.entry.message),
+            death,
+            from,
             payload: payload(queue, contents, &taken),
         };
         queue.rotation.rotate_left(1);
@@ -45,7 +48,7 @@ pub fn pump(
     }
 }
 
-/// Gives a consumer with credit a turn, unless it has one.
+/// Gives a consumer of this queue alone a turn, if it has credit and no turn.
 pub fn enrol(queue: &mut Queue, key: ConsumerKey, consumer: &mut Consumer) {
     if !consumer.in_rotation && consumer.has_credit() {
         consumer.in_rotation = true;

@@ -1,7 +1,7 @@
 //! Turns.
 
 use super::{enrol, pump};
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue, Reach};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Payload, Position, SessionId, ShardId,
     SubscriptionId, Urgency,
@@ -23,7 +23,8 @@ fn join(queue: &mut Queue, consumers: &mut Consumers, number: u32, credit: u32) 
     let session = SessionId { index: number, generation: 0 };
     let credit = Credit { messages: credit, bytes: 1000 };
     let mode = AckMode::Client;
-    let key = consumers.insert(Consumer::new(session, SubscriptionId(number), DestinationId(1), mode, credit));
+    let key =
+        consumers.insert(Consumer::new(session, SubscriptionId(number), Reach::One(DestinationId(1)), mode, credit));
     enrol(queue, key, &mut consumers[key]);
     key
 }
@@ -36,7 +37,7 @@ fn turns_go_round_and_stop_with_the_credit() {
         join(&mut queue, &mut consumers, number, credit);
     }
     let mut turns = Vec::new();
-    pump(&mut queue, &mut consumers, &mut contents, |_, _, delivery| {
+    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, |_, _, delivery| {
         turns.push((delivery.subscription.0, delivery.message.sequence()));
     });
     assert_eq!(turns, [(1, 1), (2, 2), (3, 3), (2, 4), (3, 5), (2, 6)]);
@@ -63,7 +64,9 @@ fn a_durable_message_leaves_the_cache_and_a_transient_one_stays() {
     queue.give_back(MessageId::new(ShardId::default(), 1), first, None);
     join(&mut queue, &mut consumers, 1, 10);
     let mut payloads = Vec::new();
-    pump(&mut queue, &mut consumers, &mut contents, |_, _, delivery| payloads.push(delivery.payload));
+    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, |_, _, delivery| {
+        payloads.push(delivery.payload);
+    });
     assert!(payloads.iter().all(|payload| matches!(payload, Payload::Memory(content) if content.body() == b"body")));
     assert_eq!(contents.bytes(), 4, "only the transient one is still there");
 }

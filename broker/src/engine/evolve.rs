@@ -18,7 +18,11 @@ impl Engine {
             }
             Record::Deleted { destination } => {
                 let gone = self.destinations.remove(destination)?;
-                self.router.unbind(gone.kind.name());
+                self.router.unbind(gone.kind.name(), *destination);
+                self.repel(*destination, gone.kind.name());
+                if let Kind::Queue(queue) = gone.kind {
+                    self.disconnect(*destination, queue.fed);
+                }
                 None
             }
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
@@ -34,6 +38,8 @@ impl Engine {
                 None
             }
             Record::Moved(moved) => self.evolve_moved(moved),
+            Record::Bound(bound) => self.evolve_bound(bound),
+            Record::Unbound { queue } => self.evolve_unbound(*queue),
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None

@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use tokio::sync::Notify;
 
 use super::inbox::Inbox;
-use super::machine::{Engine, QueueView};
+use super::machine::Engine;
 use super::sessions::Departure;
+use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Refusal, Request, SessionId, Ticket};

@@ -8,13 +8,14 @@ use foldhash::fast::RandomState;
 use super::ids::Ids;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
-use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
+use super::view::QueueView;
+use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
     Refusal, Request, SessionId, Ticket,
 };
-use crate::router::Router;
+use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
@@ -26,6 +27,14 @@ pub struct Engine {
     pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
+    /// Wildcard subscriptions by their patterns.
+    pub(super) watchers: Patterns<ConsumerKey>,
+    /// Queues behind topics, by the patterns of these.
+    pub(super) feeds: Patterns<DestinationId>,
+    /// Queues whose messages are to be dropped.
+    pub(super) doomed: BTreeSet<DestinationId>,
+    /// Wildcard subscriptions that have credit again.
+    pub(super) refilled: Vec<ConsumerKey>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
@@ -73,6 +82,10 @@ impl Engine {
             destinations: HashMap::default(),
             next_destination: 1,
             consumers: Consumers::with_key(),
+            watchers: Patterns::default(),
+            feeds: Patterns::default(),
+            doomed: BTreeSet::new(),
+            refilled: Vec::new(),
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -108,11 +121,12 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
-            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe).map(|()| Answer::Done),
+            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
             }
+            Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -128,20 +142,35 @@ impl Engine {
 
     /// Hands out what the calls since the last dispatch have made ready.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(id) = self.touched.pop() {
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.touched = false;
-            destination.last_used = now.monotonic;
-            if let Kind::Queue(queue) = &mut destination.kind {
-                let sessions = &mut self.sessions;
-                dispatcher::pump(queue, &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
-                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                });
+        loop {
+            while let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
             }
-            if destination.is_idle() && !destination.idle_check {
-                destination.idle_check = true;
-                self.idle.at(now.monotonic + self.options.idle_destination, id);
+            let Some(key) = self.refilled.pop() else { return };
+            self.unpark(now, key, effects);
+        }
+    }
+
+    /// Hands out what is ready in one destination.
+    pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        destination.touched = false;
+        destination.last_used = now.monotonic;
+        if let Kind::Queue(queue) = &mut destination.kind {
+            queue.note_readers(now.monotonic);
+            if queue.doomed {
+                self.doomed.insert(id);
             }
+            let sessions = &mut self.sessions;
+            dispatcher::pump((id, queue), &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
+                deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
+            });
+        }
+        if !destination.idle_check
+            && let Some(due) = destination.idle_at(self.options.idle_destination)
+        {
+            destination.idle_check = true;
+            self.idle.at(due, id);
         }
     }
 
@@ -178,22 +207,22 @@ impl Engine {
         while let Some(id) = self.idle.due(now.monotonic) {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
-            if !destination.is_idle() {
-                continue;
-            }
-            let due = destination.last_used + self.options.idle_destination;
-            if due <= now.monotonic {
-                self.remove_destination(id, effects);
-            } else {
+            let Some(due) = destination.idle_at(self.options.idle_destination) else { continue };
+            if due > now.monotonic {
                 destination.idle_check = true;
                 self.idle.at(due, id);
+            } else if destination.is_fed() {
+                self.unbind(id, effects);
+            } else {
+                self.remove_destination(id, effects);
             }
         }
+        self.drain(effects);
     }
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self) -> Option<Duration> {
-        self.idle.deadline()
+        if self.doomed.is_empty() { self.idle.deadline() } else { Some(Duration::ZERO) }
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
@@ -252,6 +281,8 @@ impl Engine {
         let destination =
             Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO };
         self.destinations.insert(id, destination);
+        self.attract(id, &name);
+        self.connect(id, &name);
         self.router.bind(name, id);
         id
     }
@@ -274,7 +305,7 @@ impl Engine {
     }
 
     /// Removes an empty destination.
-    fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
+    pub(super) fn remove_destination(&mut self, id: DestinationId, effects: &mut Effects) {
         let owner = self.destinations.get(&id).and_then(|destination| destination.owner);
         if let Some(session) = owner.and_then(|owner| self.sessions.get_mut(owner)) {
             session.temporary.remove(&id);
@@ -328,11 +359,20 @@ pub(super) fn deliver(
 }
 
 impl Destination {
-    fn is_idle(&self) -> bool {
-        match &self.kind {
-            Kind::Queue(queue) => queue.is_empty() && queue.consumers() == 0,
-            Kind::Topic(topic) => topic.subscribers().is_empty(),
-        }
+    /// When it goes if nothing happens until then.
+    fn idle_at(&self, patience: Duration) -> Option<Duration> {
+        let is_idle = match &self.kind {
+            Kind::Queue(queue) => match &queue.fed {
+                Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
+                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
+            },
+            Kind::Topic(topic) => !topic.is_wanted(),
+        };
+        is_idle.then(|| self.last_used + patience)
+    }
+
+    fn is_fed(&self) -> bool {
+        self.kind.queue().is_some_and(|queue| queue.fed.is_some())
     }
 }
 
@@ -348,36 +388,6 @@ impl Kind {
         match self {
             Kind::Queue(queue) => queue.name(),
             Kind::Topic(topic) => topic.name(),
-        }
-    }
-}
-
-/// What can be seen of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueView {
-    /// Its name.
-    pub name: DestinationName,
-    /// Messages that wait for a consumer.
-    pub ready: usize,
-    /// Messages that are out.
-    pub reserved: usize,
-    /// Consumers.
-    pub consumers: usize,
-    /// Octets of head and body.
-    pub bytes: u64,
-    /// The messages, ready ones in order first.
-    pub entries: Vec<Entry>,
-}
-
-impl QueueView {
-    fn of(queue: &Queue) -> QueueView {
-        QueueView {
-            name: queue.name().clone(),
-            ready: queue.ready(),
-            reserved: queue.reserved(),
-            consumers: queue.consumers(),
-            bytes: queue.bytes(),
-            entries: queue.entries().into_iter().cloned().collect(),
         }
     }
 }

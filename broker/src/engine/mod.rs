@@ -7,6 +7,7 @@
 mod close;
 mod driver;
 mod evolve;
+mod feed;
 mod handle;
 mod ids;
 mod inbox;
@@ -16,12 +17,15 @@ mod publish;
 mod sessions;
 mod settle;
 mod subscribe;
+mod view;
+mod wildcard;
 
 #[cfg(test)]
 mod tests;
 
 pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
-pub use machine::{Engine, QueueView};
+pub use machine::Engine;
 pub use options::Options;
 pub use sessions::Departure;
+pub use view::QueueView;

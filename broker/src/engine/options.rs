@@ -14,8 +14,8 @@ pub struct Options {
     pub policies: Policies,
     /// Destinations that may exist at a time.
     pub destinations: usize,
-    /// Unsettled messages of one session, over all its subscriptions.
-    pub unsettled_per_session: u32,
+    /// What one session may hold unsettled, over all its subscriptions in client modes.
+    pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
     pub topic_backlog: Credit,
     /// Octets of transient messages in memory; over it, a queue's transient messages are logged as if persistent.
@@ -32,7 +32,7 @@ impl Default for Options {
             shard: ShardId::default(),
             policies: Policies::default(),
             destinations: 100_000,
-            unsettled_per_session: 10_000,
+            unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
             cache_bytes: 32 << 20,

@@ -14,19 +14,28 @@ struct Load {
     bytes: u64,
 }
 
-/// Octets that a message would like to keep in memory.
-fn memory_of(publish: &Publish) -> u64 {
-    let kind = publish.to.kind();
-    let stays = kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient);
-    if stays { publish.message.content.len() as u64 } else { 0 }
+/// Counts one more message of that size.
+fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
+    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
+        loads.push(Load { destination, messages: 0, bytes: 0 });
+        loads.len() - 1
+    });
+    loads[at].messages += 1;
+    loads[at].bytes += bytes;
+    &loads[at]
 }
 
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
-        let load = Load { destination, messages: 1, bytes: publish.message.content.len() as u64 };
-        self.admit(&load, publish.message.durability, memory_of(&publish))?;
+        let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+        let mut memory = self.memory_of(destination, &publish);
+        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        for &destination in self.feeds_of(destination) {
+            memory += self.memory_of(destination, &publish);
+            self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        }
         self.put(destination, publish.message, effects);
         Ok(())
     }
@@ -45,14 +54,13 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
-                    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
-                        loads.push(Load { destination, messages: 0, bytes: 0 });
-                        loads.len() - 1
-                    });
-                    loads[at].messages += 1;
-                    loads[at].bytes += publish.message.content.len() as u64;
-                    memory += memory_of(publish);
-                    self.admit(&loads[at], publish.message.durability, memory)?;
+                    let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
+                    memory += self.memory_of(destination, publish);
+                    self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    for &destination in self.feeds_of(destination) {
+                        memory += self.memory_of(destination, publish);
+                        self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    }
                 }
                 Action::Settle(settle) => {
                     let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
@@ -77,12 +85,12 @@ impl Engine {
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
     pub fn needs_room(&self, request: &Request) -> bool {
         match request {
-            Request::Publish(publish) => self.is_logged(publish, memory_of(publish)),
+            Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
             Request::Commit(actions) => {
                 let mut memory = 0;
                 actions.iter().any(|action| match action {
                     Action::Publish(publish) => {
-                        memory += memory_of(publish);
+                        memory += self.memory_of_all(publish);
                         self.is_logged(publish, memory)
                     }
                     Action::Settle(_) => false,
@@ -94,8 +102,35 @@ impl Engine {
 
     /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
     fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
-        publish.to.kind() == DestinationKind::Queue
+        let kind = publish.to.kind();
+        let fed = || {
+            self.router
+                .resolve(&publish.to)
+                .map_or_else(|| self.is_fed(&publish.to), |id| !self.feeds_of(id).is_empty())
+        };
+        !kind.is_temporary()
             && (publish.message.durability == Durability::Persistent || self.spills(memory))
+            && (kind.is_queue() || fed())
+    }
+
+    /// Octets that a message would like to keep in memory, in one destination.
+    fn memory_of(&self, destination: DestinationId, publish: &Publish) -> u64 {
+        let kind = self.destinations.get(&destination).map(|found| found.kind.name().kind());
+        let stays = |kind: DestinationKind| {
+            kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient)
+        };
+        if kind.is_some_and(stays) { publish.message.content.len() as u64 } else { 0 }
+    }
+
+    /// What a message would like to keep in memory wherever it goes.
+    fn memory_of_all(&self, publish: &Publish) -> u64 {
+        let Some(destination) = self.router.resolve(&publish.to) else {
+            let kind = publish.to.kind();
+            let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
+            return if stays { publish.message.content.len() as u64 } else { 0 };
+        };
+        let feeds = self.feeds_of(destination).iter();
+        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
     }
 
     fn spills(&self, memory: u64) -> bool {
@@ -136,8 +171,24 @@ impl Engine {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
-            Some(Kind::Topic(_)) => self.fan_out(destination, id, &message.content, effects),
+            Some(Kind::Topic(topic)) => {
+                let feeds = topic.feeds.clone();
+                self.fan_out(destination, id, &message.content, effects);
+                // Each copy is a message of its own, to be settled and to fail on its own.
+                for queue in feeds {
+                    let id = self.ids.next(&mut effects.records);
+                    self.enqueue(queue, id, message.clone(), effects);
+                }
+            }
             None => {}
+        }
+    }
+
+    /// The queues behind a topic.
+    fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
+        match self.destinations.get(&destination).map(|found| &found.kind) {
+            Some(Kind::Topic(topic)) => &topic.feeds,
+            _ => &[],
         }
     }
 
@@ -146,8 +197,7 @@ impl Engine {
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let place = queue.next_place(new.urgency);
-        let durable =
-            queue.name().kind() == DestinationKind::Queue && (new.durability == Durability::Persistent || spills);
+        let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {
             // What waits for the log in this queue was sent before: it is not overtaken (P7).
             let waits = queue.has_unseen();
@@ -163,9 +213,7 @@ impl Engine {
             return;
         }
         if !queue.declared {
-            let record = Record::Created { destination, name: queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
+            self.declare(destination, effects);
         }
         let content = Some(new.content.clone());
         let record = Record::Accepted(Accepted { destination, message, place, size, content });
@@ -213,7 +261,7 @@ impl Engine {
 
 /// The delivery of a topic's message, written into the consumer's ledger.
 pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, content: Content) -> Delivery {
-    let number = consumer.hand_out(message, content.len() as u32);
+    let number = consumer.hand_out(message, content.len() as u32, None);
     Delivery {
         subscription: consumer.subscription,
         number,
@@ -223,6 +271,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         attempt: 1,
         redelivered: false,
         death: None,
+        from: None,
         payload: Payload::Memory(content),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 
 use crate::destination::ConsumerKey;
-use crate::model::{DestinationId, MessageId, SessionId, SubscriptionId};
+use crate::model::{Credit, DestinationId, MessageId, SessionId, SubscriptionId};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(super) struct Session {
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
     pub(super) temporary: BTreeSet<DestinationId>,
-    /// Credit given to its subscriptions so far, in messages.
-    pub(super) granted: u32,
+    /// Credit given to its subscriptions so far.
+    granted: Credit,
     /// It was told to go; nothing is delivered to it any more.
     pub(super) leaving: bool,
     /// The highest message id that it has been handed: an ACK beyond it was invented.
@@ -46,6 +46,26 @@ pub(super) struct Held {
 }
 
 impl Session {
+    /// What of a limit has not been given to its subscriptions.
+    pub(super) fn left_of(&self, limit: Credit) -> Credit {
+        Credit {
+            messages: limit.messages.saturating_sub(self.granted.messages),
+            bytes: limit.bytes.saturating_sub(self.granted.bytes),
+        }
+    }
+
+    /// Notes what a subscription was given.
+    pub(super) fn grant(&mut self, credit: Credit) {
+        self.granted.messages = self.granted.messages.saturating_add(credit.messages);
+        self.granted.bytes = self.granted.bytes.saturating_add(credit.bytes);
+    }
+
+    /// A subscription has ended.
+    pub(super) fn take_back(&mut self, credit: Credit) {
+        self.granted.messages = self.granted.messages.saturating_sub(credit.messages);
+        self.granted.bytes = self.granted.bytes.saturating_sub(credit.bytes);
+    }
+
     /// Notes a delivery that has to be acknowledged. Returns whether the message was held already.
     pub(super) fn hold(&mut self, message: MessageId, held: Held) -> bool {
         if self.held.contains_key(&message) {
@@ -101,7 +121,7 @@ impl Sessions {
             owner,
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
-            granted: 0,
+            granted: Credit { messages: 0, bytes: 0 },
             leaving: false,
             highest: None,
             held: HashMap::default(),

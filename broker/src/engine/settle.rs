@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::machine::{Engine, Kind};
-use crate::destination::{ConsumerKey, Entry, Outstanding};
+use crate::destination::{ConsumerKey, Entry, Outstanding, Reach};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, DeathNote, DeathReason, DestinationId, DestinationName, Effects, Moved, Now, Outcome, Record,
@@ -74,12 +74,13 @@ impl Engine {
     /// One delivery, out of the ledger already, comes to its end.
     fn finish(&mut self, now: Now, key: ConsumerKey, out: Outstanding, outcome: &Outcome, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get(key) else { return };
-        let (session, subscription, destination) = (consumer.session, consumer.subscription, consumer.destination);
+        let (session, subscription) = (consumer.session, consumer.subscription);
         if let Some(state) = self.sessions.get_mut(session) {
             state.release(out.message, subscription);
         }
-        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned());
         // A topic has nothing to settle: the ledger was all there is.
+        let Some(destination) = out.queue else { return };
+        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned());
         let Some(entry) = leased else { return };
         match outcome {
             Outcome::Ack => self.remove(destination, &entry, effects),
@@ -130,7 +131,7 @@ impl Engine {
     }
 
     /// A message is gone for good.
-    fn remove(&mut self, destination: DestinationId, entry: &Entry, effects: &mut Effects) {
+    pub(super) fn remove(&mut self, destination: DestinationId, entry: &Entry, effects: &mut Effects) {
         if let Some(position) = entry.position() {
             let (message, place) = (entry.message, entry.place());
             let record = Record::Settled(Settled { destination, message, place, position });
@@ -169,11 +170,7 @@ impl Engine {
         let Some(position) = entry.position() else {
             return self.move_transient(from, to, to_place, entry, note);
         };
-        if !to_queue.declared {
-            let record = Record::Created { destination: to, name: to_queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
-        }
+        self.declare(to, effects);
         let (message, size, from_place) = (entry.message, entry.size, entry.place());
         let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note });
         self.evolve(&record, None);
@@ -214,7 +211,15 @@ impl Engine {
     /// A consumer has credit again.
     fn refill(&mut self, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let id = consumer.destination;
+        let id = match &mut consumer.reach {
+            Reach::One(id) => *id,
+            Reach::Many(many) => {
+                if !std::mem::replace(&mut many.refilled, true) {
+                    self.refilled.push(key);
+                }
+                return self.drain_backlog(key, effects);
+            }
+        };
         match self.destinations.get_mut(&id).map(|destination| &mut destination.kind) {
             Some(Kind::Queue(queue)) => {
                 dispatcher::enrol(queue, key, consumer);

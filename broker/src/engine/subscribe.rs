@@ -1,53 +1,93 @@
 //! Consumers come and go.
 
 use super::machine::{Engine, Kind};
-use crate::destination::{Consumer, ConsumerKey};
-use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, Effects, Now, Refusal, SessionId, Subscribe, SubscriptionId};
-
 use super::sessions::Departure;
+use crate::destination::{Consumer, ConsumerKey, Many, Reach};
+use crate::dispatcher;
+use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Now, Refusal, SessionId, Source};
+use crate::model::{Subscribe, SubscriptionId};
 
 impl Engine {
     /// Adds a consumer.
-    pub(super) fn subscribe(&mut self, now: Now, id: SessionId, wish: &Subscribe) -> Result<(), Refusal> {
-        let Some(session) = self.sessions.get_mut(id) else { return Err(Refusal::ShuttingDown) };
-        let temporary = wish.to.kind().is_temporary();
-        if temporary && wish.to.path().split('.').next() != Some(&session.owner) {
+    pub(super) fn subscribe(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        wish: &Subscribe,
+        effects: &mut Effects,
+    ) -> Result<(), Refusal> {
+        let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
+        if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
-        // However many subscriptions share it, a session's unsettled messages stay below the limit. Those that are
-        // settled by being written do not count.
-        let left = match wish.mode {
-            AckMode::Auto => u32::MAX,
-            _ => self.options.unsettled_per_session.saturating_sub(session.granted),
+        let reach = match &wish.to {
+            Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
+            Source::Feed(feed) => {
+                let queue = self.bind(now, feed, effects)?;
+                if feed.is_sole {
+                    self.take_over(now, queue, id, effects);
+                }
+                Reach::One(queue)
+            }
+            Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
         };
-        let credit = Credit { messages: wish.credit.messages.min(left).max(1), bytes: wish.credit.bytes.max(1) };
-        if wish.mode != AckMode::Auto {
-            session.granted += credit.messages;
-        }
-        let existed = self.router.resolve(&wish.to).is_some();
-        let destination = self.obtain(now, &wish.to)?;
-        let key = self.consumers.insert(Consumer::new(id, wish.id, destination, wish.mode, credit));
+        let credit = self.grant(id, wish);
+        let key = self.consumers.insert(Consumer::new(id, wish.id, reach, wish.mode, credit));
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
-            if temporary && !existed {
-                session.temporary.insert(destination);
-            }
         }
-        let (Some(found), Some(consumer)) = (self.destinations.get_mut(&destination), self.consumers.get_mut(key))
-        else {
-            return Ok(());
+        self.join(key);
+        Ok(())
+    }
+
+    /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
+    fn obtain_for(&mut self, now: Now, id: SessionId, name: &DestinationName) -> Result<DestinationId, Refusal> {
+        let existed = self.router.resolve(name).is_some();
+        let destination = self.obtain(now, name)?;
+        if !name.kind().is_temporary() {
+            return Ok(destination);
+        }
+        if let Some(session) = self.sessions.get_mut(id).filter(|_| !existed) {
+            session.temporary.insert(destination);
+        }
+        if let Some(found) = self.destinations.get_mut(&destination) {
+            found.owner = Some(id);
+        }
+        Ok(destination)
+    }
+
+    /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
+    /// written does not count.
+    fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
+        let limit = self.options.unsettled_per_session;
+        let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
+        let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
+        let credit = Credit {
+            messages: wish.credit.messages.min(left.messages).max(1),
+            bytes: wish.credit.bytes.min(left.bytes).max(1),
         };
-        found.owner = temporary.then_some(id);
-        match &mut found.kind {
-            Kind::Queue(queue) => {
-                queue.join();
+        if let Some(session) = session {
+            session.grant(credit);
+        }
+        credit
+    }
+
+    /// Puts a new consumer where its messages come from.
+    fn join(&mut self, key: ConsumerKey) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let Reach::One(destination) = consumer.reach else { return self.watch(key) };
+        match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
+            Some(Kind::Queue(queue)) => {
+                queue.join(true);
+                if let Some(fed) = &mut queue.fed {
+                    fed.readers.push(key);
+                }
                 dispatcher::enrol(queue, key, consumer);
             }
-            Kind::Topic(topic) => topic.join(key),
+            Some(Kind::Topic(topic)) => topic.join(key, true),
+            None => return,
         }
         self.touch(destination);
-        Ok(())
     }
 
     /// Takes a consumer away; what it holds goes back at once, uncounted.
@@ -60,12 +100,13 @@ impl Engine {
     /// Ends a consumer.
     pub(super) fn dismiss(&mut self, now: Now, key: ConsumerKey, departure: Departure, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get(key) else { return };
-        let (id, subscription, destination) = (consumer.session, consumer.subscription, consumer.destination);
+        let (id, subscription) = (consumer.session, consumer.subscription);
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription);
             }
+            let Some(destination) = out.queue else { continue };
             let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned())
             else {
                 continue;
@@ -76,19 +117,28 @@ impl Engine {
                 self.give_back(destination, &entry, entry.attempts, effects);
             }
         }
-        if let Some(consumer) = self.consumers.remove(key)
-            && consumer.mode != AckMode::Auto
+        let Some(consumer) = self.consumers.remove(key) else { return };
+        if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
-            session.granted = session.granted.saturating_sub(consumer.credit().messages);
+            session.take_back(consumer.credit());
         }
-        self.leave(destination, key);
+        match consumer.reach {
+            Reach::One(destination) => self.leave(destination, key, true),
+            many @ Reach::Many(_) => self.unwatch(key, many),
+        }
     }
 
-    fn leave(&mut self, destination: DestinationId, key: ConsumerKey) {
+    /// Takes a consumer out of one destination.
+    pub(super) fn leave(&mut self, destination: DestinationId, key: ConsumerKey, by_name: bool) {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
-            Some(Kind::Queue(queue)) => queue.leave(key),
-            Some(Kind::Topic(topic)) => topic.leave(key),
+            Some(Kind::Queue(queue)) => {
+                queue.leave(key, by_name);
+                if let Some(fed) = &mut queue.fed {
+                    fed.readers.retain(|&other| other != key);
+                }
+            }
+            Some(Kind::Topic(topic)) => topic.leave(key, by_name),
             None => return,
         }
         self.touch(destination);

@@ -8,7 +8,7 @@ use super::format::{SegmentId, locate};
 use super::record;
 use super::record::{ExtentRecord, Override};
 use super::stored::Stored;
-use crate::model::{DestinationId, DestinationName, Place, Position, Record};
+use crate::model::{Bound, DestinationId, DestinationName, Place, Position, Record};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub(super) struct Live {
     destinations: BTreeMap<DestinationId, DestinationName>,
     /// The highest number ever given, so that it is not given again after its destination was deleted.
     newest: Option<(DestinationId, DestinationName)>,
+    /// Queues that are fed, and those that are not any more (`None`) and still hold something.
+    bindings: BTreeMap<DestinationId, Option<Bound>>,
     next_id: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
@@ -108,6 +110,11 @@ impl Live {
 
     pub(super) fn deleted(&mut self, destination: DestinationId) {
         self.destinations.remove(&destination);
+        self.bindings.remove(&destination);
+    }
+
+    fn bound(&mut self, queue: DestinationId, bound: Option<Bound>) {
+        self.bindings.insert(queue, bound);
     }
 
     pub(super) fn id_block(&mut self, next: u64) {
@@ -123,6 +130,8 @@ impl Live {
             Record::Moved(m) => self.moved(m.position, arrival(m.to, m.to_place, m.note.clone())),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
+            Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
+            Record::Unbound { queue } => self.bound(*queue, None),
             Record::IdBlock { next } => self.id_block(*next),
         }
     }
@@ -138,6 +147,8 @@ impl Live {
             Stored::Moved { position, to, to_place, note, .. } => self.moved(position, arrival(to, to_place, note)),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
+            Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
+            Stored::Unbound { queue } => self.bound(queue, None),
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
@@ -222,6 +233,10 @@ impl Live {
         let created =
             |(id, name): (&DestinationId, &DestinationName)| Record::Created { destination: *id, name: name.clone() };
         records.extend(self.destinations.iter().map(created));
+        records.extend(self.bindings.iter().map(|(queue, bound)| match bound {
+            Some(bound) => Record::Bound(bound.clone()),
+            None => Record::Unbound { queue: *queue },
+        }));
         records.push(Record::IdBlock { next: self.next_id });
         records
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
-use crate::model::{Accepted, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
+use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
 use crate::model::{Content, Moved, Place, Position, Record, Returned};
 
 /// Length (32 bits), kind (8), zeros (24).
@@ -34,6 +34,8 @@ pub(super) const EXTENT: u8 = 9;
 pub(super) const OVERRIDE: u8 = 10;
 pub(super) const SUMMARY: u8 = 11;
 pub(super) const STOPPED: u8 = 12;
+pub(super) const BOUND: u8 = 24;
+pub(super) const UNBOUND: u8 = 25;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +83,8 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 48 + moved.note.origin.as_str().len() + moved.note.error.as_ref().map_or(0, |e| e.len())
         }
         Record::Created { name, .. } => RECORD_HEAD_BYTES + 10 + name.as_str().len(),
-        Record::Deleted { .. } | Record::IdBlock { .. } => RECORD_HEAD_BYTES + 8,
+        Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } => RECORD_HEAD_BYTES + 8,
+        Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
     }
 }
 
@@ -111,6 +114,8 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Moved(moved) => put_moved(into, moved),
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
+        Record::Bound(bound) => put_bound(into, bound),
+        Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
     }
 }
@@ -134,6 +139,15 @@ pub(super) fn put_created(into: &mut Vec<u8>, destination: DestinationId, name: 
     framed(into, CREATED, |bytes| {
         bytes.extend_from_slice(&destination.0.to_le_bytes());
         put_text(bytes, name.as_str());
+    });
+}
+
+/// A feed without an end has 0 for its time.
+fn put_bound(into: &mut Vec<u8>, bound: &Bound) {
+    framed(into, BOUND, |bytes| {
+        bytes.extend_from_slice(&bound.queue.0.to_le_bytes());
+        bytes.extend_from_slice(&bound.expires_after.unwrap_or_default().to_le_bytes());
+        put_text(bytes, bound.topics.as_str());
     });
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
 use super::record::{
-    ACCEPTED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, MOVED, OVERRIDE, RETURNED, SETTLED, STOPPED, SUMMARY,
+    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, MOVED, OVERRIDE, RETURNED, SETTLED, STOPPED, SUMMARY,
+    UNBOUND,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord, Override};
 use crate::model::{
-    DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Place, Position, Urgency,
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Pattern, Place, Position, Urgency,
 };
 
 /// A record as it is read back.
@@ -24,6 +25,8 @@ pub(super) enum Stored<'a> {
     Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
     Created { destination: DestinationId, name: DestinationName },
     Deleted { destination: DestinationId },
+    Bound(Bound),
+    Unbound { queue: DestinationId },
     IdBlock { next: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
@@ -98,6 +101,8 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
             name: DestinationName::from_full(fields.text()?).ok()?,
         },
         DELETED => Stored::Deleted { destination: DestinationId(fields.u64()?) },
+        BOUND => Stored::Bound(read_bound(&mut fields)?),
+        UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
         CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },
         OVERRIDE => {
@@ -108,6 +113,12 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
     };
     fields.end()?;
     Some(stored)
+}
+
+fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
+    let queue = DestinationId(fields.u64()?);
+    let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
+    Some(Bound { queue, topics: Pattern::parse(fields.text()?).ok()?, expires_after })
 }
 
 fn read_change(fields: &mut Octets<'_>) -> Option<Override> {

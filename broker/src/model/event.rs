@@ -34,6 +34,9 @@ pub struct Delivery {
     pub redelivered: bool,
     /// Why it is in a dead-letter queue, if it is.
     pub death: Option<Arc<DeathNote>>,
+    /// The destination it comes from, where neither the message nor the subscription says so: a dead letter that a wildcard
+    /// subscription reads.
+    pub from: Option<DestinationName>,
     /// Head and body, or where to read them.
     pub payload: Payload,
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::PatternError;
+
 /// What kind of destination a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DestinationKind {
@@ -16,16 +18,19 @@ pub enum DestinationKind {
     TempQueue,
     /// A topic that dies with the connection that made it.
     TempTopic,
+    /// The queue of a durable topic subscription. No client writes such a name.
+    Subscription,
 }
 
 impl DestinationKind {
     /// How a full name of this kind begins.
-    const fn prefix(self) -> &'static str {
+    pub(super) const fn prefix(self) -> &'static str {
         match self {
             DestinationKind::Queue => "/queue/",
             DestinationKind::Topic => "/topic/",
             DestinationKind::TempQueue => "/remote-temp-queue/",
             DestinationKind::TempTopic => "/remote-temp-topic/",
+            DestinationKind::Subscription => "/dsub/",
         }
     }
 
@@ -36,7 +41,7 @@ impl DestinationKind {
 
     /// Whether each message goes to one consumer.
     pub const fn is_queue(self) -> bool {
-        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue)
+        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue | DestinationKind::Subscription)
     }
 }
 
@@ -80,8 +85,18 @@ impl DestinationName {
         Ok(DestinationName { kind: DestinationKind::Queue, full: format!("/queue/{path}").into() })
     }
 
+    /// The queue of a durable subscription, by its path.
+    pub fn subscription(path: &str) -> Result<DestinationName, NameError> {
+        check(path)?;
+        let kind = DestinationKind::Subscription;
+        Ok(DestinationName { kind, full: format!("{}{path}", kind.prefix()).into() })
+    }
+
     /// Back from [`as_str`](Self::as_str), as the log keeps it.
     pub fn from_full(full: &str) -> Result<DestinationName, NameError> {
+        if let Some(path) = full.strip_prefix(DestinationKind::Subscription.prefix()) {
+            return DestinationName::subscription(path);
+        }
         let (kind, path) = split(full)?;
         check(path)?;
         Ok(DestinationName { kind, full: full.into() })
@@ -174,9 +189,18 @@ pub enum NameError {
     #[error("a destination holds no blanks and no control characters")]
     Unprintable,
     /// A comma: a list of destinations.
-    #[error("lists of destinations are not supported")]
+    #[error("a list of destinations stands on SEND only")]
     Composite,
+    /// A list that is too long.
+    #[error("a list has at most {limit} destinations")]
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
     /// `*`, `>` or `#`.
-    #[error("wildcards are not supported in destinations")]
+    #[error("wildcards stand for whole parts of what is subscribed to, under /queue/ and /topic/, and nowhere else")]
     Wildcard,
+    /// A wildcard where none can be.
+    #[error(transparent)]
+    Pattern(#[from] PatternError),
 }

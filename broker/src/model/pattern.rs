@@ -1,4 +1,4 @@
-//! Patterns over destination names, for rights and policies.
+//! Patterns over destination names, for rights, policies and subscriptions.
 
 use std::fmt;
 
@@ -15,10 +15,14 @@ pub struct Pattern {
     segments: Vec<Segment>,
 }
 
+/// One part of a pattern, as between two separators.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Segment {
+pub enum Segment {
+    /// This text and no other.
     Exactly(String),
+    /// Any one part.
     One,
+    /// Any number of parts, none included.
     Rest,
 }
 
@@ -40,6 +44,61 @@ impl Pattern {
             });
         }
         Ok(Pattern { text: text.to_owned(), segments })
+    }
+
+    /// First parts of names that the broker makes itself.
+    const OWN: [&str; 2] = ["DLQ", "Kolejka"];
+
+    /// The pattern that means this name alone.
+    pub fn exactly(name: &DestinationName) -> Pattern {
+        let segments = name.as_str()[1..].split(['.', '/']).map(|part| Segment::Exactly(part.to_owned())).collect();
+        Pattern { text: name.as_str().to_owned(), segments }
+    }
+
+    /// Whether a subscription to the pattern means the name. Names that the broker makes itself have to be asked for by
+    /// their first part: `/queue/>` does not mean dead letters.
+    pub fn reaches(&self, name: &DestinationName) -> bool {
+        let is_rooted = || matches!(self.segments.get(1), Some(Segment::Exactly(_)));
+        let is_own = || name.path().split(['.', '/']).next().is_some_and(|first| Self::OWN.contains(&first));
+        self.matches(name) && (is_rooted() || !is_own())
+    }
+
+    /// Whether it means every name that the other one means. May say no where that is hard to tell, never yes in error.
+    pub fn covers(&self, other: &Pattern) -> bool {
+        let mut others = other.segments.iter();
+        for segment in &self.segments {
+            match (segment, others.next()) {
+                (Segment::Rest, _) => return true,
+                (Segment::One, Some(Segment::One | Segment::Exactly(_))) => {}
+                (Segment::Exactly(mine), Some(Segment::Exactly(text))) if mine == text => {}
+                _ => return false,
+            }
+        }
+        others.next().is_none()
+    }
+
+    /// Whether there are names that both mean.
+    pub fn overlaps(&self, other: &Pattern) -> bool {
+        let mut others = other.segments.iter();
+        for segment in &self.segments {
+            match (segment, others.next()) {
+                (Segment::Rest, _) | (_, Some(Segment::Rest)) => return true,
+                (Segment::Exactly(mine), Some(Segment::Exactly(text))) if mine != text => return false,
+                (_, Some(_)) => {}
+                (_, None) => return false,
+            }
+        }
+        matches!(others.next(), None | Some(Segment::Rest))
+    }
+
+    /// The text it was read from.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its parts; the first says the kind of destination.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
     }
 
     /// Whether the name is one of those meant.

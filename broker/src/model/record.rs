@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
+use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +30,29 @@ pub enum Record {
     Returned(Returned),
     /// A message went to another queue, keeping its id; its content stays where it is.
     Moved(Moved),
+    /// A queue is fed by topics from now on.
+    Bound(Bound),
+    /// A queue is not fed any more and has no name; what is in it goes, then itself.
+    Unbound {
+        /// Which.
+        queue: DestinationId,
+    },
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.
         next: u64,
     },
+}
+
+/// A queue that is fed by topics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// The queue.
+    pub queue: DestinationId,
+    /// The topics.
+    pub topics: Pattern,
+    /// How many milliseconds it is kept without a reader; `None`: for ever.
+    pub expires_after: Option<u64>,
 }
 
 /// A message that entered a queue.

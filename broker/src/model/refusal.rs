@@ -27,6 +27,9 @@ pub enum Refusal {
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
+    /// Another connection with the same client id reads a durable subscription now.
+    #[error("another connection with this client-id has taken the durable subscription over")]
+    TakenOver,
     /// A topic subscriber did not keep up.
     #[error("too slow: {limit} wait to be read")]
     SlowConsumer {
@@ -53,6 +56,7 @@ impl Refusal {
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
+            Refusal::TakenOver => "taken-over",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",
@@ -75,6 +79,8 @@ pub enum Answer {
 pub enum SoftRefusal {
     /// The delivery was settled before, or went back to its queue.
     NotHolder,
+    /// A durable subscription cannot be ended while others read it.
+    InUse,
 }
 
 impl SoftRefusal {
@@ -82,6 +88,7 @@ impl SoftRefusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             SoftRefusal::NotHolder => "not-holder",
+            SoftRefusal::InUse => "in-use",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SubscriptionId};
+use super::{DestinationName, Message, MessageId, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -13,6 +13,8 @@ pub enum Request {
     Subscribe(Subscribe),
     /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
     Unsubscribe(SubscriptionId),
+    /// End a feed: the queue behind a topic and what is in it are not wanted any more.
+    Discard(DestinationName),
     /// Say what became of a delivery.
     Settle(Settle),
     /// All of it or nothing: one unit in the log.
@@ -78,7 +80,7 @@ pub struct Subscribe {
     /// Chosen by the session, rising.
     pub id: SubscriptionId,
     /// From where.
-    pub to: DestinationName,
+    pub to: Source,
     /// How deliveries are settled.
     pub mode: AckMode,
     /// How many may be out.

@@ -1,10 +1,18 @@
-//! From a name to a destination.
+//! From a name to a destination, and from a name to whoever has asked for it by a pattern.
 //!
-//! One name stands for one destination today; composite names, wildcards and routes will resolve to several here.
+//! A name is looked up once per SEND; patterns are walked only when a destination comes into being or a pattern does, and
+//! what they lead to is kept with the destination. Knows nothing of what it leads to.
+
+mod patterns;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
 use crate::model::{DestinationId, DestinationName};
+
+pub use patterns::Patterns;
 
 /// Names of the destinations that exist. Names are chosen by clients, hence the standard library's keyed hash.
 #[derive(Debug, Default)]
@@ -18,14 +26,23 @@ impl Router {
         self.names.get(name).copied()
     }
 
+    /// All destinations that a question is answered with yes for, in the order of their numbers.
+    pub fn select(&self, mut is_meant: impl FnMut(&DestinationName) -> bool) -> Vec<DestinationId> {
+        let mut found: Vec<_> = self.names.iter().filter(|(name, _)| is_meant(name)).map(|(_, id)| *id).collect();
+        found.sort_unstable();
+        found
+    }
+
     /// Gives a name to a destination.
     pub fn bind(&mut self, name: DestinationName, destination: DestinationId) {
         self.names.insert(name, destination);
     }
 
-    /// Frees a name.
-    pub fn unbind(&mut self, name: &DestinationName) {
-        self.names.remove(name);
+    /// Takes a name from a destination, unless it has gone to another one.
+    pub fn unbind(&mut self, name: &DestinationName, destination: DestinationId) {
+        if self.resolve(name) == Some(destination) {
+            self.names.remove(name);
+        }
     }
 
     /// How many names there are.

@@ -11,8 +11,10 @@ use kolejka_codec::Frame;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::composite;
 use super::credit;
 use super::error::Fault;
+use super::feed;
 use super::gate::{Gate, Routing};
 use super::names;
 use super::options::Options;
@@ -29,6 +31,7 @@ use crate::model::Outcome;
 use crate::model::Publish;
 use crate::model::Request;
 use crate::model::Settle;
+use crate::model::Source;
 use crate::model::Subscribe;
 use crate::model::SubscriptionId;
 
@@ -117,17 +120,52 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        let routing = Routing::of(written, &frame.headers, "destination-type")?;
-        let to = self.gate.writable(written, routing)?;
-        let sending = understand::sending(frame, (written, &to), &self.gate, turn.now.wall, &mut self.scratch)?;
-        if self.scratch.capacity() > Self::SCRATCH_BYTES {
-            self.scratch = BytesMut::new();
+        if composite::is_list(written) {
+            return self.send_to_all(turn, frame, written);
         }
+        let (to, sending) = self.sending(turn.now, frame, written)?;
         let Sending { message, transaction, reply } = sending;
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
         self.act(turn, transaction, Action::Publish(Publish { to, message }))
+    }
+
+    /// A message for one destination, which the client may send to.
+    fn sending<'f>(
+        &mut self,
+        now: Now,
+        frame: &'f Frame,
+        written: &str,
+    ) -> Result<(DestinationName, Sending<'f>), Fault> {
+        let routing = Routing::of(written, &frame.headers, "destination-type")?;
+        let to = self.gate.writable(written, routing)?;
+        let sending = understand::sending(frame, (written, &to), &self.gate, now.wall, &mut self.scratch)?;
+        if self.scratch.capacity() > Self::SCRATCH_BYTES {
+            self.scratch = BytesMut::new();
+        }
+        Ok((to, sending))
+    }
+
+    /// A message for each destination of a list: all of them or none, as one unit of the log. Each copy says where it was
+    /// sent to.
+    fn send_to_all(&mut self, mut turn: Turn<'_>, frame: &Frame, list: &str) -> Result<(), Fault> {
+        let (mut actions, mut transaction, mut reply) = (Vec::new(), None, None);
+        for written in composite::parts(list)? {
+            let (to, sending) = self.sending(turn.now, frame, &written)?;
+            (transaction, reply) = (sending.transaction, sending.reply);
+            actions.push(Action::Publish(Publish { to, message: sending.message }));
+        }
+        if let Some((written, full)) = reply {
+            self.listen_for_reply(&mut turn, written, full)?;
+        }
+        let Some(id) = transaction else {
+            turn.ask(Request::Commit(actions));
+            return Ok(());
+        };
+        self.transactions.take_all(id, actions, turn.now.monotonic, &self.options)?;
+        turn.promise();
+        Ok(())
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
@@ -137,7 +175,9 @@ impl Client {
         }
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
-        let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
+        let to = Source::Name(to);
+        let wanted = Wanted { id: Some(written), to: to.clone(), feed: None, written, implicit: true };
+        let id = self.subscriptions.add(wanted)?;
         turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
         Ok(())
     }
@@ -158,22 +198,42 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
-        let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
+        let feed = feed::asked(&frame.headers, &to, id, &self.gate)?;
+        let queue = feed.as_ref().map(|feed| feed.queue.clone());
+        let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
+        let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
+        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit }));
         Ok(())
     }
 
-    /// By id, or by destination in every version: there are clients that do not keep their ids.
+    /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
+    /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let ended = match (frame.headers.get(ID), frame.headers.get(DESTINATION)) {
-            (Some(id), _) => self.subscriptions.remove_id(id)?,
-            (None, Some(text)) => {
-                let to = self.gate.any(text, Routing::of(text, &frame.headers, "subscription-type")?)?;
-                self.subscriptions.remove_destination(&to)?
-            }
+        let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
+        let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
+        let ended = match (id, written) {
+            (Some(id), _) => self.subscriptions.remove_id(id),
+            (None, Some(text)) => self.subscriptions.remove_destination(&self.gate.any(text, routing)?),
             (None, None) => return Err(missing(frame, ID)),
         };
-        turn.ask(Request::Unsubscribe(ended));
+        let for_good = feed::is_for_good(&frame.headers);
+        let queue = match ended {
+            Ok(ended) if for_good && ended.feed.is_some() => {
+                turn.ask_before(Request::Unsubscribe(ended.number));
+                ended.feed
+            }
+            Ok(ended) => {
+                turn.ask(Request::Unsubscribe(ended.number));
+                return Ok(());
+            }
+            Err(Fault::UnknownSubscription) if for_good => {
+                let text = written.ok_or_else(|| missing(frame, DESTINATION))?;
+                let source = self.gate.any(text, routing)?;
+                feed::asked(&frame.headers, &source, id, &self.gate)?.map(|feed| feed.queue)
+            }
+            Err(fault) => return Err(fault),
+        };
+        turn.ask(Request::Discard(queue.ok_or(Fault::UnknownSubscription)?));
         Ok(())
     }
 

@@ -8,7 +8,6 @@ use kolejka_codec::DecodeError;
 use thiserror::Error;
 
 use crate::auth::{Action, Denied};
-use crate::model::DestinationName;
 use crate::model::NameError;
 use crate::model::Refusal;
 
@@ -42,7 +41,7 @@ pub(super) enum Fault {
     #[error("reserved destination")]
     ReservedDestination,
     #[error("forbidden to {} {name}", .action.as_str())]
-    Forbidden { action: Action, name: DestinationName },
+    Forbidden { action: Action, name: Box<str> },
     #[error("not supported yet: {0}")]
     Unsupported(&'static str),
     #[error("subscription exists")]

@@ -1,6 +1,7 @@
 //! From the text of a destination to its name, if this client may do there what it wants. Remembers what it has looked up.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use kolejka_codec::Headers;
@@ -9,13 +10,17 @@ use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationName;
+use crate::model::Source;
+use crate::model::Wildcard;
 
 /// Where a client may go.
 #[derive(Debug)]
 pub(super) struct Gate {
-    grants: Grants,
+    grants: Arc<Grants>,
     /// What makes `/temp-queue/x` of this client different from that of others.
     owner: String,
+    /// The `client-id` of CONNECT.
+    client_id: Option<String>,
     /// Destinations sent to lately, with the right to do so. Emptied when it is full.
     known: HashMap<Box<str>, Known, FixedState>,
 }
@@ -54,9 +59,9 @@ impl Gate {
     /// Names remembered. A client that sends to more of them pays for each look-up, nothing else.
     const KNOWN_NAMES: usize = 64;
 
-    /// For a client with these rights and this token.
-    pub(super) fn new(grants: Grants, owner: String) -> Gate {
-        Gate { grants, owner, known: HashMap::default() }
+    /// For a client with these rights, this token and perhaps an id of its own.
+    pub(super) fn new(grants: Grants, owner: String, client_id: Option<String>) -> Gate {
+        Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
     }
 
     /// The destination of a SEND.
@@ -69,26 +74,33 @@ impl Gate {
             None => self.look_up(text)?,
         };
         if !known.may_write {
-            return Err(Fault::Forbidden { action: Action::Write, name: known.name.clone() });
+            return Err(Fault::Forbidden { action: Action::Write, name: known.name.as_str().into() });
         }
         Ok(known.name.clone())
     }
 
-    /// The destination of a SUBSCRIBE.
-    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
-        let name = self.any(text, routing)?;
-        if self.grants.may(Action::Read, &name) {
-            Ok(name)
-        } else {
-            Err(Fault::Forbidden { action: Action::Read, name })
+    /// What a SUBSCRIBE reads from. For a pattern the right is asked for destination by destination, where it reaches one.
+    pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
+        let source = self.any(text, routing)?;
+        if let Source::Name(_) = &source {
+            self.check_read(&source)?;
         }
+        Ok(source)
     }
 
-    /// A destination, without asking for rights.
-    pub(super) fn any(&self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
-        match routing {
-            Routing::Topic => self.name(&format!("/topic/{text}")),
-            Routing::Queue => self.name(text),
+    /// The same, without asking for rights.
+    pub(super) fn any(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
+        if routing == Routing::Topic {
+            return self.any(&format!("/topic/{text}"), Routing::Queue);
+        }
+        if !Wildcard::is_meant(text) {
+            return self.name(text).map(Source::Name);
+        }
+        let wildcard = Wildcard::parse(text, self.grants.clone()).map_err(Fault::BadDestination)?;
+        if wildcard.is_of_the_server() {
+            Err(Fault::ReservedDestination)
+        } else {
+            Ok(Source::Wildcard(Arc::new(wildcard)))
         }
     }
 
@@ -99,12 +111,28 @@ impl Gate {
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
     }
 
+    /// Asks for the right to read one destination, or all that a pattern means.
+    pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
+        let may = match source {
+            Source::Name(name) => self.grants.may(Action::Read, name),
+            Source::Wildcard(wildcard) => self.grants.may_all(Action::Read, wildcard.pattern()),
+            Source::Feed(_) => false,
+        };
+        let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
+        if may { Ok(()) } else { Err(refused()) }
+    }
+
+    /// The login, and what the client calls itself.
+    pub(super) fn identity(&self) -> (&str, Option<&str>) {
+        (self.grants.principal().as_str(), self.client_id.as_deref())
+    }
+
     /// Asks again for the right to send there: it may have been taken away since a transaction took the frame.
     pub(super) fn check_write(&self, name: &DestinationName) -> Result<(), Fault> {
         if self.grants.may(Action::Write, name) {
             return Ok(());
         }
-        Err(Fault::Forbidden { action: Action::Write, name: name.clone() })
+        Err(Fault::Forbidden { action: Action::Write, name: name.as_str().into() })
     }
 
     fn look_up(&mut self, text: &str) -> Result<&Known, Fault> {

@@ -18,6 +18,8 @@ pub(super) struct Hello {
     pub(super) heart_beat: Wish,
     /// A receipt, which the specification does not allow here and some clients ask for: it is answered in CONNECTED.
     pub(super) receipt: Option<Receipt>,
+    /// `client-id`: who it is beyond its login, the same at every connection.
+    pub(super) client_id: Option<String>,
     /// `request-id`, which ActiveMQ answers as `response-id`.
     pub(super) request: Option<String>,
 }
@@ -40,5 +42,6 @@ pub(super) fn understand(frame: &Frame, version: Version, options: &Options) -> 
     // An empty one is the same as none: some clients always write the line.
     let given = |name| headers.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let credentials = Credentials { login: given(LOGIN), passcode: given(PASSCODE).map(Secret::new) };
-    Ok((Hello { heart_beat, receipt: Receipt::of(frame), request: given("request-id") }, credentials))
+    let (client_id, request) = (given("client-id"), given("request-id"));
+    Ok((Hello { heart_beat, receipt: Receipt::of(frame), client_id, request }, credentials))
 }

@@ -158,7 +158,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
     ("selector", Ask::Any),
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
@@ -167,7 +167,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
     ("from-seq", Ask::Any),
     ("x-stream-offset", Ask::Any),
     ("from", Ask::Any),
-    ("group", Ask::Any),
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
     ("x-ttr", Ask::NotZero),
@@ -178,18 +177,8 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
     ("x-order", Ask::Any),
 ];
 
-/// What only makes a difference on topics: durable subscriptions in every vendor's spelling, and leaving out one's own
-/// messages. On a queue there is nothing in it to refuse: queues are durable.
-const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 8] = [
-    ("activemq.subscriptionName", Ask::Any),
-    ("activemq.subcriptionName", Ask::Any),
-    ("durable-subscription-name", Ask::Any),
-    ("durable-subscriber-name", Ask::Any),
-    ("durable", Ask::True),
-    ("persistent", Ask::True),
-    ("no-local", Ask::True),
-    ("activemq.noLocal", Ask::True),
-];
+/// What only makes a difference on topics: leaving out one's own messages.
+const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 2] = [("no-local", Ask::True), ("activemq.noLocal", Ask::True)];
 
 /// What a NACK must not ask for yet: another time or rank for the next attempt, or burial.
 const UNSUPPORTED_IN_NACK: [(&str, Ask); 4] =

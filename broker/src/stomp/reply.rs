@@ -24,6 +24,7 @@ use crate::model::Content;
 use crate::model::DeathNote;
 use crate::model::DeathReason;
 use crate::model::Delivery;
+use crate::model::DestinationName;
 
 /// An encoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Voice {
             put_number_header(into, CONTENT_LENGTH, body.len() as u64);
             match &delivery.death {
                 None => put_block(into, content.head(), self.version),
-                Some(note) => self.dead_letter(to, note, content.head(), into),
+                Some(note) => self.dead_letter((to, delivery), note, content.head(), into),
             }
             end_head(into);
             if large.is_none() {
@@ -142,7 +143,13 @@ impl Voice {
 
     /// The head of a dead letter: it is read from another destination than it was sent to, which is why its first line is
     /// replaced.
-    fn dead_letter(self, to: &Subscription, note: &DeathNote, head: &[u8], into: &mut BytesMut) {
+    fn dead_letter(
+        self,
+        (to, delivery): (&Subscription, &Delivery),
+        note: &DeathNote,
+        head: &[u8],
+        into: &mut BytesMut,
+    ) {
         let error = note.error.as_deref();
         let cause = match (note.reason, error) {
             (DeathReason::Nack, None) => "rejected by its consumer".to_owned(),
@@ -150,7 +157,8 @@ impl Voice {
             (DeathReason::Deliveries, None) => format!("{} deliveries failed", note.attempts),
             (DeathReason::Deliveries, Some(error)) => format!("{} deliveries failed: {error}", note.attempts),
         };
-        put_header(into, DESTINATION, &to.written, self.version);
+        let from = delivery.from.as_ref().map_or(&*to.written, DestinationName::as_str);
+        put_header(into, DESTINATION, from, self.version);
         put_header(into, "original-destination", note.origin.as_str(), self.version);
         put_header(into, "x-death-reason", note.reason.as_str(), self.version);
         put_number_header(into, "x-death-deliveries", u64::from(note.attempts));

@@ -123,9 +123,10 @@ impl Session {
         let (heart_beat, numbers) =
             HeartBeat::agree(hello.heart_beat, &self.options, self.peer.websocket, now.monotonic);
         let reply = self.voice.connected(hello, numbers, &self.options.server, &self.peer.session_name);
+        let client_id = hello.client_id.clone();
         self.heart_beat = heart_beat;
         self.outputs.push_back(Output::Reply(reply));
-        let gate = Gate::new(grants, self.peer.owner_token.clone());
+        let gate = Gate::new(grants, self.peer.owner_token.clone(), client_id);
         self.state = State::Established(Box::new(Client::new(self.options.clone(), self.voice.version, gate)));
     }
 

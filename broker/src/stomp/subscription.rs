@@ -7,6 +7,7 @@ use kolejka_codec::header::names::SUBSCRIPTION;
 
 use super::error::Fault;
 use crate::model::DestinationName;
+use crate::model::Source;
 use crate::model::SubscriptionId;
 
 /// One subscription.
@@ -17,7 +18,9 @@ pub(super) struct Subscription {
     /// What the client calls it. Without an id (STOMP 1.0) it goes by its destination.
     pub(super) id: Option<Box<str>>,
     /// From where.
-    pub(super) to: DestinationName,
+    pub(super) to: Source,
+    /// The queue behind the topic, if there is one.
+    pub(super) feed: Option<DestinationName>,
     /// The destination as the client wrote it.
     pub(super) written: Box<str>,
     /// It was made for a `reply-to`, not by a SUBSCRIBE.
@@ -30,7 +33,8 @@ pub(super) struct Subscription {
 #[derive(Debug)]
 pub(super) struct Wanted<'a> {
     pub(super) id: Option<&'a str>,
-    pub(super) to: DestinationName,
+    pub(super) to: Source,
+    pub(super) feed: Option<DestinationName>,
     pub(super) written: &'a str,
     pub(super) implicit: bool,
 }
@@ -75,6 +79,7 @@ impl Subscriptions {
             number: self.last,
             id: wanted.id.map(Box::from),
             to: wanted.to,
+            feed: wanted.feed,
             written: wanted.written.into(),
             implicit: wanted.implicit,
             line: line[..].into(),
@@ -83,13 +88,13 @@ impl Subscriptions {
     }
 
     /// Ends the one that the client calls so.
-    pub(super) fn remove_id(&mut self, id: &str) -> Result<SubscriptionId, Fault> {
+    pub(super) fn remove_id(&mut self, id: &str) -> Result<Subscription, Fault> {
         let at = self.list.iter().position(|it| it.id.as_deref() == Some(id)).ok_or(Fault::UnknownSubscription)?;
-        Ok(self.list.remove(at).number)
+        Ok(self.list.remove(at))
     }
 
     /// Ends the one without an id from there, or else the only one.
-    pub(super) fn remove_destination(&mut self, to: &DestinationName) -> Result<SubscriptionId, Fault> {
+    pub(super) fn remove_destination(&mut self, to: &Source) -> Result<Subscription, Fault> {
         let here = |it: &&Subscription| it.to == *to;
         let chosen = match self.list.iter().filter(here).find(|it| it.id.is_none()) {
             Some(without_id) => without_id.number,
@@ -99,12 +104,12 @@ impl Subscriptions {
                 _ => return Err(Fault::AmbiguousSubscription),
             },
         };
-        self.list.retain(|it| it.number != chosen);
-        Ok(chosen)
+        let at = self.list.iter().position(|it| it.number == chosen).ok_or(Fault::UnknownSubscription)?;
+        Ok(self.list.remove(at))
     }
 
     /// Ends the one that was made for a `reply-to` there, if there is one.
-    pub(super) fn remove_implicit(&mut self, to: &DestinationName) -> Option<SubscriptionId> {
+    pub(super) fn remove_implicit(&mut self, to: &Source) -> Option<SubscriptionId> {
         let at = self.list.iter().position(|it| it.implicit && it.to == *to)?;
         Some(self.list.remove(at).number)
     }
@@ -122,6 +127,6 @@ impl Subscriptions {
 
     /// Whether there is one from there.
     pub(super) fn reads(&self, to: &DestinationName) -> bool {
-        self.list.iter().any(|it| it.to == *to)
+        self.list.iter().any(|it| it.to.as_str() == to.as_str())
     }
 }

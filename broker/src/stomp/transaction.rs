@@ -63,6 +63,17 @@ impl Transactions {
         Ok(())
     }
 
+    /// What one frame came to, where that is more than one thing.
+    pub(super) fn take_all(
+        &mut self,
+        id: &str,
+        actions: Vec<Action>,
+        now: Duration,
+        options: &Options,
+    ) -> Result<(), Fault> {
+        actions.into_iter().try_for_each(|action| self.take(id, action, now, options))
+    }
+
     /// COMMIT or ABORT: it is open no more, and this is what it held.
     pub(super) fn end(&mut self, id: &str) -> Result<Vec<Action>, Fault> {
         let at = self.find(id)?;

@@ -66,7 +66,8 @@ pub(super) fn sending<'f>(
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
             Some("false") => Durability::Transient,
-            _ if !to.kind().is_queue() || to.kind().is_temporary() => Durability::Transient,
+            _ if to.kind().is_temporary() => Durability::Transient,
+            // To a topic too: there may be queues behind it.
             _ => Durability::Persistent,
         },
     };

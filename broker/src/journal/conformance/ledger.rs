@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Accepted, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record, Replay};
+use crate::model::Replay;
+use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Ledger {
     pub destinations: BTreeMap<DestinationId, DestinationName>,
     /// Highest number of a destination ever.
     pub newest: Option<DestinationId>,
+    /// Queues that are fed, or not any more.
+    pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -37,6 +40,7 @@ pub struct Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        writeln!(f, "bindings {:?}", self.bindings)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
 }
@@ -49,7 +53,12 @@ impl Ledger {
                 self.newest = self.newest.max(Some(*destination));
                 self.destinations.insert(*destination, name.clone());
             }
-            Record::Deleted { destination } => drop(self.destinations.remove(destination)),
+            Record::Deleted { destination } => {
+                self.destinations.remove(destination);
+                self.bindings.remove(destination);
+            }
+            Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
+            Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
             Record::Accepted(Accepted { destination, message, place, size, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);
                 let old = self.messages.insert(*message, Kept { destination, place, size, attempts: 0, note: None });

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
-pub use self::unit::{accepted, content, created, moved, returned, settled};
+pub use self::unit::{accepted, bound, content, created, moved, returned, settled};
 pub use self::witness::{Seen, Witness};
 use crate::model::Timestamp;
 use crate::model::{DestinationId, Log, LogError, LogReader, LogSink, MessageId, Position, Record, Replay, ShardId};
@@ -108,7 +108,11 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
             };
             session.write(subject, vec![record]);
         }
-        session.write(subject, vec![created(100 + round)]);
+        session.write(subject, vec![bound(round * 2 + 1, "/topic/a.>", (round > 1).then_some(round))]);
+        if round > 0 {
+            session.write(subject, vec![Record::Unbound { queue: DestinationId(round * 2 - 1) }]);
+        }
+        session.write(subject, vec![created(100 + round), bound(100 + round, "/topic/b", None)]);
         session.write(subject, vec![Record::Deleted { destination: DestinationId(100 + round) }]);
         expected = session.reading.ledger.clone();
         drop(session);

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::Kept;
 use crate::model::{
-    Accepted, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
+    Accepted, Bound, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
-use crate::model::{Position, Record, Returned, Settled, ShardId, Urgency};
+use crate::model::{Pattern, Position, Record, Returned, Settled, ShardId, Urgency};
 
 /// What a message of that id and size says.
 pub fn content(message: u64, size: usize) -> Content {
@@ -23,6 +23,12 @@ pub fn content(message: u64, size: usize) -> Content {
 pub fn created(destination: u64) -> Record {
     let name = DestinationName::queue(&format!("q{destination}")).expect("a good name");
     Record::Created { destination: DestinationId(destination), name }
+}
+
+/// A queue that is fed by the topics of that text.
+pub fn bound(queue: u64, topics: &str, expires_after: Option<u64>) -> Record {
+    let topics = Pattern::parse(topics).expect("a pattern");
+    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after })
 }
 
 /// A message in a queue.

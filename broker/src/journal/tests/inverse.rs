@@ -11,8 +11,10 @@ use super::super::record;
 use super::super::record::{Entry, ExtentRecord, Override};
 use super::super::stored;
 use super::super::stored::Stored;
-use crate::model::{DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Moved, Place, Position};
-use crate::model::{Record, Returned, ShardId, Urgency};
+use crate::model::{
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Moved, Place, Position,
+};
+use crate::model::{Pattern, Record, Returned, ShardId, Urgency};
 
 const KEY: Key = Key(0x0123_4567_89ab_cdef);
 const SEGMENT: SegmentId = SegmentId(77);
@@ -35,6 +37,10 @@ fn position(slot: u32) -> Position {
 fn note(error: Option<&str>) -> Arc<DeathNote> {
     let origin = DestinationName::queue("a.b").unwrap();
     Arc::new(DeathNote { origin, reason: DeathReason::Deliveries, attempts: 16, error: error.map(Arc::from) })
+}
+
+fn bound(expires_after: Option<u64>) -> Bound {
+    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after }
 }
 
 /// One of each kind, as written and as it should be read.
@@ -83,6 +89,9 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         ),
         (write(Record::Created { destination, name: name.clone() }), Stored::Created { destination, name }),
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
+        (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
+        (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
+        (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
         (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),
         (put(&record::put_stopped), Stored::Stopped),

@@ -113,10 +113,16 @@ impl Run {
                 _ => continue,
             });
         }
+        match dice.below(12) {
+            0 => records.push(conformance::bound(1 + dice.below(3), "/topic/x.>", None)),
+            1 => records.push(Record::Unbound { queue: DestinationId(1 + dice.below(3)) }),
+            _ => {}
+        }
         if dice.below(6) == 0 {
             let extra = ledger.newest.map_or(10, |newest| newest.0.max(10) + 1);
             records.push(conformance::created(extra));
             records.push(Record::IdBlock { next: self.next + 10 });
+            records.push(conformance::bound(extra, "/topic/x", Some(self.next)));
             records.push(Record::Deleted { destination: DestinationId(extra) });
         }
         records

@@ -5,6 +5,7 @@
 mod anything;
 mod connect;
 mod deliver;
+mod durable;
 mod ending;
 mod heartbeat;
 mod prefetch;
@@ -226,6 +227,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         attempt: 1,
         redelivered: false,
         death: None,
+        from: None,
         payload: Payload::Memory(Content::small(b"", 0)),
     }
 }

@@ -1,10 +1,12 @@
 //! SEND: what is stored, what is stripped, what is refused.
 
 use super::{Client, Right, all_but};
+use crate::model::Action;
 use crate::model::Content;
 use crate::model::DestinationKind;
 use crate::model::Durability;
 use crate::model::Refusal;
+use crate::model::Request;
 use crate::model::Urgency;
 
 fn after(headers: &str) -> Client {
@@ -49,12 +51,86 @@ fn a_refused_send_gets_an_error_with_its_receipt_id_and_no_receipt() {
 }
 
 #[test]
+fn a_list_is_one_request_with_a_copy_for_each() {
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:/queue/a, b,/topic/c,d,/queue/a\nreceipt:1\n\nx^@");
+    let [Request::Commit(actions)] = &client.asked[..] else { panic!("{:?}", client.asked) };
+    let copies: Vec<_> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Publish(publish) => {
+                let head = String::from_utf8_lossy(publish.message.content.head()).into_owned();
+                let first = head.lines().next().unwrap().to_owned();
+                (publish.to.as_str().to_owned(), first, publish.message.durability)
+            }
+            Action::Settle(settle) => panic!("{settle:?}"),
+        })
+        .collect();
+    let expected = [
+        ("/queue/a", Durability::Persistent),
+        ("/queue/b", Durability::Persistent),
+        ("/topic/c", Durability::Persistent),
+        ("/queue/d", Durability::Persistent),
+    ];
+    assert_eq!(copies, expected.map(|(to, how)| (to.to_owned(), format!("destination:{to}"), how)));
+}
+
+#[test]
+fn a_list_without_kinds_is_of_queues_or_what_its_header_says() {
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:a,b\n\nx^@SEND\ndestination:a,b\ndestination-type:MULTICAST\n\nx^@");
+    let names: Vec<_> = client
+        .asked
+        .iter()
+        .flat_map(|request| match request {
+            Request::Commit(actions) => actions.clone(),
+            other => panic!("{other:?}"),
+        })
+        .map(|action| match action {
+            Action::Publish(publish) => publish.to.to_string(),
+            Action::Settle(settle) => panic!("{settle:?}"),
+        })
+        .collect();
+    assert_eq!(names, ["/queue/a", "/queue/b", "/topic/a", "/topic/b"]);
+}
+
+#[test]
+fn one_destination_that_is_not_allowed_refuses_the_list() {
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret", Right::Write)]));
+    let mut client = client.connect("1.2");
+    assert_eq!(client.fails_with("SEND\ndestination:/queue/a,/queue/secret\n\nx^@"), "forbidden");
+    assert!(client.asked.is_empty());
+    let list = (0..65).map(|number| format!("q{number}")).collect::<Vec<_>>().join(",");
+    assert_eq!(Client::speaking("1.2").fails_with(&format!("SEND\ndestination:{list}\n\nx^@")), "bad-destination");
+}
+
+#[test]
+fn a_list_may_be_part_of_a_transaction() {
+    let mut client = Client::speaking("1.2");
+    client.says("BEGIN\ntransaction:t\n\n^@SEND\ndestination:/queue/a,/queue/b\ntransaction:t\n\nx^@");
+    assert!(client.asked.is_empty());
+    client.says("COMMIT\ntransaction:t\n\n^@");
+    let [Request::Commit(actions)] = &client.asked[..] else { panic!("{:?}", client.asked) };
+    assert_eq!(actions.len(), 2);
+}
+
+#[test]
 fn a_destination_is_needed_and_must_be_one() {
     // 57, A13
     assert_eq!(Client::speaking("1.2").fails_with("SEND\nreceipt:1\n\n^@"), "missing-header");
-    for name in
-        ["", "/nowhere/a", "/queue/", "/queue/a..b", "a b", "/queue/a\\nb", "/queue/*", "/queue/a,/queue/b", "../x"]
-    {
+    for name in [
+        "",
+        "/nowhere/a",
+        "/queue/",
+        "/queue/a..b",
+        "a b",
+        "/queue/a\\nb",
+        "/queue/*",
+        "/queue/a,",
+        "/queue/a,/no/b",
+        "../x",
+    ] {
         let frame = format!("SEND\ndestination:{name}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-destination", "{name}");
     }
@@ -153,12 +229,14 @@ fn urgency_is_exact_and_beats_priority() {
 }
 
 #[test]
-fn messages_persist_unless_the_sender_or_a_topic_says_otherwise() {
+fn messages_persist_unless_the_sender_says_otherwise_or_nothing_could_keep_them() {
     // P1
     assert_eq!(after("persistent:true\n").published().message.durability, Durability::Persistent);
     assert_eq!(after("persistent:false\n").published().message.durability, Durability::Transient);
     let mut client = Client::speaking("1.2");
-    client.says("SEND\ndestination:/topic/t\npersistent:true\n\n^@");
+    client.says("SEND\ndestination:/topic/t\n\n^@");
+    assert_eq!(client.published().message.durability, Durability::Persistent, "there may be queues behind it");
+    client.says("SEND\ndestination:/temp-queue/t\npersistent:true\n\n^@");
     assert_eq!(client.published().message.durability, Durability::Transient);
 }
 

@@ -2,7 +2,9 @@
 
 use super::{Client, Right, all_but, delivery, facts};
 use crate::model::AckMode;
+use crate::model::DestinationName;
 use crate::model::Request;
+use crate::model::Source;
 use crate::model::SubscriptionId;
 use crate::stomp::Options;
 
@@ -120,6 +122,29 @@ fn no_message_follows_the_receipt_of_unsubscribe() {
 }
 
 #[test]
+fn a_wildcard_is_read_destination_by_destination() {
+    // 65; SECURITY section 5: the right is asked for the concrete destination
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret.**", Right::Read)]));
+    let mut client = client.connect("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/>\n\n^@");
+    let Source::Wildcard(wildcard) = client.subscribed().to.clone() else { panic!("a wildcard") };
+    let reaches = |text: &str| wildcard.reaches(&DestinationName::parse(text, "").unwrap());
+    assert!(reaches("/queue/open.a") && !reaches("/queue/secret.a") && !reaches("/topic/open.a"));
+    assert!(!reaches("/queue/DLQ.a"), "dead letters are for those who ask for them");
+}
+
+#[test]
+fn a_wildcard_that_is_none_is_refused() {
+    for text in ["/queue/a*", "/queue/>.a", "/temp-queue/*", "/*/a", "/topic/a..*", "/topic/a .*"] {
+        let frame = format!("SUBSCRIBE\nid:1\ndestination:{text}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-destination", "{text}");
+    }
+    let frame = "SUBSCRIBE\nid:1\ndestination:/topic/Kolejka.>\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(frame), "reserved-destination");
+}
+
+#[test]
 fn unsubscribing_by_destination_works_in_every_version() {
     // 67: PECL does so
     for version in ["1.0", "1.1", "1.2"] {
@@ -167,17 +192,8 @@ fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
 }
 
 #[test]
-fn durable_subscriptions_are_refused_on_topics_and_mean_nothing_on_queues() {
-    for header in [
-        "activemq.subscriptionName:n",
-        "activemq.subcriptionName:n",
-        "durable-subscription-name:n",
-        "durable-subscriber-name:n",
-        "durable:true",
-        "persistent:true",
-        "no-local:true",
-        "activemq.noLocal:true",
-    ] {
+fn leaving_out_ones_own_messages_is_refused_on_topics_and_means_nothing_on_queues() {
+    for header in ["no-local:true", "activemq.noLocal:true"] {
         let mut client = Client::speaking("1.2");
         client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@"));
         assert!(client.farewell.is_none());

@@ -1,5 +1,8 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod feeds;
+mod wildcards;
+
 use std::time::Duration;
 
 use super::machine::Engine;
@@ -148,7 +151,7 @@ fn send_transient(to: &str, body: &str) -> Request {
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit })
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to).into(), mode, credit })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -232,11 +235,31 @@ fn competing_consumers_take_turns_while_they_have_credit() {
 }
 
 #[test]
+fn a_session_holds_no_more_octets_than_its_limit_over_all_its_subscriptions() {
+    let unsettled_per_session = Credit { messages: 100, bytes: 20 };
+    let mut world = World::with(Options { unsettled_per_session, ..Options::default() });
+    let client = world.client("c");
+    for (id, queue) in [(1, "/queue/a"), (2, "/queue/b"), (3, "/queue/c")] {
+        let credit = Credit { messages: 10, bytes: 15 };
+        let mode = AckMode::Client;
+        world.ask(
+            client,
+            Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(queue).into(), mode, credit }),
+        );
+        for _ in 0..3 {
+            world.ask(client, send_transient(queue, "12345"));
+        }
+    }
+    let out: Vec<_> = world.engine.queues().iter().map(|queue| queue.reserved).collect();
+    assert_eq!(out, [3, 1, 1], "15 octets, the 5 that are left, and one message of each in any case");
+}
+
+#[test]
 fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let mut world = World::new();
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
-    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit };
+    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q").into(), mode: AckMode::Client, credit };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));

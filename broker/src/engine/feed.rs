@@ -1,0 +1,161 @@
+//! Queues behind topics: durable subscriptions, consumer groups, the queues of virtual topics.
+//!
+//! Each is a queue like any other, with a record that says which topics feed it. A topic knows its queues as it knows its
+//! subscribers; who ends a feed leaves a queue without a name, which is emptied a little at a time.
+
+use std::time::Duration;
+
+use super::machine::{Engine, Kind};
+use super::sessions::Departure;
+use crate::destination::{ConsumerKey, Fed};
+use crate::model::{Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Now, Record, Refusal};
+use crate::model::{SessionId, SoftRefusal};
+
+/// Messages dropped in one go.
+const DROPPED_AT_ONCE: usize = 1024;
+
+impl Engine {
+    /// The queue of a feed; it comes into being with its first reader.
+    pub(super) fn bind(&mut self, now: Now, feed: &Feed, effects: &mut Effects) -> Result<DestinationId, Refusal> {
+        let queue = self.obtain(now, &feed.queue)?;
+        let expires_after = feed.expires_after.map(Duration::from_millis);
+        let Some(found) = self.queue_mut(queue) else { return Ok(queue) };
+        let is_bound =
+            found.fed.as_ref().is_some_and(|fed| fed.topics == feed.topics && fed.expires_after == expires_after);
+        if is_bound {
+            return Ok(queue);
+        }
+        self.declare(queue, effects);
+        let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
+        let record = Record::Bound(Bound { queue, topics, expires_after });
+        self.evolve(&record, None);
+        effects.records.push(record);
+        Ok(queue)
+    }
+
+    /// The log gets to know a queue.
+    pub(super) fn declare(&mut self, queue: DestinationId, effects: &mut Effects) {
+        let Some(found) = self.queue_mut(queue).filter(|found| !found.declared) else { return };
+        let record = Record::Created { destination: queue, name: found.name().clone() };
+        self.evolve(&record, None);
+        effects.records.push(record);
+    }
+
+    pub(super) fn evolve_bound(&mut self, bound: &Bound) -> Option<crate::destination::SlotId> {
+        let readers = self.queue_mut(bound.queue)?.fed.take().map(|old| (old.readers.clone(), old));
+        let (readers, old) = readers.unzip();
+        self.disconnect(bound.queue, old);
+        let fed = Fed {
+            topics: bound.topics.clone(),
+            expires_after: bound.expires_after.map(Duration::from_millis),
+            unread_since: None,
+            readers: readers.unwrap_or_default(),
+        };
+        self.queue_mut(bound.queue)?.fed = Some(Box::new(fed));
+        self.feeds.insert(&bound.topics, bound.queue);
+        for id in self.router.select(|name| bound.topics.reaches(name)) {
+            if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind)
+                && let Err(at) = topic.feeds.binary_search(&bound.queue)
+            {
+                topic.feeds.insert(at, bound.queue);
+            }
+        }
+        None
+    }
+
+    pub(super) fn evolve_unbound(&mut self, queue: DestinationId) -> Option<crate::destination::SlotId> {
+        let found = self.queue_mut(queue)?;
+        found.doomed = true;
+        let (fed, name) = (found.fed.take(), found.name().clone());
+        self.disconnect(queue, fed);
+        self.router.unbind(&name, queue);
+        self.doomed.insert(queue);
+        None
+    }
+
+    /// A topic comes into being: the queues behind it are found.
+    pub(super) fn connect(&mut self, id: DestinationId, name: &DestinationName) {
+        if self.feeds.is_empty() {
+            return;
+        }
+        let mut feeds = self.feeds.matching(name);
+        feeds.retain(|queue| {
+            self.queue_mut(*queue).and_then(|queue| queue.fed.as_ref()).is_some_and(|fed| fed.topics.reaches(name))
+        });
+        if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
+            topic.feeds = feeds;
+        }
+    }
+
+    /// Whether queues stand behind a topic that is not there yet.
+    pub(super) fn is_fed(&self, topic: &DestinationName) -> bool {
+        !self.feeds.is_empty() && !self.feeds.matching(topic).is_empty()
+    }
+
+    /// A queue is not fed any more.
+    pub(super) fn disconnect(&mut self, queue: DestinationId, fed: Option<Box<Fed>>) {
+        let Some(fed) = fed else { return };
+        self.feeds.remove(&fed.topics, queue);
+        for id in self.router.select(|name| fed.topics.reaches(name)) {
+            if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
+                topic.feeds.retain(|other| *other != queue);
+            }
+        }
+    }
+
+    /// Other connections that read a feed meant for one are sent away; what they hold goes back.
+    pub(super) fn take_over(&mut self, now: Now, queue: DestinationId, heir: SessionId, effects: &mut Effects) {
+        let readers = self.readers(queue);
+        for key in readers {
+            let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.session != heir) else { continue };
+            let (id, subscription) = (consumer.session, consumer.subscription);
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.subscriptions.remove(&subscription);
+                session.leaving = true;
+            }
+            self.dismiss(now, key, Departure::Clean, effects);
+            effects.events.push((id, Event::Disconnect(Refusal::TakenOver)));
+        }
+    }
+
+    /// Ends a feed, unless somebody reads it. One that is not there is ended already.
+    pub(super) fn discard(&mut self, name: &DestinationName, effects: &mut Effects) -> Answer {
+        let Some(queue) = self.router.resolve(name) else { return Answer::Done };
+        let Some(found) = self.queue_mut(queue).filter(|found| found.fed.is_some()) else { return Answer::Done };
+        if found.is_wanted() {
+            return Answer::Soft(SoftRefusal::InUse);
+        }
+        self.unbind(queue, effects);
+        Answer::Done
+    }
+
+    /// Ends a feed.
+    pub(super) fn unbind(&mut self, queue: DestinationId, effects: &mut Effects) {
+        let record = Record::Unbound { queue };
+        self.evolve(&record, None);
+        effects.records.push(record);
+    }
+
+    /// Drops some of what is in queues that nobody will read again, and such queues once they are empty.
+    pub(super) fn drain(&mut self, effects: &mut Effects) {
+        let mut left = DROPPED_AT_ONCE;
+        while let Some(&id) = self.doomed.first() {
+            while let Some(entry) = self.queue_mut(id).and_then(|queue| queue.first().cloned()) {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                self.remove(id, &entry, effects);
+            }
+            // What is still on its way to the log makes the queue known here again.
+            self.doomed.remove(&id);
+            if self.queue_mut(id).is_some_and(|queue| queue.is_empty()) {
+                self.remove_destination(id, effects);
+            }
+        }
+    }
+
+    fn readers(&mut self, queue: DestinationId) -> Vec<ConsumerKey> {
+        self.queue_mut(queue).and_then(|queue| queue.fed.as_ref()).map(|fed| fed.readers.clone()).unwrap_or_default()
+    }
+}

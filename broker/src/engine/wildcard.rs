@@ -1,0 +1,96 @@
+//! Wildcard subscriptions: one consumer, one credit and one ledger over many destinations.
+//!
+//! A destination knows all its consumers, however they came: the patterns are asked when it comes into being, and a new
+//! pattern asks the destinations that are there. So a message costs nothing for the patterns that do not mean it, and
+//! nothing is kept that would have to be made invalid.
+
+use super::machine::{Engine, Kind};
+use crate::destination::{ConsumerKey, Reach};
+use crate::model::{DestinationId, DestinationName, Effects, Now, Source};
+
+impl Engine {
+    /// A destination comes into being: who has asked for such by a pattern receives from it.
+    pub(super) fn attract(&mut self, id: DestinationId, name: &DestinationName) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        for key in self.watchers.matching(name) {
+            self.reach(key, id);
+        }
+    }
+
+    /// A destination is gone.
+    pub(super) fn repel(&mut self, id: DestinationId, name: &DestinationName) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        for key in self.watchers.matching(name) {
+            if let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) {
+                many.part(id);
+            }
+        }
+    }
+
+    /// A wildcard subscription begins.
+    pub(super) fn watch(&mut self, key: ConsumerKey) {
+        let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return };
+        self.watchers.insert(many.wildcard.pattern(), key);
+        for id in self.router.select(|name| many.wildcard.reaches(name)) {
+            self.reach(key, id);
+        }
+    }
+
+    /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.
+    fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let has_credit = consumer.has_credit();
+        let Reach::Many(many) = &mut consumer.reach else { return };
+        if !many.wildcard.reaches(destination.kind.name()) || !many.joined.insert(id) {
+            return;
+        }
+        match &mut destination.kind {
+            Kind::Topic(topic) => topic.join(key, false),
+            Kind::Queue(queue) => {
+                queue.join(false);
+                if has_credit {
+                    queue.rotation.push_back(key);
+                } else {
+                    many.parked.push_back(id);
+                }
+            }
+        }
+        self.touch(id);
+    }
+
+    /// A wildcard subscription has ended.
+    pub(super) fn unwatch(&mut self, key: ConsumerKey, reach: Reach) {
+        let Reach::Many(many) = reach else { return };
+        self.watchers.remove(many.wildcard.pattern(), key);
+        for id in many.joined {
+            self.leave(id, key, false);
+        }
+    }
+
+    /// A consumer of many queues has credit again: they get their turns, one after the other, until it is used up.
+    pub(super) fn unpark(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+        if let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) {
+            many.refilled = false;
+        }
+        while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
+            let Reach::Many(many) = &mut consumer.reach else { return };
+            let Some(id) = many.parked.pop_front() else { return };
+            let Some(queue) = self.queue_mut(id) else { continue };
+            queue.rotation.push_back(key);
+            self.pump(now, id, effects);
+        }
+    }
+
+    /// Whether a subscription is about temporary destinations of somebody else.
+    pub(super) fn is_foreign(source: &Source, owner: &str) -> bool {
+        match source {
+            Source::Name(name) => name.kind().is_temporary() && name.path().split('.').next() != Some(owner),
+            Source::Wildcard(_) | Source::Feed(_) => false,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What stands behind a topic outlives the server: over sockets, with a stop between.
+
+use std::net::SocketAddr;
+
+use kolejka::config::Config;
+use kolejka_codec::{Command, Frame};
+use kolejka_tests::server::{Running, config};
+use kolejka_tests::socket::Client;
+use tempfile::TempDir;
+
+/// A server that can be stopped and started.
+struct House {
+    config: Config,
+    running: Option<Running>,
+    _data: TempDir,
+}
+
+impl House {
+    fn new() -> House {
+        let data = TempDir::new().expect("a directory");
+        let config = config(&data);
+        let running = Some(Running::with(config.clone()));
+        House { config, running, _data: data }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.running.as_ref().expect("it runs").address
+    }
+
+    fn restart(&mut self) {
+        drop(self.running.take());
+        self.running = Some(Running::with(self.config.clone()));
+    }
+}
+
+/// Says something and hears the answer.
+fn ask(client: &mut Client, text: &str) -> Frame {
+    client.send(text.replace('^', "\0").as_bytes());
+    client.frame().expect("an answer").expect("a connection")
+}
+
+#[test]
+fn a_durable_subscription_survives_a_stop() {
+    let mut house = House::new();
+    let subscribe = |id: &str| {
+        let ack = "ack:client-individual\n";
+        format!("SUBSCRIBE\nid:{id}\ndestination:/topic/a.*\ndurable-subscription-name:n\n{ack}receipt:s\n\n^")
+    };
+    let mut client = Client::logged_in(house.address());
+    assert_eq!(ask(&mut client, &subscribe("1")).command, Command::Receipt);
+    drop(client);
+    house.restart();
+    let mut client = Client::logged_in(house.address());
+    assert_eq!(ask(&mut client, "SEND\ndestination:/topic/a.b\nreceipt:1\n\none^").command, Command::Receipt);
+    house.restart();
+    let mut client = Client::logged_in(house.address());
+    assert_eq!(ask(&mut client, &subscribe("2")).command, Command::Receipt);
+    let message = client.frame().expect("an answer").expect("a connection");
+    assert_eq!((message.headers.get("destination"), &message.body[..]), (Some("/topic/a.b"), &b"one"[..]));
+    let end = "UNSUBSCRIBE\nid:2\ndurable-subscription-name:n\nreceipt:u\n\n^";
+    assert_eq!(ask(&mut client, end).headers.get("x-refused"), None);
+    house.restart();
+    let mut client = Client::logged_in(house.address());
+    assert_eq!(ask(&mut client, &subscribe("3")).command, Command::Receipt);
+    let next = ask(&mut client, "SEND\ndestination:/topic/a.c\npersistent:false\n\ntwo^");
+    assert_eq!(&next.body[..], b"two", "nothing of the old one is left");
+}

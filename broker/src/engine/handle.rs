@@ -43,6 +43,8 @@ pub(super) struct Core {
     pub(super) effects: Effects,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
+    /// The last append.
+    appended: Ticket,
     /// Inboxes to be woken once the lock is released.
     pub(super) woken: Vec<Arc<Inbox>>,
 }
@@ -94,6 +96,7 @@ impl Handle {
             effects: Effects::default(),
             clients: Vec::new(),
             durable: Ticket::default(),
+            appended: Ticket::default(),
             woken: Vec::new(),
         };
         Handle {
@@ -234,6 +237,7 @@ impl Core {
             let wall = shared.clock.now().wall;
             match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
                 Some(Ok(ticket)) => {
+                    self.appended = ticket;
                     if let Some(client) = author.and_then(|session| self.attached(session)) {
                         client.last = ticket;
                     }
@@ -248,6 +252,12 @@ impl Core {
                 None => shared.fail(LogError::Poisoned("the log is closed".into())),
             }
             self.effects.records.clear();
+        }
+        let appended = self.appended;
+        if std::mem::take(&mut self.effects.leans)
+            && let Some(client) = author.and_then(|session| self.attached(session))
+        {
+            client.last = appended;
         }
         let mut events = std::mem::take(&mut self.effects.events);
         let mut rest = events.drain(..).peekable();

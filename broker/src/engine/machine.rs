@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::destination::{Destination, Kind};
 use super::ids::Ids;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
@@ -13,7 +14,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
-    Refusal, Request, SessionId, Ticket,
+    Refusal, Request, SessionId, Ticket, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -31,6 +32,8 @@ pub struct Engine {
     pub(super) watchers: Patterns<ConsumerKey>,
     /// Queues behind topics, by the patterns of these.
     pub(super) feeds: Patterns<DestinationId>,
+    /// Keys that were seen lately, by destination.
+    pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
     pub(super) doomed: BTreeSet<DestinationId>,
     /// Wildcard subscriptions that have credit again.
@@ -53,25 +56,6 @@ pub struct Engine {
     full: bool,
 }
 
-/// A queue or a topic, and what the engine needs to know about either.
-#[derive(Debug)]
-pub(super) struct Destination {
-    pub(super) kind: Kind,
-    /// It waits in `touched`.
-    pub(super) touched: bool,
-    /// The session whose temporary destination it is.
-    pub(super) owner: Option<SessionId>,
-    /// A check for idleness is scheduled.
-    idle_check: bool,
-    last_used: Duration,
-}
-
-#[derive(Debug)]
-pub(super) enum Kind {
-    Queue(Box<Queue>),
-    Topic(Topic),
-}
-
 impl Engine {
     /// An engine without destinations. What a log holds is replayed into it before the first client comes.
     pub fn new(options: Options) -> Engine {
@@ -84,6 +68,7 @@ impl Engine {
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
             feeds: Patterns::default(),
+            windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
             sessions: Sessions::default(),
@@ -120,7 +105,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         match request {
-            Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
+            Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
@@ -153,6 +138,7 @@ impl Engine {
 
     /// Hands out what is ready in one destination.
     pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        let patience = self.patience(id);
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         destination.touched = false;
         destination.last_used = now.monotonic;
@@ -167,7 +153,7 @@ impl Engine {
             });
         }
         if !destination.idle_check
-            && let Some(due) = destination.idle_at(self.options.idle_destination)
+            && let Some(due) = destination.idle_at(patience)
         {
             destination.idle_check = true;
             self.idle.at(due, id);
@@ -205,9 +191,10 @@ impl Engine {
     /// Does what is due.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         while let Some(id) = self.idle.due(now.monotonic) {
+            let patience = self.patience(id);
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
-            let Some(due) = destination.idle_at(self.options.idle_destination) else { continue };
+            let Some(due) = destination.idle_at(patience) else { continue };
             if due > now.monotonic {
                 destination.idle_check = true;
                 self.idle.at(due, id);
@@ -218,6 +205,12 @@ impl Engine {
             }
         }
         self.drain(effects);
+    }
+
+    /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
+    fn patience(&self, id: DestinationId) -> Duration {
+        let idle = self.options.idle_destination;
+        if self.windows.knows(id) { idle.max(Duration::from_millis(Windows::MS)) } else { idle }
     }
 
     /// When something is due on the monotonic clock.
@@ -278,8 +271,7 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination =
-            Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO };
+        let destination = Destination::new(kind);
         self.destinations.insert(id, destination);
         self.attract(id, &name);
         self.connect(id, &name);
@@ -356,38 +348,4 @@ pub(super) fn deliver(
         }
     }
     effects.events.push((id, Event::Deliver(delivery)));
-}
-
-impl Destination {
-    /// When it goes if nothing happens until then.
-    fn idle_at(&self, patience: Duration) -> Option<Duration> {
-        let is_idle = match &self.kind {
-            Kind::Queue(queue) => match &queue.fed {
-                Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
-                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
-            },
-            Kind::Topic(topic) => !topic.is_wanted(),
-        };
-        is_idle.then(|| self.last_used + patience)
-    }
-
-    fn is_fed(&self) -> bool {
-        self.kind.queue().is_some_and(|queue| queue.fed.is_some())
-    }
-}
-
-impl Kind {
-    fn queue(&self) -> Option<&Queue> {
-        match self {
-            Kind::Queue(queue) => Some(queue),
-            Kind::Topic(_) => None,
-        }
-    }
-
-    pub(super) fn name(&self) -> &DestinationName {
-        match self {
-            Kind::Queue(queue) => queue.name(),
-            Kind::Topic(topic) => topic.name(),
-        }
-    }
 }

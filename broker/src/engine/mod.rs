@@ -5,7 +5,9 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod close;
+mod destination;
 mod driver;
+mod duplicate;
 mod evolve;
 mod feed;
 mod handle;

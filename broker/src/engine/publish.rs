@@ -1,6 +1,7 @@
 //! Messages come in.
 
-use super::machine::{Engine, Kind, deliver};
+use super::destination::Kind;
+use super::machine::{Engine, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
@@ -27,8 +28,12 @@ fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
 
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
-    pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
-        let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
+    pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
+        let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
+            effects.leans = true;
+            return Ok(Answer::Duplicate);
+        }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
         self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
@@ -36,8 +41,8 @@ impl Engine {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
-        self.put(destination, publish.message, effects);
-        Ok(())
+        self.put(now, destination, publish, effects);
+        Ok(Answer::Done)
     }
 
     /// All sends and acknowledgements of a transaction, or none.
@@ -54,6 +59,9 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
+                    if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
+                        continue;
+                    }
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
                     self.admit(add(&mut loads, destination, bytes), durability, memory)?;
@@ -68,18 +76,21 @@ impl Engine {
                 }
             }
         }
+        let mut is_news = false;
         for action in actions {
             match action {
-                Action::Publish(publish) => {
-                    if let Some(destination) = self.target(now, &publish)? {
-                        self.put(destination, publish.message, effects);
-                    }
+                Action::Publish(publish) => match self.target(now, &publish)? {
+                    Some(destination) => is_news |= self.put(now, destination, publish, effects),
+                    None => is_news = true,
+                },
+                Action::Settle(settle) => {
+                    // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
+                    self.settle(now, session, &settle, effects)?;
+                    is_news = true;
                 }
-                // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                Action::Settle(settle) => drop(self.settle(now, session, &settle, effects)?),
             }
         }
-        Ok(Answer::Done)
+        Ok(if is_news { Answer::Done } else { Answer::Duplicate })
     }
 
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
@@ -167,7 +178,7 @@ impl Engine {
         Ok(())
     }
 
-    fn put(&mut self, destination: DestinationId, message: Message, effects: &mut Effects) {
+    pub(super) fn put_new(&mut self, destination: DestinationId, message: Message, effects: &mut Effects) {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
@@ -185,14 +196,20 @@ impl Engine {
     }
 
     /// The queues behind a topic.
-    fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
+    pub(super) fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
         match self.destinations.get(&destination).map(|found| &found.kind) {
             Some(Kind::Topic(topic)) => &topic.feeds,
             _ => &[],
         }
     }
 
-    fn enqueue(&mut self, destination: DestinationId, message: MessageId, new: Message, effects: &mut Effects) {
+    pub(super) fn enqueue(
+        &mut self,
+        destination: DestinationId,
+        message: MessageId,
+        new: Message,
+        effects: &mut Effects,
+    ) {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
@@ -233,7 +250,13 @@ impl Engine {
     }
 
     /// Gives a message to every subscriber. Who has no credit gets it later; who has too much waiting is told to go.
-    fn fan_out(&mut self, topic: DestinationId, message: MessageId, content: &Content, effects: &mut Effects) {
+    pub(super) fn fan_out(
+        &mut self,
+        topic: DestinationId,
+        message: MessageId,
+        content: &Content,
+        effects: &mut Effects,
+    ) {
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use crate::destination::{ConsumerKey, Entry, Outstanding, Reach};
 use crate::dispatcher;
 use crate::model::{

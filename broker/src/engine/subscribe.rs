@@ -1,6 +1,7 @@
 //! Consumers come and go.
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Consumer, ConsumerKey, Many, Reach};
 use crate::dispatcher;

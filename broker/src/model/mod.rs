@@ -19,6 +19,7 @@ mod refusal;
 mod request;
 mod source;
 mod time;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -33,8 +34,9 @@ pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
-pub use record::{Accepted, Bound, Moved, Record, Returned, Settled};
+pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled};
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe};
 pub use source::{Reader, Source, Wildcard};
 pub use time::{Now, Timestamp};
+pub use window::Windows;

@@ -13,7 +13,7 @@ use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
     AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Feed,
     Message, MessageId, Now, Outcome, Pattern, Payload, Position, Publish, Reader, Record, Refusal, Replay, Request,
-    SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
+    SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard, Windows,
 };
 use proptest::prelude::*;
 
@@ -29,6 +29,7 @@ const MAX_DELIVERIES: u16 = 3;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { place: usize, urgency: u32, durable: bool },
+    Repeat { queue: usize, key: u8, durable: bool },
     Subscribe { client: usize, source: usize, mode: AckMode, credit: u32 },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
@@ -74,6 +75,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (place.clone(), 0..3u32, any::<bool>())
             .prop_map(|(place, urgency, durable)| Step::Publish { place, urgency, durable }),
+        3 => (0..QUEUES, 0..3u8, any::<bool>())
+            .prop_map(|(queue, key, durable)| Step::Repeat { queue, key, durable }),
         3 => (client.clone(), 0..SOURCES, mode, 1..4u32)
             .prop_map(|(client, source, mode, credit)| Step::Subscribe { client, source, mode, credit }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
@@ -142,6 +145,8 @@ struct Model {
     order: u64,
     /// The queue behind the topic is there.
     is_bound: bool,
+    /// When each queue first saw a key, and whether the log knows.
+    keys: BTreeMap<(usize, u8), (Timestamp, bool)>,
 }
 
 struct World {
@@ -252,7 +257,7 @@ impl World {
         if place >= QUEUES {
             self.model.publish(self.last);
         }
-        Publish { to: name(PLACES[place]), message }
+        Publish { to: name(PLACES[place]), message, key: None }
     }
 
     /// Tells the model which ids the engine gave to what was just published, in this order.
@@ -280,6 +285,18 @@ impl World {
                 let publish = self.message(place, urgency, durable);
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(&[(place, urgency, durable)]);
+            }
+            Step::Repeat { queue, key, durable } => {
+                let mut publish = self.message(queue, 1, durable);
+                publish.key = Some(key.to_string().into());
+                let now = self.now.wall;
+                let seen = self.model.keys.get(&(queue, key)).filter(|(at, _)| now.0 - at.0 < Windows::MS);
+                let expected = if seen.is_some() { Answer::Duplicate } else { Answer::Done };
+                assert_eq!(self.apply(0, Request::Publish(publish)), Ok(expected));
+                if expected == Answer::Done {
+                    self.model.keys.insert((queue, key), (now, durable));
+                    self.learn(&[(queue, 1, durable)]);
+                }
             }
             Step::Subscribe { client, source: number, mode, credit } => {
                 let id = self.next_sub;
@@ -317,6 +334,7 @@ impl World {
             Step::Sync => self.sync(),
             Step::Idle => {
                 self.now.monotonic += Duration::from_secs(100);
+                self.now.wall.0 += 100_000;
                 self.engine.tick(self.now, &mut self.effects);
                 self.engine.dispatch(self.now, &mut self.effects);
             }
@@ -388,6 +406,7 @@ impl World {
         self.clients = (0..3).map(|number| self.engine.open(format!("c{number}"))).collect();
         self.model = self.durable_model.clone();
         self.model.subs.clear();
+        self.model.keys.retain(|_, (_, durable)| *durable);
         for queue in self.model.queues.values_mut() {
             queue.retain(|known| known.durable && known.visible);
             for known in queue {

@@ -40,6 +40,18 @@ fn ask(client: &mut Client, text: &str) -> Frame {
 }
 
 #[test]
+fn a_duplicate_is_known_after_a_stop() {
+    let mut house = House::new();
+    let send = "SEND\ndestination:/queue/a\nidempotency-key:k\nreceipt:1\n\nx^";
+    assert_eq!(ask(&mut Client::logged_in(house.address()), send).headers.get("x-duplicate"), None);
+    for _ in 0..2 {
+        house.restart();
+        let receipt = ask(&mut Client::logged_in(house.address()), send);
+        assert_eq!((receipt.command, receipt.headers.get("x-duplicate")), (Command::Receipt, Some("true")));
+    }
+}
+
+#[test]
 fn a_durable_subscription_survives_a_stop() {
     let mut house = House::new();
     let subscribe = |id: &str| {

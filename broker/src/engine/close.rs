@@ -22,7 +22,8 @@ impl Engine {
     fn drop_temporary(&mut self, id: DestinationId) {
         let Some(destination) = self.destinations.remove(&id) else { return };
         self.router.unbind(destination.kind.name(), id);
-        if let super::machine::Kind::Queue(queue) = destination.kind {
+        self.windows.forget(id);
+        if let super::destination::Kind::Queue(queue) = destination.kind {
             for entry in queue.entries() {
                 self.transient_bytes -= u64::from(entry.size);
                 self.forget(entry);

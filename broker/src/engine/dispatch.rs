@@ -1,6 +1,7 @@
 //! What is ready goes out: after each batch of requests, and when the log has become durable.
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use super::sessions::{Held, Sessions};
 use crate::destination::{ConsumerKey, SlotId};
 use crate::dispatcher;
@@ -24,6 +25,7 @@ impl Engine {
         // `touched` stays, so that it does not come back here before its next appointment.
         let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
         let is_clear = !waits || self.expire(now, id, effects);
+        let patience = self.patience(id);
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         destination.touched = false;
         destination.last_used = now.monotonic;
@@ -40,7 +42,7 @@ impl Engine {
             }
         }
         if !destination.idle_check
-            && let Some(due) = destination.idle_at(self.options.idle_destination)
+            && let Some(due) = destination.idle_at(patience)
         {
             destination.idle_check = true;
             self.idle.at(due, id);

@@ -1,6 +1,7 @@
 //! The one place where durable state changes: from a record alone, live and at replay.
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use crate::destination::{Entry, Return, SlotId};
 use crate::model::{Accepted, DeathReason, Moved, Position, Record, Replay, Returned};
 
@@ -19,6 +20,7 @@ impl Engine {
             Record::Deleted { destination } => {
                 let gone = self.destinations.remove(destination)?;
                 self.router.unbind(gone.kind.name(), *destination);
+                self.windows.forget(*destination);
                 self.repel(*destination, gone.kind.name());
                 if let Kind::Queue(queue) = gone.kind {
                     self.disconnect(*destination, queue.fed);
@@ -45,6 +47,10 @@ impl Engine {
             Record::Moved(moved) => self.evolve_moved(moved),
             Record::Bound(bound) => self.evolve_bound(bound),
             Record::Unbound { queue } => self.evolve_unbound(*queue),
+            Record::Keyed(keyed) => {
+                self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None

@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{ConsumerKey, Fed};
 use crate::model::{Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Now, Record, Refusal};
@@ -23,6 +24,8 @@ impl Engine {
         let is_bound =
             found.fed.as_ref().is_some_and(|fed| fed.topics == feed.topics && fed.expires_after == expires_after);
         if is_bound {
+            // By somebody else, perhaps a moment ago.
+            effects.leans = true;
             return Ok(queue);
         }
         self.declare(queue, effects);

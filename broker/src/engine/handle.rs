@@ -48,6 +48,8 @@ pub(super) struct Core {
     pub(super) durable: Ticket,
     /// When the driver looks again, on the monotonic clock.
     pub(super) alarm: Duration,
+    /// The last append.
+    appended: Ticket,
     /// Inboxes to be woken once the lock is released.
     pub(super) woken: Vec<Arc<Inbox>>,
 }
@@ -100,6 +102,7 @@ impl Handle {
             clients: Vec::new(),
             durable: Ticket::default(),
             alarm: Duration::ZERO,
+            appended: Ticket::default(),
             woken: Vec::new(),
         };
         Handle {
@@ -246,6 +249,7 @@ impl Core {
             let wall = shared.clock.now().wall;
             match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
                 Some(Ok(ticket)) => {
+                    self.appended = ticket;
                     if let Some(client) = author.and_then(|session| self.attached(session)) {
                         client.last = ticket;
                     }
@@ -260,6 +264,12 @@ impl Core {
                 None => shared.fail(LogError::Poisoned("the log is closed".into())),
             }
             self.effects.records.clear();
+        }
+        let appended = self.appended;
+        if std::mem::take(&mut self.effects.leans)
+            && let Some(client) = author.and_then(|session| self.attached(session))
+        {
+            client.last = appended;
         }
         let mut events = std::mem::take(&mut self.effects.events);
         let mut rest = events.drain(..).peekable();

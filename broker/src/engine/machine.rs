@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::destination::{Destination, Kind};
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
@@ -13,7 +14,7 @@ use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
-    Ticket, Timestamp,
+    Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -31,6 +32,8 @@ pub struct Engine {
     pub(super) watchers: Patterns<ConsumerKey>,
     /// Queues behind topics, by the patterns of these.
     pub(super) feeds: Patterns<DestinationId>,
+    /// Keys that were seen lately, by destination.
+    pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
     pub(super) doomed: BTreeSet<DestinationId>,
     /// Wildcard subscriptions that have credit again.
@@ -56,27 +59,6 @@ pub struct Engine {
     full: bool,
 }
 
-/// A queue or a topic, and what the engine needs to know about either.
-#[derive(Debug)]
-pub(super) struct Destination {
-    pub(super) kind: Kind,
-    /// It waits in `touched`.
-    pub(super) touched: bool,
-    /// The session whose temporary destination it is.
-    pub(super) owner: Option<SessionId>,
-    /// A check for idleness is scheduled.
-    pub(super) idle_check: bool,
-    pub(super) last_used: Duration,
-    /// Under which moment it is in the scheduler.
-    pub(super) moment: Option<Timestamp>,
-}
-
-#[derive(Debug)]
-pub(super) enum Kind {
-    Queue(Box<Queue>),
-    Topic(Topic),
-}
-
 impl Engine {
     /// An engine without destinations. What a log holds is replayed into it before the first client comes.
     pub fn new(options: Options) -> Engine {
@@ -90,6 +72,7 @@ impl Engine {
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
             feeds: Patterns::default(),
+            windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
             sessions: Sessions::default(),
@@ -127,7 +110,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         match request {
-            Request::Publish(publish) => self.publish(now, publish, effects).map(|()| Answer::Done),
+            Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
@@ -160,9 +143,10 @@ impl Engine {
         self.keep_appointments(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
+            let patience = self.patience(id);
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.idle_check = false;
-            let Some(due) = destination.idle_at(self.options.idle_destination) else { continue };
+            let Some(due) = destination.idle_at(patience) else { continue };
             if due > now.monotonic {
                 destination.idle_check = true;
                 self.idle.at(due, id);
@@ -173,6 +157,12 @@ impl Engine {
             }
         }
         self.drain(effects);
+    }
+
+    /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
+    pub(super) fn patience(&self, id: DestinationId) -> Duration {
+        let idle = self.options.idle_destination;
+        if self.windows.knows(id) { idle.max(Duration::from_millis(Windows::MS)) } else { idle }
     }
 
     /// When something is due on the monotonic clock.
@@ -238,14 +228,7 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination {
-            kind,
-            touched: false,
-            owner: None,
-            idle_check: false,
-            last_used: Duration::ZERO,
-            moment: None,
-        };
+        let destination = Destination::new(kind);
         self.destinations.insert(id, destination);
         self.attract(id, &name);
         self.connect(id, &name);
@@ -288,45 +271,6 @@ impl Engine {
         match &mut self.destinations.get_mut(&id)?.kind {
             Kind::Queue(queue) => Some(queue),
             Kind::Topic(_) => None,
-        }
-    }
-}
-
-impl Destination {
-    /// When something in it has to be looked at.
-    pub(super) fn next_moment(&self) -> Option<Timestamp> {
-        self.kind.queue().and_then(Queue::next_moment)
-    }
-
-    /// When it goes if nothing happens until then.
-    pub(super) fn idle_at(&self, patience: Duration) -> Option<Duration> {
-        let is_idle = match &self.kind {
-            Kind::Queue(queue) => match &queue.fed {
-                Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
-                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
-            },
-            Kind::Topic(topic) => !topic.is_wanted(),
-        };
-        is_idle.then(|| self.last_used + patience)
-    }
-
-    fn is_fed(&self) -> bool {
-        self.kind.queue().is_some_and(|queue| queue.fed.is_some())
-    }
-}
-
-impl Kind {
-    fn queue(&self) -> Option<&Queue> {
-        match self {
-            Kind::Queue(queue) => Some(queue),
-            Kind::Topic(_) => None,
-        }
-    }
-
-    pub(super) fn name(&self) -> &DestinationName {
-        match self {
-            Kind::Queue(queue) => queue.name(),
-            Kind::Topic(topic) => topic.name(),
         }
     }
 }

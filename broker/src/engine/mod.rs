@@ -5,8 +5,10 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod close;
+mod destination;
 mod dispatch;
 mod driver;
+mod duplicate;
 mod evolve;
 mod failure;
 mod feed;

@@ -1,7 +1,8 @@
 //! Messages come in.
 
+use super::destination::Kind;
 use super::dispatch::deliver;
-use super::machine::{Engine, Kind};
+use super::machine::Engine;
 use crate::destination::{Consumer, Entry, Policy};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
@@ -28,8 +29,12 @@ fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
 
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
-    pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<(), Refusal> {
-        let Some(destination) = self.target(now, &publish)? else { return Ok(()) };
+    pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
+        let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
+            effects.leans = true;
+            return Ok(Answer::Duplicate);
+        }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
         self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
@@ -37,8 +42,8 @@ impl Engine {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
-        self.put(now, destination, publish.message, effects);
-        Ok(())
+        self.put(now, destination, publish, effects);
+        Ok(Answer::Done)
     }
 
     /// All sends and acknowledgements of a transaction, or none.
@@ -55,6 +60,9 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
+                    if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
+                        continue;
+                    }
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
                     self.admit(add(&mut loads, destination, bytes), durability, memory)?;
@@ -69,18 +77,21 @@ impl Engine {
                 }
             }
         }
+        let mut is_news = false;
         for action in actions {
             match action {
-                Action::Publish(publish) => {
-                    if let Some(destination) = self.target(now, &publish)? {
-                        self.put(now, destination, publish.message, effects);
-                    }
+                Action::Publish(publish) => match self.target(now, &publish)? {
+                    Some(destination) => is_news |= self.put(now, destination, publish, effects),
+                    None => is_news = true,
+                },
+                Action::Settle(settle) => {
+                    // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
+                    self.settle(now, session, &settle, effects)?;
+                    is_news = true;
                 }
-                // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                Action::Settle(settle) => drop(self.settle(now, session, &settle, effects)?),
             }
         }
-        Ok(Answer::Done)
+        Ok(if is_news { Answer::Done } else { Answer::Duplicate })
     }
 
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
@@ -168,7 +179,7 @@ impl Engine {
         Ok(())
     }
 
-    fn put(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
+    pub(super) fn put_new(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
@@ -186,14 +197,14 @@ impl Engine {
     }
 
     /// The queues behind a topic.
-    fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
+    pub(super) fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
         match self.destinations.get(&destination).map(|found| &found.kind) {
             Some(Kind::Topic(topic)) => &topic.feeds,
             _ => &[],
         }
     }
 
-    fn enqueue(
+    pub(super) fn enqueue(
         &mut self,
         now: Now,
         (destination, message): (DestinationId, MessageId),
@@ -241,7 +252,13 @@ impl Engine {
     }
 
     /// Gives a message to every subscriber. Who has no credit gets it later; who has too much waiting is told to go.
-    fn fan_out(&mut self, topic: DestinationId, message: MessageId, content: &Content, effects: &mut Effects) {
+    pub(super) fn fan_out(
+        &mut self,
+        topic: DestinationId,
+        message: MessageId,
+        content: &Content,
+        effects: &mut Effects,
+    ) {
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };

@@ -1,7 +1,8 @@
 //! Deliveries end.
 
+use super::destination::Kind;
 use super::failure::{Death, Failure};
-use super::machine::{Engine, Kind};
+use super::machine::Engine;
 use crate::destination::{ConsumerKey, Entry, Outstanding, Reach, Return};
 use crate::dispatcher;
 use crate::model::{

@@ -1,7 +1,8 @@
 //! Consumers come and go.
 
+use super::destination::Kind;
 use super::failure::Failure;
-use super::machine::{Engine, Kind};
+use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
 use crate::dispatcher;

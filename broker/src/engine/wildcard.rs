@@ -4,7 +4,8 @@
 //! pattern asks the destinations that are there. So a message costs nothing for the patterns that do not mean it, and
 //! nothing is kept that would have to be made invalid.
 
-use super::machine::{Engine, Kind};
+use super::destination::Kind;
+use super::machine::Engine;
 use crate::destination::{ConsumerKey, Reach};
 use crate::model::{DestinationId, DestinationName, Effects, Now, Source};
 

@@ -3,13 +3,14 @@
 //! It is what a checkpoint carries. It must not do any I/O and never holds a body.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::format::{SegmentId, locate};
 use super::record;
 use super::record::{ExtentRecord, Override};
 use super::stored::{Back, Stored};
-use crate::model::Terms;
-use crate::model::{Bound, DestinationId, DestinationName, MessageId, Place, Position, Record, Returned, Standing};
+use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
+use crate::model::{Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(super) struct Live {
     newest: Option<(DestinationId, DestinationName)>,
     /// Queues that are fed, and those that are not any more (`None`) and still hold something.
     bindings: BTreeMap<DestinationId, Option<Bound>>,
+    windows: Windows,
     next_id: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
@@ -150,6 +152,7 @@ impl Live {
     pub(super) fn deleted(&mut self, destination: DestinationId) {
         self.destinations.remove(&destination);
         self.bindings.remove(&destination);
+        self.windows.forget(destination);
     }
 
     fn bound(&mut self, queue: DestinationId, bound: Option<Bound>) {
@@ -172,6 +175,7 @@ impl Live {
             Record::Deleted { destination } => self.deleted(*destination),
             Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
             Record::Unbound { queue } => self.bound(*queue, None),
+            Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::IdBlock { next } => self.id_block(*next),
         }
     }
@@ -189,6 +193,7 @@ impl Live {
             Stored::Deleted { destination } => self.deleted(destination),
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
             Stored::Unbound { queue } => self.bound(queue, None),
+            Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
@@ -283,6 +288,8 @@ impl Live {
             Some(bound) => Record::Bound(bound.clone()),
             None => Record::Unbound { queue: *queue },
         }));
+        let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
+        records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
         records.push(Record::IdBlock { next: self.next_id });
         records
     }
@@ -311,7 +318,7 @@ impl Live {
     }
 }
 
-fn arrival(destination: DestinationId, place: Place, note: std::sync::Arc<crate::model::DeathNote>) -> Override {
+fn arrival(destination: DestinationId, place: Place, note: Arc<crate::model::DeathNote>) -> Override {
     let standing = Standing::Ready;
     Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0, nacks: 0, standing }
 }

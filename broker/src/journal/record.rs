@@ -8,7 +8,7 @@ use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
 use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
-use crate::model::{Content, Moved, Place, Position, Record, Returned, Standing, Terms};
+use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -40,6 +40,7 @@ pub(super) const WOKEN: u8 = 14;
 pub(super) const TERMS: u8 = 15;
 pub(super) const BOUND: u8 = 24;
 pub(super) const UNBOUND: u8 = 25;
+pub(super) const KEYED: u8 = 26;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +98,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } | Record::Woken(_) => {
             RECORD_HEAD_BYTES + 8
         }
+        Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
         Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
     }
 }
@@ -136,6 +138,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
+        Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
     }
@@ -160,6 +163,14 @@ pub(super) fn put_created(into: &mut Vec<u8>, destination: DestinationId, name: 
     framed(into, CREATED, |bytes| {
         bytes.extend_from_slice(&destination.0.to_le_bytes());
         put_text(bytes, name.as_str());
+    });
+}
+
+fn put_keyed(into: &mut Vec<u8>, keyed: &Keyed) {
+    framed(into, KEYED, |bytes| {
+        bytes.extend_from_slice(&keyed.queue.0.to_le_bytes());
+        bytes.extend_from_slice(&keyed.at.0.to_le_bytes());
+        put_text(bytes, &keyed.key);
     });
 }
 

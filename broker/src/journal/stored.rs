@@ -8,14 +8,14 @@ use super::agreed::{read_standing, read_terms};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
 use super::record::{
-    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, MOVED, OVERRIDE, PARKED, RETURNED, SETTLED, STOPPED,
-    SUMMARY, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RETURNED, SETTLED,
+    STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord, Override};
 use crate::model::{
-    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Pattern, Place, Position,
-    Returned, Standing, Terms, Urgency,
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
+    Returned, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -31,6 +31,7 @@ pub(super) enum Stored<'a> {
     Deleted { destination: DestinationId },
     Bound(Bound),
     Unbound { queue: DestinationId },
+    Keyed(Keyed),
     IdBlock { next: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
@@ -123,6 +124,11 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         },
         DELETED => Stored::Deleted { destination: DestinationId(fields.u64()?) },
         BOUND => Stored::Bound(read_bound(&mut fields)?),
+        KEYED => Stored::Keyed(Keyed {
+            queue: DestinationId(fields.u64()?),
+            at: Timestamp(fields.u64()?),
+            key: fields.text()?.into(),
+        }),
         UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
         CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },

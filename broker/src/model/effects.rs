@@ -9,6 +9,8 @@ pub struct Effects {
     pub records: Vec<Record>,
     /// To be handed to the sessions.
     pub events: Vec<(SessionId, Event)>,
+    /// An answer rests on what others have asked for, and holds once the log has all that was appended before.
+    pub leans: bool,
 }
 
 impl Effects {

@@ -22,6 +22,7 @@ mod request;
 mod source;
 mod terms;
 mod time;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -38,9 +39,10 @@ pub use manage::{Manage, Operation, Reply};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
-pub use record::{Accepted, Bound, Moved, Record, Returned, Settled, Woken};
+pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe, Touch};
 pub use source::{Reader, Source, Wildcard};
 pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
+pub use window::Windows;

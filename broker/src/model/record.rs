@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::Timestamp;
 use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
 
 /// One fact.
@@ -39,11 +40,24 @@ pub enum Record {
         /// Which.
         queue: DestinationId,
     },
+    /// A destination saw a key: a message that comes with it again is a duplicate.
+    Keyed(Keyed),
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.
         next: u64,
     },
+}
+
+/// A key by which a message that is sent again is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keyed {
+    /// The queue.
+    pub queue: DestinationId,
+    /// The key, as the client made it.
+    pub key: Arc<str>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A queue that is fed by topics.

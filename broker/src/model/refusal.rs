@@ -70,6 +70,8 @@ impl Refusal {
 pub enum Answer {
     /// Done.
     Done,
+    /// Done before: the message was sent again, and nothing was to do.
+    Duplicate,
     /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.
     Soft(SoftRefusal),
 }

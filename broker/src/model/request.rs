@@ -58,6 +58,8 @@ pub struct Publish {
     pub to: DestinationName,
     /// The message.
     pub message: Message,
+    /// By which it is known if it is sent again.
+    pub key: Option<Arc<str>>,
 }
 
 /// How deliveries are acknowledged (STOMP 1.2, SUBSCRIBE, `ack`).

@@ -134,11 +134,11 @@ impl Client {
             return self.send_to_all(turn, frame, written);
         }
         let (to, sending) = self.sending(turn.now, frame, written)?;
-        let Sending { message, transaction, reply } = sending;
+        let Sending { message, key, transaction, reply } = sending;
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
-        self.act(turn, transaction, Action::Publish(Publish { to, message }))
+        self.act(turn, transaction, Action::Publish(Publish { to, message, key }))
     }
 
     /// A word to the broker about a queue. Its answer goes where the client may send to.
@@ -181,7 +181,7 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
-            actions.push(Action::Publish(Publish { to, message: sending.message }));
+            actions.push(Action::Publish(Publish { to, message: sending.message, key: sending.key }));
         }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;

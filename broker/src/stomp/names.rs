@@ -30,6 +30,8 @@ pub(super) enum Meaning {
     Timestamp,
     /// Lifted; ends here.
     Urgency,
+    /// By which the message is known if it is sent again. Lifted; ends here.
+    Key,
     /// Ends with this hop.
     OfTheHop,
     /// The server says it on MESSAGE, or will; nobody may say it in its place. Ends here.
@@ -86,6 +88,8 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("timestamp", Meaning::Timestamp),
     ("transaction", Meaning::Transaction),
     ("x-urgency", Meaning::Urgency),
+    ("_AMQ_DUPL_ID", Meaning::Key),
+    ("idempotency-key", Meaning::Key),
     // Of this hop.
     ("content-length", Meaning::OfTheHop),
     ("destination", Meaning::OfTheHop),
@@ -139,8 +143,6 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Term(Term::TimeToRun)),
     // Uniqueness.
-    ("_AMQ_DUPL_ID", Meaning::Unsupported(Ask::Any)),
-    ("idempotency-key", Meaning::Unsupported(Ask::Any)),
     ("x-job-token", Meaning::Unsupported(Ask::Any)),
     ("x-unique", Meaning::Unsupported(Ask::Any)),
     // Tracking, events and commands.

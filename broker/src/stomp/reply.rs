@@ -86,8 +86,10 @@ impl Voice {
         out.write(|into| {
             put_command(into, Command::Receipt);
             put_header(into, RECEIPT_ID, receipt.as_str(), self.version);
-            if let Answer::Soft(refusal) = answer {
-                put_header(into, "x-refused", refusal.as_str(), self.version);
+            match answer {
+                Answer::Done => {}
+                Answer::Duplicate => put_header(into, "x-duplicate", "true", self.version),
+                Answer::Soft(refusal) => put_header(into, "x-refused", refusal.as_str(), self.version),
             }
             end_head(into);
             finish(into, self.ending);

@@ -2,6 +2,8 @@
 //! the rest becomes its stored head, unread.
 
 use bytes::Bytes;
+use std::sync::Arc;
+
 use bytes::BytesMut;
 use kolejka_codec::Frame;
 use kolejka_codec::Version;
@@ -19,12 +21,15 @@ use crate::model::Durability;
 use crate::model::Message;
 use crate::model::Timestamp;
 use crate::model::Urgency;
+use crate::model::Windows;
 
 /// What a SEND says beside its destination.
 #[derive(Debug)]
 pub(super) struct Sending<'f> {
     /// The message.
     pub(super) message: Message,
+    /// By which it is known if it is sent again.
+    pub(super) key: Option<Arc<str>>,
     /// The transaction that takes it.
     pub(super) transaction: Option<&'f str>,
     /// A temporary destination of the sender that waits for the answer: as written, and its full name.
@@ -36,6 +41,7 @@ pub(super) struct Sending<'f> {
 struct Lifted<'f> {
     priority: Option<&'f str>,
     urgency: Option<&'f str>,
+    key: Option<&'f str>,
     persistent: Option<&'f str>,
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
@@ -74,7 +80,13 @@ pub(super) fn sending<'f>(
         },
         terms: lifted.asked.terms(now, to, gate)?,
     };
-    Ok(Sending { message, transaction: lifted.transaction, reply: lifted.reply })
+    let key = match lifted.key {
+        Some(key) if key.len() > Windows::KEY_BYTES => {
+            return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
+        }
+        key => key.map(Arc::from),
+    };
+    Ok(Sending { message, key, transaction: lifted.transaction, reply: lifted.reply })
 }
 
 impl<'f> Lifted<'f> {
@@ -96,6 +108,10 @@ impl<'f> Lifted<'f> {
             }
             Meaning::Urgency => {
                 self.urgency.get_or_insert(value);
+                return Ok(());
+            }
+            Meaning::Key => {
+                self.key = self.key.or(Some(value).filter(|key| !key.is_empty()));
                 return Ok(());
             }
             Meaning::Renamed => {

@@ -36,11 +36,11 @@ fn state(engine: &mut Engine) -> impl PartialEq + std::fmt::Debug + use<> {
         .destinations
         .iter()
         .filter_map(|(id, found)| match &found.kind {
-            super::super::machine::Kind::Queue(queue) => {
+            super::super::destination::Kind::Queue(queue) => {
                 let fed = queue.fed.as_ref().map(|fed| (fed.topics.clone(), fed.expires_after));
                 Some((*id, queue.name().clone(), fed, queue.doomed, queue.len()))
             }
-            super::super::machine::Kind::Topic(_) => None,
+            super::super::destination::Kind::Topic(_) => None,
         })
         .collect();
     feeds.sort_by_key(|row| row.0);
@@ -195,7 +195,7 @@ fn a_message_is_for_all_of_them_or_for_none() {
     world.ask(client, gone(1));
     world.ask(client, subscribe(2, "/topic/t", AckMode::Auto, 10));
     world.ask(client, send("/topic/t", "fits"));
-    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x") });
+    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x"), key: None });
     let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/topic/t")]));
     assert!(matches!(refused, Err(Refusal::QueueFull { .. })));
     assert!(matches!(world.try_ask(client, send("/topic/t", "no")), Err(Refusal::QueueFull { .. })));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Replay, Standing, Terms};
+use crate::model::{Replay, Standing, Terms, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Ledger {
     pub newest: Option<DestinationId>,
     /// Queues that are fed, or not any more.
     pub bindings: BTreeMap<DestinationId, Option<Bound>>,
+    /// Keys that were seen lately.
+    pub windows: Windows,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -54,7 +56,7 @@ impl Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
-        writeln!(f, "bindings {:?}", self.bindings)?;
+        writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
 }
@@ -70,8 +72,10 @@ impl Ledger {
             Record::Deleted { destination } => {
                 self.destinations.remove(destination);
                 self.bindings.remove(destination);
+                self.windows.forget(*destination);
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
+            Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
             Record::Accepted(Accepted { destination, message, place, size, terms, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);

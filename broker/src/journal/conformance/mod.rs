@@ -18,7 +18,9 @@ pub use self::unit::{
     accepted, accepted_with_terms, bound, content, created, moved, parked, returned, settled, terms, woken,
 };
 pub use self::witness::{Seen, Witness};
-use crate::model::{DestinationId, Log, LogError, LogReader, LogSink, MessageId, Position, Record, Replay, ShardId};
+use crate::model::{
+    DestinationId, Keyed, Log, LogError, LogReader, LogSink, MessageId, Position, Record, Replay, ShardId,
+};
 use crate::model::{Standing, Timestamp};
 
 /// A log under test, which can be opened again and again.
@@ -117,6 +119,9 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
             session.write(subject, vec![record]);
         }
         session.write(subject, vec![bound(round * 2 + 1, "/topic/a.>", (round > 1).then_some(round))]);
+        let keyed =
+            |key: u64| Keyed { queue: DestinationId(round * 2 + 1), key: key.to_string().into(), at: Timestamp(key) };
+        session.write(subject, (0..3).map(|number| Record::Keyed(keyed(round * 10 + number))).collect());
         if round > 0 {
             session.write(subject, vec![Record::Unbound { queue: DestinationId(round * 2 - 1) }]);
         }

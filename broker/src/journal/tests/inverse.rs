@@ -12,7 +12,7 @@ use super::super::record::{Entry, ExtentRecord, Override};
 use super::super::stored;
 use super::super::stored::{Back, Stored};
 use crate::model::{
-    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId, Moved, Place, Position,
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Place, Position,
 };
 use crate::model::{Pattern, Record, Returned, ShardId, Standing, Timestamp, Urgency, Woken};
 
@@ -37,6 +37,10 @@ fn position(slot: u32) -> Position {
 fn note(error: Option<&str>) -> Arc<DeathNote> {
     let origin = DestinationName::queue("a.b").unwrap();
     Arc::new(DeathNote { origin, reason: DeathReason::Deliveries, attempts: 16, error: error.map(Arc::from) })
+}
+
+fn keyed() -> Keyed {
+    Keyed { queue: DestinationId(5), key: "order-17".into(), at: Timestamp(1 << 41) }
 }
 
 fn bound(expires_after: Option<u64>) -> Bound {
@@ -100,6 +104,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
         (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
         (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
+        (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
         (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),

@@ -8,7 +8,7 @@ use super::super::conformance;
 use super::super::conformance::{Ledger, Reading, Session, Witness};
 use super::super::fault::{CrashDisk, Dice};
 use super::super::{Journal, OpenError, Options, Recovered, Stopper};
-use crate::model::{DestinationId, LogError, MessageId, Record, ShardId, Timestamp};
+use crate::model::{DestinationId, Keyed, LogError, MessageId, Record, ShardId, Timestamp};
 
 /// Segments of eight blocks, so that a short run rolls often; no thread and no timing decides what is written when.
 pub(super) fn small_options() -> Options {
@@ -110,6 +110,10 @@ impl Run {
                 5 => conformance::woken(*message, kept, position),
                 _ => continue,
             });
+        }
+        if self.next.is_multiple_of(3) {
+            let (queue, at) = (DestinationId(1 + self.next % 3), Timestamp(self.next * 1000));
+            records.push(Record::Keyed(Keyed { queue, key: format!("k{}", self.next % 50).into(), at }));
         }
         match dice.below(12) {
             0 => records.push(conformance::bound(1 + dice.below(3), "/topic/x.>", None)),

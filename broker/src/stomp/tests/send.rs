@@ -2,6 +2,7 @@
 
 use super::{Client, Right, all_but};
 use crate::model::Action;
+use crate::model::Answer;
 use crate::model::Backoff;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -52,6 +53,26 @@ fn a_refused_send_gets_an_error_with_its_receipt_id_and_no_receipt() {
         "{heard}"
     );
     assert!(!heard.contains("RECEIPT\n") && client.asked.len() == 1);
+}
+
+#[test]
+fn a_key_is_lifted_under_either_name_and_goes_no_further() {
+    for header in ["_AMQ_DUPL_ID", "idempotency-key"] {
+        let client = after(&format!("{header}:order-17\n"));
+        assert_eq!(client.published().key.as_deref(), Some("order-17"));
+        assert!(!client.head().contains("order-17"), "{}", client.head());
+        assert_eq!(after(&format!("{header}:\n")).published().key, None, "an empty one asks for nothing");
+    }
+    let long = format!("SEND\ndestination:/queue/a\nidempotency-key:{}\n\n^@", "x".repeat(256));
+    assert_eq!(Client::speaking("1.2").fails_with(&long), "bad-header");
+}
+
+#[test]
+fn the_receipt_of_a_duplicate_says_so() {
+    let mut client = Client::speaking("1.2");
+    client.answers.push_back(Ok(Answer::Duplicate));
+    let heard = client.says("SEND\ndestination:/queue/a\nidempotency-key:k\nreceipt:r\n\n^@");
+    assert_eq!(heard, "RECEIPT\nreceipt-id:r\nx-duplicate:true\n\n^@\n");
 }
 
 #[test]
@@ -250,8 +271,6 @@ fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     for header in [
         "AMQ_SCHEDULED_CRON:* * * * *",
         "x-unique:k",
-        "_AMQ_DUPL_ID:k",
-        "idempotency-key:k",
         "x-track:true",
         "JMSXGroupID:g",
         "message_group:g",

@@ -1,0 +1,69 @@
+//! Messages that are sent again: a key is taken once by each queue, and by each topic.
+
+use std::sync::Arc;
+
+use super::machine::Engine;
+use crate::model::{DestinationId, Effects, Keyed, Message, MessageId, Now, Publish, Record};
+
+impl Engine {
+    /// Puts a message wherever it has not been seen; says whether that was anywhere.
+    pub(super) fn put(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        publish: Publish,
+        effects: &mut Effects,
+    ) -> bool {
+        let Publish { message, key, .. } = publish;
+        let Some(key) = key else {
+            self.put_new(now, destination, message, effects);
+            return true;
+        };
+        let is_new = |engine: &Engine, to| !engine.windows.holds(to, &key, now.wall);
+        let mut feeds = self.feeds_of(destination).to_vec();
+        let (all, is_first) = (feeds.len(), is_new(self, destination));
+        feeds.retain(|queue| is_new(self, *queue));
+        effects.leans |= !is_first || feeds.len() < all;
+        if is_first {
+            let id = self.ids.next(&mut effects.records);
+            if self.queue_mut(destination).is_some() {
+                self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);
+            } else {
+                self.fan_out(destination, id, &message.content, effects);
+                self.windows.insert(destination, key.clone(), now.wall);
+            }
+        }
+        for &queue in &feeds {
+            let id = self.ids.next(&mut effects.records);
+            self.enqueue_keyed(now, queue, (id, message.clone(), &key), effects);
+        }
+        is_first || !feeds.is_empty()
+    }
+
+    /// A message with a key. What the log does not keep it must not remember either: it would call a message that is lost a
+    /// duplicate.
+    fn enqueue_keyed(
+        &mut self,
+        now: Now,
+        queue: DestinationId,
+        (id, message, key): (MessageId, Message, &Arc<str>),
+        effects: &mut Effects,
+    ) {
+        let before = effects.records.len();
+        self.enqueue(now, (queue, id), message, effects);
+        let is_logged = effects.records[before..].iter().any(|record| matches!(record, Record::Accepted(_)));
+        if is_logged {
+            let record = Record::Keyed(Keyed { queue, key: key.clone(), at: now.wall });
+            self.evolve(&record, None);
+            effects.records.push(record);
+        } else {
+            self.windows.insert(queue, key.clone(), now.wall);
+        }
+    }
+
+    /// Whether a message with a key has not been seen in one of the places it goes to.
+    pub(super) fn is_new_anywhere(&self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
+        let is_new = |to| publish.key.as_ref().is_none_or(|key| !self.windows.holds(to, key, now.wall));
+        is_new(destination) || self.feeds_of(destination).iter().any(|queue| is_new(*queue))
+    }
+}

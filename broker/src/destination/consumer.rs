@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::model::{AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId, Wildcard};
+use crate::model::{
+    AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId, Timestamp, Wildcard,
+};
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -63,6 +65,17 @@ impl Many {
     }
 }
 
+/// A topic's message that waits for the credit of one subscriber.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The message.
+    pub message: MessageId,
+    /// Head and body.
+    pub content: Content,
+    /// From when on it must not be handed out.
+    pub expires: Option<Timestamp>,
+}
+
 /// Who receives, and how much of it is out. Settling goes by this ledger, never by what a client says it has.
 #[derive(Debug)]
 pub struct Consumer {
@@ -83,7 +96,7 @@ pub struct Consumer {
     out_bytes: u64,
     next_number: u64,
     /// What a topic has for it beyond its credit, oldest first.
-    backlog: VecDeque<(MessageId, Content)>,
+    backlog: VecDeque<Waiting>,
     backlog_bytes: u64,
 }
 
@@ -178,16 +191,16 @@ impl Consumer {
     }
 
     /// Keeps a topic's message until there is credit.
-    pub fn push_backlog(&mut self, message: MessageId, content: Content) {
-        self.backlog_bytes += content.len() as u64;
-        self.backlog.push_back((message, content));
+    pub fn push_backlog(&mut self, waiting: Waiting) {
+        self.backlog_bytes += waiting.content.len() as u64;
+        self.backlog.push_back(waiting);
     }
 
     /// The oldest message that waits for credit.
-    pub fn pop_backlog(&mut self) -> Option<(MessageId, Content)> {
-        let (message, content) = self.backlog.pop_front()?;
-        self.backlog_bytes -= content.len() as u64;
-        Some((message, content))
+    pub fn pop_backlog(&mut self) -> Option<Waiting> {
+        let waiting = self.backlog.pop_front()?;
+        self.backlog_bytes -= waiting.content.len() as u64;
+        Some(waiting)
     }
 
     /// Messages and octets that wait for credit.

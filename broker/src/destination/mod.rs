@@ -18,7 +18,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use lease::{Departed, Lease, Return, Taken, Wish};

@@ -29,7 +29,7 @@ impl Engine {
             if self.queue_mut(destination).is_some() {
                 self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);
             } else {
-                self.fan_out(destination, id, &message.content, effects);
+                self.fan_out(now, (destination, id), &message, effects);
                 self.windows.insert(destination, key.clone(), now.wall);
             }
         }

@@ -127,7 +127,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Request::Quarantine { subscription, number } => {
-                self.quarantine(session, subscription, number, effects);
+                self.quarantine(now, (session, subscription), number, effects);
                 Ok(Answer::Done)
             }
         }

@@ -3,7 +3,7 @@
 use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::Engine;
-use crate::destination::{Consumer, Entry, Policy};
+use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
     Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId, Timestamp,
@@ -185,7 +185,7 @@ impl Engine {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
             Some(Kind::Topic(topic)) => {
                 let feeds = topic.feeds.clone();
-                self.fan_out(destination, id, &message.content, effects);
+                self.fan_out(now, (destination, id), &message, effects);
                 // Each copy is a message of its own, to be settled and to fail on its own.
                 for queue in feeds {
                     let id = self.ids.next(&mut effects.records);
@@ -254,11 +254,15 @@ impl Engine {
     /// Gives a message to every subscriber. Who has no credit gets it later; who has too much waiting is told to go.
     pub(super) fn fan_out(
         &mut self,
-        topic: DestinationId,
-        message: MessageId,
-        content: &Content,
+        now: Now,
+        (topic, message): (DestinationId, MessageId),
+        new: &Message,
         effects: &mut Effects,
     ) {
+        let expires = new.terms.as_ref().and_then(|terms| terms.expires);
+        if expires.is_some_and(|end| end <= now.wall) {
+            return;
+        }
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
@@ -268,7 +272,7 @@ impl Engine {
             let backlog = consumer.backlog();
             if backlog.messages == 0 && consumer.has_credit() {
                 let (id, mode) = (consumer.session, consumer.mode);
-                let delivery = topic_delivery(consumer, message, content.clone());
+                let delivery = topic_delivery(consumer, message, new.content.clone());
                 deliver(&mut self.sessions, key, id, mode, delivery, effects);
                 continue;
             }
@@ -279,7 +283,7 @@ impl Engine {
                 effects.events.push((consumer.session, Event::Disconnect(Refusal::SlowConsumer { limit })));
                 continue;
             }
-            consumer.push_backlog(message, content.clone());
+            consumer.push_backlog(Waiting { message, content: new.content.clone(), expires });
         }
     }
 }
@@ -314,9 +318,12 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
 
 impl Engine {
     /// Gives a topic's subscriber what waited for its credit.
-    pub(super) fn drain_backlog(&mut self, key: crate::destination::ConsumerKey, effects: &mut Effects) {
+    pub(super) fn drain_backlog(&mut self, now: Now, key: crate::destination::ConsumerKey, effects: &mut Effects) {
         while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
-            let Some((message, content)) = consumer.pop_backlog() else { return };
+            let Some(Waiting { message, content, expires }) = consumer.pop_backlog() else { return };
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
             let (id, mode): (SessionId, AckMode) = (consumer.session, consumer.mode);
             let delivery = topic_delivery(consumer, message, content);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);

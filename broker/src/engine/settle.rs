@@ -35,7 +35,7 @@ impl Engine {
         } else if let Some(out) = self.consumers.get_mut(held.consumer).and_then(|c| c.take(held.number)) {
             self.finish(now, held.consumer, out, &settle.outcome, effects);
         }
-        self.refill(held.consumer, effects);
+        self.refill(now, held.consumer, effects);
         Ok(answer)
     }
 
@@ -56,14 +56,14 @@ impl Engine {
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
             self.finish(now, key, out, &Outcome::Ack, effects);
         }
-        self.refill(key, effects);
+        self.refill(now, key, effects);
     }
 
     /// A delivery that cannot be read leaves the ledger, and its message stays reserved for nobody.
     pub(super) fn quarantine(
         &mut self,
-        session: SessionId,
-        subscription: SubscriptionId,
+        now: Now,
+        (session, subscription): (SessionId, SubscriptionId),
         number: u64,
         effects: &mut Effects,
     ) {
@@ -74,7 +74,7 @@ impl Engine {
         if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id)) {
             queue.hold(out.message);
         }
-        self.refill(key, effects);
+        self.refill(now, key, effects);
     }
 
     /// One delivery, out of the ledger already, comes to its end.
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// A consumer has credit again.
-    fn refill(&mut self, key: ConsumerKey, effects: &mut Effects) {
+    fn refill(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let id = match &mut consumer.reach {
             Reach::One(id) => *id,
@@ -131,7 +131,7 @@ impl Engine {
                 if !std::mem::replace(&mut many.refilled, true) {
                     self.refilled.push(key);
                 }
-                return self.drain_backlog(key, effects);
+                return self.drain_backlog(now, key, effects);
             }
         };
         match self.destinations.get_mut(&id).map(|destination| &mut destination.kind) {
@@ -139,7 +139,7 @@ impl Engine {
                 dispatcher::enrol(queue, key, consumer);
                 self.touch(id);
             }
-            Some(Kind::Topic(_)) => self.drain_backlog(key, effects),
+            Some(Kind::Topic(_)) => self.drain_backlog(now, key, effects),
             None => {}
         }
     }

@@ -294,3 +294,22 @@ fn many_messages_that_expire_at_once_keep_nobody_waiting_and_none_slips_through(
     }
     assert!(world.deliveries(client).is_empty() && world.engine.queues()[0].entries.is_empty());
 }
+
+#[test]
+fn a_topics_message_that_waits_for_credit_expires_as_well() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/topic/t", AckMode::ClientIndividual, 1));
+    let ends = |text: &str, ms| {
+        let terms = Some(Box::new(Terms { expires: Some(Timestamp(ms)), ..Terms::default() }));
+        Request::Publish(Publish { to: name("/topic/t"), message: Message { terms, ..message(text) }, key: None })
+    };
+    for (text, end) in [("over", 1), ("first", 100), ("short", 50), ("long", 100)] {
+        world.ask(client, ends(text, end));
+    }
+    let first = world.deliveries(client).remove(0);
+    assert_eq!(body(&first), "first", "what was over when it came goes to nobody");
+    world.wait(60);
+    world.ask(client, ack(first.message));
+    assert_eq!(world.bodies(client), ["long"]);
+}

@@ -133,7 +133,7 @@ impl Engine {
         }
     }
 
-    /// The session waits for that append: it is told with [`Event::Durable`].
+    /// The session waits for that append: it is told with [`Event::Durable`](crate::model::Event::Durable).
     pub fn promise(&mut self, session: SessionId, ticket: Ticket) {
         self.promises.push_back((ticket, session));
     }

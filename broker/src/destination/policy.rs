@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{DestinationName, Pattern};
+use crate::model::{Backoff, DestinationName, OnExhaust, Pattern};
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,19 +15,44 @@ pub struct Policy {
     pub max_length: u64,
     /// Octets of head and body that a queue may hold.
     pub max_bytes: u64,
+    /// How long a message waits after a NACK.
+    pub backoff: Backoff,
+    /// What becomes of a message whose deliveries are used up.
+    pub on_exhaust: OnExhaust,
+    /// Longest life of a message from its arrival until somebody takes it, in milliseconds.
+    pub expiry_ms: Option<u64>,
+    /// Whether what has expired goes to the dead-letter queue instead of being dropped.
+    pub dead_letter_expired: bool,
+    /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
+    pub time_to_run_ms: Option<u32>,
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { max_deliveries: 16, dead_letter: "DLQ.{name}".into(), max_length: 10_000_000, max_bytes: 10 << 30 }
+        Policy {
+            max_deliveries: 16,
+            dead_letter: "DLQ.{name}".into(),
+            max_length: 10_000_000,
+            max_bytes: 10 << 30,
+            backoff: Backoff::default(),
+            on_exhaust: OnExhaust::DeadLetter,
+            expiry_ms: None,
+            dead_letter_expired: false,
+            time_to_run_ms: None,
+        }
     }
 }
 
 impl Policy {
+    /// Whether a destination has a dead-letter queue: not if it is one itself, and not if it lives in memory only.
+    pub fn has_dead_letters(name: &DestinationName) -> bool {
+        name.kind().is_queue() && !name.kind().is_temporary() && !name.path().starts_with("DLQ.")
+    }
+
     /// Where dead letters of that destination go. `None` for what has no dead-letter queue: a dead-letter queue itself,
     /// and whatever lives in memory only.
     pub fn dead_letter_for(&self, name: &DestinationName) -> Option<DestinationName> {
-        if !name.kind().is_queue() || name.kind().is_temporary() || name.path().starts_with("DLQ.") {
+        if !Policy::has_dead_letters(name) {
             return None;
         }
         let path = self.dead_letter.replace("{name}", name.path());
@@ -49,6 +74,34 @@ pub struct PolicyRule {
     pub max_length: Option<u64>,
     /// See [`Policy::max_bytes`].
     pub max_bytes: Option<u64>,
+    /// See [`Policy::backoff`].
+    pub backoff: Option<Backoff>,
+    /// See [`Policy::on_exhaust`].
+    pub on_exhaust: Option<OnExhaust>,
+    /// See [`Policy::expiry_ms`].
+    pub expiry_ms: Option<u64>,
+    /// See [`Policy::dead_letter_expired`].
+    pub dead_letter_expired: Option<bool>,
+    /// See [`Policy::time_to_run_ms`].
+    pub time_to_run_ms: Option<u32>,
+}
+
+impl PolicyRule {
+    /// A rule that says nothing yet about the destinations of that pattern.
+    pub fn new(pattern: Pattern) -> PolicyRule {
+        PolicyRule {
+            pattern,
+            max_deliveries: None,
+            dead_letter: None,
+            max_length: None,
+            max_bytes: None,
+            backoff: None,
+            on_exhaust: None,
+            expiry_ms: None,
+            dead_letter_expired: None,
+            time_to_run_ms: None,
+        }
+    }
 }
 
 /// All rules, in the order of the file: the last match wins, key by key.
@@ -68,6 +121,11 @@ impl Policies {
             policy.max_deliveries = rule.max_deliveries.unwrap_or(policy.max_deliveries);
             policy.max_length = rule.max_length.unwrap_or(policy.max_length);
             policy.max_bytes = rule.max_bytes.unwrap_or(policy.max_bytes);
+            policy.backoff = rule.backoff.unwrap_or(policy.backoff);
+            policy.on_exhaust = rule.on_exhaust.unwrap_or(policy.on_exhaust);
+            policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
+            policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
+            policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tracing::{error, warn};
 
 use super::task::Connection;
-use crate::model::{Burst, Content, Delivery, Event, LogError, Payload, Request, Ticket};
+use crate::model::{Burst, Content, Delivery, Event, LogError, Now, Payload, Request, Ticket};
 
 /// The receipts of one batch of requests, encoded.
 #[derive(Debug)]
@@ -110,13 +110,14 @@ impl Connection {
         if self.has_unsent() || self.receipts.is_gated() || self.is_closing() {
             return;
         }
+        let now = self.now();
         while self.out.len() < BURST_BYTES
             && let Some(delivery) = self.deliveries.waiting.pop_front()
         {
             match &delivery.payload {
                 Payload::Memory(content) => {
                     let content = content.clone();
-                    self.encode(&delivery, &content);
+                    self.encode(now, &delivery, &content);
                 }
                 Payload::Stored { .. } => self.encode_stored(delivery).await,
             }
@@ -128,9 +129,9 @@ impl Connection {
         }
     }
 
-    fn encode(&mut self, delivery: &Delivery, content: &Content) {
+    fn encode(&mut self, now: Now, delivery: &Delivery, content: &Content) {
         let (subscription, number, auto) = (delivery.subscription, delivery.number, delivery.auto);
-        self.session.deliver(self.now(), delivery, content, &mut self.out);
+        self.session.deliver(now, delivery, content, &mut self.out);
         if auto {
             match self.deliveries.encoded.iter_mut().find(|(other, _)| *other == subscription) {
                 Some((_, newest)) => *newest = number,
@@ -160,9 +161,10 @@ impl Connection {
             let failure = LogError::Damaged(panic.to_string());
             vec![Err(failure); run.len()]
         });
+        let now = self.now();
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {
-                Ok(content) => self.encode(&delivery, &content),
+                Ok(content) => self.encode(now, &delivery, &content),
                 Err(error) => self.quarantine(&delivery, &error),
             }
         }

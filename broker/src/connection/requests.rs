@@ -11,8 +11,9 @@ impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
         let mut complete = false;
+        // One look at the clock for all that was read.
+        let now = self.now();
         while !self.is_closing() {
-            let now = self.now();
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Item::Frame(frame))) => self.session.receive(now, frame),
                 Ok(Some(Item::HeartBeat)) => continue,

@@ -34,7 +34,8 @@ pub fn pump(
         let Some(taken) = queue.take(key, consumer.next_number(), wish) else { return };
         let number = consumer.hand_out(taken.entry.message, taken.entry.size, Some(id));
         let death = note_of(queue, taken.entry.message);
-        let from = death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| queue.name().clone());
+        let from =
+            death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| Box::new(queue.name().clone()));
         let delivery = Delivery {
             subscription: consumer.subscription,
             number,

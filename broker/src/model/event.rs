@@ -38,7 +38,7 @@ pub struct Delivery {
     pub death: Option<Arc<DeathNote>>,
     /// The destination it comes from, where neither the message nor the subscription says so: a dead letter that a wildcard
     /// subscription reads.
-    pub from: Option<DestinationName>,
+    pub from: Option<Box<DestinationName>>,
     /// Head and body, or where to read them.
     pub payload: Payload,
 }

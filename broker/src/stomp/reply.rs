@@ -179,7 +179,7 @@ impl Voice {
             (DeathReason::Deliveries, None) => format!("{} deliveries failed", note.attempts),
             (DeathReason::Deliveries, Some(error)) => format!("{} deliveries failed: {error}", note.attempts),
         };
-        let from = delivery.from.as_ref().map_or(&*to.written, DestinationName::as_str);
+        let from = delivery.from.as_deref().map_or(&*to.written, DestinationName::as_str);
         put_header(into, DESTINATION, from, self.version);
         put_header(into, "original-destination", note.origin.as_str(), self.version);
         put_header(into, "x-death-reason", note.reason.as_str(), self.version);

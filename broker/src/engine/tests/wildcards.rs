@@ -78,7 +78,7 @@ fn dead_letters_are_read_by_those_who_ask_for_them() {
     world.ask(all, super::settle(delivered[0].message, crate::model::Outcome::DeadLetter { reason: None }));
     assert!(world.deliveries(all).is_empty());
     let letters = world.deliveries(dead);
-    assert_eq!(letters[0].from.as_ref().map(DestinationName::as_str), Some("/queue/DLQ.a"));
+    assert_eq!(letters[0].from.as_deref().map(DestinationName::as_str), Some("/queue/DLQ.a"));
 }
 
 #[test]

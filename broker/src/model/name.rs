@@ -118,14 +118,17 @@ impl DestinationName {
     }
 }
 
-/// Takes the kind off a name that names no temporary destination of the speaker.
-fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
-    const PREFIXES: [(&str, DestinationKind); 5] = [
+/// Takes the kind off a name or pattern that names no temporary destination of the speaker.
+pub(super) fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
+    const PREFIXES: [(&str, DestinationKind); 7] = [
         ("/queue/", DestinationKind::Queue),
         ("/topic/", DestinationKind::Topic),
         ("/remote-temp-queue/", DestinationKind::TempQueue),
         ("/reply-queue/", DestinationKind::TempQueue),
         ("/remote-temp-topic/", DestinationKind::TempTopic),
+        // RabbitMQ's names of the same.
+        ("/amq/queue/", DestinationKind::Queue),
+        ("/exchange/amq.topic/", DestinationKind::Topic),
     ];
     for (prefix, kind) in PREFIXES {
         if let Some(path) = text.strip_prefix(prefix) {

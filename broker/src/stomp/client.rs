@@ -190,7 +190,8 @@ impl Client {
         };
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
-        let to = self.gate.readable(written, routing)?;
+        let (address, queue) = feed::qualified(written, routing);
+        let to = self.gate.readable(address, routing)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -198,7 +199,7 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
-        let feed = feed::asked(&frame.headers, &to, id, &self.gate)?;
+        let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
@@ -211,13 +212,14 @@ impl Client {
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
         let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
+        let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(text)) => self.subscriptions.remove_destination(&self.gate.any(text, routing)?),
+            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);
-        let queue = match ended {
+        let gone = match ended {
             Ok(ended) if for_good && ended.feed.is_some() => {
                 turn.ask_before(Request::Unsubscribe(ended.number));
                 ended.feed
@@ -227,13 +229,13 @@ impl Client {
                 return Ok(());
             }
             Err(Fault::UnknownSubscription) if for_good => {
-                let text = written.ok_or_else(|| missing(frame, DESTINATION))?;
-                let source = self.gate.any(text, routing)?;
-                feed::asked(&frame.headers, &source, id, &self.gate)?.map(|feed| feed.queue)
+                written.ok_or_else(|| missing(frame, DESTINATION))?;
+                let source = self.gate.any(address, routing)?;
+                feed::asked(&frame.headers, &source, (id, queue), &self.gate)?.map(|feed| feed.queue)
             }
             Err(fault) => return Err(fault),
         };
-        turn.ask(Request::Discard(queue.ok_or(Fault::UnknownSubscription)?));
+        turn.ask(Request::Discard(gone.ok_or(Fault::UnknownSubscription)?));
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! Policies: what holds for the destinations that match a pattern.
 
+use crate::destination::Overflow;
 use crate::model::{DestinationName, Pattern};
 
 use super::problem::Problem;
@@ -18,6 +19,8 @@ pub struct PolicyConfig {
     pub max_length: Option<u64>,
     /// Octets of one queue.
     pub max_bytes: Option<u64>,
+    /// What a full queue does.
+    pub overflow: Option<Overflow>,
 }
 
 /// All policies, in the order of the file.
@@ -48,6 +51,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         dead_letter: dead_letter(section, problems),
         max_length: section.get::<u32>("policy.max_length").map(u64::from),
         max_bytes: section.get("policy.max_bytes"),
+        overflow: section.get::<String>("policy.overflow").and_then(|word| Overflow::from_word(&word)),
     })
 }
 

@@ -19,7 +19,7 @@ mod tests;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
-pub use policy::{Policies, Policy, PolicyRule};
+pub use policy::{Overflow, Policies, Policy, PolicyRule};
 pub use queue::{Departed, Fed, Lease, Queue, Taken};
 pub use slots::SlotId;
 pub use topic::Topic;

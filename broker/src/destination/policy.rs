@@ -15,11 +15,43 @@ pub struct Policy {
     pub max_length: u64,
     /// Octets of head and body that a queue may hold.
     pub max_bytes: u64,
+    /// What becomes of a message beyond that.
+    pub overflow: Overflow,
+}
+
+/// What a full queue does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Overflow {
+    /// It takes nothing more.
+    #[default]
+    Refuse,
+    /// It drops the least urgent, and of these what has waited longest; what is out is not touched.
+    DropOldest,
+}
+
+impl Overflow {
+    /// Its words in the configuration, the default first.
+    pub const WORDS: [&str; 2] = ["refuse", "drop-oldest"];
+
+    /// The one with that word.
+    pub fn from_word(word: &str) -> Option<Overflow> {
+        [Overflow::Refuse, Overflow::DropOldest]
+            .into_iter()
+            .zip(Overflow::WORDS)
+            .find(|(_, own)| *own == word)
+            .map(|it| it.0)
+    }
 }
 
 impl Default for Policy {
     fn default() -> Policy {
-        Policy { max_deliveries: 16, dead_letter: "DLQ.{name}".into(), max_length: 10_000_000, max_bytes: 10 << 30 }
+        Policy {
+            max_deliveries: 16,
+            dead_letter: "DLQ.{name}".into(),
+            max_length: 10_000_000,
+            max_bytes: 10 << 30,
+            overflow: Overflow::Refuse,
+        }
     }
 }
 
@@ -49,6 +81,8 @@ pub struct PolicyRule {
     pub max_length: Option<u64>,
     /// See [`Policy::max_bytes`].
     pub max_bytes: Option<u64>,
+    /// See [`Policy::overflow`].
+    pub overflow: Option<Overflow>,
 }
 
 /// All rules, in the order of the file: the last match wins, key by key.
@@ -68,6 +102,7 @@ impl Policies {
             policy.max_deliveries = rule.max_deliveries.unwrap_or(policy.max_deliveries);
             policy.max_length = rule.max_length.unwrap_or(policy.max_length);
             policy.max_bytes = rule.max_bytes.unwrap_or(policy.max_bytes);
+            policy.overflow = rule.overflow.unwrap_or(policy.overflow);
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

@@ -10,7 +10,7 @@ use crate::model::{DeathNote, DestinationName, MessageId, Pattern, Place, Positi
 
 use super::ready::Ready;
 use super::slots::Slots;
-use super::{ConsumerKey, Entry, Policy, SlotId, State};
+use super::{ConsumerKey, Entry, Overflow, Policy, SlotId, State};
 
 /// Who holds a message that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,6 +166,11 @@ impl Queue {
         self.slots.get(self.ready.iter().next()?)
     }
 
+    /// The message that is dropped first where messages are dropped: of the least urgent, what has waited longest.
+    pub fn least(&self) -> Option<&Entry> {
+        self.slots.get(self.ready.least()?)
+    }
+
     /// The log has a message.
     pub fn set_position(&mut self, slot: SlotId, position: Position) {
         if let Some(entry) = self.slots.get_mut(slot) {
@@ -266,6 +271,13 @@ impl Queue {
     /// Messages that are out.
     pub fn reserved(&self) -> usize {
         self.leases.len()
+    }
+
+    /// Whether it is to drop something. What is out does not count among its messages, and one stays however large it is.
+    pub fn overflows(&self) -> bool {
+        self.policy.overflow == Overflow::DropOldest
+            && (self.ready() as u64 > self.policy.max_length
+                || (self.ready() > 1 && self.bytes > self.policy.max_bytes))
     }
 
     /// Whether something was taken in that may not be seen yet.

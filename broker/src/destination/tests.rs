@@ -135,6 +135,7 @@ fn the_last_matching_rule_wins_key_by_key() {
         dead_letter: None,
         max_length: None,
         max_bytes: None,
+        overflow: None,
     };
     let rules = vec![
         PolicyRule { max_deliveries: Some(5), max_length: Some(10), ..rule("/queue/**") },

@@ -152,6 +152,10 @@ impl Engine {
                 deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
             });
         }
+        while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
+            self.remove(id, &entry, effects);
+        }
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
         if !destination.idle_check
             && let Some(due) = destination.idle_at(patience)
         {

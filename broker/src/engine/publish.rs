@@ -2,7 +2,7 @@
 
 use super::destination::Kind;
 use super::machine::{Engine, deliver};
-use crate::destination::{Consumer, Entry};
+use crate::destination::{Consumer, Entry, Overflow};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
     Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
@@ -160,10 +160,11 @@ impl Engine {
     fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
-        if queue.len() as u64 + load.messages > policy.max_length {
+        let refuses = policy.overflow == Overflow::Refuse;
+        if refuses && queue.len() as u64 + load.messages > policy.max_length {
             return Err(Refusal::QueueFull { limit: format!("{} messages", policy.max_length) });
         }
-        if queue.bytes() + load.bytes > policy.max_bytes {
+        if refuses && queue.bytes() + load.bytes > policy.max_bytes {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
         let spills = self.spills(memory);

@@ -59,6 +59,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         dead_letter: rule.dead_letter.as_deref().map(Into::into),
         max_length: rule.max_length,
         max_bytes: rule.max_bytes,
+        overflow: rule.overflow,
     });
     Policies { default, rules: rules.collect() }
 }

@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod feeds;
+mod overflow;
 mod wildcards;
 
 use std::time::Duration;
@@ -363,6 +364,7 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
         dead_letter: None,
         max_length: None,
         max_bytes: None,
+        overflow: None,
     };
     let policies = Policies { rules: vec![rule], ..Policies::default() };
     let mut world = World::with(Options { policies, ..Options::default() });
@@ -509,6 +511,7 @@ fn a_transaction_is_one_batch_and_all_or_nothing() {
         dead_letter: None,
         max_length: Some(1),
         max_bytes: None,
+        overflow: None,
     };
     let mut world =
         World::with(Options { policies: Policies { rules: vec![rule], ..Policies::default() }, ..Options::default() });

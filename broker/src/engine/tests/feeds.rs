@@ -123,6 +123,18 @@ fn a_pattern_feeds_from_topics_to_come_and_not_from_the_brokers_own() {
 }
 
 #[test]
+fn a_name_is_the_name_as_it_is_spelled() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, send_transient("/topic/t/x", "before"));
+    world.ask(client, follow(1, "/topic/t.x", None, false));
+    for topic in ["/topic/t/x", "/topic/t.x"] {
+        world.ask(client, send_transient(topic, topic));
+    }
+    assert_eq!(world.bodies(client), ["/topic/t.x"], "as for those who only listen");
+}
+
+#[test]
 fn it_ends_only_when_nobody_reads_it_and_little_by_little() {
     let mut world = World::new();
     let (reader, other) = (world.client("r"), world.client("o"));

@@ -28,7 +28,7 @@ fn send(octets: usize) -> Request {
         urgency: Urgency::NORMAL,
         durability: Durability::Persistent,
     };
-    Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message, key: None })
+    Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message, key: None, retain: None })
 }
 
 #[test]

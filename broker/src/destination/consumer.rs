@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::model::{AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId, Wildcard};
+use crate::model::{AckMode, Credit, DestinationId, MessageId, Payload, SessionId, SubscriptionId, Wildcard};
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -81,7 +81,7 @@ pub struct Consumer {
     out_bytes: u64,
     next_number: u64,
     /// What a topic has for it beyond its credit, oldest first.
-    backlog: VecDeque<(MessageId, Content)>,
+    backlog: VecDeque<(MessageId, Payload)>,
     backlog_bytes: u64,
 }
 
@@ -165,16 +165,16 @@ impl Consumer {
     }
 
     /// Keeps a topic's message until there is credit.
-    pub fn push_backlog(&mut self, message: MessageId, content: Content) {
-        self.backlog_bytes += content.len() as u64;
-        self.backlog.push_back((message, content));
+    pub fn push_backlog(&mut self, message: MessageId, payload: Payload) {
+        self.backlog_bytes += payload.len() as u64;
+        self.backlog.push_back((message, payload));
     }
 
     /// The oldest message that waits for credit.
-    pub fn pop_backlog(&mut self) -> Option<(MessageId, Content)> {
-        let (message, content) = self.backlog.pop_front()?;
-        self.backlog_bytes -= content.len() as u64;
-        Some((message, content))
+    pub fn pop_backlog(&mut self) -> Option<(MessageId, Payload)> {
+        let (message, payload) = self.backlog.pop_front()?;
+        self.backlog_bytes -= payload.len() as u64;
+        Some((message, payload))
     }
 
     /// Messages and octets that wait for credit.

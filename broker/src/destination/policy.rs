@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{DestinationName, Pattern};
+use crate::model::{DestinationKind, DestinationName, Pattern};
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +98,11 @@ impl Policies {
     /// The policy of one destination.
     pub fn resolve(&self, name: &DestinationName) -> Policy {
         let mut policy = self.default.clone();
+        if name.kind() == DestinationKind::Retained {
+            // The newest message and no other.
+            (policy.max_length, policy.max_bytes, policy.overflow) = (1, u64::MAX, Overflow::DropOldest);
+            return policy;
+        }
         for rule in self.rules.iter().filter(|rule| rule.pattern.matches(name)) {
             policy.max_deliveries = rule.max_deliveries.unwrap_or(policy.max_deliveries);
             policy.max_length = rule.max_length.unwrap_or(policy.max_length);

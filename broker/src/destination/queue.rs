@@ -166,6 +166,11 @@ impl Queue {
         self.slots.get(self.ready.iter().next()?)
     }
 
+    /// The message that came last, seen or not.
+    pub fn newest(&self) -> Option<&Entry> {
+        self.slots.iter().max_by_key(|entry| entry.place().sequence)
+    }
+
     /// The message that is dropped first where messages are dropped: of the least urgent, what has waited longest.
     pub fn least(&self) -> Option<&Entry> {
         self.slots.get(self.ready.least()?)

@@ -16,6 +16,7 @@ mod inbox;
 mod machine;
 mod options;
 mod publish;
+mod retain;
 mod sessions;
 mod settle;
 mod subscribe;

@@ -5,14 +5,14 @@ use super::machine::{Engine, deliver};
 use crate::destination::{Consumer, Entry, Overflow};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
+    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId,
 };
 
 /// Messages and octets that a request adds to one queue.
-struct Load {
-    destination: DestinationId,
-    messages: u64,
-    bytes: u64,
+pub(super) struct Load {
+    pub(super) destination: DestinationId,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
 /// Counts one more message of that size.
@@ -41,6 +41,9 @@ impl Engine {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
+        if publish.retain == Some(Retain::Set) {
+            self.admit_retained(now, &publish)?;
+        }
         self.put(now, destination, publish, effects);
         Ok(Answer::Done)
     }
@@ -65,6 +68,9 @@ impl Engine {
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
                     self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    if publish.retain == Some(Retain::Set) {
+                        self.admit_retained(now, publish)?;
+                    }
                     for &destination in self.feeds_of(destination) {
                         memory += self.memory_of(destination, publish);
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
@@ -121,7 +127,7 @@ impl Engine {
         };
         !kind.is_temporary()
             && (publish.message.durability == Durability::Persistent || self.spills(memory))
-            && (kind.is_queue() || fed())
+            && (kind.is_queue() || publish.retain.is_some() || fed())
     }
 
     /// Octets that a message would like to keep in memory, in one destination.
@@ -157,7 +163,7 @@ impl Engine {
     }
 
     /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
-    fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
         let refuses = policy.overflow == Overflow::Refuse;
@@ -267,7 +273,7 @@ impl Engine {
             let backlog = consumer.backlog();
             if backlog.messages == 0 && consumer.has_credit() {
                 let (id, mode) = (consumer.session, consumer.mode);
-                let delivery = topic_delivery(consumer, message, content.clone());
+                let delivery = topic_delivery(consumer, message, Payload::Memory(content.clone()));
                 deliver(&mut self.sessions, key, id, mode, delivery, effects);
                 continue;
             }
@@ -278,14 +284,14 @@ impl Engine {
                 effects.events.push((consumer.session, Event::Disconnect(Refusal::SlowConsumer { limit })));
                 continue;
             }
-            consumer.push_backlog(message, content.clone());
+            consumer.push_backlog(message, Payload::Memory(content.clone()));
         }
     }
 }
 
 /// The delivery of a topic's message, written into the consumer's ledger.
-pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, content: Content) -> Delivery {
-    let number = consumer.hand_out(message, content.len() as u32, None);
+pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payload: Payload) -> Delivery {
+    let number = consumer.hand_out(message, payload.len() as u32, None);
     Delivery {
         subscription: consumer.subscription,
         number,
@@ -296,7 +302,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         redelivered: false,
         death: None,
         from: None,
-        payload: Payload::Memory(content),
+        payload,
     }
 }
 
@@ -304,9 +310,9 @@ impl Engine {
     /// Gives a topic's subscriber what waited for its credit.
     pub(super) fn drain_backlog(&mut self, key: crate::destination::ConsumerKey, effects: &mut Effects) {
         while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
-            let Some((message, content)) = consumer.pop_backlog() else { return };
+            let Some((message, payload)) = consumer.pop_backlog() else { return };
             let (id, mode): (SessionId, AckMode) = (consumer.session, consumer.mode);
-            let delivery = topic_delivery(consumer, message, content);
+            let delivery = topic_delivery(consumer, message, payload);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);
         }
     }

@@ -5,7 +5,9 @@ use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Consumer, ConsumerKey, Many, Reach};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Now, Refusal, SessionId, Source};
+use crate::model::{
+    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Now, Refusal, SessionId, Source,
+};
 use crate::model::{Subscribe, SubscriptionId};
 
 impl Engine {
@@ -38,6 +40,9 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
+        if wish.to.kind() == DestinationKind::Topic {
+            self.recall(key, effects);
+        }
         Ok(())
     }
 

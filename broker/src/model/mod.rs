@@ -36,7 +36,7 @@ pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
 pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled};
 pub use refusal::{Answer, Refusal, SoftRefusal};
-pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe};
+pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe};
 pub use source::{Reader, Source, Wildcard};
 pub use time::{Now, Timestamp};
 pub use window::Windows;

@@ -110,6 +110,11 @@ impl Wildcard {
         &self.pattern
     }
 
+    /// Queues or topics.
+    pub fn kind(&self) -> DestinationKind {
+        self.kind
+    }
+
     /// The full text.
     pub fn as_str(&self) -> &str {
         &self.text

@@ -124,11 +124,11 @@ impl Client {
             return self.send_to_all(turn, frame, written);
         }
         let (to, sending) = self.sending(turn.now, frame, written)?;
-        let Sending { message, key, transaction, reply } = sending;
+        let Sending { message, key, retain, transaction, reply } = sending;
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
-        self.act(turn, transaction, Action::Publish(Publish { to, message, key }))
+        self.act(turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
     /// A message for one destination, which the client may send to.
@@ -154,7 +154,12 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
-            actions.push(Action::Publish(Publish { to, message: sending.message, key: sending.key }));
+            actions.push(Action::Publish(Publish {
+                to,
+                message: sending.message,
+                key: sending.key,
+                retain: sending.retain,
+            }));
         }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;

@@ -201,7 +201,8 @@ fn a_message_is_for_all_of_them_or_for_none() {
     world.ask(client, gone(1));
     world.ask(client, subscribe(2, "/topic/t", AckMode::Auto, 10));
     world.ask(client, send("/topic/t", "fits"));
-    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x"), key: None });
+    let publish =
+        |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x"), key: None, retain: None });
     let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/topic/t")]));
     assert!(matches!(refused, Err(Refusal::QueueFull { .. })));
     assert!(matches!(world.try_ask(client, send("/topic/t", "no")), Err(Refusal::QueueFull { .. })));

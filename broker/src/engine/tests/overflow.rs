@@ -64,7 +64,7 @@ fn the_least_urgent_do_not_push_out_what_goes_first() {
             durability: Durability::Transient,
             ..message(&urgency.to_string())
         };
-        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
     }
     world.ask(client, subscribe(1, "/queue/a", AckMode::Auto, 10));
     assert_eq!(world.bodies(client), ["1"]);

@@ -54,7 +54,7 @@ impl Verdict {
     fn outcome(self) -> Outcome {
         match self {
             Verdict::Ack => Outcome::Ack,
-            Verdict::Retry => Outcome::Retry { reason: None },
+            Verdict::Retry => Outcome::Retry { reason: None, delay_ms: Some(0) },
             Verdict::DeadLetter => Outcome::DeadLetter { reason: None },
             Verdict::Release => Outcome::Release,
         }
@@ -252,6 +252,7 @@ impl World {
             content: Content::small(&self.last.to_be_bytes(), 0),
             urgency: Urgency(urgency),
             durability: if durable { Durability::Persistent } else { Durability::Transient },
+            terms: None,
         };
         if place >= QUEUES {
             self.model.publish(self.last);
@@ -305,7 +306,7 @@ impl World {
                 self.model.is_bound |= matches!(to, Source::Feed(_));
                 self.model.subs.insert(id, Sub { client, from, mode, credit, out, waiting });
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit };
+                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {

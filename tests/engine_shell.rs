@@ -27,6 +27,7 @@ fn send(octets: usize) -> Request {
         content: Content::small(&vec![b'x'; octets], 0),
         urgency: Urgency::NORMAL,
         durability: Durability::Persistent,
+        terms: None,
     };
     Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message, key: None, retain: None })
 }

@@ -215,8 +215,10 @@ impl History {
             }
             _ => self.settled(client, named.as_deref(), held.number, verdict),
         }
-        if verdict == Verdict::Bury {
-            headers.push_str("requeue:false\n");
+        match verdict {
+            Verdict::Ack => {}
+            Verdict::Nack => headers.push_str("x-delay:0\n"),
+            Verdict::Bury => headers.push_str("requeue:false\n"),
         }
         self.say(client, if verdict == Verdict::Ack { "ACK" } else { "NACK" }, &headers, "");
     }

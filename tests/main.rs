@@ -9,4 +9,6 @@ mod history;
 mod limits;
 mod routes;
 mod stops;
+mod time;
+mod time_model;
 mod wire;

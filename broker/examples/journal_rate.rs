@@ -85,7 +85,8 @@ fn rate(log: &mut dyn Log, sink: &Sink, batch: u64, next: &mut u64) -> Result<(u
             let message = MessageId::new(ShardId::default(), *next);
             *next += 1;
             let size = MESSAGE_BYTES as u32;
-            unit.push(Record::Accepted(Accepted { destination, message, place, size, content: Some(content.clone()) }));
+            let content = Some(content.clone());
+            unit.push(Record::Accepted(Accepted { destination, message, place, size, content, terms: None }));
             if let Some(position) = done.pop() {
                 unit.push(Record::Settled(Settled { destination, message, place, position }));
             }

@@ -195,7 +195,42 @@ const POLICY: &[Key] = &[
         kind: Kind::Word(&Overflow::WORDS),
         fallback: Fallback::Absent("\"refuse\""),
         doc: " What a full queue does: `refuse` a SEND, or `drop-oldest`, which drops what has waited longest although it \
-              was acknowledged to its sender.",
+              was acknowledged to its sender; one full of delayed and buried messages refuses all the same.",
+    },
+    Key {
+        path: "policy.backoff",
+        kind: Kind::Text,
+        fallback: Fallback::Absent("\"exp:1000:2:600000\""),
+        doc: " How long a message waits after a NACK, in milliseconds: `fixed:ms`, or `exp:ms:factor:max`, which grows from \
+              `ms` by `factor` to `max` and varies by a fifth. `fixed:0` is at once. A message's own `x-backoff` comes first, \
+              the `x-delay` of the NACK before both.",
+    },
+    Key {
+        path: "policy.on_exhaust",
+        kind: Kind::Word(&["dlq", "bury", "drop"]),
+        fallback: Fallback::Absent("\"dlq\""),
+        doc: " What becomes of a message whose deliveries are used up: it goes to the dead-letter queue, stays buried in its own \
+              until somebody kicks it, or is dropped.",
+    },
+    Key {
+        path: "policy.expiry",
+        kind: Kind::Time(Duration::from_millis(1), Duration::from_secs(365 * 86_400)),
+        fallback: Fallback::Absent("no limit"),
+        doc: " Longest time from the arrival of a message until somebody takes it. Its sender may say less by `expires`, `ttl` or \
+              `expiration`, not more.",
+    },
+    Key {
+        path: "policy.dead_letter_expired",
+        kind: Kind::Switch,
+        fallback: Fallback::Absent("false"),
+        doc: " Whether messages that have expired go to the dead-letter queue instead of being dropped.",
+    },
+    Key {
+        path: "policy.time_to_run",
+        kind: Kind::Time(Duration::from_millis(100), Duration::from_secs(12 * 3600)),
+        fallback: Fallback::Absent("no limit"),
+        doc: " How long a consumer may keep a message unacknowledged before it goes back to its place and counts as failed. The \
+              `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
     },
 ];
 

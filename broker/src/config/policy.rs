@@ -1,7 +1,9 @@
 //! Policies: what holds for the destinations that match a pattern.
 
+use std::time::Duration;
+
 use crate::destination::Overflow;
-use crate::model::{DestinationName, Pattern};
+use crate::model::{Backoff, DestinationName, OnExhaust, Pattern};
 
 use super::problem::Problem;
 use super::settings::{Section, Settings};
@@ -21,6 +23,16 @@ pub struct PolicyConfig {
     pub max_bytes: Option<u64>,
     /// What a full queue does.
     pub overflow: Option<Overflow>,
+    /// How long a message waits after a NACK.
+    pub backoff: Option<Backoff>,
+    /// What becomes of a message whose deliveries are used up.
+    pub on_exhaust: Option<OnExhaust>,
+    /// Longest life of a message from its arrival until somebody takes it.
+    pub expiry: Option<Duration>,
+    /// Whether what has expired goes to the dead-letter queue.
+    pub dead_letter_expired: Option<bool>,
+    /// How long a consumer may keep a message.
+    pub time_to_run: Option<Duration>,
 }
 
 /// All policies, in the order of the file.
@@ -52,7 +64,22 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         max_length: section.get::<u32>("policy.max_length").map(u64::from),
         max_bytes: section.get("policy.max_bytes"),
         overflow: section.get::<String>("policy.overflow").and_then(|word| Overflow::from_word(&word)),
+        backoff: backoff(section, problems),
+        on_exhaust: section.get::<String>("policy.on_exhaust").and_then(|word| OnExhaust::from_word(&word)),
+        expiry: section.get("policy.expiry"),
+        dead_letter_expired: section.get("policy.dead_letter_expired"),
+        time_to_run: section.get("policy.time_to_run"),
     })
+}
+
+fn backoff(section: &Section, problems: &mut Vec<Problem>) -> Option<Backoff> {
+    let text = section.get::<String>("policy.backoff")?;
+    let read = text.parse::<Backoff>();
+    if let Err(error) = &read {
+        let problem = Problem::new(section.origin("policy.backoff"), format!("`{text}` is no back-off"));
+        problems.push(problem.label(error.to_string()));
+    }
+    read.ok()
 }
 
 fn dead_letter(section: &Section, problems: &mut Vec<Problem>) -> Option<String> {

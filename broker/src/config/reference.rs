@@ -133,6 +133,11 @@ fn example(path: &str) -> &'static str {
         "policy.max_length" => "100_000",
         "policy.max_bytes" => "\"1GiB\"",
         "policy.overflow" => "\"drop-oldest\"",
+        "policy.backoff" => "\"exp:1000:2:600000\"",
+        "policy.on_exhaust" => "\"bury\"",
+        "policy.expiry" => "\"3d\"",
+        "policy.dead_letter_expired" => "true",
+        "policy.time_to_run" => "\"5min\"",
         _ => "\"\"",
     }
 }

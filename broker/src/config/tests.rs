@@ -164,7 +164,10 @@ fn an_unknown_key_is_pointed_at_with_what_was_probably_meant() {
     assert_eq!(problem.label.as_deref(), Some("did you mean `max_length`?"));
     assert_eq!(
         problem.help.as_deref(),
-        Some("keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow")
+        Some(
+            "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow, backoff, \
+             on_exhaust, expiry, dead_letter_expired, time_to_run"
+        )
     );
     let Origin::File(span) = &problem.origin else { panic!("{problem:?}") };
     assert_eq!(&error.text[span.clone()], "max_lenght");

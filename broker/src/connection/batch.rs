@@ -144,7 +144,12 @@ impl Batch {
 /// Whether it only takes work away.
 fn finishes_work(request: &Request) -> bool {
     match request {
-        Request::Settle(_) | Request::Written { .. } | Request::Quarantine { .. } => true,
+        Request::Settle(_)
+        | Request::Touch(_)
+        | Request::Decline(_)
+        | Request::Manage(_)
+        | Request::Written { .. }
+        | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
         Request::Publish(_) | Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Discard(_) => false,
     }

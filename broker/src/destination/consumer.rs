@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::model::{AckMode, Credit, DestinationId, MessageId, Payload, SessionId, SubscriptionId, Wildcard};
+use crate::model::{
+    AckMode, Credit, DestinationId, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
+};
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -63,6 +65,17 @@ impl Many {
     }
 }
 
+/// A topic's message that waits for the credit of one subscriber.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// The message.
+    pub message: MessageId,
+    /// Head and body.
+    pub payload: Payload,
+    /// From when on it must not be handed out.
+    pub expires: Option<Timestamp>,
+}
+
 /// Who receives, and how much of it is out. Settling goes by this ledger, never by what a client says it has.
 #[derive(Debug)]
 pub struct Consumer {
@@ -74,6 +87,8 @@ pub struct Consumer {
     pub reach: Reach,
     /// How deliveries are settled.
     pub mode: AckMode,
+    /// How long it keeps a message, in milliseconds, whatever message and policy say.
+    pub time_to_run_ms: Option<u32>,
     /// It stands in its queue's rotation, if it has one queue.
     pub in_rotation: bool,
     credit: Credit,
@@ -81,7 +96,7 @@ pub struct Consumer {
     out_bytes: u64,
     next_number: u64,
     /// What a topic has for it beyond its credit, oldest first.
-    backlog: VecDeque<(MessageId, Payload)>,
+    backlog: VecDeque<Waiting>,
     backlog_bytes: u64,
 }
 
@@ -99,6 +114,7 @@ impl Consumer {
             subscription,
             reach,
             mode,
+            time_to_run_ms: None,
             in_rotation: false,
             credit,
             out: VecDeque::new(),
@@ -112,6 +128,11 @@ impl Consumer {
     /// Whether one more may go out. With nothing out anything may, however large: otherwise it could never leave.
     pub fn has_credit(&self) -> bool {
         self.out.is_empty() || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes)
+    }
+
+    /// The number of the next delivery.
+    pub fn next_number(&self) -> u64 {
+        self.next_number
     }
 
     /// Writes a delivery into the ledger and returns its number.
@@ -129,6 +150,11 @@ impl Consumer {
             Reach::One(_) => self.in_rotation = false,
             Reach::Many(many) => many.parked.push_back(queue),
         }
+    }
+
+    /// One delivery of the ledger.
+    pub fn outstanding(&self, number: u64) -> Option<&Outstanding> {
+        self.out.get(self.out.binary_search_by_key(&number, |out| out.number).ok()?)
     }
 
     /// Takes one delivery out of the ledger.
@@ -165,16 +191,16 @@ impl Consumer {
     }
 
     /// Keeps a topic's message until there is credit.
-    pub fn push_backlog(&mut self, message: MessageId, payload: Payload) {
-        self.backlog_bytes += payload.len() as u64;
-        self.backlog.push_back((message, payload));
+    pub fn push_backlog(&mut self, waiting: Waiting) {
+        self.backlog_bytes += waiting.payload.len() as u64;
+        self.backlog.push_back(waiting);
     }
 
     /// The oldest message that waits for credit.
-    pub fn pop_backlog(&mut self) -> Option<(MessageId, Payload)> {
-        let (message, payload) = self.backlog.pop_front()?;
-        self.backlog_bytes -= payload.len() as u64;
-        Some((message, payload))
+    pub fn pop_backlog(&mut self) -> Option<Waiting> {
+        let waiting = self.backlog.pop_front()?;
+        self.backlog_bytes -= waiting.payload.len() as u64;
+        Some(waiting)
     }
 
     /// Messages and octets that wait for credit.

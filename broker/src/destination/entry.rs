@@ -21,6 +21,10 @@ pub struct Entry {
     pub content: Option<ContentKey>,
     /// Failed deliveries that count.
     pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// The queue keeps [`Terms`](crate::model::Terms) of it.
+    pub has_terms: bool,
     /// It may have been handed to a client.
     pub handed_out: bool,
     /// It goes to the log.
@@ -29,12 +33,15 @@ pub struct Entry {
     pub state: State,
 }
 
-/// The live states of the job model that this stage reaches.
+/// The live states of the job model.
 ///
 /// ```text
-/// Accepted ──durable──► Ready ──take──► Reserved ──settle──► gone
-///                         ▲                │
-///                         └──return, lost──┘
+///                        ┌────────kick────────── Buried ◄──bury, exhausted──┐
+///                        ▼                                                  │
+/// Accepted ──durable──► Ready ──take──────────────────────────────────► Reserved ──settle──► gone
+///     │                  ▲ ▲                                                │ │
+///     │                  │ └──────────────return, lost──────────────────────┘ │
+///     └──with a delay──► Delayed ◄───────────NACK, back-off───────────────────┘
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -44,6 +51,10 @@ pub enum State {
     Ready,
     /// Out with a consumer.
     Reserved,
+    /// Waiting for its time.
+    Delayed,
+    /// Waiting for somebody who kicks it.
+    Buried,
 }
 
 /// No log gives out this position.
@@ -60,6 +71,8 @@ impl Entry {
             size,
             content: None,
             attempts: 0,
+            nacks: 0,
+            has_terms: false,
             handed_out: false,
             durable: false,
             state: State::Accepted,

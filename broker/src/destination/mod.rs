@@ -4,9 +4,13 @@
 //! outcome that the engine routes), never decides who gets a message next (the dispatcher does), and knows no log, no
 //! clock and no client beyond a key.
 
+mod agenda;
 mod consumer;
 mod contents;
 mod entry;
+mod fed;
+mod lease;
+mod overflow;
 mod policy;
 mod queue;
 mod ready;
@@ -16,10 +20,13 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
-pub use policy::{Overflow, Policies, Policy, PolicyRule};
-pub use queue::{Departed, Fed, Lease, Queue, Taken};
+pub use fed::Fed;
+pub use lease::{Departed, Lease, Return, Taken, Wish};
+pub use overflow::Overflow;
+pub use policy::{Policies, Policy, PolicyRule};
+pub use queue::Queue;
 pub use slots::SlotId;
 pub use topic::Topic;

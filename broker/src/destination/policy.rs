@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{DestinationKind, DestinationName, Pattern};
+use crate::model::{Backoff, DestinationKind, DestinationName, OnExhaust, Pattern};
+
+use super::Overflow;
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,30 +19,16 @@ pub struct Policy {
     pub max_bytes: u64,
     /// What becomes of a message beyond that.
     pub overflow: Overflow,
-}
-
-/// What a full queue does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Overflow {
-    /// It takes nothing more.
-    #[default]
-    Refuse,
-    /// It drops the least urgent, and of these what has waited longest; what is out is not touched.
-    DropOldest,
-}
-
-impl Overflow {
-    /// Its words in the configuration, the default first.
-    pub const WORDS: [&str; 2] = ["refuse", "drop-oldest"];
-
-    /// The one with that word.
-    pub fn from_word(word: &str) -> Option<Overflow> {
-        [Overflow::Refuse, Overflow::DropOldest]
-            .into_iter()
-            .zip(Overflow::WORDS)
-            .find(|(_, own)| *own == word)
-            .map(|it| it.0)
-    }
+    /// How long a message waits after a NACK.
+    pub backoff: Backoff,
+    /// What becomes of a message whose deliveries are used up.
+    pub on_exhaust: OnExhaust,
+    /// Longest life of a message from its arrival until somebody takes it, in milliseconds.
+    pub expiry_ms: Option<u64>,
+    /// Whether what has expired goes to the dead-letter queue instead of being dropped.
+    pub dead_letter_expired: bool,
+    /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
+    pub time_to_run_ms: Option<u32>,
 }
 
 impl Default for Policy {
@@ -51,15 +39,25 @@ impl Default for Policy {
             max_length: 10_000_000,
             max_bytes: 10 << 30,
             overflow: Overflow::Refuse,
+            backoff: Backoff::default(),
+            on_exhaust: OnExhaust::DeadLetter,
+            expiry_ms: None,
+            dead_letter_expired: false,
+            time_to_run_ms: None,
         }
     }
 }
 
 impl Policy {
+    /// Whether a destination has a dead-letter queue: not if it is one itself, and not if it lives in memory only.
+    pub fn has_dead_letters(name: &DestinationName) -> bool {
+        name.kind().is_queue() && !name.kind().is_temporary() && !name.path().starts_with("DLQ.")
+    }
+
     /// Where dead letters of that destination go. `None` for what has no dead-letter queue: a dead-letter queue itself,
     /// and whatever lives in memory only.
     pub fn dead_letter_for(&self, name: &DestinationName) -> Option<DestinationName> {
-        if !name.kind().is_queue() || name.kind().is_temporary() || name.path().starts_with("DLQ.") {
+        if !Policy::has_dead_letters(name) {
             return None;
         }
         let path = self.dead_letter.replace("{name}", name.path());
@@ -83,6 +81,35 @@ pub struct PolicyRule {
     pub max_bytes: Option<u64>,
     /// See [`Policy::overflow`].
     pub overflow: Option<Overflow>,
+    /// See [`Policy::backoff`].
+    pub backoff: Option<Backoff>,
+    /// See [`Policy::on_exhaust`].
+    pub on_exhaust: Option<OnExhaust>,
+    /// See [`Policy::expiry_ms`].
+    pub expiry_ms: Option<u64>,
+    /// See [`Policy::dead_letter_expired`].
+    pub dead_letter_expired: Option<bool>,
+    /// See [`Policy::time_to_run_ms`].
+    pub time_to_run_ms: Option<u32>,
+}
+
+impl PolicyRule {
+    /// A rule that says nothing yet about the destinations of that pattern.
+    pub fn new(pattern: Pattern) -> PolicyRule {
+        PolicyRule {
+            pattern,
+            max_deliveries: None,
+            dead_letter: None,
+            max_length: None,
+            max_bytes: None,
+            overflow: None,
+            backoff: None,
+            on_exhaust: None,
+            expiry_ms: None,
+            dead_letter_expired: None,
+            time_to_run_ms: None,
+        }
+    }
 }
 
 /// All rules, in the order of the file: the last match wins, key by key.
@@ -108,6 +135,11 @@ impl Policies {
             policy.max_length = rule.max_length.unwrap_or(policy.max_length);
             policy.max_bytes = rule.max_bytes.unwrap_or(policy.max_bytes);
             policy.overflow = rule.overflow.unwrap_or(policy.overflow);
+            policy.backoff = rule.backoff.unwrap_or(policy.backoff);
+            policy.on_exhaust = rule.on_exhaust.unwrap_or(policy.on_exhaust);
+            policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
+            policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
+            policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

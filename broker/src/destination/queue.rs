@@ -2,56 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Pattern, Place, Position, Urgency};
+use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
 
+use super::agenda::Agenda;
 use super::ready::Ready;
 use super::slots::Slots;
-use super::{ConsumerKey, Entry, Overflow, Policy, SlotId, State};
-
-/// Who holds a message that is out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    slot: SlotId,
-    /// The holder.
-    pub consumer: ConsumerKey,
-}
-
-/// A message on its way out.
-#[derive(Debug)]
-pub struct Taken {
-    /// Its slot, for what is still to be done with it.
-    pub slot: SlotId,
-    /// A copy of what the queue knows about it.
-    pub entry: Entry,
-    /// Whether it may have been handed out before this time.
-    pub redelivered: bool,
-}
-
-/// A message that left its queue, with what a dead-letter queue knew of it.
-#[derive(Debug)]
-pub struct Departed {
-    /// What the queue knew about it.
-    pub entry: Entry,
-    /// Why it had been dead-lettered into this queue, if it had.
-    pub note: Option<Arc<DeathNote>>,
-}
-
-/// What is known of a queue behind topics.
-#[derive(Debug)]
-pub struct Fed {
-    /// The topics.
-    pub topics: Pattern,
-    /// How long it is kept without a reader; `None`: for ever.
-    pub expires_after: Option<Duration>,
-    /// Since when nobody reads it; `None` while somebody does.
-    pub unread_since: Option<Duration>,
-    /// Who reads it.
-    pub readers: Vec<ConsumerKey>,
-}
+use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -60,10 +19,12 @@ pub struct Queue {
     policy: Policy,
     /// The log knows the queue.
     pub declared: bool,
-    slots: Slots,
-    ready: Ready,
+    pub(super) slots: Slots,
+    pub(super) ready: Ready,
     leases: HashMap<MessageId, Lease, RandomState>,
     notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    terms: HashMap<MessageId, Box<Terms>, RandomState>,
+    agenda: Agenda,
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
@@ -88,6 +49,8 @@ impl Queue {
             ready: Ready::default(),
             leases: HashMap::default(),
             notes: HashMap::default(),
+            terms: HashMap::default(),
+            agenda: Agenda::default(),
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
@@ -103,77 +66,140 @@ impl Queue {
         Place { urgency, sequence: self.next_sequence }
     }
 
-    /// Takes a message in. It stays unseen until [`make_ready`](Self::make_ready).
-    pub fn accept(&mut self, entry: Entry, note: Option<Arc<DeathNote>>) -> SlotId {
+    /// Takes a message in. It stays unseen until [`release`](Self::release).
+    pub fn accept(&mut self, mut entry: Entry, note: Option<Arc<DeathNote>>, terms: Option<Box<Terms>>) -> SlotId {
         self.next_sequence = self.next_sequence.max(entry.place().sequence + 1);
         self.bytes += u64::from(entry.size);
         if let Some(note) = note {
             self.notes.insert(entry.message, note);
         }
+        if let Some(terms) = terms {
+            entry.has_terms = true;
+            self.terms.insert(entry.message, terms);
+        }
         self.slots.insert(entry)
     }
 
-    /// A message may be seen: it is durable, or never will be.
-    pub fn make_ready(&mut self, slot: SlotId) {
-        if let Some(entry) = self.slots.get_mut(slot) {
-            entry.state = State::Ready;
-            let place = entry.place();
-            self.ready.insert(&self.slots, place, slot);
+    /// A message that was accepted may be seen: it is durable, or never will be. With a due time it is delayed, whatever
+    /// the clock says: only [`wake`](Self::wake) makes it ready.
+    pub fn release(&mut self, slot: SlotId) {
+        let Some(entry) = self.slots.get(slot) else { return };
+        let due = if entry.has_terms { self.terms.get(&entry.message).and_then(|terms| terms.due) } else { None };
+        self.stand(slot, due.map_or(Standing::Ready, Standing::Delayed));
+    }
+
+    /// Nobody holds the message: it takes its place among the ready, or waits.
+    fn stand(&mut self, slot: SlotId, standing: Standing) {
+        let Some(entry) = self.slots.get_mut(slot) else { return };
+        let (message, place) = (entry.message, entry.place());
+        entry.state = match standing {
+            Standing::Ready => State::Ready,
+            Standing::Delayed(_) => State::Delayed,
+            Standing::Buried(_) => State::Buried,
+        };
+        if let Some(end) = entry.has_terms.then(|| self.terms.get(&message)?.expires).flatten() {
+            self.agenda.expire_at(end, message, slot);
+        }
+        match standing {
+            Standing::Ready => self.ready.insert(&self.slots, place, slot),
+            waits => self.agenda.park(message, slot, waits),
         }
     }
 
-    /// Leases the first ready message to a consumer.
-    pub fn take(&mut self, consumer: ConsumerKey) -> Option<Taken> {
+    /// A message that waited is ready, in its own place.
+    pub fn wake(&mut self, message: MessageId) {
+        let Some(slot) = self.agenda.unpark(message) else { return };
+        if let Some(terms) = self.terms.get_mut(&message) {
+            terms.due = None;
+        }
+        self.stand(slot, Standing::Ready);
+    }
+
+    /// Leases the first ready message to a consumer, as its delivery of that number. `wish` is the time that the consumer
+    /// sets; it goes before that of the message, and that before the policy's. `None` for a holder who is not timed at all.
+    pub fn take(&mut self, consumer: ConsumerKey, number: u64, wish: Option<Wish>) -> Option<Taken> {
         let slot = self.ready.pop()?;
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
         entry.handed_out = true;
-        self.leases.insert(entry.message, Lease { slot, consumer });
-        Some(Taken { slot, entry: entry.clone(), redelivered })
-    }
-
-    /// Ends a lease: the message is ready again, in its own place. `attempts` is the new count where one was counted.
-    /// At replay, where nothing is leased, only the count is taken over.
-    pub fn give_back(&mut self, message: MessageId, place: Place, attempts: Option<u16>) {
-        let lease = self.leases.remove(&message);
-        let slot = lease.map(|lease| lease.slot).or_else(|| self.ready.find(&self.slots, place));
-        let Some((slot, entry)) = slot.and_then(|slot| Some((slot, self.slots.get_mut(slot)?))) else { return };
-        entry.attempts = attempts.unwrap_or(entry.attempts);
-        entry.handed_out = true;
-        if lease.is_some() {
-            self.make_ready(slot);
+        if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
+            self.agenda.forget_end(end, entry.message);
         }
+        let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
+        let timed = wish.and_then(|wish| {
+            let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
+            Some((Timestamp(wish.now.0 + u64::from(ms)), ms))
+        });
+        if let Some((end, _)) = timed {
+            self.agenda.lend(end, entry.message);
+        }
+        self.leases.insert(entry.message, Lease { slot, consumer, number, timed });
+        Some(Taken { slot, entry: entry.clone(), redelivered, timed })
     }
 
-    /// A message leaves the queue, leased or ready.
+    /// Ends a lease without success. At replay, where nothing is leased, the message is taken from where it stands.
+    pub fn give_back(&mut self, message: MessageId, place: Place, back: Return) {
+        let Some(slot) = self.withdraw(message, place) else { return };
+        if let Some(entry) = self.slots.get_mut(slot) {
+            (entry.attempts, entry.nacks, entry.handed_out) = (back.attempts, back.nacks, true);
+        }
+        if let Some(terms) = self.terms.get_mut(&message) {
+            terms.due = None;
+        }
+        self.stand(slot, back.standing);
+    }
+
+    /// A message leaves the queue, wherever it stands.
     pub fn depart(&mut self, message: MessageId, place: Place) -> Option<Departed> {
-        let leased = self.leases.remove(&message).map(|lease| lease.slot);
-        let slot = leased.or_else(|| self.ready.remove(&self.slots, place))?;
+        let slot = self.withdraw(message, place)?;
         let entry = self.slots.remove(slot)?;
         self.bytes -= u64::from(entry.size);
+        let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
+        if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
+            self.agenda.forget_end(end, message);
+        }
         if self.slots.len() == 0 {
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
             self.leases.shrink_to(64);
+            self.terms.shrink_to(16);
         }
-        let note = if self.notes.is_empty() { None } else { self.notes.remove(&entry.message) };
-        Some(Departed { entry, note })
+        let note = if self.notes.is_empty() { None } else { self.notes.remove(&message) };
+        Some(Departed { entry, note, terms })
     }
 
-    /// The first message that waits for a consumer.
+    /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
+    fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
+        let lease = self.leases.remove(&message);
+        if let Some((end, _)) = lease.and_then(|lease| lease.timed) {
+            self.agenda.forget_lease(end, message);
+        }
+        lease
+            .map(|lease| lease.slot)
+            .or_else(|| self.agenda.unpark(message))
+            .or_else(|| self.ready.remove(&self.slots, place))
+    }
+
+    /// Messages in that state: ready ones by place, delayed ones by time, buried ones in the order of their burial.
+    pub fn in_state(&self, state: State) -> Box<dyn Iterator<Item = &Entry> + '_> {
+        let entry = |slot| self.slots.get(slot);
+        match state {
+            State::Ready => Box::new(self.ready.iter().filter_map(entry)),
+            State::Delayed => Box::new(self.agenda.delayed().filter_map(entry)),
+            State::Buried => Box::new(self.agenda.buried().filter_map(entry)),
+            State::Accepted | State::Reserved => Box::new(std::iter::empty()),
+        }
+    }
+
+    /// The first message that nobody holds: one that is ready, delayed or buried.
     pub fn first(&self) -> Option<&Entry> {
-        self.slots.get(self.ready.iter().next()?)
+        [State::Ready, State::Delayed, State::Buried].into_iter().find_map(|state| self.in_state(state).next())
     }
 
     /// The message that came last, seen or not.
     pub fn newest(&self) -> Option<&Entry> {
         self.slots.iter().max_by_key(|entry| entry.place().sequence)
-    }
-
-    /// The message that is dropped first where messages are dropped: of the least urgent, what has waited longest.
-    pub fn least(&self) -> Option<&Entry> {
-        self.slots.get(self.ready.least()?)
     }
 
     /// The log has a message.
@@ -193,10 +219,34 @@ impl Queue {
         self.slots.get_mut(slot)
     }
 
-    /// The message that a consumer holds, if it holds it.
-    pub fn leased(&self, message: MessageId, consumer: ConsumerKey) -> Option<&Entry> {
-        let lease = self.leases.get(&message).filter(|lease| lease.consumer == consumer)?;
-        self.slots.get(lease.slot)
+    /// The message that a consumer holds by its delivery of that number, if it still does.
+    pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
+        let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;
+        self.slots.get(self.leases.get(&message).filter(is_it)?.slot)
+    }
+
+    /// Restarts the time of a lease, or sets another one. A lease without a time stays without, unless one is set.
+    pub fn touch(&mut self, message: MessageId, wish: Wish) {
+        let Some(lease) = self.leases.get_mut(&message) else { return };
+        let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
+        let end = Timestamp(wish.now.0 + u64::from(ms));
+        if let Some((old, _)) = lease.timed.replace((end, ms)) {
+            self.agenda.forget_lease(old, message);
+        }
+        self.agenda.lend(end, message);
+    }
+
+    /// The lease of a message has no time any more: it is out until the process ends.
+    pub fn hold(&mut self, message: MessageId) {
+        if let Some((end, _)) = self.leases.get_mut(&message).and_then(|lease| lease.timed.take()) {
+            self.agenda.forget_lease(end, message);
+        }
+    }
+
+    /// A message whose lease is over, and the lease.
+    pub fn lapsed(&self, now: Timestamp) -> Option<(&Entry, Lease)> {
+        let lease = *self.leases.get(&self.agenda.lapsed(now)?)?;
+        Some((self.slots.get(lease.slot)?, lease))
     }
 
     /// Why a message was dead-lettered into this queue, if it was.
@@ -204,12 +254,29 @@ impl Queue {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
     }
 
-    /// Notes since when nobody reads a queue behind topics.
-    pub fn note_readers(&mut self, now: Duration) {
-        let is_wanted = self.is_wanted();
-        if let Some(fed) = &mut self.fed {
-            fed.unread_since = if is_wanted { None } else { fed.unread_since.or(Some(now)) };
-        }
+    /// What the sender of a message said about it.
+    pub fn terms(&self, entry: &Entry) -> Option<&Terms> {
+        if entry.has_terms { self.terms.get(&entry.message).map(AsRef::as_ref) } else { None }
+    }
+
+    /// When something in it has to be looked at, because its time comes.
+    pub fn next_moment(&self) -> Option<Timestamp> {
+        self.agenda.next()
+    }
+
+    /// A message that nobody holds and whose end has come.
+    pub fn expired(&self, now: Timestamp) -> Option<&Entry> {
+        self.slots.get(self.agenda.expired(now)?)
+    }
+
+    /// A delayed message whose time has come.
+    pub fn due(&self, now: Timestamp) -> Option<&Entry> {
+        self.slots.get(self.agenda.due(now)?)
+    }
+
+    /// How a message stands that nobody holds.
+    pub fn standing(&self, message: MessageId) -> Standing {
+        self.agenda.standing(message)
     }
 
     /// A consumer came, by the queue's name or by a pattern.
@@ -278,16 +345,19 @@ impl Queue {
         self.leases.len()
     }
 
-    /// Whether it is to drop something. What is out does not count among its messages, and one stays however large it is.
-    pub fn overflows(&self) -> bool {
-        self.policy.overflow == Overflow::DropOldest
-            && (self.ready() as u64 > self.policy.max_length
-                || (self.ready() > 1 && self.bytes > self.policy.max_bytes))
+    /// Messages that wait for their time.
+    pub fn delayed(&self) -> usize {
+        self.agenda.counts().0
+    }
+
+    /// Messages that wait until somebody kicks them.
+    pub fn buried(&self) -> usize {
+        self.agenda.counts().1
     }
 
     /// Whether something was taken in that may not be seen yet.
     pub fn has_unseen(&self) -> bool {
-        self.slots.len() > self.ready.len() + self.leases.len()
+        self.slots.len() > self.ready.len() + self.leases.len() + self.delayed() + self.buried()
     }
 
     /// Consumers, however they came.

@@ -61,13 +61,6 @@ impl Ready {
         self.levels.retain(|_, level| level.capacity() <= KEPT || !level.is_empty());
     }
 
-    /// The slot at a place.
-    pub(super) fn find(&self, slots: &Slots, place: Place) -> Option<SlotId> {
-        let level = self.levels.get(&place.urgency)?;
-        let at = index(slots, level, place)?;
-        level.get(at).copied()
-    }
-
     /// Takes the one at a place.
     pub(super) fn remove(&mut self, slots: &Slots, place: Place) -> Option<SlotId> {
         let level = self.levels.get_mut(&place.urgency)?;

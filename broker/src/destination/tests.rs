@@ -5,9 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
-use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue, Reach};
+use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue, Reach, Return};
 use crate::model::{
-    AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId,
+    AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId, Standing,
     SubscriptionId, Urgency,
 };
 
@@ -34,8 +34,8 @@ fn consumer(credit: Credit) -> (Consumers, ConsumerKey) {
 /// Puts a message at the end of the queue and makes it ready.
 fn put(queue: &mut Queue, number: u64, urgency: u32) -> Place {
     let place = queue.next_place(Urgency(urgency));
-    let slot = queue.accept(Entry::new(id(number), place, 10), None);
-    queue.make_ready(slot);
+    let slot = queue.accept(Entry::new(id(number), place, 10), None, None);
+    queue.release(slot);
     place
 }
 
@@ -53,13 +53,13 @@ proptest! {
                     model.sort_unstable();
                 }
                 2 => {
-                    let taken = queue.take(key).map(|taken| (taken.entry.message, taken.entry.place()));
+                    let taken = queue.take(key, 1, None).map(|taken| (taken.entry.message, taken.entry.place()));
                     prop_assert_eq!(taken.map(|(_, place)| place), (!model.is_empty()).then(|| model.remove(0)));
                     out.extend(taken);
                 }
                 3 if !out.is_empty() => {
                     let (message, place) = out.swap_remove(number % out.len());
-                    queue.give_back(message, place, Some(1));
+                    queue.give_back(message, place, Return { attempts: 1, nacks: 1, standing: Standing::Ready });
                     model.push(place);
                     model.sort_unstable();
                 }
@@ -91,8 +91,8 @@ fn an_unready_message_is_not_taken() {
     let (_, key) = consumer(Credit { messages: 1, bytes: 1 });
     let mut queue = queue();
     let place = queue.next_place(Urgency::NORMAL);
-    queue.accept(Entry::new(id(1), place, 1), None);
-    assert!(queue.take(key).is_none());
+    queue.accept(Entry::new(id(1), place, 1), None, None);
+    assert!(queue.take(key, 1, None).is_none());
     assert_eq!(queue.len(), 1);
 }
 
@@ -129,14 +129,7 @@ fn contents_are_counted_and_their_memory_comes_back() {
 
 #[test]
 fn the_last_matching_rule_wins_key_by_key() {
-    let rule = |pattern: &str| PolicyRule {
-        pattern: Pattern::parse(pattern).expect("a pattern"),
-        max_deliveries: None,
-        dead_letter: None,
-        max_length: None,
-        max_bytes: None,
-        overflow: None,
-    };
+    let rule = |pattern: &str| PolicyRule::new(Pattern::parse(pattern).expect("a pattern"));
     let rules = vec![
         PolicyRule { max_deliveries: Some(5), max_length: Some(10), ..rule("/queue/**") },
         PolicyRule { max_deliveries: Some(2), ..rule("/queue/mail.*") },

@@ -5,17 +5,19 @@
 
 use std::sync::Arc;
 
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Taken};
-use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, MessageId, Payload};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Taken, Wish};
+use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Timestamp};
 
 #[cfg(test)]
 mod tests;
 
-/// Hands out what can be handed out of the queue with that number. `told` gets each delivery with the key of its consumer.
+/// Hands out what can be handed out of the queue with that number, at that moment. `told` gets each delivery with the key
+/// of its consumer.
 pub fn pump(
     (id, queue): (DestinationId, &mut Queue),
     consumers: &mut Consumers,
     contents: &mut Contents,
+    now: Timestamp,
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) {
     while queue.ready() > 0 && !queue.doomed {
@@ -27,7 +29,9 @@ pub fn pump(
             }
             continue;
         };
-        let Some(taken) = queue.take(key) else { return };
+        let is_timed = consumer.mode != AckMode::Auto;
+        let wish = is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms });
+        let Some(taken) = queue.take(key, consumer.next_number(), wish) else { return };
         let number = consumer.hand_out(taken.entry.message, taken.entry.size, Some(id));
         let death = note_of(queue, taken.entry.message);
         let from = death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| queue.name().clone());
@@ -39,6 +43,11 @@ pub fn pump(
             held_twice: false,
             attempt: taken.entry.attempts.saturating_add(1),
             redelivered: taken.redelivered,
+            lease: match taken.timed {
+                Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },
+                None if is_timed => Lease::Bound,
+                None => Lease::None,
+            },
             death,
             from,
             payload: payload(queue, contents, &taken),

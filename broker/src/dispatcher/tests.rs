@@ -1,10 +1,10 @@
 //! Turns.
 
 use super::{enrol, pump};
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue, Reach};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue, Reach, Return};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Payload, Position, SessionId, ShardId,
-    SubscriptionId, Urgency,
+    Standing, SubscriptionId, Timestamp, Urgency,
 };
 
 fn queue_of(messages: u64, contents: &mut Contents) -> Queue {
@@ -13,8 +13,8 @@ fn queue_of(messages: u64, contents: &mut Contents) -> Queue {
         let message = MessageId::new(ShardId::default(), number);
         let mut entry = Entry::new(message, queue.next_place(Urgency::NORMAL), 4);
         entry.content = contents.insert(Content::small(b"body", 0));
-        let slot = queue.accept(entry, None);
-        queue.make_ready(slot);
+        let slot = queue.accept(entry, None, None);
+        queue.release(slot);
     }
     queue
 }
@@ -37,7 +37,7 @@ fn turns_go_round_and_stop_with_the_credit() {
         join(&mut queue, &mut consumers, number, credit);
     }
     let mut turns = Vec::new();
-    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, |_, _, delivery| {
+    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, Timestamp(1), |_, _, delivery| {
         turns.push((delivery.subscription.0, delivery.message.sequence()));
     });
     assert_eq!(turns, [(1, 1), (2, 2), (3, 3), (2, 4), (3, 5), (2, 6)]);
@@ -59,12 +59,16 @@ fn a_durable_message_leaves_the_cache_and_a_transient_one_stays() {
     let (mut contents, mut consumers) = (Contents::default(), Consumers::with_key());
     let mut queue = queue_of(2, &mut contents);
     let first = queue.entries()[0].place();
-    let slot = queue.take(ConsumerKey::default()).expect("a message").slot;
+    let slot = queue.take(ConsumerKey::default(), 1, None).expect("a message").slot;
     queue.set_position(slot, Position::new(ShardId::default(), 9));
-    queue.give_back(MessageId::new(ShardId::default(), 1), first, None);
+    queue.give_back(
+        MessageId::new(ShardId::default(), 1),
+        first,
+        Return { attempts: 0, nacks: 0, standing: Standing::Ready },
+    );
     join(&mut queue, &mut consumers, 1, 10);
     let mut payloads = Vec::new();
-    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, |_, _, delivery| {
+    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, Timestamp(1), |_, _, delivery| {
         payloads.push(delivery.payload);
     });
     assert!(payloads.iter().all(|payload| matches!(payload, Payload::Memory(content) if content.body() == b"body")));

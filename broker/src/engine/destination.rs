@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::destination::{Queue, Topic};
-use crate::model::{DestinationName, SessionId};
+use crate::model::{DestinationName, SessionId, Timestamp};
 
 /// A queue or a topic, and what the engine needs to know about either.
 #[derive(Debug)]
@@ -16,6 +16,8 @@ pub(super) struct Destination {
     /// A check for idleness is scheduled.
     pub(super) idle_check: bool,
     pub(super) last_used: Duration,
+    /// Under which moment it is in the scheduler.
+    pub(super) moment: Option<Timestamp>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,12 @@ pub(super) enum Kind {
 
 impl Destination {
     pub(super) fn new(kind: Kind) -> Destination {
-        Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO }
+        Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO, moment: None }
+    }
+
+    /// When something in it has to be looked at.
+    pub(super) fn next_moment(&self) -> Option<Timestamp> {
+        self.kind.queue().and_then(Queue::next_moment)
     }
 
     /// When it goes if nothing happens until then.

@@ -13,7 +13,7 @@ impl LogSink for Handle {
         core.durable = durable.through;
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
-        self.finish(guard);
+        self.finish(now, guard);
         self.shared.begun.notify_waiters();
     }
 
@@ -23,27 +23,32 @@ impl LogSink for Handle {
 }
 
 impl Handle {
-    /// Does what is due, for ever. Timers are checked at least once a second.
+    /// Does what is due, for ever.
     pub async fn drive(&self) {
         loop {
-            let wait = self.tick().map_or(LONGEST_WAIT, |wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT));
-            tokio::time::sleep(wait).await;
+            let wait = self.tick();
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.shared.sooner.notified() => {}
+            }
         }
     }
 
     /// Does what is due now, and says how long nothing else is.
-    fn tick(&self) -> Option<Duration> {
+    fn tick(&self) -> Duration {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
         core.engine.tick(now, &mut core.effects);
-        core.engine.dispatch(now, &mut core.effects);
-        let due = core.engine.deadline();
-        self.finish(guard);
-        due.map(|due| due.saturating_sub(now.monotonic))
+        let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
+        let wait = due.clamp(SHORTEST_WAIT, LONGEST_WAIT);
+        core.alarm = now.monotonic + wait;
+        self.finish(now, guard);
+        wait
     }
 }
 
-/// A request may bring a deadline forward while we sleep; this is how late we may notice.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// Whoever brings a deadline forward wakes us; looking once a minute all the same costs nothing.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// What has more to do than is done in a row goes on after this.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);

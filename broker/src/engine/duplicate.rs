@@ -19,7 +19,7 @@ impl Engine {
             if let Some(retain) = retain {
                 self.retain(now, &to, &message, retain, effects);
             }
-            self.put_new(destination, message, effects);
+            self.put_new(now, destination, message, effects);
             return true;
         };
         let is_new = |engine: &Engine, to| !engine.windows.holds(to, &key, now.wall);
@@ -35,7 +35,7 @@ impl Engine {
             if self.queue_mut(destination).is_some() {
                 self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);
             } else {
-                self.fan_out(destination, id, &message.content, effects);
+                self.fan_out(now, (destination, id), &message, effects);
                 self.windows.insert(destination, key.clone(), now.wall);
             }
         }
@@ -56,7 +56,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let before = effects.records.len();
-        self.enqueue(queue, id, message, effects);
+        self.enqueue(now, (queue, id), message, effects);
         let is_logged = effects.records[before..].iter().any(|record| matches!(record, Record::Accepted(_)));
         if is_logged {
             let record = Record::Keyed(Keyed { queue, key: key.clone(), at: now.wall });

@@ -2,8 +2,8 @@
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::destination::{Entry, SlotId};
-use crate::model::{Accepted, Moved, Position, Record, Replay};
+use crate::destination::{Entry, Return, SlotId};
+use crate::model::{Accepted, DeathReason, Moved, Position, Record, Replay, Returned};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -36,7 +36,12 @@ impl Engine {
             }
             Record::Returned(returned) => {
                 let queue = self.queue_mut(returned.destination)?;
-                queue.give_back(returned.message, returned.place, Some(returned.attempts));
+                let Returned { attempts, nacks, standing, .. } = *returned;
+                queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
+                None
+            }
+            Record::Woken(woken) => {
+                self.queue_mut(woken.destination)?.wake(woken.message);
                 None
             }
             Record::Moved(moved) => self.evolve_moved(moved),
@@ -56,33 +61,42 @@ impl Engine {
     fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
         let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
         entry.durable = true;
-        let Some(position) = position else { return Some(self.queue_mut(accepted.destination)?.accept(entry, None)) };
+        let terms = accepted.terms.clone();
+        let Some(position) = position else {
+            return Some(self.queue_mut(accepted.destination)?.accept(entry, None, terms));
+        };
         self.ids.seen(accepted.message);
         entry.set_position(position);
         let Some(queue) = self.queue_mut(accepted.destination) else {
-            self.homeless.insert(accepted.message);
+            self.homeless.insert(accepted.message, terms);
             return None;
         };
-        let slot = queue.accept(entry, None);
-        queue.make_ready(slot);
+        let slot = queue.accept(entry, None, terms);
+        queue.release(slot);
         Some(slot)
     }
 
     fn evolve_moved(&mut self, moved: &Moved) -> Option<SlotId> {
         let departed = self.queue_mut(moved.from).and_then(|queue| queue.depart(moved.message, moved.from_place));
-        let content = departed.and_then(|departed| departed.entry.content);
-        self.homeless.remove(&moved.message);
+        let homeless = self.homeless.remove(&moved.message);
+        let (content, handed_out, mut terms) = match departed {
+            Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.terms),
+            None => (None, true, homeless.flatten()),
+        };
+        if let Some(terms) = &mut terms {
+            terms.clear_time();
+        }
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
-        entry.handed_out = true;
+        entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
         let Some(queue) = self.queue_mut(moved.to) else {
-            self.homeless.insert(moved.message);
+            self.homeless.insert(moved.message, terms);
             return None;
         };
-        let slot = queue.accept(entry, Some(moved.note.clone()));
-        queue.make_ready(slot);
+        let slot = queue.accept(entry, Some(moved.note.clone()), terms);
+        queue.release(slot);
         Some(slot)
     }
 
@@ -106,6 +120,7 @@ impl Engine {
         }
         let ids: Vec<_> = self.destinations.keys().copied().collect();
         for id in ids {
+            self.make_appointment(id);
             self.touch(id);
         }
         self.homeless.len()

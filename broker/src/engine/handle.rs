@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -14,7 +15,7 @@ use super::sessions::Departure;
 use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Answer, Effects, Log, LogError, LogReader, Refusal, Request, SessionId, Ticket};
+use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
 
 /// A share of the engine.
 #[derive(Clone, Debug)]
@@ -30,6 +31,8 @@ pub(super) struct Shared {
     /// The log has as much in flight as it wants.
     pub(super) spent: AtomicBool,
     pub(super) room: Notify,
+    /// Something is due earlier than the driver knows.
+    pub(super) sooner: Notify,
     /// Something has become durable.
     pub(super) begun: Notify,
     pub(super) failure: OnceLock<LogError>,
@@ -43,6 +46,8 @@ pub(super) struct Core {
     pub(super) effects: Effects,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
+    /// When the driver looks again, on the monotonic clock.
+    pub(super) alarm: Duration,
     /// The last append.
     appended: Ticket,
     /// Inboxes to be woken once the lock is released.
@@ -96,6 +101,7 @@ impl Handle {
             effects: Effects::default(),
             clients: Vec::new(),
             durable: Ticket::default(),
+            alarm: Duration::ZERO,
             appended: Ticket::default(),
             woken: Vec::new(),
         };
@@ -106,6 +112,7 @@ impl Handle {
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
                 room: Notify::new(),
+                sooner: Notify::new(),
                 begun: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
@@ -118,11 +125,12 @@ impl Handle {
     pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
         // A second log is a mistake of the caller; the first one stays.
         let _ = self.shared.reader.set(reader);
+        let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
         core.log.get_or_insert(log);
         core.engine.reserve_ids(&mut core.effects);
-        self.finish(guard);
+        self.finish(now, guard);
     }
 
     /// Waits until the first append is durable.
@@ -220,8 +228,12 @@ impl Handle {
     }
 
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
-    pub(super) fn finish(&self, mut core: MutexGuard<'_, Core>) {
+    pub(super) fn finish(&self, now: Now, mut core: MutexGuard<'_, Core>) {
         core.hand_over(&self.shared, None);
+        if let Some(due) = core.engine.deadline(now).filter(|due| *due < core.alarm) {
+            core.alarm = due;
+            self.shared.sooner.notify_one();
+        }
         let mut woken = std::mem::take(&mut core.woken);
         drop(core);
         for inbox in woken.drain(..) {
@@ -340,7 +352,7 @@ impl Client {
         if let Some(ticket) = wait_for.filter(|ticket| terms.promise && *ticket != Ticket::NEVER) {
             core.engine.promise(self.session, ticket);
         }
-        self.handle.finish(guard);
+        self.handle.finish(now, guard);
         Item { wait_for, refused }
     }
 
@@ -365,6 +377,6 @@ impl Drop for Client {
         if let Some(row) = core.clients.get_mut(self.session.index as usize) {
             *row = None;
         }
-        self.handle.finish(guard);
+        self.handle.finish(now, guard);
     }
 }

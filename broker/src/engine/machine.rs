@@ -1,20 +1,20 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
 use super::destination::{Destination, Kind};
 use super::ids::Ids;
+use super::jitter::Jitter;
 use super::options::Options;
-use super::sessions::{Held, Sessions};
+use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
-use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
-    Refusal, Request, SessionId, Ticket, Windows,
+    Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
+    Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -46,12 +46,15 @@ pub struct Engine {
     /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
     /// Who waits for which append.
-    promises: VecDeque<(Ticket, SessionId)>,
-    idle: Scheduler<DestinationId>,
+    pub(super) promises: VecDeque<(Ticket, SessionId)>,
+    pub(super) idle: Scheduler<Duration, DestinationId>,
+    /// Queues by the next moment that something in them waits for.
+    pub(super) moments: Scheduler<Timestamp, DestinationId>,
+    pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
-    touched: Vec<DestinationId>,
+    pub(super) touched: Vec<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
-    pub(super) homeless: BTreeSet<MessageId>,
+    pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -61,6 +64,7 @@ impl Engine {
     pub fn new(options: Options) -> Engine {
         Engine {
             ids: Ids::new(options.shard),
+            jitter: Jitter::new(options.seed),
             options,
             router: Router::default(),
             destinations: HashMap::default(),
@@ -77,8 +81,9 @@ impl Engine {
             pending: VecDeque::new(),
             promises: VecDeque::new(),
             idle: Scheduler::new(),
+            moments: Scheduler::new(),
             touched: Vec::new(),
-            homeless: BTreeSet::new(),
+            homeless: BTreeMap::new(),
             full: false,
         }
     }
@@ -113,87 +118,30 @@ impl Engine {
             }
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
+            Request::Touch(touch) => self.lengthen(now, session, touch),
+            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
+            Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
                 self.written(now, (session, subscription), through, effects);
                 Ok(Answer::Done)
             }
             Request::Quarantine { subscription, number } => {
-                self.quarantine(session, subscription, number, effects);
+                self.quarantine(now, (session, subscription), number, effects);
                 Ok(Answer::Done)
             }
         }
     }
 
-    /// Hands out what the calls since the last dispatch have made ready.
-    pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
-        loop {
-            while let Some(id) = self.touched.pop() {
-                self.pump(now, id, effects);
-            }
-            let Some(key) = self.refilled.pop() else { return };
-            self.unpark(now, key, effects);
-        }
-    }
-
-    /// Hands out what is ready in one destination.
-    pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        let patience = self.patience(id);
-        let Some(destination) = self.destinations.get_mut(&id) else { return };
-        destination.touched = false;
-        destination.last_used = now.monotonic;
-        if let Kind::Queue(queue) = &mut destination.kind {
-            queue.note_readers(now.monotonic);
-            if queue.doomed {
-                self.doomed.insert(id);
-            }
-            let sessions = &mut self.sessions;
-            dispatcher::pump((id, queue), &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
-                deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-            });
-        }
-        while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
-            self.remove(id, &entry, effects);
-        }
-        let Some(destination) = self.destinations.get_mut(&id) else { return };
-        if !destination.idle_check
-            && let Some(due) = destination.idle_at(patience)
-        {
-            destination.idle_check = true;
-            self.idle.at(due, id);
-        }
-    }
-
-    /// The session waits for that append: it is told with [`Event::Durable`].
+    /// The session waits for that append: it is told with [`Event::Durable`](crate::model::Event::Durable).
     pub fn promise(&mut self, session: SessionId, ticket: Ticket) {
         self.promises.push_back((ticket, session));
     }
 
-    /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
-    pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
-        let mut ripe = Vec::with_capacity(durable.positions.len());
-        let mut positions = durable.positions.iter();
-        while let Some(&(id, slot)) = self.pending.front() {
-            let Some(queue) = self.queue_mut(id) else { break };
-            if queue.entry(slot).is_some_and(|entry| entry.durable) {
-                let Some(&position) = positions.next() else { break };
-                queue.set_position(slot, position);
-                ripe.push((id, slot));
-            }
-            queue.make_ready(slot);
-            self.pending.pop_front();
-            self.touch(id);
-        }
-        self.dispatch(now, effects);
-        self.trim_cache(&ripe);
-        while let Some(&(ticket, session)) = self.promises.front().filter(|(ticket, _)| *ticket <= durable.through) {
-            self.promises.pop_front();
-            effects.events.push((session, Event::Durable(ticket)));
-        }
-    }
-
-    /// Does what is due.
+    /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
+        self.keep_appointments(now, effects);
+        self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
             let patience = self.patience(id);
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
@@ -212,14 +160,19 @@ impl Engine {
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
-    fn patience(&self, id: DestinationId) -> Duration {
+    pub(super) fn patience(&self, id: DestinationId) -> Duration {
         let idle = self.options.idle_destination;
         if self.windows.knows(id) { idle.max(Duration::from_millis(Windows::MS)) } else { idle }
     }
 
     /// When something is due on the monotonic clock.
-    pub fn deadline(&self) -> Option<Duration> {
-        if self.doomed.is_empty() { self.idle.deadline() } else { Some(Duration::ZERO) }
+    pub fn deadline(&self, now: Now) -> Option<Duration> {
+        if !self.doomed.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
+        let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
+        self.idle.deadline().into_iter().chain(moment).min()
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
@@ -320,36 +273,4 @@ impl Engine {
             Kind::Topic(_) => None,
         }
     }
-
-    /// Lets go of bodies that are in the log, where the cache is over its bound and nobody took them at once.
-    fn trim_cache(&mut self, ripe: &[(DestinationId, SlotId)]) {
-        for &(id, slot) in ripe {
-            if self.contents.bytes() - self.transient_bytes <= self.options.cache_bytes {
-                return;
-            }
-            let key = self.queue_mut(id).and_then(|queue| queue.entry_mut(slot)?.content.take());
-            if let Some(key) = key {
-                self.contents.remove(key);
-            }
-        }
-    }
-}
-
-/// Notes a delivery with its session and tells it.
-pub(super) fn deliver(
-    sessions: &mut Sessions,
-    consumer: ConsumerKey,
-    id: SessionId,
-    mode: AckMode,
-    mut delivery: Delivery,
-    effects: &mut Effects,
-) {
-    if let Some(session) = sessions.get_mut(id) {
-        session.handed(delivery.message);
-        if mode != AckMode::Auto {
-            let held = Held { consumer, subscription: delivery.subscription, number: delivery.number };
-            delivery.held_twice = session.hold(delivery.message, held);
-        }
-    }
-    effects.events.push((id, Event::Deliver(delivery)));
 }

@@ -6,14 +6,20 @@
 
 mod close;
 mod destination;
+mod dispatch;
 mod driver;
 mod duplicate;
 mod evolve;
+mod failure;
 mod feed;
 mod handle;
 mod ids;
 mod inbox;
+mod jitter;
+mod lease;
 mod machine;
+mod manage;
+mod moments;
 mod options;
 mod publish;
 mod retain;

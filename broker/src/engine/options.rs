@@ -22,6 +22,8 @@ pub struct Options {
     pub transient_bytes: u64,
     /// Octets of durable messages that stay in memory beside their copy in the log.
     pub cache_bytes: u64,
+    /// Where chance begins: the jitter of the back-off.
+    pub seed: u64,
     /// How long a destination without messages and consumers is kept.
     pub idle_destination: Duration,
 }
@@ -36,6 +38,7 @@ impl Default for Options {
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
             cache_bytes: 32 << 20,
+            seed: 0,
             idle_destination: Duration::from_secs(60),
         }
     }

@@ -1,11 +1,12 @@
 //! Messages come in.
 
 use super::destination::Kind;
-use super::machine::{Engine, deliver};
-use crate::destination::{Consumer, Entry, Overflow};
+use super::dispatch::deliver;
+use super::machine::Engine;
+use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId,
+    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId, Timestamp,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -166,11 +167,10 @@ impl Engine {
     pub(super) fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
-        let refuses = policy.overflow == Overflow::Refuse;
-        if refuses && queue.len() as u64 + load.messages > policy.max_length {
+        if queue.lacks_places(load.messages) {
             return Err(Refusal::QueueFull { limit: format!("{} messages", policy.max_length) });
         }
-        if refuses && queue.bytes() + load.bytes > policy.max_bytes {
+        if queue.lacks_room(load.bytes) {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
         let spills = self.spills(memory);
@@ -185,17 +185,17 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn put_new(&mut self, destination: DestinationId, message: Message, effects: &mut Effects) {
+    pub(super) fn put_new(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
-            Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
+            Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
             Some(Kind::Topic(topic)) => {
                 let feeds = topic.feeds.clone();
-                self.fan_out(destination, id, &message.content, effects);
+                self.fan_out(now, (destination, id), &message, effects);
                 // Each copy is a message of its own, to be settled and to fail on its own.
                 for queue in feeds {
                     let id = self.ids.next(&mut effects.records);
-                    self.enqueue(queue, id, message.clone(), effects);
+                    self.enqueue(now, (queue, id), message.clone(), effects);
                 }
             }
             None => {}
@@ -212,24 +212,25 @@ impl Engine {
 
     pub(super) fn enqueue(
         &mut self,
-        destination: DestinationId,
-        message: MessageId,
+        now: Now,
+        (destination, message): (DestinationId, MessageId),
         new: Message,
         effects: &mut Effects,
     ) {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
+        let new = limit_life(new, now, queue.policy());
         let place = queue.next_place(new.urgency);
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {
             // What waits for the log in this queue was sent before: it is not overtaken (P7).
             let waits = queue.has_unseen();
-            let slot = queue.accept(Entry::new(message, place, size), None);
+            let slot = queue.accept(Entry::new(message, place, size), None, new.terms);
             if waits {
                 self.pending.push_back((destination, slot));
             } else {
-                queue.make_ready(slot);
+                queue.release(slot);
             }
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
@@ -240,7 +241,7 @@ impl Engine {
             self.declare(destination, effects);
         }
         let content = Some(new.content.clone());
-        let record = Record::Accepted(Accepted { destination, message, place, size, content });
+        let record = Record::Accepted(Accepted { destination, message, place, size, content, terms: new.terms });
         if let Some(slot) = self.evolve(&record, None) {
             self.keep(destination, slot, new.content);
             self.pending.push_back((destination, slot));
@@ -259,11 +260,15 @@ impl Engine {
     /// Gives a message to every subscriber. Who has no credit gets it later; who has too much waiting is told to go.
     pub(super) fn fan_out(
         &mut self,
-        topic: DestinationId,
-        message: MessageId,
-        content: &Content,
+        now: Now,
+        (topic, message): (DestinationId, MessageId),
+        new: &Message,
         effects: &mut Effects,
     ) {
+        let expires = new.terms.as_ref().and_then(|terms| terms.expires);
+        if expires.is_some_and(|end| end <= now.wall) {
+            return;
+        }
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
@@ -273,7 +278,7 @@ impl Engine {
             let backlog = consumer.backlog();
             if backlog.messages == 0 && consumer.has_credit() {
                 let (id, mode) = (consumer.session, consumer.mode);
-                let delivery = topic_delivery(consumer, message, Payload::Memory(content.clone()));
+                let delivery = topic_delivery(consumer, message, Payload::Memory(new.content.clone()));
                 deliver(&mut self.sessions, key, id, mode, delivery, effects);
                 continue;
             }
@@ -284,9 +289,20 @@ impl Engine {
                 effects.events.push((consumer.session, Event::Disconnect(Refusal::SlowConsumer { limit })));
                 continue;
             }
-            consumer.push_backlog(message, Payload::Memory(content.clone()));
+            let payload = Payload::Memory(new.content.clone());
+            consumer.push_backlog(Waiting { message, payload, expires });
         }
     }
+}
+
+/// A queue's policy may end the life of its messages earlier than their sender says.
+fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
+    if let Some(expiry) = policy.expiry_ms {
+        let latest = Timestamp(now.wall.0 + expiry);
+        let terms = message.terms.get_or_insert_default();
+        terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
+    }
+    message
 }
 
 /// The delivery of a topic's message, written into the consumer's ledger.
@@ -300,6 +316,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         held_twice: false,
         attempt: 1,
         redelivered: false,
+        lease: Lease::None,
         death: None,
         from: None,
         payload,
@@ -308,9 +325,12 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
 
 impl Engine {
     /// Gives a topic's subscriber what waited for its credit.
-    pub(super) fn drain_backlog(&mut self, key: crate::destination::ConsumerKey, effects: &mut Effects) {
+    pub(super) fn drain_backlog(&mut self, now: Now, key: crate::destination::ConsumerKey, effects: &mut Effects) {
         while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
-            let Some((message, payload)) = consumer.pop_backlog() else { return };
+            let Some(Waiting { message, payload, expires }) = consumer.pop_backlog() else { return };
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
             let (id, mode): (SessionId, AckMode) = (consumer.session, consumer.mode);
             let delivery = topic_delivery(consumer, message, payload);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);

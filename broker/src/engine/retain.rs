@@ -3,11 +3,12 @@
 //! Each lies in a queue of one that nobody consumes, so that it outlives a restart as any message does.
 
 use super::destination::Kind;
-use super::machine::{Engine, deliver};
+use super::dispatch::deliver;
+use super::machine::Engine;
 use super::publish::{Load, topic_delivery};
-use crate::destination::{ConsumerKey, Reach};
+use crate::destination::{ConsumerKey, Entry, Reach, Waiting};
 use crate::model::{DestinationId, DestinationKind, DestinationName, Effects, Message, Now, Payload, Publish, Refusal};
-use crate::model::{Retain, Urgency};
+use crate::model::{Retain, Timestamp, Urgency};
 
 impl Engine {
     /// Whether a topic may retain a message.
@@ -38,13 +39,13 @@ impl Engine {
                 // It was admitted, so it is there.
                 let Ok(queue) = self.obtain(now, &name) else { return };
                 let id = self.ids.next(&mut effects.records);
-                self.enqueue(queue, id, Message { urgency: Urgency::NORMAL, ..message.clone() }, effects);
+                self.enqueue(now, (queue, id), Message { urgency: Urgency::NORMAL, ..message.clone() }, effects);
             }
         }
     }
 
     /// Gives a new subscriber what its topics retain.
-    pub(super) fn recall(&mut self, key: ConsumerKey, effects: &mut Effects) {
+    pub(super) fn recall(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get(key) else { return };
         let retained: Vec<DestinationId> = match &consumer.reach {
             Reach::One(id) => match self.destinations.get(id).map(|found| &found.kind) {
@@ -57,17 +58,27 @@ impl Engine {
             Reach::Many(_) => return,
         };
         for queue in retained {
-            let Some(entry) = self.queue_mut(queue).and_then(|queue| queue.newest().cloned()) else { continue };
+            let Some((entry, expires)) = self.retained(queue) else { continue };
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
             let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
             let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
             let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get_mut(key)) else { continue };
             if !consumer.has_credit() {
-                consumer.push_backlog(entry.message, payload);
+                consumer.push_backlog(Waiting { message: entry.message, payload, expires });
                 continue;
             }
             let (id, mode) = (consumer.session, consumer.mode);
             let delivery = topic_delivery(consumer, entry.message, payload);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);
         }
+    }
+
+    /// What lies there, and when its time is over.
+    fn retained(&mut self, queue: DestinationId) -> Option<(Entry, Option<Timestamp>)> {
+        let queue = self.queue_mut(queue)?;
+        let entry = queue.newest()?;
+        Some((entry.clone(), queue.terms(entry).and_then(|terms| terms.expires)))
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Session {
     held: HashMap<MessageId, Held, RandomState>,
     /// The same for messages that are held through a second subscription.
     held_again: BTreeMap<(MessageId, SubscriptionId), Held>,
+    /// Deliveries whose lease ran out and that the client has not settled; they take up credit until it does.
+    lost: BTreeMap<(MessageId, SubscriptionId, u64), Held>,
 }
 
 /// A delivery that the client can settle.
@@ -98,13 +100,32 @@ impl Session {
         }
     }
 
-    /// Forgets a delivery.
-    pub(super) fn release(&mut self, message: MessageId, subscription: SubscriptionId) {
-        if self.held.get(&message).is_some_and(|held| held.subscription == subscription) {
-            self.held.remove(&message);
-        } else if !self.held_again.is_empty() {
-            self.held_again.remove(&(message, subscription));
+    /// A delivery that the client may mean although its lease ran out.
+    pub(super) fn find_lost(&self, message: MessageId, subscription: Option<SubscriptionId>) -> Option<Held> {
+        if self.lost.is_empty() {
+            return None;
         }
+        let of_message = (message, SubscriptionId(0), 0)..=(message, SubscriptionId(u32::MAX), u64::MAX);
+        let mut lost = self.lost.range(of_message).map(|(_, held)| *held);
+        lost.find(|held| subscription.is_none_or(|wanted| held.subscription == wanted))
+    }
+
+    /// Forgets a delivery.
+    pub(super) fn release(&mut self, message: MessageId, subscription: SubscriptionId, number: u64) {
+        let is_it = |held: &Held| held.subscription == subscription && held.number == number;
+        if self.held.get(&message).is_some_and(is_it) {
+            self.held.remove(&message);
+        } else if self.held_again.get(&(message, subscription)).is_some_and(is_it) {
+            self.held_again.remove(&(message, subscription));
+        } else if !self.lost.is_empty() {
+            self.lost.remove(&(message, subscription, number));
+        }
+    }
+
+    /// The lease of a delivery ran out.
+    pub(super) fn lose(&mut self, message: MessageId, held: Held) {
+        self.release(message, held.subscription, held.number);
+        self.lost.insert((message, held.subscription, held.number), held);
     }
 }
 
@@ -126,6 +147,7 @@ impl Sessions {
             highest: None,
             held: HashMap::default(),
             held_again: BTreeMap::new(),
+            lost: BTreeMap::new(),
         };
         let index = self.free.pop().unwrap_or_else(|| {
             self.rows.push((0, None));

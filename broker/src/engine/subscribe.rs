@@ -1,14 +1,15 @@
 //! Consumers come and go.
 
 use super::destination::Kind;
+use super::failure::Failure;
 use super::machine::Engine;
 use super::sessions::Departure;
-use crate::destination::{Consumer, ConsumerKey, Many, Reach};
+use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Now, Refusal, SessionId, Source,
 };
-use crate::model::{Subscribe, SubscriptionId};
+use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
     /// Adds a consumer.
@@ -35,13 +36,15 @@ impl Engine {
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
         };
         let credit = self.grant(id, wish);
-        let key = self.consumers.insert(Consumer::new(id, wish.id, reach, wish.mode, credit));
+        let mut consumer = Consumer::new(id, wish.id, reach, wish.mode, credit);
+        consumer.time_to_run_ms = wish.time_to_run_ms;
+        let key = self.consumers.insert(consumer);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
         if wish.to.kind() == DestinationKind::Topic {
-            self.recall(key, effects);
+            self.recall(now, key, effects);
         }
         Ok(())
     }
@@ -110,17 +113,19 @@ impl Engine {
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
             if let Some(session) = self.sessions.get_mut(id) {
-                session.release(out.message, subscription);
+                session.release(out.message, subscription, out.number);
             }
             let Some(destination) = out.queue else { continue };
-            let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key).cloned())
+            let Some(entry) =
+                self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned())
             else {
                 continue;
             };
             if std::mem::take(&mut counts) {
-                self.retry(now, destination, &entry, None, effects);
+                self.retry(now, destination, &entry, Failure::Lost, effects);
             } else {
-                self.give_back(destination, &entry, entry.attempts, effects);
+                let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
+                self.give_back(destination, &entry, back, effects);
             }
         }
         let Some(consumer) = self.consumers.remove(key) else { return };

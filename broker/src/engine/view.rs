@@ -1,7 +1,7 @@
-//! What can be seen of a queue from outside, for comparison and inspection.
+//! What the engine shows of a queue. A copy: whoever looks at it holds nothing up.
 
 use crate::destination::{Entry, Queue};
-use crate::model::DestinationName;
+use crate::model::{DestinationName, Standing, Terms};
 
 /// What can be seen of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +12,18 @@ pub struct QueueView {
     pub ready: usize,
     /// Messages that are out.
     pub reserved: usize,
+    /// Messages that wait for their time.
+    pub delayed: usize,
+    /// Messages that wait until somebody kicks them.
+    pub buried: usize,
     /// Consumers.
     pub consumers: usize,
     /// Octets of head and body.
     pub bytes: u64,
     /// The messages, ready ones in order first.
     pub entries: Vec<Entry>,
+    /// How those stand that nobody holds, and what their senders said about them; in the order of `entries`.
+    pub standing: Vec<(Standing, Option<Terms>)>,
 }
 
 impl QueueView {
@@ -26,9 +32,16 @@ impl QueueView {
             name: queue.name().clone(),
             ready: queue.ready(),
             reserved: queue.reserved(),
+            delayed: queue.delayed(),
+            buried: queue.buried(),
             consumers: queue.consumers(),
             bytes: queue.bytes(),
             entries: queue.entries().into_iter().cloned().collect(),
+            standing: queue
+                .entries()
+                .into_iter()
+                .map(|entry| (queue.standing(entry.message), queue.terms(entry).cloned()))
+                .collect(),
         }
     }
 }

@@ -133,6 +133,10 @@ impl Appender {
                 let content = accepted.content.as_ref().map_or((&[][..], &[][..]), |c| (c.head(), c.body()));
                 let position = self.tape.accepted(record::entry_of(accepted, 0), content);
                 self.live.accept(self.tape.segment.id);
+                if let Some(terms) = &accepted.terms {
+                    self.tape.put(|bytes| record::put_agreed(bytes, position, terms));
+                    self.live.agreed(position, terms.clone());
+                }
                 self.positions.push(position);
             }
             Record::Settled(settled) => {

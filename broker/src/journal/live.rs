@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::format::{SegmentId, locate};
 use super::record;
 use super::record::{ExtentRecord, Override};
-use super::stored::Stored;
-use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record, Timestamp, Windows};
+use super::stored::{Back, Stored};
+use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
+use crate::model::{Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -23,6 +24,16 @@ pub(super) struct Live {
     next_id: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
+    /// What senders said about their messages.
+    terms: BTreeMap<Position, Box<Terms>>,
+}
+
+/// A segment with what is known about its messages beyond their records.
+#[derive(Debug, Default)]
+pub(super) struct Taken {
+    pub(super) extent: Extent,
+    pub(super) overrides: BTreeMap<Position, Override>,
+    pub(super) terms: BTreeMap<Position, Box<Terms>>,
 }
 
 /// The messages of one segment.
@@ -75,21 +86,46 @@ impl Live {
                 extent.clear(slot);
             }
         }
-        if !self.overrides.is_empty() {
+        if !self.overrides.is_empty() || !self.terms.is_empty() {
             for slot in slot..slot.saturating_add(count) {
-                self.overrides.remove(&segment.position(first.shard(), slot));
+                let position = segment.position(first.shard(), slot);
+                self.overrides.remove(&position);
+                self.terms.remove(&position);
             }
         }
     }
 
-    /// A delivery of a message failed.
-    pub(super) fn returned(&mut self, position: Position, destination: DestinationId, place: Place, attempts: u16) {
+    /// A delivery of a message ended without success.
+    pub(super) fn returned(&mut self, back: Back) {
+        let Back { position, destination, place, attempts, nacks, standing } = back;
         if !self.is_live(position) {
             return;
         }
-        let fresh = Override { destination, place, attempts_before: 0, note: None, attempts };
+        let fresh = Override { destination, place, attempts_before: 0, note: None, attempts, nacks, standing };
         let change = self.overrides.entry(position).or_insert(fresh);
-        change.attempts = attempts;
+        (change.attempts, change.nacks, change.standing) = (attempts, nacks, standing);
+        self.forget_due(position);
+    }
+
+    /// A message that waited is ready.
+    pub(super) fn woken(&mut self, position: Position) {
+        if let Some(change) = self.overrides.get_mut(&position) {
+            change.standing = Standing::Ready;
+        }
+        self.forget_due(position);
+    }
+
+    /// What the sender of a message said about it.
+    pub(super) fn agreed(&mut self, position: Position, terms: Box<Terms>) {
+        if self.is_live(position) {
+            self.terms.insert(position, terms);
+        }
+    }
+
+    fn forget_due(&mut self, position: Position) {
+        if let Some(terms) = self.terms.get_mut(&position) {
+            terms.due = None;
+        }
     }
 
     /// A message changed its queue; why stands in `to`.
@@ -101,6 +137,9 @@ impl Live {
             to.attempts_before = if old.attempts > 0 { old.attempts } else { old.attempts_before };
         }
         self.overrides.insert(position, to);
+        if let Some(terms) = self.terms.get_mut(&position) {
+            terms.clear_time();
+        }
     }
 
     pub(super) fn created(&mut self, destination: DestinationId, name: DestinationName) {
@@ -129,7 +168,8 @@ impl Live {
         match record {
             Record::Accepted(_) => {}
             Record::Settled(settled) => self.settle(settled.position, 1),
-            Record::Returned(r) => self.returned(r.position, r.destination, r.place, r.attempts),
+            Record::Returned(returned) => self.returned(Back::of(returned)),
+            Record::Woken(woken) => self.woken(woken.position),
             Record::Moved(m) => self.moved(m.position, arrival(m.to, m.to_place, m.note.clone())),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
@@ -145,9 +185,9 @@ impl Live {
         match stored {
             Stored::Accepted { .. } => self.accept(segment),
             Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
-            Stored::Returned { position, destination, place, attempts } => {
-                self.returned(position, destination, place, attempts);
-            }
+            Stored::Returned(back) => self.returned(back),
+            Stored::Woken(position) => self.woken(position),
+            Stored::Terms { position, terms } => self.agreed(position, terms),
             Stored::Moved { position, to, to_place, note, .. } => self.moved(position, arrival(to, to_place, note)),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
@@ -195,12 +235,14 @@ impl Live {
     }
 
     /// Takes a segment out together with what changed about its messages.
-    pub(super) fn take_extent(&mut self, segment: SegmentId) -> (Extent, BTreeMap<Position, Override>) {
+    pub(super) fn take_extent(&mut self, segment: SegmentId) -> Taken {
         let extent = self.extents.remove(&segment).unwrap_or_default();
-        let (taken, kept) =
+        let (overrides, kept) =
             std::mem::take(&mut self.overrides).into_iter().partition(|(at, _)| locate(*at).0 == segment);
         self.overrides = kept;
-        (extent, taken)
+        let (terms, kept) = std::mem::take(&mut self.terms).into_iter().partition(|(at, _)| locate(*at).0 == segment);
+        self.terms = kept;
+        Taken { extent, overrides, terms }
     }
 
     /// Notes what changed about a message that was written anew.
@@ -219,6 +261,10 @@ impl Live {
 
     pub(super) fn override_of(&self, position: Position) -> Option<&Override> {
         self.overrides.get(&position)
+    }
+
+    pub(super) fn terms_of(&self, position: Position) -> Option<&Terms> {
+        self.terms.get(&position).map(AsRef::as_ref)
     }
 
     pub(super) fn messages(&self) -> u64 {
@@ -261,13 +307,32 @@ impl Live {
         }
         for (position, change) in &self.overrides {
             checkpoint.put(|bytes| record::put_override(bytes, *position, change));
+            if let Some(waits) = change.waits(*position) {
+                checkpoint.put(|bytes| record::put_record(bytes, &waits));
+            }
+        }
+        for (position, terms) in &self.terms {
+            checkpoint.put(|bytes| record::put_agreed(bytes, *position, terms));
         }
         checkpoint
     }
 }
 
 fn arrival(destination: DestinationId, place: Place, note: Arc<crate::model::DeathNote>) -> Override {
-    Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0 }
+    let standing = Standing::Ready;
+    Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0, nacks: 0, standing }
+}
+
+impl Override {
+    /// What an override record cannot say, as a record to follow it.
+    pub(super) fn waits(&self, position: Position) -> Option<Record> {
+        let Override { destination, place, attempts, nacks, standing, .. } = *self;
+        let is_plain = nacks == 0 && standing == Standing::Ready;
+        // The log knows a message by its position.
+        let message = MessageId::new(position.shard(), 0);
+        let returned = Returned { destination, message, place, position, attempts, nacks, standing };
+        (!is_plain).then_some(Record::Returned(returned))
+    }
 }
 
 /// A checkpoint's records, encoded.

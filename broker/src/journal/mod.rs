@@ -4,6 +4,7 @@
 //! the two sides of the log. It implements the traits of `model` and knows nothing of queues, connections or STOMP.
 //! The format is described octet by octet in docs/journal-format.md.
 
+mod agreed;
 mod appender;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
+use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
 use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
-use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned};
+use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -34,6 +35,9 @@ pub(super) const EXTENT: u8 = 9;
 pub(super) const OVERRIDE: u8 = 10;
 pub(super) const SUMMARY: u8 = 11;
 pub(super) const STOPPED: u8 = 12;
+pub(super) const PARKED: u8 = 13;
+pub(super) const WOKEN: u8 = 14;
+pub(super) const TERMS: u8 = 15;
 pub(super) const BOUND: u8 = 24;
 pub(super) const UNBOUND: u8 = 25;
 pub(super) const KEYED: u8 = 26;
@@ -61,6 +65,10 @@ pub(super) struct Override {
     pub(super) note: Option<Arc<DeathNote>>,
     /// Failed deliveries since, or all if it was not moved.
     pub(super) attempts: u16,
+    /// NACKs among them.
+    pub(super) nacks: u8,
+    /// How it stands.
+    pub(super) standing: Standing,
 }
 
 /// A live segment in a checkpoint.
@@ -77,17 +85,27 @@ pub(super) struct ExtentRecord {
 /// Most octets a record takes. Settlements are counted as ranges of one.
 pub(super) fn encoded_bytes(record: &Record) -> usize {
     match record {
-        Record::Accepted(accepted) => ACCEPTED_HEAD_BYTES + accepted.content.as_ref().map_or(0, Content::len),
+        Record::Accepted(accepted) => {
+            let content = accepted.content.as_ref().map_or(0, Content::len);
+            ACCEPTED_HEAD_BYTES + content + accepted.terms.as_ref().map_or(0, |terms| terms_bytes(terms))
+        }
         Record::Settled(_) => SETTLED_RANGE_BYTES,
-        Record::Returned(_) => RECORD_HEAD_BYTES + 32,
+        Record::Returned(_) => RECORD_HEAD_BYTES + 33 + STANDING_BYTES,
         Record::Moved(moved) => {
             RECORD_HEAD_BYTES + 48 + moved.note.origin.as_str().len() + moved.note.error.as_ref().map_or(0, |e| e.len())
         }
         Record::Created { name, .. } => RECORD_HEAD_BYTES + 10 + name.as_str().len(),
-        Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } => RECORD_HEAD_BYTES + 8,
+        Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } | Record::Woken(_) => {
+            RECORD_HEAD_BYTES + 8
+        }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
         Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
     }
+}
+
+/// Most octets of the record of these terms.
+pub(super) fn terms_bytes(terms: &Terms) -> usize {
+    RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len())
 }
 
 /// Writes a message's record, which will lie at `offset` of the segment. `head` and `body` are its content.
@@ -113,6 +131,9 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
     match record {
         Record::Accepted(_) | Record::Settled(_) => {}
         Record::Returned(returned) => put_returned(into, returned),
+        Record::Woken(woken) => {
+            framed(into, WOKEN, |bytes| bytes.extend_from_slice(&woken.position.to_bits().to_le_bytes()));
+        }
         Record::Moved(moved) => put_moved(into, moved),
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
@@ -212,12 +233,26 @@ pub(super) fn put_summary(into: &mut Vec<u8>, entries: &[Entry]) {
     });
 }
 
+/// Writes what a message's sender said about it.
+pub(super) fn put_agreed(into: &mut Vec<u8>, position: Position, terms: &Terms) {
+    framed(into, TERMS, |bytes| {
+        bytes.extend_from_slice(&position.to_bits().to_le_bytes());
+        put_terms(bytes, terms);
+    });
+}
+
+/// Writes a return. A message that waits, or was refused before, has a record of its own kind.
 fn put_returned(into: &mut Vec<u8>, returned: &Returned) {
-    framed(into, RETURNED, |bytes| {
+    let waits = returned.standing != Standing::Ready || returned.nacks > 0;
+    framed(into, if waits { PARKED } else { RETURNED }, |bytes| {
         bytes.extend_from_slice(&returned.position.to_bits().to_le_bytes());
         bytes.extend_from_slice(&returned.destination.0.to_le_bytes());
         put_place(bytes, returned.place);
         bytes.extend_from_slice(&returned.attempts.to_le_bytes());
+        if waits {
+            bytes.push(returned.nacks);
+            put_standing(bytes, returned.standing);
+        }
     });
 }
 
@@ -240,6 +275,7 @@ fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
     let reason = match note.reason {
         DeathReason::Nack => 1,
         DeathReason::Deliveries => 2,
+        DeathReason::Expired => 3,
     };
     into.extend_from_slice(&[reason, u8::from(note.error.is_some())]);
     into.extend_from_slice(&note.attempts.to_le_bytes());

@@ -11,7 +11,7 @@ use super::OpenError;
 use super::Recovered;
 use super::appender::{Appender, batch_span, put_checkpoint};
 use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
-use super::live::Live;
+use super::live::{Live, Taken};
 use super::reader::{Shelf, read_record};
 use super::record;
 use super::record::{Entry, Override};
@@ -21,7 +21,7 @@ use super::store::Store;
 use super::stored;
 use super::stored::Stored;
 use super::walk::{Walk, open_segment};
-use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Timestamp};
+use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// Most octets of an override: names and notes are short.
 const OVERRIDE_BYTES_MAX: usize = 1024;
@@ -222,7 +222,8 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
             for entry in entries {
                 if extent.is_live(slot) {
                     let position = id.position(store.meta.shard, slot);
-                    tell(replay, &entry, position, tail.live.override_of(position));
+                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                    tell(replay, &entry, position, known);
                 }
                 slot += 1;
             }
@@ -248,7 +249,8 @@ fn rewrite(
 ) -> Result<Appender, OpenError> {
     let io = |error| OpenError::io("the new segment", error);
     let old = tail.segment.take();
-    let (extent, mut overrides) = tail.live.take_extent(old.as_ref().map(|s| s.id).unwrap_or_default());
+    let Taken { extent, mut overrides, mut terms } =
+        tail.live.take_extent(old.as_ref().map(|s| s.id).unwrap_or_default());
     drop(tail.live.take_dead());
     let checkpoint = tail.live.checkpoint();
     let carried: usize = (0..)
@@ -257,7 +259,8 @@ fn rewrite(
         .map(|(_, entry)| record::ACCEPTED_HEAD_BYTES + entry.size as usize)
         .sum();
     let batch_bytes = store.options.batch_bytes;
-    let bytes = checkpoint.bytes() + carried + overrides.len() * OVERRIDE_BYTES_MAX;
+    let changes = overrides.len() * OVERRIDE_BYTES_MAX + terms.values().map(|t| record::terms_bytes(t)).sum::<usize>();
+    let bytes = checkpoint.bytes() + carried + changes;
     let opening = chain_bytes(batch_bytes, bytes + CLAIM_BYTES_MAX) + batch_span(0);
     let length = FIRST_BATCH_AT + opening + reserve_bytes(batch_bytes, extent.living.into());
     let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
@@ -270,13 +273,21 @@ fn rewrite(
     put_checkpoint(&mut chain, &checkpoint).map_err(io)?;
     for (slot, entry) in (0..).zip(&tail.entries) {
         let Some(old) = old.as_ref().filter(|_| extent.is_live(slot)) else { continue };
-        let change = overrides.remove(&old.id.position(store.meta.shard, slot));
+        let old_position = old.id.position(store.meta.shard, slot);
+        let (change, terms) = (overrides.remove(&old_position), terms.remove(&old_position));
         let (position, entry) = carry(&store, &mut chain, old, (*entry, change.as_ref()))?;
         live.accept(id);
-        tell(replay, &entry, position, change.as_ref());
+        tell(replay, &entry, position, (change.as_ref(), terms.as_deref()));
         if let Some(change) = change {
             chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, &change)).map_err(io)?;
+            if let Some(waits) = change.waits(position) {
+                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_record(bytes, &waits)).map_err(io)?;
+            }
             live.keep_override(position, change);
+        }
+        if let Some(terms) = terms {
+            chain.put(record::terms_bytes(&terms), |bytes| record::put_agreed(bytes, position, &terms)).map_err(io)?;
+            live.agreed(position, terms);
         }
     }
     chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
@@ -309,10 +320,16 @@ fn carry(
 }
 
 /// Tells the engine of one message: where it is now, and what happened to it.
-fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Option<&Override>) {
+fn tell(
+    replay: &mut dyn Replay,
+    entry: &Entry,
+    position: Position,
+    (change, terms): (Option<&Override>, Option<&Terms>),
+) {
     let (destination, place) = change.map_or((entry.destination, entry.place), |c| (c.destination, c.place));
     let (message, size) = (entry.message, entry.size);
-    let accepted = Accepted { destination, message, place, size, content: None };
+    let terms = terms.cloned().map(Box::new);
+    let accepted = Accepted { destination, message, place, size, content: None, terms };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
     if let Some(note) = change.note.clone() {
@@ -321,6 +338,7 @@ fn tell(replay: &mut dyn Replay, entry: &Entry, position: Position, change: Opti
         replay.record(Record::Moved(moved), None);
     }
     // Told also where nothing was counted: that it was out is what `redelivered` goes by.
-    let attempts = change.attempts;
-    replay.record(Record::Returned(Returned { destination, message, place, position, attempts }), None);
+    let Override { attempts, nacks, standing, .. } = *change;
+    let returned = Returned { destination, message, place, position, attempts, nacks, standing };
+    replay.record(Record::Returned(returned), None);
 }

@@ -4,17 +4,18 @@
 
 use std::sync::Arc;
 
+use super::agreed::{read_standing, read_terms};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
 use super::record::{
-    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, RETURNED, SETTLED, STOPPED,
-    SUMMARY, UNBOUND,
+    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RETURNED, SETTLED,
+    STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord, Override};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
-    Timestamp, Urgency,
+    Returned, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -22,7 +23,9 @@ use crate::model::{
 pub(super) enum Stored<'a> {
     Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
     Settled(Vec<(Position, u32)>),
-    Returned { position: Position, destination: DestinationId, place: Place, attempts: u16 },
+    Returned(Back),
+    Woken(Position),
+    Terms { position: Position, terms: Box<Terms> },
     Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
     Created { destination: DestinationId, name: DestinationName },
     Deleted { destination: DestinationId },
@@ -35,6 +38,24 @@ pub(super) enum Stored<'a> {
     Override { position: Position, change: Override },
     Summary(Vec<Entry>),
     Stopped,
+}
+
+/// A return as the log has it, which knows a message by its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Back {
+    pub(super) position: Position,
+    pub(super) destination: DestinationId,
+    pub(super) place: Place,
+    pub(super) attempts: u16,
+    pub(super) nacks: u8,
+    pub(super) standing: Standing,
+}
+
+impl Back {
+    pub(super) fn of(returned: &Returned) -> Back {
+        let Returned { destination, place, position, attempts, nacks, standing, .. } = *returned;
+        Back { position, destination, place, attempts, nacks, standing }
+    }
 }
 
 /// Takes the first record off a batch's body. `offset` is where it lies in the segment. `None`: not a record we know.
@@ -85,12 +106,11 @@ fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
 
 fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
     let stored = match kind {
-        RETURNED => Stored::Returned {
-            position: Position::from_bits(fields.u64()?),
-            destination: DestinationId(fields.u64()?),
-            place: read_place(&mut fields)?,
-            attempts: fields.u16()?,
-        },
+        RETURNED | PARKED => Stored::Returned(read_returned(kind == PARKED, &mut fields)?),
+        WOKEN => Stored::Woken(Position::from_bits(fields.u64()?)),
+        TERMS => {
+            Stored::Terms { position: Position::from_bits(fields.u64()?), terms: Box::new(read_terms(&mut fields)?) }
+        }
         MOVED => Stored::Moved {
             position: Position::from_bits(fields.u64()?),
             from: DestinationId(fields.u64()?),
@@ -122,6 +142,21 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
     Some(stored)
 }
 
+fn read_returned(waits: bool, fields: &mut Octets<'_>) -> Option<Back> {
+    let mut back = Back {
+        position: Position::from_bits(fields.u64()?),
+        destination: DestinationId(fields.u64()?),
+        place: read_place(fields)?,
+        attempts: fields.u16()?,
+        nacks: 0,
+        standing: Standing::Ready,
+    };
+    if waits {
+        (back.nacks, back.standing) = (fields.u8()?, read_standing(fields)?);
+    }
+    Some(back)
+}
+
 fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
     let queue = DestinationId(fields.u64()?);
     let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
@@ -137,7 +172,7 @@ fn read_change(fields: &mut Octets<'_>) -> Option<Override> {
         1 => Some(read_note(fields)?),
         _ => return None,
     };
-    Some(Override { destination, place, attempts_before, note, attempts })
+    Some(Override { destination, place, attempts_before, note, attempts, nacks: 0, standing: Standing::Ready })
 }
 
 fn read_place(fields: &mut Octets<'_>) -> Option<Place> {
@@ -149,6 +184,7 @@ fn read_note(fields: &mut Octets<'_>) -> Option<Arc<DeathNote>> {
     let reason = match fields.u8()? {
         1 => DeathReason::Nack,
         2 => DeathReason::Deliveries,
+        3 => DeathReason::Expired,
         _ => return None,
     };
     let has_error = fields.u8()? == 1;

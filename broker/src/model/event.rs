@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket};
+use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct Delivery {
     pub attempt: u16,
     /// It may have been handed to a client before.
     pub redelivered: bool,
+    /// Whether a queue waits for its end, and how long.
+    pub lease: Lease,
     /// Why it is in a dead-letter queue, if it is.
     pub death: Option<Arc<DeathNote>>,
     /// The destination it comes from, where neither the message nor the subscription says so: a dead letter that a wildcard
@@ -39,6 +41,22 @@ pub struct Delivery {
     pub from: Option<DestinationName>,
     /// Head and body, or where to read them.
     pub payload: Payload,
+}
+
+/// How a queue's message is out with a consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lease {
+    /// It is not: a topic's message, or one that is settled as soon as it is written.
+    None,
+    /// Until it is settled or the consumer goes.
+    Bound,
+    /// Until that moment at the latest.
+    Until {
+        /// When it comes back by itself.
+        end: Timestamp,
+        /// How long that is from its handing out, in milliseconds.
+        time_to_run_ms: u32,
+    },
 }
 
 /// Head and body of a delivery.
@@ -98,6 +116,8 @@ pub enum DeathReason {
     Nack,
     /// The policy's deliveries are used up.
     Deliveries,
+    /// Its time was over before anybody took it.
+    Expired,
 }
 
 impl DeathReason {
@@ -106,6 +126,7 @@ impl DeathReason {
         match self {
             DeathReason::Nack => "nack",
             DeathReason::Deliveries => "deliveries",
+            DeathReason::Expired => "expired",
         }
     }
 }

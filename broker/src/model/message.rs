@@ -1,6 +1,6 @@
 //! A message as the engine sees it: what decides about its way, lifted into typed fields once.
 
-use super::Content;
+use super::{Content, Terms};
 
 /// Who goes first: 0 is the most urgent. STOMP priorities 0–9 map onto bands of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,4 +44,6 @@ pub struct Message {
     pub urgency: Urgency,
     /// Whether queues log it.
     pub durability: Durability,
+    /// What its sender says about time and failures; `None` is nothing, and costs nothing.
+    pub terms: Option<Box<Terms>>,
 }

@@ -4,6 +4,7 @@
 //! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
 //! log speaks these words and needs no others.
 
+mod backoff;
 mod burst;
 mod content;
 mod effects;
@@ -11,6 +12,7 @@ mod event;
 mod feed;
 mod id;
 mod log;
+mod manage;
 mod message;
 mod name;
 mod pattern;
@@ -18,25 +20,29 @@ mod record;
 mod refusal;
 mod request;
 mod source;
+mod terms;
 mod time;
 mod window;
 
 #[cfg(test)]
 mod tests;
 
+pub use backoff::{Backoff, BackoffError};
 pub use burst::Burst;
 pub use content::Content;
 pub use effects::Effects;
-pub use event::{DeathNote, DeathReason, Delivery, Event, Payload};
+pub use event::{DeathNote, DeathReason, Delivery, Event, Lease, Payload};
 pub use feed::Feed;
 pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket};
 pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
+pub use manage::{Manage, Operation, Reply};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
-pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled};
+pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal};
-pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe};
+pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use source::{Reader, Source, Wildcard};
+pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use window::Windows;

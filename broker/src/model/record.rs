@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Timestamp};
+use super::Timestamp;
+use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,10 @@ pub enum Record {
     Accepted(Accepted),
     /// A message left for good.
     Settled(Settled),
-    /// A delivery failed and was counted; the message is back in its place.
+    /// A delivery ended without success; the message is back in its place, or waits before it is.
     Returned(Returned),
+    /// A message that was delayed or buried is ready: its time has come, or somebody kicked it.
+    Woken(Woken),
     /// A message went to another queue, keeping its id; its content stays where it is.
     Moved(Moved),
     /// A queue is fed by topics from now on.
@@ -81,6 +84,8 @@ pub struct Accepted {
     pub size: u32,
     /// Head and body; `None` at replay, where they stay in the log until somebody reads them.
     pub content: Option<Content>,
+    /// What its sender said about time and failures.
+    pub terms: Option<Box<Terms>>,
 }
 
 /// A message that is gone.
@@ -96,7 +101,7 @@ pub struct Settled {
     pub position: Position,
 }
 
-/// A message whose delivery failed.
+/// A message whose delivery ended without success.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Returned {
     /// The queue it is in.
@@ -109,6 +114,21 @@ pub struct Returned {
     pub position: Position,
     /// Failed deliveries so far.
     pub attempts: u16,
+    /// NACKs among them, which the back-off goes by; more than 255 make no difference.
+    pub nacks: u8,
+    /// How it stands now.
+    pub standing: Standing,
+}
+
+/// A message that waits no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Woken {
+    /// The queue it is in.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Where its content lies.
+    pub position: Position,
 }
 
 /// A message that changed its queue.

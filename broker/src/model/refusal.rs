@@ -81,6 +81,16 @@ pub enum Answer {
 pub enum SoftRefusal {
     /// The delivery was settled before, or went back to its queue.
     NotHolder,
+    /// The time of the lease ran out; somebody else may hold the message now.
+    LeaseLost,
+    /// There is no such job.
+    Unknown,
+    /// There is no such queue.
+    UnknownQueue,
+    /// The client has no right to it.
+    Forbidden,
+    /// The frame does not say what is wanted in words that are known.
+    BadRequest,
     /// A durable subscription cannot be ended while others read it.
     InUse,
 }
@@ -90,6 +100,11 @@ impl SoftRefusal {
     pub const fn as_str(self) -> &'static str {
         match self {
             SoftRefusal::NotHolder => "not-holder",
+            SoftRefusal::LeaseLost => "lease-lost",
+            SoftRefusal::Unknown => "unknown",
+            SoftRefusal::UnknownQueue => "unknown-queue",
+            SoftRefusal::Forbidden => "forbidden",
+            SoftRefusal::BadRequest => "bad-request",
             SoftRefusal::InUse => "in-use",
         }
     }

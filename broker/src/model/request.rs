@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, Source, SubscriptionId};
+use super::{DestinationName, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -17,6 +17,12 @@ pub enum Request {
     Discard(DestinationName),
     /// Say what became of a delivery.
     Settle(Settle),
+    /// Keep a delivery for longer.
+    Touch(Touch),
+    /// Do something with a queue as a whole.
+    Manage(Box<Manage>),
+    /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
+    Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.
     Commit(Vec<Action>),
     /// Everything up to this delivery of an [`AckMode::Auto`] subscription, or of a topic, has been handed to the kernel.
@@ -98,6 +104,8 @@ pub struct Subscribe {
     pub mode: AckMode,
     /// How many may be out.
     pub credit: Credit,
+    /// How long a delivery may stay out, in milliseconds, whatever message and policy say.
+    pub time_to_run_ms: Option<u32>,
 }
 
 /// What became of a delivery.
@@ -111,6 +119,17 @@ pub struct Settle {
     pub outcome: Outcome,
 }
 
+/// More time for a delivery that is out.
+#[derive(Clone, Copy, Debug)]
+pub struct Touch {
+    /// Which message.
+    pub message: MessageId,
+    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
+    pub subscription: Option<SubscriptionId>,
+    /// How much from now, in milliseconds; `None` for the whole time again.
+    pub time_to_run_ms: Option<u32>,
+}
+
 /// The verdict on a delivery. In [`AckMode::Client`] it covers the earlier unsettled deliveries of the subscription too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -122,7 +141,11 @@ pub enum Outcome {
     Retry {
         /// The consumer's reason, for the dead-letter queue; at most 256 octets are kept.
         reason: Option<Arc<str>>,
+        /// When, in milliseconds from now, 0 for at once; `None` leaves it to the back-off of message and policy.
+        delay_ms: Option<u64>,
     },
+    /// Not done, and nobody shall try until somebody kicks it.
+    Bury,
     /// Not done and not to be tried again: to the dead-letter queue at once (`requeue:false`).
     DeadLetter {
         /// As above.

@@ -40,6 +40,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         transient_bytes: limits.memory_transient,
         cache_bytes: limits.memory_cache,
+        seed: uuid::Uuid::new_v4().as_u64_pair().0,
         idle_destination: limits.destination_idle,
     }
 }
@@ -60,6 +61,11 @@ pub(super) fn policies(config: &Config) -> Policies {
         max_length: rule.max_length,
         max_bytes: rule.max_bytes,
         overflow: rule.overflow,
+        backoff: rule.backoff,
+        on_exhaust: rule.on_exhaust,
+        expiry_ms: rule.expiry.map(|time| time.as_millis() as u64),
+        dead_letter_expired: rule.dead_letter_expired,
+        time_to_run_ms: rule.time_to_run.map(|time| time.as_millis() as u32),
     });
     Policies { default, rules: rules.collect() }
 }

@@ -16,6 +16,9 @@ use super::credit;
 use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
+use super::job;
+use super::manage;
+use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
@@ -120,6 +123,13 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
+        if let Some(id) = written.strip_prefix(job::PREFIX) {
+            turn.ask(job::event(id, frame)?);
+            return Ok(());
+        }
+        if manage::is_meant(written) {
+            return self.manage(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -129,6 +139,23 @@ impl Client {
             self.listen_for_reply(&mut turn, written, full)?;
         }
         self.act(turn, transaction, Action::Publish(Publish { to, message, key, retain }))
+    }
+
+    /// A word to the broker about a queue. Its answer goes where the client may send to.
+    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        if frame.headers.get(TRANSACTION).is_some() {
+            return Err(Fault::Unsupported("managing queues in a transaction"));
+        }
+        let reply = match frame.headers.get("reply-to") {
+            None => None,
+            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
+        };
+        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
+            self.listen_for_reply(&mut turn, written, full)?;
+        }
+        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
+        turn.ask(Request::Manage(Box::new(manage)));
+        Ok(())
     }
 
     /// A message for one destination, which the client may send to.
@@ -183,7 +210,7 @@ impl Client {
         let to = Source::Name(to);
         let wanted = Wanted { id: Some(written), to: to.clone(), feed: None, written, implicit: true };
         let id = self.subscriptions.add(wanted)?;
-        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
+        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit, time_to_run_ms: None }));
         Ok(())
     }
 
@@ -204,11 +231,12 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let time_to_run_ms = moment::time_to_run(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit }));
+        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit, time_to_run_ms }));
         Ok(())
     }
 

@@ -111,6 +111,11 @@ impl Gate {
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
     }
 
+    /// Whether the client has a right.
+    pub(super) fn may(&self, action: Action, name: &DestinationName) -> bool {
+        self.grants.may(action, name)
+    }
+
     /// Asks for the right to read one destination, or all that a pattern means.
     pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
         let may = match source {

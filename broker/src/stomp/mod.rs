@@ -15,6 +15,9 @@ mod feed;
 mod gate;
 mod handshake;
 mod heartbeat;
+mod job;
+mod manage;
+mod moment;
 mod names;
 mod options;
 mod output;
@@ -23,6 +26,7 @@ mod session;
 mod settlement;
 mod state;
 mod subscription;
+mod terms;
 #[cfg(test)]
 mod tests;
 mod transaction;

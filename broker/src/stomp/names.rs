@@ -8,6 +8,7 @@ use foldhash::fast::FixedState;
 use kolejka_codec::Headers;
 
 use super::error::Fault;
+use super::terms::Term;
 use crate::model::DestinationKind;
 
 /// What becomes of a header of SEND.
@@ -39,6 +40,8 @@ pub(super) enum Meaning {
     OfTheServer,
     /// A client says it on NACK. Some send back the whole MESSAGE, and must not say by it what they do not mean. Ends here.
     OfNack,
+    /// Says something about time and failures; ends here where it does, but for `expires`.
+    Term(Term),
     /// Asks for something that is not there yet, or else is forwarded.
     Unsupported(Ask),
 }
@@ -50,8 +53,6 @@ pub(super) enum Ask {
     Any,
     /// Any but 0, which asks for nothing.
     NotZero,
-    /// A number but 0. Under a name that is a plain word, anything else is the application's.
-    Number,
     /// Any but `false`.
     NotFalse,
     /// `true`.
@@ -63,7 +64,6 @@ impl Ask {
         match self {
             Ask::Any => !value.is_empty(),
             Ask::NotZero => !is_zero(value),
-            Ask::Number => value.parse::<i64>().is_ok_and(|number| number != 0),
             Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
@@ -125,25 +125,25 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("x-bury", Meaning::OfNack),
     // Delay and repetition.
     ("AMQ_SCHEDULED_CRON", Meaning::Unsupported(Ask::Any)),
-    ("AMQ_SCHEDULED_DELAY", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
     ("AMQ_SCHEDULED_PERIOD", Meaning::Unsupported(Ask::NotZero)),
     ("AMQ_SCHEDULED_REPEAT", Meaning::Unsupported(Ask::NotZero)),
-    ("AMQ_SCHEDULED_TIME", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_TIME", Meaning::Term(Term::Due)),
     ("AMQ_SCHEDULER_ACTION", Meaning::Unsupported(Ask::Any)),
-    ("delay", Meaning::Unsupported(Ask::Number)),
-    ("deliver-at", Meaning::Unsupported(Ask::NotZero)),
-    ("x-at", Meaning::Unsupported(Ask::NotZero)),
-    ("x-delay", Meaning::Unsupported(Ask::NotZero)),
+    ("delay", Meaning::Term(Term::BareDelay)),
+    ("deliver-at", Meaning::Term(Term::Due)),
+    ("x-at", Meaning::Term(Term::Due)),
+    ("x-delay", Meaning::Term(Term::Delay)),
     // Expiry.
-    ("expiration", Meaning::Unsupported(Ask::NotZero)),
-    ("expires", Meaning::Unsupported(Ask::NotZero)),
-    ("ttl", Meaning::Unsupported(Ask::Number)),
+    ("expiration", Meaning::Term(Term::Expiration)),
+    ("expires", Meaning::Term(Term::Expires)),
+    ("ttl", Meaning::Term(Term::Ttl)),
     // Leases, retries and dead letters other than the policy says.
-    ("x-backoff", Meaning::Unsupported(Ask::Any)),
-    ("x-dead-letter", Meaning::Unsupported(Ask::Any)),
-    ("x-max-deliveries", Meaning::Unsupported(Ask::Any)),
-    ("x-on-exhaust", Meaning::Unsupported(Ask::Any)),
-    ("x-ttr", Meaning::Unsupported(Ask::NotZero)),
+    ("x-backoff", Meaning::Term(Term::Backoff)),
+    ("x-dead-letter", Meaning::Term(Term::DeadLetter)),
+    ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
+    ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
+    ("x-ttr", Meaning::Term(Term::TimeToRun)),
     // Uniqueness.
     ("x-job-token", Meaning::Unsupported(Ask::Any)),
     ("x-unique", Meaning::Unsupported(Ask::Any)),
@@ -162,7 +162,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 15] = [
     ("selector", Ask::Any),
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
@@ -173,7 +173,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
     ("from", Ask::Any),
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
-    ("x-ttr", Ask::NotZero),
     ("x-lease", Ask::Any),
     ("x-wait", Ask::Any),
     ("x-until-empty", Ask::NotFalse),
@@ -184,16 +183,17 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
 /// What only makes a difference on topics: leaving out one's own messages.
 const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 2] = [("no-local", Ask::True), ("activemq.noLocal", Ask::True)];
 
-/// What a NACK must not ask for yet: another time or rank for the next attempt, or burial.
-const UNSUPPORTED_IN_NACK: [(&str, Ask); 4] =
-    [("x-delay", Ask::NotZero), ("delay", Ask::Number), ("x-urgency", Ask::Any), ("x-bury", Ask::True)];
+/// What a NACK must not ask for yet: another rank for the next attempt.
+const UNSUPPORTED_IN_NACK: [(&str, Ask); 1] = [("x-urgency", Ask::Any)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
-pub(super) fn in_send(name: &str, value: &str) -> Result<Meaning, Fault> {
+/// The header's name as the table spells it comes with its meaning.
+pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning), Fault> {
     match BY_NAME.get(name) {
-        None => Ok(Meaning::Forwarded),
-        Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| Meaning::Forwarded),
-        Some((_, meaning)) => Ok(*meaning),
+        None => Ok(("", Meaning::Forwarded)),
+        Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| (*header, Meaning::Forwarded)),
+        Some((header, Meaning::Term(term))) if !term.is_meant(value) => Ok((header, Meaning::Forwarded)),
+        Some(row) => Ok(*row),
     }
 }
 
@@ -225,7 +225,7 @@ mod tests {
         for (name, meaning) in IN_SEND {
             match meaning {
                 Meaning::Unsupported(_) => assert!(in_send(name, "1").is_err() || in_send(name, "true").is_err()),
-                _ => assert_eq!(in_send(name, "1"), Ok(meaning)),
+                _ => assert_eq!(in_send(name, "1"), Ok((name, meaning))),
             }
         }
     }

@@ -25,6 +25,7 @@ use crate::model::DeathNote;
 use crate::model::DeathReason;
 use crate::model::Delivery;
 use crate::model::DestinationName;
+use crate::model::Lease;
 
 /// An encoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +99,7 @@ impl Voice {
 
     /// MESSAGE. Our headers come first, so that no copy of them in the stored head counts. A large body is not copied.
     pub(super) fn message(self, to: &Subscription, delivery: &Delivery, content: &Content, out: &mut Burst) {
-        const OWN_HEADERS_BYTES: usize = 160;
+        const OWN_HEADERS_BYTES: usize = 256;
         let (body, large) = (content.body(), content.large_body());
         out.write(|into| {
             let copied = if large.is_some() { 0 } else { body.len() };
@@ -136,10 +137,28 @@ impl Voice {
                 put_number_header(into, ACK, id);
             }
         }
-        if delivery.redelivered || delivery.attempt > 1 {
+        let is_again = delivery.redelivered || delivery.attempt > 1;
+        if is_again {
             put_header(into, "redelivered", "true", self.version);
+        }
+        if is_again || delivery.lease != Lease::None {
             put_number_header(into, "delivery-count", u64::from(delivery.attempt));
+        }
+        if is_again {
             put_number_header(into, "JMSXDeliveryCount", u64::from(delivery.attempt));
+        }
+        Self::lease(delivery, into);
+    }
+
+    /// What the holder of a lease needs to know about it.
+    fn lease(delivery: &Delivery, into: &mut BytesMut) {
+        if delivery.lease == Lease::None {
+            return;
+        }
+        put_number_header(into, "x-job-id", delivery.message.to_bits());
+        if let Lease::Until { end, time_to_run_ms } = delivery.lease {
+            put_number_header(into, "x-lease-until", end.0);
+            put_number_header(into, "x-ttr", u64::from(time_to_run_ms));
         }
     }
 
@@ -154,6 +173,7 @@ impl Voice {
     ) {
         let error = note.error.as_deref();
         let cause = match (note.reason, error) {
+            (DeathReason::Expired, _) => "expired before anybody took it".to_owned(),
             (DeathReason::Nack, None) => "rejected by its consumer".to_owned(),
             (DeathReason::Nack, Some(error)) => format!("rejected by its consumer: {error}"),
             (DeathReason::Deliveries, None) => format!("{} deliveries failed", note.attempts),

@@ -8,6 +8,7 @@ use kolejka_codec::Headers;
 use kolejka_codec::header::names::{ACK, ID, MESSAGE_ID, SUBSCRIPTION};
 
 use super::error::Fault;
+use super::moment;
 use super::names;
 use super::subscription::Subscriptions;
 use crate::model::MessageId;
@@ -25,7 +26,8 @@ pub(super) struct Token {
 }
 
 impl Token {
-    fn parse(text: &str) -> Option<Token> {
+    /// Reads it.
+    pub(super) fn parse(text: &str) -> Option<Token> {
         let Some((message, number)) = text.split_once('-') else {
             return Some(Token { message: text.parse().ok()?, subscription: None });
         };
@@ -65,13 +67,26 @@ pub(super) fn settle(frame: &Frame, subscriptions: &Subscriptions) -> Result<Set
     Ok(Settle { message, subscription: subscription.or(named), outcome })
 }
 
+/// `x-bury` beats `requeue:false` beats a delay.
 fn nack(headers: &Headers) -> Result<Outcome, Fault> {
     names::check_nack(headers)?;
     let reason = headers.get("x-error").or_else(|| headers.get("reason")).map(reason);
+    let delay_ms = delay(headers)?;
+    if headers.get("x-bury") == Some("true") {
+        return Ok(Outcome::Bury);
+    }
     Ok(match headers.get("requeue") {
         Some("false") => Outcome::DeadLetter { reason },
-        _ => Outcome::Retry { reason },
+        _ => Outcome::Retry { reason, delay_ms },
     })
+}
+
+/// How long the message shall wait. Under the bare word, what is no number is the application's.
+fn delay(headers: &Headers) -> Result<Option<u64>, Fault> {
+    match headers.get("x-delay").filter(|text| !text.is_empty()) {
+        Some(text) => moment::span("x-delay", text).map(Some),
+        None => Ok(headers.get("delay").and_then(moment::milliseconds)),
+    }
 }
 
 /// At most 256 octets, on one line: it becomes a header that every version must be able to say.

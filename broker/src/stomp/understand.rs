@@ -13,6 +13,7 @@ use kolejka_codec::header::names::{ACK, DESTINATION};
 use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
+use super::terms::{Asked, Term};
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -52,6 +53,7 @@ struct Lifted<'f> {
     has_reply: bool,
     has_id: bool,
     has_timestamp: bool,
+    asked: Asked<'f>,
 }
 
 /// Reads a SEND. `written` is its destination as the client wrote it and `to` what it means. The stored head is written
@@ -81,6 +83,7 @@ pub(super) fn sending<'f>(
             // To a topic too: there may be queues behind it.
             _ => Durability::Persistent,
         },
+        terms: lifted.asked.terms(now, to, gate)?,
     };
     let key = match lifted.key {
         Some(key) if key.len() > Windows::KEY_BYTES => {
@@ -97,9 +100,16 @@ pub(super) fn sending<'f>(
 impl<'f> Lifted<'f> {
     /// Takes one header: keeps what decides, writes what goes on.
     fn take(&mut self, name: &'f str, value: &'f str, gate: &Gate, head: &mut BytesMut) -> Result<(), Fault> {
-        match names::in_send(name, value)? {
+        let (header, meaning) = names::in_send(name, value)?;
+        match meaning {
             Meaning::Forwarded | Meaning::Unsupported(_) => {}
             Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
+            Meaning::Term(term) => {
+                self.asked.take(term, header, value);
+                if term != Term::Expires {
+                    return Ok(());
+                }
+            }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);
                 return Ok(());

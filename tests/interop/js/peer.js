@@ -72,8 +72,9 @@ export class Peer {
     return this.receipted((all) => message.ack(all), headers);
   }
 
+  /** Without the wait that the broker would choose. */
   nack(message, headers) {
-    return this.receipted((all) => message.nack(all), headers);
+    return this.receipted((all) => message.nack(all), { 'x-delay': '0', ...headers });
   }
 
   /** The ERROR that must come, and the end of the socket behind it. */

@@ -130,7 +130,7 @@ class Consumer(Client):
     def nack(self, keys, headers):
         for key in keys:
             self.history.released(key)
-        self.wire.put("NACK", {"id": headers["ack"]})
+        self.wire.put("NACK", {"id": headers["ack"], "x-delay": "0"})
 
 
 class AutoConsumer(Consumer):

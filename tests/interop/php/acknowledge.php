@@ -96,7 +96,7 @@ test('a nacked message comes back marked, with its count', function () {
     $stomp->subscribe($queue, ['ack' => 'client-individual', 'id' => '1']);
     $first = message($stomp);
     yes(!isset($first->headers['redelivered']), 'the first delivery is not marked');
-    yes($stomp->nack($first, receipt()) !== false, 'the nack is confirmed');
+    yes($stomp->nack($first, receipt() + ['x-delay' => '0']) !== false, 'the nack is confirmed');
     $again = message($stomp);
     same($first->headers['message-id'], $again->headers['message-id'], 'message-id');
     same('true', $again->headers['redelivered'], 'redelivered');
@@ -111,7 +111,7 @@ test('a message nacked to the limit ends in the dead-letter queue', function () 
     for ($i = 1; $i <= 16; $i++) {
         $frame = message($stomp);
         same((string) $i, $frame->headers['delivery-count'] ?? '1', 'delivery-count');
-        $stomp->nack($frame, receipt());
+        $stomp->nack($frame, receipt() + ['x-delay' => '0']);
     }
     silence($stomp);
     $stomp->subscribe('/queue/DLQ.' . substr($queue, strlen('/queue/')), ['ack' => 'auto', 'id' => 'dead']);

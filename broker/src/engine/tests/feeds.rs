@@ -17,7 +17,13 @@ fn queue() -> DestinationName {
 fn follow(id: u32, topics: &str, expires_after: Option<u64>, is_sole: bool) -> Request {
     let feed = Feed { queue: queue(), topics: Pattern::parse(topics).expect("a pattern"), expires_after, is_sole };
     let (mode, credit) = (AckMode::ClientIndividual, Credit { messages: 10, bytes: 1 << 20 });
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: Source::Feed(Arc::new(feed)), mode, credit })
+    Request::Subscribe(Subscribe {
+        id: SubscriptionId(id),
+        to: Source::Feed(Arc::new(feed)),
+        mode,
+        credit,
+        time_to_run_ms: None,
+    })
 }
 
 fn gone(id: u32) -> Request {
@@ -147,7 +153,7 @@ fn it_ends_only_when_nobody_reads_it_and_little_by_little() {
     world.sync();
     assert_eq!(world.ask(other, Request::Discard(queue())), Answer::Done);
     assert_eq!(world.ask(other, Request::Discard(queue())), Answer::Done, "ended is ended");
-    assert_eq!(world.engine.deadline(), Some(Duration::ZERO));
+    assert_eq!(world.engine.deadline(world.now), Some(Duration::ZERO));
     world.engine.tick(world.now, &mut world.effects);
     world.absorb();
     assert_eq!(world.engine.queues()[0].entries.len(), 1500 - 1024);

@@ -8,6 +8,10 @@ mod wildcards;
 
 use std::time::Duration;
 
+mod lease;
+mod manage;
+mod time;
+
 use super::machine::Engine;
 use super::options::Options;
 use super::sessions::Departure;
@@ -140,6 +144,7 @@ fn message(body: &str) -> Message {
         content: Content::small(body.as_bytes(), 0),
         urgency: Urgency::NORMAL,
         durability: Durability::Persistent,
+        terms: None,
     }
 }
 
@@ -154,7 +159,8 @@ fn send_transient(to: &str, body: &str) -> Request {
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to).into(), mode, credit })
+    let to = name(to).into();
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -166,7 +172,7 @@ fn ack(message: MessageId) -> Request {
 }
 
 fn nack(message: MessageId) -> Request {
-    settle(message, Outcome::Retry { reason: None })
+    settle(message, Outcome::Retry { reason: None, delay_ms: Some(0) })
 }
 
 #[test]
@@ -247,7 +253,13 @@ fn a_session_holds_no_more_octets_than_its_limit_over_all_its_subscriptions() {
         let mode = AckMode::Client;
         world.ask(
             client,
-            Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(queue).into(), mode, credit }),
+            Request::Subscribe(Subscribe {
+                id: SubscriptionId(id),
+                to: name(queue).into(),
+                mode,
+                credit,
+                time_to_run_ms: None,
+            }),
         );
         for _ in 0..3 {
             world.ask(client, send_transient(queue, "12345"));
@@ -262,7 +274,8 @@ fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let mut world = World::new();
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
-    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q").into(), mode: AckMode::Client, credit };
+    let (to, mode) = (name("/queue/q").into(), AckMode::Client);
+    let wish = Subscribe { id: SubscriptionId(1), to, mode, credit, time_to_run_ms: None };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));
@@ -359,14 +372,7 @@ fn nobody_settles_what_another_holds() {
 
 #[test]
 fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
-    let rule = PolicyRule {
-        pattern: Pattern::parse("/queue/**").unwrap(),
-        max_deliveries: Some(2),
-        dead_letter: None,
-        max_length: None,
-        max_bytes: None,
-        overflow: None,
-    };
+    let rule = PolicyRule { max_deliveries: Some(2), ..PolicyRule::new(Pattern::parse("/queue/**").unwrap()) };
     let policies = Policies { rules: vec![rule], ..Policies::default() };
     let mut world = World::with(Options { policies, ..Options::default() });
     let client = world.client("c");
@@ -375,7 +381,7 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
     world.sync();
     for _ in 0..2 {
         let id = world.deliveries(client)[0].message;
-        world.ask(client, settle(id, Outcome::Retry { reason: Some("no route".into()) }));
+        world.ask(client, settle(id, Outcome::Retry { reason: Some("no route".into()), delay_ms: Some(0) }));
     }
     assert!(world.deliveries(client).is_empty());
     world.ask(client, subscribe(2, "/queue/DLQ.mail", AckMode::ClientIndividual, 10));
@@ -383,9 +389,10 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
     let note = dead.death.clone().expect("a dead letter says why");
     assert_eq!((note.reason, note.attempts, note.origin.as_str()), (DeathReason::Deliveries, 2, "/queue/mail"));
     assert_eq!(note.error.as_deref(), Some("no route"));
-    // A dead-letter queue has none of its own: the message stays.
+    // A dead-letter queue has none of its own: the message stays there, buried.
     world.ask(client, settle(dead.message, Outcome::DeadLetter { reason: None }));
-    assert_eq!(world.deliveries(client)[0].message, dead.message);
+    let views = world.engine.queues();
+    assert_eq!((views[0].name.as_str(), views[0].buried, views[0].ready), ("/queue/DLQ.mail", 1, 0));
 }
 
 #[test]
@@ -506,14 +513,7 @@ fn what_cannot_be_read_is_settled_by_nobody_and_goes_to_nobody() {
 
 #[test]
 fn a_transaction_is_one_batch_and_all_or_nothing() {
-    let rule = PolicyRule {
-        pattern: Pattern::parse("/queue/small").unwrap(),
-        max_deliveries: None,
-        dead_letter: None,
-        max_length: Some(1),
-        max_bytes: None,
-        overflow: None,
-    };
+    let rule = PolicyRule { max_length: Some(1), ..PolicyRule::new(Pattern::parse("/queue/small").unwrap()) };
     let mut world =
         World::with(Options { policies: Policies { rules: vec![rule], ..Policies::default() }, ..Options::default() });
     let client = world.client("c");
@@ -741,16 +741,17 @@ fn an_entry_of_a_backlog_is_small() {
 }
 
 #[test]
-fn a_message_may_fail_for_ever_where_there_is_no_dead_letter_queue() {
+fn a_message_that_fails_for_ever_is_buried_where_there_is_no_dead_letter_queue() {
     let mut world = World::new();
     let client = world.client("c");
     world.ask(client, subscribe(1, "/queue/DLQ.mail", AckMode::ClientIndividual, 1));
     world.ask(client, send_transient("/queue/DLQ.mail", "one"));
-    for _ in 0..=u32::from(u16::MAX) {
+    for _ in 0..16 {
         let id = world.deliveries(client)[0].message;
         world.ask(client, nack(id));
     }
-    assert_eq!(world.deliveries(client)[0].attempt, u16::MAX, "it counts no further");
+    assert!(world.deliveries(client).is_empty());
+    assert_eq!((world.engine.queues()[0].buried, world.engine.queues()[0].entries[0].attempts), (1, 16));
 }
 
 #[test]

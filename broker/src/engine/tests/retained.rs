@@ -29,7 +29,13 @@ impl Reader for Curious {
 fn watch(id: u32, text: &str, credit: u32) -> Request {
     let to = Source::Wildcard(Arc::new(Wildcard::parse(text, Arc::new(Curious)).expect("a pattern")));
     let credit = Credit { messages: credit, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to, mode: AckMode::ClientIndividual, credit })
+    Request::Subscribe(Subscribe {
+        id: SubscriptionId(id),
+        to,
+        mode: AckMode::ClientIndividual,
+        credit,
+        time_to_run_ms: None,
+    })
 }
 
 #[test]

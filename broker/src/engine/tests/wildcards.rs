@@ -19,7 +19,13 @@ impl Reader for Curious {
 fn watch(id: u32, text: &str, mode: AckMode, messages: u32) -> Request {
     let wildcard = Wildcard::parse(text, Arc::new(Curious)).expect("a pattern");
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: Source::Wildcard(Arc::new(wildcard)), mode, credit })
+    Request::Subscribe(Subscribe {
+        id: SubscriptionId(id),
+        to: Source::Wildcard(Arc::new(wildcard)),
+        mode,
+        credit,
+        time_to_run_ms: None,
+    })
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Replay, Windows};
+use crate::model::{Replay, Standing, Terms, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -35,8 +35,22 @@ pub struct Kept {
     pub size: u32,
     /// Failed deliveries.
     pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// How it stands since it was given back.
+    pub standing: Standing,
     /// Why it was moved.
     pub note: Option<Arc<DeathNote>>,
+    /// What its sender said about it.
+    pub terms: Option<Box<Terms>>,
+}
+
+impl Kept {
+    fn forget_due(&mut self) {
+        if let Some(terms) = &mut self.terms {
+            terms.due = None;
+        }
+    }
 }
 
 impl fmt::Debug for Ledger {
@@ -63,9 +77,11 @@ impl Ledger {
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
-            Record::Accepted(Accepted { destination, message, place, size, .. }) => {
+            Record::Accepted(Accepted { destination, message, place, size, terms, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);
-                let old = self.messages.insert(*message, Kept { destination, place, size, attempts: 0, note: None });
+                let (standing, terms) = (Standing::Ready, terms.clone());
+                let kept = Kept { destination, place, size, attempts: 0, nacks: 0, standing, note: None, terms };
+                let old = self.messages.insert(*message, kept);
                 assert!(old.is_none(), "message {message} came twice");
                 assert!(self.destinations.contains_key(&destination), "message {message} came into no queue");
             }
@@ -74,6 +90,14 @@ impl Ledger {
                 if let Some(kept) = self.messages.get_mut(&returned.message) {
                     assert_eq!((kept.destination, kept.place), (returned.destination, returned.place));
                     kept.attempts = returned.attempts;
+                    (kept.nacks, kept.standing) = (returned.nacks, returned.standing);
+                    kept.forget_due();
+                }
+            }
+            Record::Woken(woken) => {
+                if let Some(kept) = self.messages.get_mut(&woken.message) {
+                    kept.standing = Standing::Ready;
+                    kept.forget_due();
                 }
             }
             Record::Moved(moved) => {
@@ -81,6 +105,10 @@ impl Ledger {
                     assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
                     (kept.destination, kept.place) = (moved.to, moved.to_place);
                     (kept.attempts, kept.note) = (0, Some(moved.note.clone()));
+                    (kept.nacks, kept.standing) = (0, Standing::Ready);
+                    if let Some(terms) = &mut kept.terms {
+                        terms.clear_time();
+                    }
                 }
             }
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),

@@ -14,12 +14,14 @@ use std::sync::Arc;
 
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
-pub use self::unit::{accepted, bound, content, created, moved, returned, settled};
+pub use self::unit::{
+    accepted, accepted_with_terms, bound, content, created, moved, parked, returned, settled, terms, woken,
+};
 pub use self::witness::{Seen, Witness};
-use crate::model::Timestamp;
 use crate::model::{
     DestinationId, Keyed, Log, LogError, LogReader, LogSink, MessageId, Position, Record, Replay, ShardId,
 };
+use crate::model::{Standing, Timestamp};
 
 /// A log under test, which can be opened again and again.
 pub trait Subject {
@@ -97,15 +99,21 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
         let first = round * 100 + 1;
         session
             .write(subject, vec![created(round * 2 + 1), created(round * 2 + 2), Record::IdBlock { next: first + 99 }]);
-        let unit = (first..first + 40).map(|message| accepted(shard, round * 2 + 1, message, 200)).collect();
+        let fresh = |message: u64| match message % 3 {
+            0 => accepted_with_terms(shard, round * 2 + 1, message, 200),
+            _ => accepted(shard, round * 2 + 1, message, 200),
+        };
+        let unit = (first..first + 40).map(fresh).collect();
         session.write(subject, unit);
         for message in (first.saturating_sub(90)..first + 40).map(|n| MessageId::new(shard, n)) {
             let Some(kept) = session.reading.ledger.messages.get(&message).cloned() else { continue };
             let position = session.reading.position(message).expect("it is there");
-            let record = match (message.sequence() + round) % 5 {
+            let record = match (message.sequence() + round) % 7 {
                 0 | 1 => settled(message, &kept, position),
                 2 => moved(message, &kept, position, round * 2 + 2),
                 3 => returned(message, &kept, position),
+                4 => parked(message, &kept, position),
+                5 => woken(message, &kept, position),
                 _ => continue,
             };
             session.write(subject, vec![record]);
@@ -123,6 +131,8 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
         drop(session);
         subject.close(orderly);
     }
+    let waits = |kept: &Kept| kept.standing != Standing::Ready && kept.terms.is_some();
+    assert!(expected.messages.values().any(waits), "the check is not vacuous");
     assert!(
         expected.messages.values().any(|kept| kept.note.is_some() && kept.attempts > 0),
         "the check is not vacuous"

@@ -8,7 +8,10 @@ use super::Kept;
 use crate::model::{
     Accepted, Bound, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
-use crate::model::{Pattern, Position, Record, Returned, Settled, ShardId, Urgency};
+use crate::model::{
+    Backoff, OnExhaust, Pattern, Position, Record, Returned, Settled, ShardId, Standing, Terms, Timestamp, Urgency,
+    Woken,
+};
 
 /// What a message of that id and size says.
 pub fn content(message: u64, size: usize) -> Content {
@@ -39,7 +42,44 @@ pub fn accepted(shard: ShardId, destination: u64, message: u64, size: usize) -> 
         place: Place { urgency: Urgency::NORMAL, sequence: message.cast_signed() },
         size: size as u32,
         content: Some(content(message, size)),
+        terms: None,
     })
+}
+
+/// Terms that differ by a number; all of them are there sooner or later.
+pub fn terms(number: u64) -> Terms {
+    let has = |bit: u64| number >> bit & 1 == 1;
+    Terms {
+        due: has(0).then_some(Timestamp(number + 1)),
+        expires: has(1).then_some(Timestamp(number * 1000)),
+        time_to_run_ms: has(2).then_some(number as u32),
+        max_deliveries: has(3).then_some(number as u16 + 1),
+        backoff: has(4).then_some(if has(5) { Backoff::Fixed { ms: number } } else { Backoff::default() }),
+        on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
+        dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
+    }
+}
+
+/// A message with terms of its own.
+pub fn accepted_with_terms(shard: ShardId, destination: u64, message: u64, size: usize) -> Record {
+    match accepted(shard, destination, message, size) {
+        Record::Accepted(plain) => Record::Accepted(Accepted { terms: Some(Box::new(terms(message))), ..plain }),
+        other => other,
+    }
+}
+
+/// A refused delivery of it, after which it waits.
+pub fn parked(message: MessageId, kept: &Kept, position: Position) -> Record {
+    let Kept { destination, place, attempts, nacks, .. } = *kept;
+    let (attempts, nacks) = (attempts + 1, nacks + 1);
+    let moment = Timestamp(message.sequence() * 7);
+    let standing = if nacks % 2 == 0 { Standing::Buried(moment) } else { Standing::Delayed(moment) };
+    Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing })
+}
+
+/// The end of its wait.
+pub fn woken(message: MessageId, kept: &Kept, position: Position) -> Record {
+    Record::Woken(Woken { destination: kept.destination, message, position })
 }
 
 /// Its end.
@@ -49,8 +89,9 @@ pub fn settled(message: MessageId, kept: &Kept, position: Position) -> Record {
 
 /// A failed delivery of it.
 pub fn returned(message: MessageId, kept: &Kept, position: Position) -> Record {
-    let Kept { destination, place, attempts, .. } = *kept;
-    Record::Returned(Returned { destination, message, place, position, attempts: attempts + 1 })
+    let Kept { destination, place, attempts, nacks, .. } = *kept;
+    let (attempts, standing) = (attempts + 1, Standing::Ready);
+    Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing })
 }
 
 /// Its way to another queue, which must exist.

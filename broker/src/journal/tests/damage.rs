@@ -106,7 +106,7 @@ fn flip_bits(image: &Image) -> Outcomes {
 
 #[test]
 fn a_flipped_bit_never_alters_a_sealed_journal() {
-    let image = image(21, 9, true);
+    let image = image(27, 9, true);
     let outcomes = flip_bits(&image);
     assert!(outcomes.refused > 500 && outcomes.same > 500 && outcomes.cut == 0, "{outcomes:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::conformance::content;
+use super::super::conformance::{content, terms};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
@@ -10,11 +10,11 @@ use super::super::format::{
 use super::super::record;
 use super::super::record::{Entry, ExtentRecord, Override};
 use super::super::stored;
-use super::super::stored::Stored;
+use super::super::stored::{Back, Stored};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Place, Position,
 };
-use crate::model::{Pattern, Record, Returned, ShardId, Timestamp, Urgency};
+use crate::model::{Pattern, Record, Returned, ShardId, Standing, Timestamp, Urgency, Woken};
 
 const KEY: Key = Key(0x0123_4567_89ab_cdef);
 const SEGMENT: SegmentId = SegmentId(77);
@@ -64,9 +64,17 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
     };
     let extent =
         ExtentRecord { segment: SEGMENT, length: 1 << 26, summary_at: 8192, slots: 65, bitmap: vec![u64::MAX, 1] };
-    let change = |note| Override { destination, place, attempts_before: 2, note, attempts: 3 };
+    let change = |note| {
+        let (nacks, standing) = (0, Standing::Ready);
+        Override { destination, place, attempts_before: 2, note, attempts: 3, nacks, standing }
+    };
     let (entries, to) = (vec![entry(7), entry(0)], DestinationId(6));
-    let returned = Returned { destination, message, place, position: position(1), attempts: 9 };
+    let returned = |nacks, standing| {
+        let position = position(1);
+        Returned { destination, message, place, position, attempts: 9, nacks, standing }
+    };
+    let back = |nacks, standing| Stored::Returned(Back::of(&returned(nacks, standing)));
+    let (delayed, buried) = (Standing::Delayed(Timestamp(8)), Standing::Buried(Timestamp(1 << 40)));
     let moved = |error| Moved {
         message,
         position: position(2),
@@ -79,10 +87,11 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
     };
     let ranges = vec![(position(0), 3), (position(7), 1)];
     vec![
-        (
-            write(Record::Returned(returned)),
-            Stored::Returned { position: position(1), destination, place, attempts: 9 },
-        ),
+        (write(Record::Returned(returned(0, Standing::Ready))), back(0, Standing::Ready)),
+        (write(Record::Returned(returned(3, Standing::Ready))), back(3, Standing::Ready)),
+        (write(Record::Returned(returned(0, delayed))), back(0, delayed)),
+        (write(Record::Returned(returned(255, buried))), back(255, buried)),
+        (write(Record::Woken(Woken { destination, message, position: position(4) })), Stored::Woken(position(4))),
         (
             write(Record::Moved(moved(Some("no")))),
             Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(Some("no")) },
@@ -145,6 +154,20 @@ fn a_record_with_one_octet_less_or_more_is_none() {
 }
 
 #[test]
+fn terms_are_read_back_as_they_were_written() {
+    for number in 0..128 {
+        let (terms, mut bytes) = (terms(number), Vec::new());
+        record::put_agreed(&mut bytes, position(5), &terms);
+        assert!(bytes.len() <= record::terms_bytes(&terms), "{terms:?} are longer than was said");
+        let expected = Stored::Terms { position: position(5), terms: Box::new(terms) };
+        assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
+        for length in 0..bytes.len() {
+            assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
+        }
+    }
+}
+
+#[test]
 fn a_message_is_read_at_its_own_place_only() {
     for size in [0, 1, 10, 5000] {
         let (content, mut bytes) = (content(3, size), Vec::new());
@@ -171,7 +194,7 @@ fn noise_is_no_record() {
     for _ in 0..50_000 {
         let mut bytes: Vec<u8> = (0..dice.below(120)).map(|_| dice.roll() as u8).collect();
         if let Some(head) = bytes.first_chunk_mut::<8>() {
-            *head = [dice.below(120) as u8, 0, 0, 0, dice.below(14) as u8, 0, 0, 0];
+            *head = [dice.below(120) as u8, 0, 0, 0, dice.below(17) as u8, 0, 0, 0];
         }
         let mut body = &bytes[..];
         while !body.is_empty() {

@@ -90,12 +90,8 @@ impl Run {
         let missing: Vec<u64> = (1..4).filter(|n| !ledger.destinations.contains_key(&DestinationId(*n))).collect();
         records.extend(missing.into_iter().map(conformance::created));
         for _ in 0..dice.below(3) {
-            records.push(conformance::accepted(
-                ShardId::default(),
-                1 + dice.below(3),
-                self.next,
-                dice.below(900) as usize,
-            ));
+            let make = if dice.below(4) == 0 { conformance::accepted_with_terms } else { conformance::accepted };
+            records.push(make(ShardId::default(), 1 + dice.below(3), self.next, dice.below(900) as usize));
             self.next += 1;
         }
         let mut used: Vec<MessageId> = Vec::new();
@@ -106,10 +102,12 @@ impl Run {
             }
             used.push(*message);
             let position = self.session.reading.position(*message).unwrap();
-            records.push(match dice.below(6) {
+            records.push(match dice.below(8) {
                 0 => conformance::returned(*message, kept, position),
                 1 => conformance::moved(*message, kept, position, 1 + dice.below(3)),
                 2 | 3 => conformance::settled(*message, kept, position),
+                4 => conformance::parked(*message, kept, position),
+                5 => conformance::woken(*message, kept, position),
                 _ => continue,
             });
         }

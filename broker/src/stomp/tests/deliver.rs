@@ -9,6 +9,8 @@ use crate::model::DeathNote;
 use crate::model::DeathReason;
 use crate::model::Delivery;
 use crate::model::DestinationName;
+use crate::model::Lease;
+use crate::model::Timestamp;
 use crate::stomp::{Options, PeerFacts};
 
 const HEAD: &str = "destination:/queue/a\ncontent-type:text/plain\nfoo:bar\n";
@@ -58,6 +60,18 @@ fn redelivery_is_said_only_when_it_is_one() {
     let again = Delivery { redelivered: true, attempt: 3, ..delivery(1, 7) };
     let heard = client.gets(&again, HEAD, "");
     assert!(heard.contains("\nredelivered:true\ndelivery-count:3\nJMSXDeliveryCount:3\n"), "{heard}");
+}
+
+#[test]
+fn a_lease_says_its_job_its_count_and_its_end() {
+    // JOBS 5.6
+    let mut client = reading("1.2", "client");
+    let bound = client.gets(&Delivery { lease: Lease::Bound, ..delivery(1, 7) }, HEAD, "");
+    assert!(bound.contains("\ndelivery-count:1\nx-job-id:7\n") && !bound.contains("x-lease-until"), "{bound}");
+    let lease = Lease::Until { end: Timestamp(1_700_000_060_000), time_to_run_ms: 60_000 };
+    let timed = client.gets(&Delivery { lease, ..delivery(1, 7) }, HEAD, "");
+    assert!(timed.contains("\nx-job-id:7\nx-lease-until:1700000060000\nx-ttr:60000\n"), "{timed}");
+    assert!(!client.gets(&delivery(1, 7), HEAD, "").contains("x-job-id"), "a topic lends nothing");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod manage;
 mod prefetch;
 mod send;
 mod settle;
@@ -30,6 +31,7 @@ use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
 use crate::model::Delivery;
+use crate::model::Lease;
 use crate::model::MessageId;
 use crate::model::Now;
 use crate::model::Payload;
@@ -226,6 +228,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         held_twice: false,
         attempt: 1,
         redelivered: false,
+        lease: Lease::None,
         death: None,
         from: None,
         payload: Payload::Memory(Content::small(b"", 0)),

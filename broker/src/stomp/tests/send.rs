@@ -3,11 +3,15 @@
 use super::{Client, Right, all_but};
 use crate::model::Action;
 use crate::model::Answer;
+use crate::model::Backoff;
 use crate::model::Content;
 use crate::model::DestinationKind;
 use crate::model::Durability;
+use crate::model::OnExhaust;
 use crate::model::Refusal;
 use crate::model::Request;
+use crate::model::Terms;
+use crate::model::Timestamp;
 use crate::model::Urgency;
 
 fn after(headers: &str) -> Client {
@@ -162,7 +166,7 @@ fn a_destination_is_needed_and_must_be_one() {
 #[test]
 fn names_of_the_servers_own_are_out_of_reach() {
     // SECURITY 5
-    for name in ["/topic/Kolejka.Job.submitted", "/queue/Kolejka.Manage", "Kolejka/x", "/topic/Kolejka"] {
+    for name in ["/topic/Kolejka.Job.submitted", "/queue/Kolejka.Other", "Kolejka/x", "/topic/Kolejka"] {
         let send = format!("SEND\ndestination:{name}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&send), "reserved-destination");
         let subscribe = format!("SUBSCRIBE\nid:1\ndestination:{name}\n\n^@");
@@ -265,19 +269,9 @@ fn messages_persist_unless_the_sender_says_otherwise_or_nothing_could_keep_them(
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // Pain 11
     for header in [
-        "AMQ_SCHEDULED_DELAY:1000",
         "AMQ_SCHEDULED_CRON:* * * * *",
-        "x-delay:5",
-        "delay:5",
-        "x-at:1",
-        "deliver-at:2030-01-01",
-        "expires:1700000000001",
-        "expiration:60000",
-        "ttl:60000",
-        "x-ttr:1000",
         "x-unique:k",
         "x-track:true",
-        "x-dead-letter:q",
         "JMSXGroupID:g",
         "message_group:g",
         "x-job-token:t",
@@ -296,6 +290,77 @@ fn what_asks_for_nothing_goes_through() {
     // JOBS 5.15: under a plain word, what is no number is the application's
     let client = after("expires:0\nAMQ_SCHEDULED_DELAY:0\ndelay:soon\nttl:long\nx-track:false\nretain:false\n");
     assert!(client.head().contains("\nexpires:0\n") && client.head().contains("\ndelay:soon\n"));
+    assert!(!client.head().contains("AMQ_SCHEDULED_DELAY"), "sent back on NACK it would mean at once");
+    assert_eq!(client.published().message.terms, None);
+}
+
+/// Terms of a message that was sent with these headers, at the time of the tests.
+fn terms(headers: &str) -> Terms {
+    after(&format!("{headers}\n")).published().message.terms.as_deref().cloned().unwrap_or_default()
+}
+
+#[test]
+fn a_delay_has_many_names_and_is_not_delivered() {
+    // JOBS 2, 5.15, 5.16; STOMP alias map
+    let now = Client::speaking("1.2").now.wall.0;
+    for header in ["AMQ_SCHEDULED_DELAY", "x-delay", "delay"] {
+        assert_eq!(terms(&format!("{header}:250")).due, Some(Timestamp(now + 250)), "{header}");
+        assert!(!after(&format!("{header}:250\n")).head().contains(header));
+    }
+    for header in ["AMQ_SCHEDULED_TIME", "deliver-at", "x-at"] {
+        assert_eq!(terms(&format!("{header}:{}", now + 9)).due, Some(Timestamp(now + 9)), "{header}");
+        assert_eq!(terms(&format!("{header}:{}", now.saturating_sub(9))).due, None, "that was yesterday");
+        let iso = terms(&format!("{header}:2040-01-01T01\\c00\\c00+01\\c00"));
+        assert_eq!(iso.due, Some(Timestamp(2_208_988_800_000)), "{header}");
+        let wrong = format!("SEND\ndestination:/queue/a\n{header}:tomorrow\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&wrong), "bad-header", "{header}");
+    }
+    assert_eq!(terms("x-at:2040-01-01T00\\c00\\c00Z\nx-delay:5").due, Some(Timestamp(2_208_988_800_000)));
+    let topic = "SEND\ndestination:/topic/t\nx-delay:5\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(topic), "not-supported", "a topic keeps nothing");
+}
+
+#[test]
+fn an_end_has_many_names_and_expires_counts_first() {
+    // JOBS 5.5, 5.15
+    let now = Client::speaking("1.2").now.wall.0;
+    assert_eq!(terms("ttl:100").expires, Some(Timestamp(now + 100)));
+    assert_eq!(terms("expiration:100").expires, Some(Timestamp(now + 100)));
+    assert_eq!(terms("expiration:100\nttl:50").expires, Some(Timestamp(now + 50)));
+    assert_eq!(terms("expiration:100\nttl:50\nexpires:7").expires, Some(Timestamp(7)));
+    assert_eq!(terms("expires:0\nttl:50").expires, Some(Timestamp(now + 50)), "0 is never");
+    assert_eq!(terms("expires:2040-01-01T00\\c00\\c00Z").expires, Some(Timestamp(2_208_988_800_000)));
+    for header in ["expires:soon", "expiration:-1"] {
+        let frame = format!("SEND\ndestination:/queue/a\n{header}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{header}");
+    }
+}
+
+#[test]
+fn a_message_may_have_a_redelivery_policy_of_its_own() {
+    // JOBS 2, 5.4, 5.6
+    assert_eq!(terms("x-ttr:43200000").time_to_run_ms, Some(43_200_000));
+    let terms = terms("x-max-deliveries:3\nx-backoff:fixed:0\nx-on-exhaust:bury\nx-dead-letter:failed");
+    assert_eq!((terms.max_deliveries, terms.on_exhaust), (Some(3), Some(OnExhaust::Bury)));
+    assert_eq!(terms.backoff, Some(Backoff::Fixed { ms: 0 }));
+    assert_eq!(terms.dead_letter.map(|name| name.to_string()), Some("/queue/failed".to_owned()));
+    for header in [
+        "x-ttr:99",
+        "x-ttr:43200001",
+        "x-ttr:0",
+        "x-max-deliveries:0",
+        "x-backoff:slow",
+        "x-on-exhaust:explode",
+        "x-dead-letter:/topic/t",
+    ] {
+        let frame = format!("SEND\ndestination:/queue/a\n{header}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{header}");
+    }
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret", Right::Write)]));
+    let mut client = client.connect("1.2");
+    let frame = "SEND\ndestination:/queue/open\nx-dead-letter:secret\n\n^@";
+    assert_eq!(client.fails_with(frame), "forbidden");
 }
 
 #[test]

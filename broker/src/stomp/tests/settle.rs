@@ -5,6 +5,7 @@ use crate::model::Answer;
 use crate::model::MessageId;
 use crate::model::Outcome;
 use crate::model::Refusal;
+use crate::model::Request;
 use crate::model::SoftRefusal;
 use crate::model::SubscriptionId;
 
@@ -112,8 +113,8 @@ fn nacks(headers: &str) -> Outcome {
 #[test]
 fn a_nack_retries_unless_it_says_requeue_false() {
     // 73, in 1.0 too; DESIGN 5
-    assert_eq!(nacks(""), Outcome::Retry { reason: None });
-    assert_eq!(nacks("requeue:true\n"), Outcome::Retry { reason: None });
+    assert_eq!(nacks(""), Outcome::Retry { reason: None, delay_ms: None });
+    assert_eq!(nacks("requeue:true\n"), Outcome::Retry { reason: None, delay_ms: None });
     assert_eq!(nacks("requeue:false\n"), Outcome::DeadLetter { reason: None });
 }
 
@@ -121,20 +122,26 @@ fn a_nack_retries_unless_it_says_requeue_false() {
 fn the_reason_of_a_nack_is_kept_on_one_line_of_256_octets() {
     // JOBS 2; A14
     let reason = |text: &str| Some(text.into());
-    assert_eq!(nacks("reason:no disk\n"), Outcome::Retry { reason: reason("no disk") });
+    assert_eq!(nacks("reason:no disk\n"), Outcome::Retry { reason: reason("no disk"), delay_ms: None });
     assert_eq!(nacks("x-error:E1\nreason:r\nrequeue:false\n"), Outcome::DeadLetter { reason: reason("E1") });
     let mut client = subscribed("1.2");
     client.says(&format!("NACK\nid:7\nx-error:a\\nb\\r{}\n\n^@", "ż".repeat(200)));
-    let Outcome::Retry { reason: Some(text) } = client.settled().outcome.clone() else { panic!("a reason") };
+    let Outcome::Retry { reason: Some(text), .. } = client.settled().outcome.clone() else { panic!("a reason") };
     assert_eq!(&*text, format!("a b {}", "ż".repeat(126)));
 }
 
 #[test]
-fn a_nack_that_asks_for_more_is_refused() {
-    for header in ["x-delay:1000", "delay:1000", "x-urgency:0", "x-bury:true"] {
-        assert_eq!(subscribed("1.2").fails_with(&format!("NACK\nid:7\n{header}\n\n^@")), "not-supported", "{header}");
-    }
-    assert_eq!(nacks("x-delay:0\ndelay:none\nx-bury:false\n"), Outcome::Retry { reason: None });
+fn a_nack_says_when_to_try_again_or_that_nobody_shall() {
+    // JOBS 5.2, 5.15
+    let after = |delay_ms| Outcome::Retry { reason: None, delay_ms };
+    assert_eq!(nacks("x-delay:1000\n"), after(Some(1000)));
+    assert_eq!(nacks("delay:70\n"), after(Some(70)));
+    assert_eq!(nacks("x-delay:0\ndelay:70\n"), after(Some(0)), "at once");
+    assert_eq!(nacks("delay:none\nx-bury:false\nx-delay:\n"), after(None));
+    assert_eq!(nacks("x-delay:5\nrequeue:false\n"), Outcome::DeadLetter { reason: None });
+    assert_eq!(nacks("x-delay:5\nrequeue:false\nx-bury:true\n"), Outcome::Bury);
+    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-delay:soon\n\n^@"), "bad-header");
+    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-urgency:0\n\n^@"), "not-supported");
 }
 
 #[test]
@@ -144,4 +151,60 @@ fn the_engine_is_told_which_message_and_nothing_is_remembered() {
     client.says("ACK\nid:18446744073709551615\n\n^@ACK\nid:18446744073709551615\n\n^@");
     assert_eq!(client.settled().message, MessageId::from_bits(u64::MAX));
     assert_eq!(client.asked.len(), 4);
+}
+
+/// What came of an event that was sent to a job.
+fn event(address: &str, headers: &str) -> Client {
+    let mut client = subscribed("1.2");
+    client.says(&format!("SEND\ndestination:{address}\nreceipt:r\n{headers}\n^@"));
+    client
+}
+
+#[test]
+fn a_job_is_touched_at_its_own_address() {
+    // JOBS 4, 5.6
+    for (address, headers, expected) in [
+        ("/job/7", "x-event:touch\n", (7, None, None)),
+        ("/job/7-2", "x-event:touch\nx-ttr:1000\n", (7, Some(2), Some(1000))),
+    ] {
+        let client = event(address, headers);
+        let Some(Request::Touch(touch)) = client.asked.last() else { panic!("{:?}", client.asked) };
+        let subscription = touch.subscription.map(|number| number.0);
+        assert_eq!((touch.message.to_bits(), subscription, touch.time_to_run_ms), expected);
+    }
+}
+
+#[test]
+fn what_makes_no_sense_at_a_job_is_refused_softly() {
+    // JOBS 5.12
+    for (address, headers, expected) in [
+        ("/job/nobody", "x-event:touch\n", SoftRefusal::Unknown),
+        ("/job/7", "", SoftRefusal::BadRequest),
+        ("/job/7", "x-event:dance\n", SoftRefusal::BadRequest),
+    ] {
+        let client = event(address, headers);
+        let is_it = matches!(client.asked.last(), Some(Request::Decline(refusal)) if *refusal == expected);
+        assert!(is_it, "{address} {headers}: {:?}", client.asked.last());
+    }
+    let frame = "SEND\ndestination:/job/7\nx-event:touch\nx-ttr:7\n\n^@";
+    assert_eq!(subscribed("1.2").fails_with(frame), "bad-header");
+    assert_eq!(subscribed("1.2").fails_with("SEND\ndestination:/job/7\nx-event:cancel\n\n^@"), "not-supported");
+    let frame = "BEGIN\ntransaction:t\n\n^@SEND\ndestination:/job/7\nx-event:touch\ntransaction:t\n\n^@";
+    assert_eq!(subscribed("1.2").fails_with(frame), "not-supported");
+}
+
+#[test]
+fn a_consumer_may_set_the_time_of_its_leases() {
+    // JOBS 2, 5.6
+    let wish = |headers: &str| {
+        let mut client = Client::speaking("1.2");
+        client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/a\nack:client\n{headers}\n^@"));
+        match client.asked.last() {
+            Some(Request::Subscribe(wish)) => wish.time_to_run_ms,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((wish("x-ttr:100\n"), wish("x-ttr:\n"), wish("")), (Some(100), None, None));
+    let frame = "SUBSCRIBE\nid:1\ndestination:/queue/a\nx-ttr:50\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(frame), "bad-header");
 }

@@ -36,7 +36,7 @@ fn sends_and_acks_are_asked_for_together_at_commit() {
     assert_eq!(publish.message.content.body(), b"x");
     assert!(!String::from_utf8_lossy(publish.message.content.head()).contains("transaction"));
     assert_eq!((ack.message.to_bits(), &ack.outcome), (7, &Outcome::Ack));
-    assert_eq!((nack.message.to_bits(), &nack.outcome), (8, &Outcome::Retry { reason: None }));
+    assert_eq!((nack.message.to_bits(), &nack.outcome), (8, &Outcome::Retry { reason: None, delay_ms: None }));
 }
 
 #[test]

@@ -1,0 +1,118 @@
+//! What in a queue waits for a moment or for somebody: delayed and buried messages, those that expire, timed leases.
+//!
+//! Order is that of moments and ids, never that of a hash. It must not know what is done with a message whose moment comes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::SlotId;
+use crate::model::{MessageId, Standing, Timestamp};
+
+/// The moments of one queue. Costs nothing while nothing waits.
+#[derive(Debug, Default)]
+pub(super) struct Agenda {
+    parked: HashMap<MessageId, (SlotId, Standing), RandomState>,
+    delayed: BTreeSet<(Timestamp, MessageId)>,
+    buried: BTreeSet<(Timestamp, MessageId)>,
+    /// Messages that nobody holds and that have an end.
+    expiring: BTreeMap<(Timestamp, MessageId), SlotId>,
+    /// Messages that are out for a time.
+    leases: BTreeSet<(Timestamp, MessageId)>,
+}
+
+impl Agenda {
+    /// A message waits. Ready ones do not.
+    pub(super) fn park(&mut self, message: MessageId, slot: SlotId, standing: Standing) {
+        match standing {
+            Standing::Ready => return,
+            Standing::Delayed(due) => self.delayed.insert((due, message)),
+            Standing::Buried(since) => self.buried.insert((since, message)),
+        };
+        self.parked.insert(message, (slot, standing));
+    }
+
+    /// A message waits no more; where it is, if it did.
+    pub(super) fn unpark(&mut self, message: MessageId) -> Option<SlotId> {
+        if self.parked.is_empty() {
+            return None;
+        }
+        let (slot, standing) = self.parked.remove(&message)?;
+        match standing {
+            Standing::Ready => false,
+            Standing::Delayed(due) => self.delayed.remove(&(due, message)),
+            Standing::Buried(since) => self.buried.remove(&(since, message)),
+        };
+        if self.parked.is_empty() {
+            self.parked.shrink_to(16);
+        }
+        Some(slot)
+    }
+
+    /// A message that nobody holds has an end.
+    pub(super) fn expire_at(&mut self, end: Timestamp, message: MessageId, slot: SlotId) {
+        self.expiring.insert((end, message), slot);
+    }
+
+    /// It has none any more, or somebody holds it.
+    pub(super) fn forget_end(&mut self, end: Timestamp, message: MessageId) {
+        self.expiring.remove(&(end, message));
+    }
+
+    /// When something here has to be looked at.
+    pub(super) fn next(&self) -> Option<Timestamp> {
+        let due = self.delayed.first().map(|(due, _)| *due);
+        let end = self.expiring.first_key_value().map(|((end, _), _)| *end);
+        let lapse = self.leases.first().map(|(end, _)| *end);
+        due.into_iter().chain(end).chain(lapse).min()
+    }
+
+    /// A message is out until then.
+    pub(super) fn lend(&mut self, end: Timestamp, message: MessageId) {
+        self.leases.insert((end, message));
+    }
+
+    /// It is not any more.
+    pub(super) fn forget_lease(&mut self, end: Timestamp, message: MessageId) {
+        self.leases.remove(&(end, message));
+    }
+
+    /// The first message whose lease is over.
+    pub(super) fn lapsed(&self, now: Timestamp) -> Option<MessageId> {
+        self.leases.first().filter(|(end, _)| *end <= now).map(|(_, message)| *message)
+    }
+
+    /// The first message whose end has come.
+    pub(super) fn expired(&self, now: Timestamp) -> Option<SlotId> {
+        self.expiring.first_key_value().filter(|((end, _), _)| *end <= now).map(|(_, slot)| *slot)
+    }
+
+    /// The first delayed message whose time has come.
+    pub(super) fn due(&self, now: Timestamp) -> Option<SlotId> {
+        self.slot(self.delayed.first().filter(|(due, _)| *due <= now)?.1)
+    }
+
+    /// How a message stands.
+    pub(super) fn standing(&self, message: MessageId) -> Standing {
+        self.parked.get(&message).map_or(Standing::Ready, |(_, standing)| *standing)
+    }
+
+    /// How many are delayed, and how many buried.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.delayed.len(), self.buried.len())
+    }
+
+    /// Delayed messages by their time.
+    pub(super) fn delayed(&self) -> impl Iterator<Item = SlotId> {
+        self.delayed.iter().filter_map(|(_, message)| self.slot(*message))
+    }
+
+    /// Buried messages in the order in which they were.
+    pub(super) fn buried(&self) -> impl Iterator<Item = SlotId> {
+        self.buried.iter().filter_map(|(_, message)| self.slot(*message))
+    }
+
+    fn slot(&self, message: MessageId) -> Option<SlotId> {
+        self.parked.get(&message).map(|(slot, _)| *slot)
+    }
+}

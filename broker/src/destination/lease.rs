@@ -1,0 +1,62 @@
+//! How a message is out, how it comes back, and how it leaves. Plain facts that a queue gives and takes.
+
+use std::sync::Arc;
+
+use super::{ConsumerKey, Entry, SlotId};
+use crate::model::{DeathNote, Standing, Terms, Timestamp};
+
+/// Who holds a message that is out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub(super) slot: SlotId,
+    /// The holder.
+    pub consumer: ConsumerKey,
+    /// Which delivery of the holder it is: the same message may come to it again.
+    pub number: u64,
+    /// When the message comes back by itself, and after what time, in milliseconds.
+    pub timed: Option<(Timestamp, u32)>,
+}
+
+/// A message on its way out.
+#[derive(Debug)]
+pub struct Taken {
+    /// Its slot, for what is still to be done with it.
+    pub slot: SlotId,
+    /// A copy of what the queue knows about it.
+    pub entry: Entry,
+    /// Whether it may have been handed out before this time.
+    pub redelivered: bool,
+    /// When it comes back by itself, and after what time, in milliseconds.
+    pub timed: Option<(Timestamp, u32)>,
+}
+
+/// How long a consumer that is timed wants to keep a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish {
+    /// From when.
+    pub now: Timestamp,
+    /// In milliseconds; `None` leaves it to message and policy.
+    pub time_to_run_ms: Option<u32>,
+}
+
+/// A message that left its queue, with what a dead-letter queue knew of it.
+#[derive(Debug)]
+pub struct Departed {
+    /// What the queue knew about it.
+    pub entry: Entry,
+    /// Why it had been dead-lettered into this queue, if it had.
+    pub note: Option<Arc<DeathNote>>,
+    /// What its sender said about it.
+    pub terms: Option<Box<Terms>>,
+}
+
+/// How a lease ends without success.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Return {
+    /// Failed deliveries so far.
+    pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// How the message stands from now on.
+    pub standing: Standing,
+}

@@ -1,0 +1,120 @@
+//! What is ready goes out: after each batch of requests, and when the log has become durable.
+
+use super::destination::Kind;
+use super::machine::Engine;
+use super::sessions::{Held, Sessions};
+use crate::destination::{ConsumerKey, SlotId};
+use crate::dispatcher;
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Now, SessionId};
+
+impl Engine {
+    /// Hands out what the calls since the last dispatch have made ready.
+    pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        loop {
+            while let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
+            }
+            let Some(key) = self.refilled.pop() else { return };
+            self.unpark(now, key, effects);
+        }
+    }
+
+    /// Hands out what is ready in one destination.
+    pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        // What is over is never handed out, whether the timer has fired yet or not. While there is more of it, the mark of
+        // `touched` stays, so that it does not come back here before its next appointment.
+        let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
+        let is_clear = !waits || self.expire(now, id, effects);
+        let patience = self.patience(id);
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        destination.touched = false;
+        destination.last_used = now.monotonic;
+        if let Kind::Queue(queue) = &mut destination.kind {
+            queue.note_readers(now.monotonic);
+            if queue.doomed {
+                self.doomed.insert(id);
+            }
+            if is_clear {
+                let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
+                dispatcher::pump((id, queue), consumers, contents, now.wall, |key, consumer, delivery| {
+                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
+                });
+            }
+        }
+        if is_clear {
+            self.drop_surplus(id, effects);
+        }
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
+        if !destination.idle_check
+            && let Some(due) = destination.idle_at(patience)
+        {
+            destination.idle_check = true;
+            self.idle.at(due, id);
+        }
+        if destination.next_moment() != destination.moment {
+            self.make_appointment(id);
+        }
+    }
+
+    /// Drops what a queue has no room for, where its policy says so.
+    pub(super) fn drop_surplus(&mut self, id: DestinationId, effects: &mut Effects) {
+        while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
+            self.remove(id, &entry, effects);
+        }
+    }
+
+    /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
+    pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
+        let mut ripe = Vec::with_capacity(durable.positions.len());
+        let mut positions = durable.positions.iter();
+        while let Some(&(id, slot)) = self.pending.front() {
+            let Some(queue) = self.queue_mut(id) else { break };
+            if queue.entry(slot).is_some_and(|entry| entry.durable) {
+                let Some(&position) = positions.next() else { break };
+                queue.set_position(slot, position);
+                ripe.push((id, slot));
+            }
+            queue.release(slot);
+            self.pending.pop_front();
+            self.touch(id);
+        }
+        self.dispatch(now, effects);
+        self.trim_cache(&ripe);
+        while let Some(&(ticket, session)) = self.promises.front().filter(|(ticket, _)| *ticket <= durable.through) {
+            self.promises.pop_front();
+            effects.events.push((session, Event::Durable(ticket)));
+        }
+    }
+
+    /// Lets go of bodies that are in the log, where the cache is over its bound and nobody took them at once.
+    fn trim_cache(&mut self, ripe: &[(DestinationId, SlotId)]) {
+        for &(id, slot) in ripe {
+            if self.contents.bytes() - self.transient_bytes <= self.options.cache_bytes {
+                return;
+            }
+            let key = self.queue_mut(id).and_then(|queue| queue.entry_mut(slot)?.content.take());
+            if let Some(key) = key {
+                self.contents.remove(key);
+            }
+        }
+    }
+}
+
+/// Notes a delivery with its session and tells it.
+pub(super) fn deliver(
+    sessions: &mut Sessions,
+    consumer: ConsumerKey,
+    id: SessionId,
+    mode: AckMode,
+    mut delivery: Delivery,
+    effects: &mut Effects,
+) {
+    if let Some(session) = sessions.get_mut(id) {
+        session.handed(delivery.message);
+        if mode != AckMode::Auto {
+            let held = Held { consumer, subscription: delivery.subscription, number: delivery.number };
+            delivery.held_twice = session.hold(delivery.message, held);
+        }
+    }
+    effects.events.push((id, Event::Deliver(delivery)));
+}

@@ -1,0 +1,155 @@
+//! Leases with a time.
+
+use super::*;
+use crate::destination::Policy;
+use crate::model::{Lease, Terms, Touch};
+
+impl World {
+    fn timed(policy_ms: Option<u32>) -> World {
+        let policies =
+            Policies { default: Policy { time_to_run_ms: policy_ms, ..Policy::default() }, rules: Vec::new() };
+        World::with(Options { policies, ..Options::default() })
+    }
+
+    fn worker(&mut self, id: u32, credit: u32, time_to_run_ms: Option<u32>) -> SessionId {
+        let client = self.client("w");
+        let credit = Credit { messages: credit, bytes: 1 << 20 };
+        let (to, mode) = (name("/queue/a").into(), AckMode::ClientIndividual);
+        let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms };
+        self.ask(client, Request::Subscribe(wish));
+        client
+    }
+
+    fn pass(&mut self, ms: u64) {
+        self.now.monotonic += Duration::from_millis(ms);
+        self.now.wall.0 += ms;
+        self.engine.tick(self.now, &mut self.effects);
+        self.absorb();
+    }
+
+    fn submit(&mut self, client: SessionId, text: &str) {
+        self.ask(client, send("/queue/a", text));
+        self.sync();
+    }
+}
+
+fn touch(message: MessageId, time_to_run_ms: Option<u32>) -> Request {
+    Request::Touch(Touch { message, subscription: None, time_to_run_ms })
+}
+
+#[test]
+fn a_message_that_is_out_for_too_long_goes_to_another_and_counts() {
+    let mut world = World::timed(None);
+    let (slow, quick) = (world.worker(1, 1, Some(100)), world.worker(1, 1, None));
+    world.submit(quick, "one");
+    let first = world.deliveries(slow).remove(0);
+    assert_eq!(first.lease, Lease::Until { end: Timestamp(101), time_to_run_ms: 100 });
+    world.pass(99);
+    assert!(world.deliveries(quick).is_empty());
+    world.pass(1);
+    let second = world.deliveries(quick).remove(0);
+    assert_eq!((second.message, second.attempt, second.redelivered), (first.message, 2, true));
+    assert_eq!(second.lease, Lease::Bound);
+    // The late ACK is refused softly and hurts nobody.
+    assert_eq!(world.ask(slow, ack(first.message)), Answer::Soft(SoftRefusal::LeaseLost));
+    assert_eq!(world.engine.queues()[0].reserved, 1);
+    assert_eq!(world.ask(quick, ack(second.message)), Answer::Done);
+    assert!(world.engine.queues()[0].entries.is_empty());
+    assert_eq!(world.ask(slow, ack(first.message)), Answer::Soft(SoftRefusal::NotHolder), "said once already");
+}
+
+#[test]
+fn a_worker_that_hangs_is_not_fed_until_it_says_something() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 1, Some(100));
+    world.submit(worker, "one");
+    let first = world.deliveries(worker).remove(0);
+    world.pass(100);
+    assert!(world.deliveries(worker).is_empty(), "its window is full of what it lost");
+    assert_eq!(world.engine.queues()[0].ready, 1);
+    assert_eq!(world.ask(worker, nack(first.message)), Answer::Soft(SoftRefusal::LeaseLost));
+    let again = world.deliveries(worker).remove(0);
+    assert_eq!((again.message, again.attempt), (first.message, 2));
+}
+
+#[test]
+fn an_ack_names_the_delivery_that_is_held_now() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 2, Some(100));
+    world.submit(worker, "one");
+    let first = world.deliveries(worker).remove(0);
+    world.pass(100);
+    let second = world.deliveries(worker).remove(0);
+    assert_eq!((first.message, second.number), (second.message, 2));
+    assert_eq!(world.ask(worker, ack(second.message)), Answer::Done, "not the one that was lost");
+    assert!(world.engine.queues()[0].entries.is_empty());
+    assert_eq!(world.ask(worker, ack(second.message)), Answer::Soft(SoftRefusal::LeaseLost), "that one comes now");
+}
+
+#[test]
+fn the_consumer_goes_before_the_message_and_the_message_before_the_policy() {
+    let mut world = World::timed(Some(300));
+    let by_policy = world.worker(1, 1, None);
+    let time_of = |delivery: &Delivery| match delivery.lease {
+        Lease::Until { time_to_run_ms, .. } => time_to_run_ms,
+        other => panic!("{other:?}"),
+    };
+    world.submit(by_policy, "plain");
+    assert_eq!(time_of(&world.deliveries(by_policy)[0]), 300);
+    let own =
+        || Message { terms: Some(Box::new(Terms { time_to_run_ms: Some(200), ..Terms::default() })), ..message("own") };
+    for (wish, expected) in [(None, 200), (Some(100), 100)] {
+        let worker = world.worker(1, 1, wish);
+        world.ask(worker, Request::Publish(Publish { to: name("/queue/a"), message: own(), key: None, retain: None }));
+        world.sync();
+        assert_eq!(time_of(&world.deliveries(worker)[0]), expected);
+    }
+}
+
+#[test]
+fn touching_restarts_the_time_or_sets_another() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 1, Some(100));
+    world.submit(worker, "one");
+    let id = world.deliveries(worker)[0].message;
+    world.pass(60);
+    assert_eq!(world.ask(worker, touch(id, None)), Answer::Done);
+    world.pass(60);
+    assert_eq!(world.engine.queues()[0].reserved, 1, "the whole time again");
+    assert_eq!(world.ask(worker, touch(id, Some(1000))), Answer::Done);
+    world.pass(999);
+    assert_eq!(world.engine.queues()[0].reserved, 1);
+    world.pass(1);
+    assert_eq!(world.engine.queues()[0].reserved, 0);
+    assert_eq!(world.ask(worker, touch(id, None)), Answer::Soft(SoftRefusal::LeaseLost));
+    let stranger = world.client("s");
+    assert_eq!(world.ask(stranger, touch(id, None)), Answer::Soft(SoftRefusal::NotHolder));
+}
+
+#[test]
+fn a_transaction_with_a_lost_lease_fails_whole() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 1, Some(100));
+    world.submit(worker, "one");
+    let message_id = world.deliveries(worker)[0].message;
+    world.pass(100);
+    let settle = Settle { message: message_id, subscription: None, outcome: Outcome::Ack };
+    let publish = Publish { to: name("/queue/b"), message: message("result"), key: None, retain: None };
+    let actions = vec![Action::Publish(publish), Action::Settle(settle)];
+    assert_eq!(world.try_ask(worker, Request::Commit(actions)), Err(Refusal::LeaseLost));
+    assert!(world.engine.queues().iter().all(|view| view.name.as_str() != "/queue/b" || view.entries.is_empty()));
+}
+
+#[test]
+fn who_hangs_again_and_again_sends_the_message_to_the_dead() {
+    let policy = Policy { max_deliveries: 2, time_to_run_ms: Some(100), ..Policy::default() };
+    let policies = Policies { default: policy, rules: Vec::new() };
+    let mut world = World::with(Options { policies, ..Options::default() });
+    let worker = world.worker(1, 5, None);
+    world.submit(worker, "one");
+    world.pass(100);
+    world.pass(100);
+    assert_eq!(world.deliveries(worker).len(), 2);
+    let views = world.engine.queues();
+    assert_eq!((views[0].name.as_str(), views[0].ready), ("/queue/DLQ.a", 1));
+}

@@ -1,0 +1,147 @@
+//! What a SEND says about the time and the failures of its message, under all the names that clients know for it.
+
+use super::error::Fault;
+use super::gate::Gate;
+use super::moment::{milliseconds, moment, read_time_to_run, span};
+use crate::model::Backoff;
+use crate::model::DestinationKind;
+use crate::model::DestinationName;
+use crate::model::OnExhaust;
+use crate::model::Terms;
+use crate::model::Timestamp;
+
+/// What one header is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Term {
+    /// Not before so many milliseconds have passed.
+    Delay,
+    /// The same under a bare word, which is the application's unless it is a number.
+    BareDelay,
+    /// Not before a moment.
+    Due,
+    /// An end; the one header of these that is delivered.
+    Expires,
+    /// A life in milliseconds, under a bare word.
+    Ttl,
+    /// The same as `RabbitMQ` calls it.
+    Expiration,
+    /// How long whoever takes it may keep it.
+    TimeToRun,
+    /// Most deliveries.
+    MaxDeliveries,
+    /// Between a NACK and the next attempt.
+    Backoff,
+    /// What comes after the last delivery.
+    OnExhaust,
+    /// Where dead letters go.
+    DeadLetter,
+}
+
+impl Term {
+    /// Whether the value is the server's to act on.
+    pub(super) fn is_meant(self, value: &str) -> bool {
+        match self {
+            Term::BareDelay | Term::Ttl => milliseconds(value).is_some(),
+            _ => true,
+        }
+    }
+}
+
+/// The headers found, each by its name and value. Of several that are about the same, the first counts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Asked<'f> {
+    any: bool,
+    delay: Option<(&'static str, &'f str)>,
+    due: Option<(&'static str, &'f str)>,
+    expires: Option<(&'static str, &'f str)>,
+    ttl: Option<(&'static str, &'f str)>,
+    expiration: Option<(&'static str, &'f str)>,
+    time_to_run: Option<(&'static str, &'f str)>,
+    max_deliveries: Option<(&'static str, &'f str)>,
+    backoff: Option<(&'static str, &'f str)>,
+    on_exhaust: Option<(&'static str, &'f str)>,
+    dead_letter: Option<(&'static str, &'f str)>,
+}
+
+impl<'f> Asked<'f> {
+    /// Notes a header. An empty value asks for nothing.
+    pub(super) fn take(&mut self, term: Term, header: &'static str, value: &'f str) {
+        if value.is_empty() {
+            return;
+        }
+        self.any = true;
+        let place = match term {
+            Term::Delay | Term::BareDelay => &mut self.delay,
+            Term::Due => &mut self.due,
+            Term::Expires => &mut self.expires,
+            Term::Ttl => &mut self.ttl,
+            Term::Expiration => &mut self.expiration,
+            Term::TimeToRun => &mut self.time_to_run,
+            Term::MaxDeliveries => &mut self.max_deliveries,
+            Term::Backoff => &mut self.backoff,
+            Term::OnExhaust => &mut self.on_exhaust,
+            Term::DeadLetter => &mut self.dead_letter,
+        };
+        place.get_or_insert((header, value));
+    }
+
+    /// What it comes to for a message to that destination. A moment beats a delay; `expires` beats `ttl` beats `expiration`.
+    pub(super) fn terms(self, now: Timestamp, to: &DestinationName, gate: &Gate) -> Result<Option<Box<Terms>>, Fault> {
+        if !self.any {
+            return Ok(None);
+        }
+        let terms = Terms {
+            due: self.due(now)?,
+            expires: self.end(now)?,
+            time_to_run_ms: self.time_to_run.map(|(_, text)| read_time_to_run(text)).transpose()?,
+            max_deliveries: self.max_deliveries.map(deliveries).transpose()?,
+            backoff: self.backoff.map(backoff).transpose()?,
+            on_exhaust: self.on_exhaust.map(on_exhaust).transpose()?,
+            dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
+        };
+        if terms.due.is_some() && !to.kind().is_queue() {
+            // A topic keeps nothing, and what is forgotten was not delayed.
+            return Err(Fault::Unsupported("a delay on a topic"));
+        }
+        Ok((!terms.is_empty()).then(|| Box::new(terms)))
+    }
+
+    fn due(self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let delayed = self.delay.map(|(header, text)| span(header, text)).transpose()?;
+        let at = self.due.map(|(header, text)| moment(header, text)).transpose()?.flatten();
+        let due = at.or(delayed.map(|ms| Timestamp(now.0 + ms)));
+        Ok(due.filter(|due| *due > now))
+    }
+
+    fn end(self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
+        let end = self.expires.map(|(header, text)| moment(header, text)).transpose()?.flatten();
+        let expiration = self.expiration.map(|(header, text)| span(header, text)).transpose()?;
+        let ttl = self.ttl.map(|(header, text)| span(header, text)).transpose()?;
+        let life = ttl.or(expiration).filter(|ms| *ms > 0);
+        Ok(end.or(life.map(|ms| Timestamp(now.0 + ms))))
+    }
+}
+
+fn deliveries((header, text): (&'static str, &str)) -> Result<u16, Fault> {
+    let count = text.parse().ok().filter(|count| *count > 0 && !text.starts_with('+'));
+    count.ok_or(Fault::BadHeader { header, expected: "a number, 1 to 65535" })
+}
+
+fn backoff((header, text): (&'static str, &str)) -> Result<Backoff, Fault> {
+    let expected = "fixed:ms, or exp:ms:factor:max such as exp:1000:2:600000";
+    text.parse().map_err(|_| Fault::BadHeader { header, expected })
+}
+
+fn on_exhaust((header, text): (&'static str, &str)) -> Result<OnExhaust, Fault> {
+    OnExhaust::from_word(text).ok_or(Fault::BadHeader { header, expected: "dlq, bury or drop" })
+}
+
+/// A queue, by its full or its bare name, to which the sender may write itself.
+fn dead_letter(text: &str, gate: &Gate) -> Result<DestinationName, Fault> {
+    let name = gate.name(text)?;
+    if name.kind() != DestinationKind::Queue {
+        return Err(Fault::BadHeader { header: "x-dead-letter", expected: "a queue" });
+    }
+    gate.check_write(&name)?;
+    Ok(name)
+}

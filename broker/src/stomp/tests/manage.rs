@@ -1,0 +1,71 @@
+//! `/queue/Kolejka.Manage`.
+
+use super::{Client, Right, all_but};
+use crate::model::Manage;
+use crate::model::Operation;
+use crate::model::Request;
+use crate::model::SoftRefusal;
+
+fn client() -> Client {
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret", Right::Read)]));
+    client.connect("1.2")
+}
+
+fn manages(headers: &str) -> Manage {
+    let mut client = client();
+    client.says(&format!("SEND\ndestination:/queue/Kolejka.Manage\n{headers}\n^@"));
+    match client.asked.pop() {
+        Some(Request::Manage(manage)) => *manage,
+        other => panic!("{headers}: {other:?}, {:?}", client.farewell),
+    }
+}
+
+#[test]
+fn kick_and_purge_are_understood() {
+    // JOBS 5.21
+    let manage = manages("x-op:kick\nx-queue:mail\nx-count:20\n");
+    assert_eq!((manage.operation, manage.queue.as_str()), (Operation::Kick { count: 20 }, "/queue/mail"));
+    assert_eq!(manages("x-op:kick\nx-queue:/queue/mail\n").operation, Operation::Kick { count: 1 });
+    let all = Operation::Purge { ready: true, delayed: true, buried: true };
+    assert_eq!(manages("x-op:purge\nx-queue:mail\n").operation, all);
+    let some = Operation::Purge { ready: false, delayed: true, buried: true };
+    assert_eq!(manages("x-op:purge\nx-queue:mail\nx-states:buried, delayed\n").operation, some);
+}
+
+#[test]
+fn the_answer_goes_to_reply_to_with_its_correlation_id() {
+    let mut client = client();
+    client.says(
+        "SEND\ndestination:Kolejka.Manage\nx-op:kick\nx-queue:mail\nreply-to:/temp-queue/r\ncorrelation-id:7\n\n^@",
+    );
+    assert!(matches!(client.asked[0], Request::Subscribe(_)), "whoever asks wants to hear");
+    let Request::Manage(manage) = &client.asked[1] else { panic!("{:?}", client.asked) };
+    let reply = manage.reply.as_ref().expect("an answer");
+    let head = String::from_utf8_lossy(&reply.head);
+    assert!(head.starts_with("destination:/temp-queue/r\ncontent-type:application/json\ncorrelation-id:7\n"), "{head}");
+    assert!(reply.to.kind().is_temporary());
+}
+
+#[test]
+fn what_makes_no_sense_there_is_refused_softly() {
+    // JOBS 5.12
+    for (headers, expected) in [
+        ("x-op:kick\nx-queue:secret\n", SoftRefusal::Forbidden),
+        ("x-op:kick\n", SoftRefusal::UnknownQueue),
+        ("x-op:kick\nx-queue:/topic/t\n", SoftRefusal::UnknownQueue),
+        ("x-op:kick\nx-queue:mail\nx-count:-1\n", SoftRefusal::BadRequest),
+        ("x-op:purge\nx-queue:mail\nx-states:lost\n", SoftRefusal::BadRequest),
+        ("x-op:dance\nx-queue:mail\n", SoftRefusal::BadRequest),
+        ("x-queue:mail\n", SoftRefusal::BadRequest),
+    ] {
+        let operation = manages(headers).operation;
+        assert!(matches!(operation, Operation::Refuse { why, .. } if why == expected), "{headers}: {operation:?}");
+    }
+    for headers in ["x-op:pause\nx-queue:mail\n", "x-op:purge\nx-queue:mail\nselector:a = 1\n"] {
+        let frame = format!("SEND\ndestination:/queue/Kolejka.Manage\n{headers}\n^@");
+        assert_eq!(client().fails_with(&frame), "not-supported", "{headers}");
+    }
+    let frame = "BEGIN\ntransaction:t\n\n^@SEND\ndestination:Kolejka.Manage\ntransaction:t\nx-op:kick\n\n^@";
+    assert_eq!(client().fails_with(frame), "not-supported");
+}

@@ -257,7 +257,7 @@ impl World {
         if place >= QUEUES {
             self.model.publish(self.last);
         }
-        Publish { to: name(PLACES[place]), message, key: None }
+        Publish { to: name(PLACES[place]), message, key: None, retain: None }
     }
 
     /// Tells the model which ids the engine gave to what was just published, in this order.

@@ -29,7 +29,7 @@ fn send(octets: usize) -> Request {
         durability: Durability::Persistent,
         terms: None,
     };
-    Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message, key: None })
+    Request::Publish(Publish { to: DestinationName::queue("a").expect("a name"), message, key: None, retain: None })
 }
 
 #[test]

@@ -40,6 +40,18 @@ fn ask(client: &mut Client, text: &str) -> Frame {
 }
 
 #[test]
+fn what_a_topic_retains_survives_a_stop() {
+    let mut house = House::new();
+    let send = "SEND\ndestination:/topic/lamp\nretain:set\nreceipt:1\n\non^";
+    assert_eq!(ask(&mut Client::logged_in(house.address()), send).command, Command::Receipt);
+    for _ in 0..2 {
+        house.restart();
+        let message = ask(&mut Client::logged_in(house.address()), "SUBSCRIBE\nid:1\ndestination:/topic/lamp\n\n^");
+        assert_eq!((message.command, &message.body[..]), (Command::Message, &b"on"[..]));
+    }
+}
+
+#[test]
 fn a_duplicate_is_known_after_a_stop() {
     let mut house = House::new();
     let send = "SEND\ndestination:/queue/a\nidempotency-key:k\nreceipt:1\n\nx^";

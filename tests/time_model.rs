@@ -246,7 +246,7 @@ impl World {
             durability: if what.durable { Durability::Persistent } else { Durability::Transient },
             terms: (!terms.is_empty()).then(|| Box::new(terms)),
         };
-        Publish { to: name(QUEUES[queue]), message, key: None }
+        Publish { to: name(QUEUES[queue]), message, key: None, retain: None }
     }
 
     /// Tells the model which ids the engine gave to what was just published.

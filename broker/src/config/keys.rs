@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::limits::LIMITS;
 use super::value::{Kind, Value};
+use crate::destination::Overflow;
 
 /// One key. Keys of the repeated tables carry the table's name in front: `listener.address`.
 #[derive(Debug)]
@@ -188,6 +189,13 @@ const POLICY: &[Key] = &[
         kind: Kind::Size(1 << 10, 1 << 40),
         fallback: Fallback::Absent("`limits.queue.bytes`"),
         doc: " Octets of one queue; beyond it, a SEND is refused.",
+    },
+    Key {
+        path: "policy.overflow",
+        kind: Kind::Word(&Overflow::WORDS),
+        fallback: Fallback::Absent("\"refuse\""),
+        doc: " What a full queue does: `refuse` a SEND, or `drop-oldest`, which drops what has waited longest although it \
+              was acknowledged to its sender; one full of delayed and buried messages refuses all the same.",
     },
     Key {
         path: "policy.backoff",

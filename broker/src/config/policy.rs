@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::destination::Overflow;
 use crate::model::{Backoff, DestinationName, OnExhaust, Pattern};
 
 use super::problem::Problem;
@@ -20,6 +21,8 @@ pub struct PolicyConfig {
     pub max_length: Option<u64>,
     /// Octets of one queue.
     pub max_bytes: Option<u64>,
+    /// What a full queue does.
+    pub overflow: Option<Overflow>,
     /// How long a message waits after a NACK.
     pub backoff: Option<Backoff>,
     /// What becomes of a message whose deliveries are used up.
@@ -60,6 +63,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         dead_letter: dead_letter(section, problems),
         max_length: section.get::<u32>("policy.max_length").map(u64::from),
         max_bytes: section.get("policy.max_bytes"),
+        overflow: section.get::<String>("policy.overflow").and_then(|word| Overflow::from_word(&word)),
         backoff: backoff(section, problems),
         on_exhaust: section.get::<String>("policy.on_exhaust").and_then(|word| OnExhaust::from_word(&word)),
         expiry: section.get("policy.expiry"),

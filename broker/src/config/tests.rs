@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::auth::{Action, Authenticator, Credentials, Peer, Secret, hash_password};
+use crate::destination::Overflow;
 use crate::model::DestinationName;
 
 /// Files by path.
@@ -117,6 +118,7 @@ fn the_names_of_the_file_are_those_that_are_documented() {
         dead_letter = "/queue/dead.{{name}}"
         max_length = 100_000
         max_bytes = "1GiB"
+        overflow = "drop-oldest"
 
         [heart_beat]
         min = "5s"
@@ -142,6 +144,7 @@ fn the_names_of_the_file_are_those_that_are_documented() {
     let policy = &config.policies[0];
     assert_eq!((policy.max_deliveries, policy.dead_letter.as_deref()), (Some(5), Some("dead.{name}")));
     assert_eq!((policy.max_length, policy.max_bytes), (Some(100_000), Some(1 << 30)));
+    assert_eq!(policy.overflow, Some(Overflow::DropOldest));
     assert_eq!(config.log.format, LogFormat::Json);
 
     let door = Authenticator::new(config.auth).unwrap();
@@ -162,8 +165,8 @@ fn an_unknown_key_is_pointed_at_with_what_was_probably_meant() {
     assert_eq!(
         problem.help.as_deref(),
         Some(
-            "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, backoff, on_exhaust, \
-             expiry, dead_letter_expired, time_to_run"
+            "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow, backoff, \
+             on_exhaust, expiry, dead_letter_expired, time_to_run"
         )
     );
     let Origin::File(span) = &problem.origin else { panic!("{problem:?}") };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slotmap::{SlotMap, new_key_type};
 
 use crate::model::{
-    AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId, Timestamp, Wildcard,
+    AckMode, Credit, DestinationId, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
 
 new_key_type! {
@@ -71,7 +71,7 @@ pub struct Waiting {
     /// The message.
     pub message: MessageId,
     /// Head and body.
-    pub content: Content,
+    pub payload: Payload,
     /// From when on it must not be handed out.
     pub expires: Option<Timestamp>,
 }
@@ -192,14 +192,14 @@ impl Consumer {
 
     /// Keeps a topic's message until there is credit.
     pub fn push_backlog(&mut self, waiting: Waiting) {
-        self.backlog_bytes += waiting.content.len() as u64;
+        self.backlog_bytes += waiting.payload.len() as u64;
         self.backlog.push_back(waiting);
     }
 
     /// The oldest message that waits for credit.
     pub fn pop_backlog(&mut self) -> Option<Waiting> {
         let waiting = self.backlog.pop_front()?;
-        self.backlog_bytes -= waiting.content.len() as u64;
+        self.backlog_bytes -= waiting.payload.len() as u64;
         Some(waiting)
     }
 

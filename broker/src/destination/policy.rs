@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{Backoff, DestinationName, OnExhaust, Pattern};
+use crate::model::{Backoff, DestinationKind, DestinationName, OnExhaust, Pattern};
+
+use super::Overflow;
 
 /// Rules of one destination, all patterns applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ pub struct Policy {
     pub max_length: u64,
     /// Octets of head and body that a queue may hold.
     pub max_bytes: u64,
+    /// What becomes of a message beyond that.
+    pub overflow: Overflow,
     /// How long a message waits after a NACK.
     pub backoff: Backoff,
     /// What becomes of a message whose deliveries are used up.
@@ -34,6 +38,7 @@ impl Default for Policy {
             dead_letter: "DLQ.{name}".into(),
             max_length: 10_000_000,
             max_bytes: 10 << 30,
+            overflow: Overflow::Refuse,
             backoff: Backoff::default(),
             on_exhaust: OnExhaust::DeadLetter,
             expiry_ms: None,
@@ -74,6 +79,8 @@ pub struct PolicyRule {
     pub max_length: Option<u64>,
     /// See [`Policy::max_bytes`].
     pub max_bytes: Option<u64>,
+    /// See [`Policy::overflow`].
+    pub overflow: Option<Overflow>,
     /// See [`Policy::backoff`].
     pub backoff: Option<Backoff>,
     /// See [`Policy::on_exhaust`].
@@ -95,6 +102,7 @@ impl PolicyRule {
             dead_letter: None,
             max_length: None,
             max_bytes: None,
+            overflow: None,
             backoff: None,
             on_exhaust: None,
             expiry_ms: None,
@@ -117,10 +125,16 @@ impl Policies {
     /// The policy of one destination.
     pub fn resolve(&self, name: &DestinationName) -> Policy {
         let mut policy = self.default.clone();
+        if name.kind() == DestinationKind::Retained {
+            // The newest message and no other.
+            (policy.max_length, policy.max_bytes, policy.overflow) = (1, u64::MAX, Overflow::DropOldest);
+            return policy;
+        }
         for rule in self.rules.iter().filter(|rule| rule.pattern.matches(name)) {
             policy.max_deliveries = rule.max_deliveries.unwrap_or(policy.max_deliveries);
             policy.max_length = rule.max_length.unwrap_or(policy.max_length);
             policy.max_bytes = rule.max_bytes.unwrap_or(policy.max_bytes);
+            policy.overflow = rule.overflow.unwrap_or(policy.overflow);
             policy.backoff = rule.backoff.unwrap_or(policy.backoff);
             policy.on_exhaust = rule.on_exhaust.unwrap_or(policy.on_exhaust);
             policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);

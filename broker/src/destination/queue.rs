@@ -2,31 +2,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{
-    DeathNote, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms, Timestamp, Urgency,
-};
+use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
 
 use super::agenda::Agenda;
 use super::ready::Ready;
 use super::slots::Slots;
-use super::{ConsumerKey, Departed, Entry, Lease, Policy, Return, SlotId, State, Taken, Wish};
-
-/// What is known of a queue behind topics.
-#[derive(Debug)]
-pub struct Fed {
-    /// The topics.
-    pub topics: Pattern,
-    /// How long it is kept without a reader; `None`: for ever.
-    pub expires_after: Option<Duration>,
-    /// Since when nobody reads it; `None` while somebody does.
-    pub unread_since: Option<Duration>,
-    /// Who reads it.
-    pub readers: Vec<ConsumerKey>,
-}
+use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -35,8 +19,8 @@ pub struct Queue {
     policy: Policy,
     /// The log knows the queue.
     pub declared: bool,
-    slots: Slots,
-    ready: Ready,
+    pub(super) slots: Slots,
+    pub(super) ready: Ready,
     leases: HashMap<MessageId, Lease, RandomState>,
     notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
     terms: HashMap<MessageId, Box<Terms>, RandomState>,
@@ -213,6 +197,11 @@ impl Queue {
         [State::Ready, State::Delayed, State::Buried].into_iter().find_map(|state| self.in_state(state).next())
     }
 
+    /// The message that came last, seen or not.
+    pub fn newest(&self) -> Option<&Entry> {
+        self.slots.iter().max_by_key(|entry| entry.place().sequence)
+    }
+
     /// The log has a message.
     pub fn set_position(&mut self, slot: SlotId, position: Position) {
         if let Some(entry) = self.slots.get_mut(slot) {
@@ -288,14 +277,6 @@ impl Queue {
     /// How a message stands that nobody holds.
     pub fn standing(&self, message: MessageId) -> Standing {
         self.agenda.standing(message)
-    }
-
-    /// Notes since when nobody reads a queue behind topics.
-    pub fn note_readers(&mut self, now: Duration) {
-        let is_wanted = self.is_wanted();
-        if let Some(fed) = &mut self.fed {
-            fed.unread_since = if is_wanted { None } else { fed.unread_since.or(Some(now)) };
-        }
     }
 
     /// A consumer came, by the queue's name or by a pattern.

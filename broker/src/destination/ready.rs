@@ -32,6 +32,11 @@ impl Ready {
         self.len += 1;
     }
 
+    /// The oldest of the least urgent.
+    pub(super) fn least(&self) -> Option<SlotId> {
+        self.levels.values().rev().find_map(|level| level.front().copied())
+    }
+
     /// Takes the first.
     pub(super) fn pop(&mut self) -> Option<SlotId> {
         let only = self.levels.len() == 1;

@@ -41,6 +41,10 @@ impl Engine {
                 });
             }
         }
+        if is_clear {
+            self.drop_surplus(id, effects);
+        }
+        let Some(destination) = self.destinations.get_mut(&id) else { return };
         if !destination.idle_check
             && let Some(due) = destination.idle_at(patience)
         {
@@ -49,6 +53,13 @@ impl Engine {
         }
         if destination.next_moment() != destination.moment {
             self.make_appointment(id);
+        }
+    }
+
+    /// Drops what a queue has no room for, where its policy says so.
+    pub(super) fn drop_surplus(&mut self, id: DestinationId, effects: &mut Effects) {
+        while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
+            self.remove(id, &entry, effects);
         }
     }
 

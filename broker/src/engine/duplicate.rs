@@ -14,8 +14,11 @@ impl Engine {
         publish: Publish,
         effects: &mut Effects,
     ) -> bool {
-        let Publish { message, key, .. } = publish;
+        let Publish { to, message, key, retain } = publish;
         let Some(key) = key else {
+            if let Some(retain) = retain {
+                self.retain(now, &to, &message, retain, effects);
+            }
             self.put_new(now, destination, message, effects);
             return true;
         };
@@ -25,6 +28,9 @@ impl Engine {
         feeds.retain(|queue| is_new(self, *queue));
         effects.leans |= !is_first || feeds.len() < all;
         if is_first {
+            if let Some(retain) = retain {
+                self.retain(now, &to, &message, retain, effects);
+            }
             let id = self.ids.next(&mut effects.records);
             if self.queue_mut(destination).is_some() {
                 self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);

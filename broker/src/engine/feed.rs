@@ -9,7 +9,9 @@ use super::destination::Kind;
 use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{ConsumerKey, Fed};
-use crate::model::{Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Now, Record, Refusal};
+use crate::model::{
+    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Now, Pattern, Record, Refusal,
+};
 use crate::model::{SessionId, SoftRefusal};
 
 /// Messages dropped in one go.
@@ -56,7 +58,7 @@ impl Engine {
         };
         self.queue_mut(bound.queue)?.fed = Some(Box::new(fed));
         self.feeds.insert(&bound.topics, bound.queue);
-        for id in self.router.select(|name| bound.topics.reaches(name)) {
+        for id in self.reached_by(&bound.topics) {
             if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind)
                 && let Err(at) = topic.feeds.binary_search(&bound.queue)
             {
@@ -74,6 +76,14 @@ impl Engine {
         self.router.unbind(&name, queue);
         self.doomed.insert(queue);
         None
+    }
+
+    /// The topics that a pattern means. The names are gone through only where there is a wildcard.
+    fn reached_by(&self, topics: &Pattern) -> Vec<DestinationId> {
+        match topics.name() {
+            Some(name) => self.router.resolve(&name).into_iter().collect(),
+            None => self.router.select(|name| topics.reaches(name)),
+        }
     }
 
     /// A topic comes into being: the queues behind it are found.
@@ -99,7 +109,7 @@ impl Engine {
     pub(super) fn disconnect(&mut self, queue: DestinationId, fed: Option<Box<Fed>>) {
         let Some(fed) = fed else { return };
         self.feeds.remove(&fed.topics, queue);
-        for id in self.router.select(|name| fed.topics.reaches(name)) {
+        for id in self.reached_by(&fed.topics) {
             if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
                 topic.feeds.retain(|other| *other != queue);
             }

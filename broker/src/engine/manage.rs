@@ -71,7 +71,7 @@ impl Engine {
             durability: Durability::Transient,
             terms: None,
         };
-        drop(self.publish(now, Publish { to: reply.to, message, key: None }, effects));
+        drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
     }
 }
 

@@ -22,6 +22,7 @@ mod manage;
 mod moments;
 mod options;
 mod publish;
+mod retain;
 mod sessions;
 mod settle;
 mod subscribe;

@@ -5,7 +5,7 @@
 
 use super::machine::Engine;
 use crate::destination::{Entry, Policy};
-use crate::model::{DeathReason, DestinationId, Effects, Now, Record, Woken};
+use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, Now, Record, Woken};
 
 /// Messages of one queue that are dealt with in a row. The rest follows at once, but others get the engine in between.
 pub(super) const AT_ONCE: usize = 1024;
@@ -31,6 +31,10 @@ impl Engine {
 
     /// Removes what has expired. `false` if there is more of it: then nothing may be handed out from there yet.
     pub(super) fn expire(&mut self, now: Now, id: DestinationId, effects: &mut Effects) -> bool {
+        if self.queue_mut(id).is_some_and(|queue| queue.name().kind() == DestinationKind::Retained) {
+            // What has been replaced must not come back because its successor is over.
+            self.drop_surplus(id, effects);
+        }
         for _ in 0..AT_ONCE {
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };

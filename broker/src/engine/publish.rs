@@ -6,14 +6,14 @@ use super::machine::Engine;
 use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId, Timestamp,
+    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId, Timestamp,
 };
 
 /// Messages and octets that a request adds to one queue.
-struct Load {
-    destination: DestinationId,
-    messages: u64,
-    bytes: u64,
+pub(super) struct Load {
+    pub(super) destination: DestinationId,
+    pub(super) messages: u64,
+    pub(super) bytes: u64,
 }
 
 /// Counts one more message of that size.
@@ -42,6 +42,9 @@ impl Engine {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
+        if publish.retain == Some(Retain::Set) {
+            self.admit_retained(now, &publish)?;
+        }
         self.put(now, destination, publish, effects);
         Ok(Answer::Done)
     }
@@ -66,6 +69,9 @@ impl Engine {
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
                     self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    if publish.retain == Some(Retain::Set) {
+                        self.admit_retained(now, publish)?;
+                    }
                     for &destination in self.feeds_of(destination) {
                         memory += self.memory_of(destination, publish);
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
@@ -122,7 +128,7 @@ impl Engine {
         };
         !kind.is_temporary()
             && (publish.message.durability == Durability::Persistent || self.spills(memory))
-            && (kind.is_queue() || fed())
+            && (kind.is_queue() || publish.retain.is_some() || fed())
     }
 
     /// Octets that a message would like to keep in memory, in one destination.
@@ -158,13 +164,13 @@ impl Engine {
     }
 
     /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
-    fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
+    pub(super) fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
         let policy = queue.policy();
-        if queue.len() as u64 + load.messages > policy.max_length {
+        if queue.lacks_places(load.messages) {
             return Err(Refusal::QueueFull { limit: format!("{} messages", policy.max_length) });
         }
-        if queue.bytes() + load.bytes > policy.max_bytes {
+        if queue.lacks_room(load.bytes) {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
         let spills = self.spills(memory);
@@ -272,7 +278,7 @@ impl Engine {
             let backlog = consumer.backlog();
             if backlog.messages == 0 && consumer.has_credit() {
                 let (id, mode) = (consumer.session, consumer.mode);
-                let delivery = topic_delivery(consumer, message, new.content.clone());
+                let delivery = topic_delivery(consumer, message, Payload::Memory(new.content.clone()));
                 deliver(&mut self.sessions, key, id, mode, delivery, effects);
                 continue;
             }
@@ -283,7 +289,8 @@ impl Engine {
                 effects.events.push((consumer.session, Event::Disconnect(Refusal::SlowConsumer { limit })));
                 continue;
             }
-            consumer.push_backlog(Waiting { message, content: new.content.clone(), expires });
+            let payload = Payload::Memory(new.content.clone());
+            consumer.push_backlog(Waiting { message, payload, expires });
         }
     }
 }
@@ -299,8 +306,8 @@ fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
 }
 
 /// The delivery of a topic's message, written into the consumer's ledger.
-pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, content: Content) -> Delivery {
-    let number = consumer.hand_out(message, content.len() as u32, None);
+pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payload: Payload) -> Delivery {
+    let number = consumer.hand_out(message, payload.len() as u32, None);
     Delivery {
         subscription: consumer.subscription,
         number,
@@ -312,7 +319,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, conten
         lease: Lease::None,
         death: None,
         from: None,
-        payload: Payload::Memory(content),
+        payload,
     }
 }
 
@@ -320,12 +327,12 @@ impl Engine {
     /// Gives a topic's subscriber what waited for its credit.
     pub(super) fn drain_backlog(&mut self, now: Now, key: crate::destination::ConsumerKey, effects: &mut Effects) {
         while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
-            let Some(Waiting { message, content, expires }) = consumer.pop_backlog() else { return };
+            let Some(Waiting { message, payload, expires }) = consumer.pop_backlog() else { return };
             if expires.is_some_and(|end| end <= now.wall) {
                 continue;
             }
             let (id, mode): (SessionId, AckMode) = (consumer.session, consumer.mode);
-            let delivery = topic_delivery(consumer, message, content);
+            let delivery = topic_delivery(consumer, message, payload);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);
         }
     }

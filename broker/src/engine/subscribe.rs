@@ -6,7 +6,9 @@ use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Now, Refusal, SessionId, Source};
+use crate::model::{
+    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Now, Refusal, SessionId, Source,
+};
 use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
@@ -41,6 +43,9 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
+        if wish.to.kind() == DestinationKind::Topic {
+            self.recall(now, key, effects);
+        }
         Ok(())
     }
 

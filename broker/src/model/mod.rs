@@ -41,7 +41,7 @@ pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
 pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal};
-pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Settle, Subscribe, Touch};
+pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use source::{Reader, Source, Wildcard};
 pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};

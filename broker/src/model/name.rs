@@ -20,6 +20,8 @@ pub enum DestinationKind {
     TempTopic,
     /// The queue of a durable topic subscription. No client writes such a name.
     Subscription,
+    /// Where a topic's retained message lies: a queue of one. No client writes such a name.
+    Retained,
 }
 
 impl DestinationKind {
@@ -31,6 +33,7 @@ impl DestinationKind {
             DestinationKind::TempQueue => "/remote-temp-queue/",
             DestinationKind::TempTopic => "/remote-temp-topic/",
             DestinationKind::Subscription => "/dsub/",
+            DestinationKind::Retained => "/retained/",
         }
     }
 
@@ -41,7 +44,13 @@ impl DestinationKind {
 
     /// Whether each message goes to one consumer.
     pub const fn is_queue(self) -> bool {
-        matches!(self, DestinationKind::Queue | DestinationKind::TempQueue | DestinationKind::Subscription)
+        matches!(
+            self,
+            DestinationKind::Queue
+                | DestinationKind::TempQueue
+                | DestinationKind::Subscription
+                | DestinationKind::Retained
+        )
     }
 }
 
@@ -92,10 +101,28 @@ impl DestinationName {
         Ok(DestinationName { kind, full: format!("{}{path}", kind.prefix()).into() })
     }
 
+    /// Where the retained message of this topic lies.
+    #[must_use]
+    pub fn retained(&self) -> DestinationName {
+        let kind = DestinationKind::Retained;
+        DestinationName { kind, full: format!("{}{}", kind.prefix(), self.path()).into() }
+    }
+
+    /// The topic whose retained message lies here.
+    pub fn retained_of(&self) -> Option<DestinationName> {
+        let kind = DestinationKind::Topic;
+        let full = || format!("{}{}", kind.prefix(), self.path()).into();
+        (self.kind == DestinationKind::Retained).then(|| DestinationName { kind, full: full() })
+    }
+
     /// Back from [`as_str`](Self::as_str), as the log keeps it.
     pub fn from_full(full: &str) -> Result<DestinationName, NameError> {
         if let Some(path) = full.strip_prefix(DestinationKind::Subscription.prefix()) {
             return DestinationName::subscription(path);
+        }
+        if let Some(path) = full.strip_prefix(DestinationKind::Retained.prefix()) {
+            check(path)?;
+            return Ok(DestinationName { kind: DestinationKind::Retained, full: full.into() });
         }
         let (kind, path) = split(full)?;
         check(path)?;
@@ -118,14 +145,17 @@ impl DestinationName {
     }
 }
 
-/// Takes the kind off a name that names no temporary destination of the speaker.
-fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
-    const PREFIXES: [(&str, DestinationKind); 5] = [
+/// Takes the kind off a name or pattern that names no temporary destination of the speaker.
+pub(super) fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
+    const PREFIXES: [(&str, DestinationKind); 7] = [
         ("/queue/", DestinationKind::Queue),
         ("/topic/", DestinationKind::Topic),
         ("/remote-temp-queue/", DestinationKind::TempQueue),
         ("/reply-queue/", DestinationKind::TempQueue),
         ("/remote-temp-topic/", DestinationKind::TempTopic),
+        // RabbitMQ's names of the same.
+        ("/amq/queue/", DestinationKind::Queue),
+        ("/exchange/amq.topic/", DestinationKind::Topic),
     ];
     for (prefix, kind) in PREFIXES {
         if let Some(path) = text.strip_prefix(prefix) {

@@ -55,9 +55,18 @@ impl Pattern {
         Pattern { text: name.as_str().to_owned(), segments }
     }
 
-    /// Whether a subscription to the pattern means the name. Names that the broker makes itself have to be asked for by
-    /// their first part: `/queue/>` does not mean dead letters.
+    /// The one name that it means if it has no wildcard, as it is spelled.
+    pub fn name(&self) -> Option<DestinationName> {
+        let is_plain = self.segments.iter().all(|segment| matches!(segment, Segment::Exactly(_)));
+        is_plain.then(|| DestinationName::from_full(&self.text).ok()).flatten()
+    }
+
+    /// Whether a subscription to the pattern means the name. Without a wildcard that is the name as it is spelled. Names that
+    /// the broker makes itself have to be asked for by their first part: `/queue/>` does not mean dead letters.
     pub fn reaches(&self, name: &DestinationName) -> bool {
+        if let Some(only) = self.name() {
+            return only == *name;
+        }
         let is_rooted = || matches!(self.segments.get(1), Some(Segment::Exactly(_)));
         let is_own = || name.path().split(['.', '/']).next().is_some_and(|first| Self::OWN.contains(&first));
         self.matches(name) && (is_rooted() || !is_own())

@@ -60,6 +60,17 @@ pub struct Publish {
     pub message: Message,
     /// By which it is known if it is sent again.
     pub key: Option<Arc<str>>,
+    /// What it does to what its topic retains.
+    pub retain: Option<Retain>,
+}
+
+/// What a message does to its topic's retained message, which those get first who subscribe later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retain {
+    /// It takes that place.
+    Set,
+    /// It empties that place.
+    Remove,
 }
 
 /// How deliveries are acknowledged (STOMP 1.2, SUBSCRIBE, `ack`).

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::name::split;
 use super::{DestinationKind, DestinationName, Feed, NameError, Pattern, Segment};
 
 /// Whom a wildcard subscription reads for. A pattern says nothing about rights: each destination is asked about when it
@@ -79,10 +80,11 @@ impl Wildcard {
         if text.len() > DestinationName::MAX_BYTES {
             return Err(NameError::TooLong { bytes: text.len() });
         }
-        let text = if text.starts_with('/') { text.to_owned() } else { format!("/queue/{text}") };
-        let is_of = |kind: &DestinationKind| text.starts_with(kind.prefix());
-        let kind = [DestinationKind::Queue, DestinationKind::Topic].into_iter().find(is_of);
-        let kind = kind.ok_or(NameError::Wildcard)?;
+        let (kind, path) = split(text).map_err(|_| NameError::Wildcard)?;
+        if !matches!(kind, DestinationKind::Queue | DestinationKind::Topic) {
+            return Err(NameError::Wildcard);
+        }
+        let text = format!("{}{path}", kind.prefix());
         if text.contains(',') {
             return Err(NameError::Composite);
         }
@@ -106,6 +108,11 @@ impl Wildcard {
     /// What it means, apart from rights.
     pub fn pattern(&self) -> &Pattern {
         &self.pattern
+    }
+
+    /// Queues or topics.
+    pub fn kind(&self) -> DestinationKind {
+        self.kind
     }
 
     /// The full text.

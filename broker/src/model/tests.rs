@@ -41,6 +41,9 @@ fn bad_names_are_refused_with_the_reason() {
         assert_eq!(parse(text), NameError::Unprintable, "{text:?}");
     }
     assert_eq!(parse("/exchange/x"), NameError::UnknownPrefix);
+    let full = |text| DestinationName::parse(text, "").map(|name| name.to_string());
+    assert_eq!(full("/exchange/amq.topic/a.b"), Ok("/topic/a.b".to_owned()));
+    assert_eq!(full("/amq/queue/a"), Ok("/queue/a".to_owned()));
     assert_eq!(parse("/queue/a,/queue/b"), NameError::Composite);
     assert_eq!(parse("/topic/a.*"), NameError::Wildcard);
 }

@@ -60,6 +60,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         dead_letter: rule.dead_letter.as_deref().map(Into::into),
         max_length: rule.max_length,
         max_bytes: rule.max_bytes,
+        overflow: rule.overflow,
         backoff: rule.backoff,
         on_exhaust: rule.on_exhaust,
         expiry_ms: rule.expiry.map(|time| time.as_millis() as u64),

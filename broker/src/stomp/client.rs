@@ -134,11 +134,11 @@ impl Client {
             return self.send_to_all(turn, frame, written);
         }
         let (to, sending) = self.sending(turn.now, frame, written)?;
-        let Sending { message, key, transaction, reply } = sending;
+        let Sending { message, key, retain, transaction, reply } = sending;
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
-        self.act(turn, transaction, Action::Publish(Publish { to, message, key }))
+        self.act(turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
     /// A word to the broker about a queue. Its answer goes where the client may send to.
@@ -181,7 +181,12 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
-            actions.push(Action::Publish(Publish { to, message: sending.message, key: sending.key }));
+            actions.push(Action::Publish(Publish {
+                to,
+                message: sending.message,
+                key: sending.key,
+                retain: sending.retain,
+            }));
         }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
@@ -217,7 +222,8 @@ impl Client {
         };
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
-        let to = self.gate.readable(written, routing)?;
+        let (address, queue) = feed::qualified(written, routing);
+        let to = self.gate.readable(address, routing)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -226,7 +232,7 @@ impl Client {
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let feed = feed::asked(&frame.headers, &to, id, &self.gate)?;
+        let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
@@ -239,13 +245,14 @@ impl Client {
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
         let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
+        let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(text)) => self.subscriptions.remove_destination(&self.gate.any(text, routing)?),
+            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);
-        let queue = match ended {
+        let gone = match ended {
             Ok(ended) if for_good && ended.feed.is_some() => {
                 turn.ask_before(Request::Unsubscribe(ended.number));
                 ended.feed
@@ -255,13 +262,13 @@ impl Client {
                 return Ok(());
             }
             Err(Fault::UnknownSubscription) if for_good => {
-                let text = written.ok_or_else(|| missing(frame, DESTINATION))?;
-                let source = self.gate.any(text, routing)?;
-                feed::asked(&frame.headers, &source, id, &self.gate)?.map(|feed| feed.queue)
+                written.ok_or_else(|| missing(frame, DESTINATION))?;
+                let source = self.gate.any(address, routing)?;
+                feed::asked(&frame.headers, &source, (id, queue), &self.gate)?.map(|feed| feed.queue)
             }
             Err(fault) => return Err(fault),
         };
-        turn.ask(Request::Discard(queue.ok_or(Fault::UnknownSubscription)?));
+        turn.ask(Request::Discard(gone.ok_or(Fault::UnknownSubscription)?));
         Ok(())
     }
 

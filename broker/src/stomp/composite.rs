@@ -9,8 +9,16 @@ use crate::model::NameError;
 const DESTINATIONS: usize = 64;
 
 /// Kinds of destinations, as a name begins.
-const PREFIXES: [&str; 6] =
-    ["/queue/", "/topic/", "/temp-queue/", "/temp-topic/", "/remote-temp-queue/", "/remote-temp-topic/"];
+const PREFIXES: [&str; 8] = [
+    "/queue/",
+    "/topic/",
+    "/temp-queue/",
+    "/temp-topic/",
+    "/remote-temp-queue/",
+    "/remote-temp-topic/",
+    "/amq/queue/",
+    "/exchange/amq.topic/",
+];
 
 /// Whether a text is a list.
 pub(super) fn is_list(written: &str) -> bool {

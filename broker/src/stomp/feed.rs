@@ -8,7 +8,7 @@ use std::fmt::Write;
 use kolejka_codec::Headers;
 
 use super::error::Fault;
-use super::gate::Gate;
+use super::gate::{Gate, Routing};
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Feed;
@@ -28,11 +28,27 @@ const NAME_BYTES: usize = 128;
 /// Most octets of the queue's name that comes of it.
 const QUEUE_BYTES: usize = 600;
 
-/// The queue that a subscription to `source` asks for, if it does. `id` is the subscription's.
-pub(super) fn asked(headers: &Headers, source: &Source, id: Option<&str>, gate: &Gate) -> Result<Option<Feed>, Fault> {
+/// Artemis' `address::queue`, where the address is a topic: the queue is what we call a group. Elsewhere two colons are part
+/// of a name.
+pub(super) fn qualified(written: &str, routing: Routing) -> (&str, Option<&str>) {
+    let is_topic = routing == Routing::Topic || written.starts_with("/topic/");
+    match written.split_once("::").filter(|_| is_topic) {
+        Some((address, queue)) => (address, Some(queue)),
+        None => (written, None),
+    }
+}
+
+/// The queue that a subscription to `source` asks for, if it does. `id` is the subscription's, `queue` what stood behind two
+/// colons.
+pub(super) fn asked(
+    headers: &Headers,
+    source: &Source,
+    (id, queue): (Option<&str>, Option<&str>),
+    gate: &Gate,
+) -> Result<Option<Feed>, Fault> {
     match source.kind() {
         DestinationKind::Queue => virtual_topic(headers, source, gate),
-        DestinationKind::Topic => match (durable_name(headers, id)?, group(headers)) {
+        DestinationKind::Topic => match (durable_name(headers, id)?, queue.or_else(|| group(headers))) {
             (None, None) => Ok(None),
             (Some((header, name)), None) => durable(headers, source, (header, name), gate).map(Some),
             (None, Some(group)) => group_queue(headers, source, group, gate).map(Some),
@@ -115,7 +131,7 @@ fn virtual_topic(headers: &Headers, source: &Source, gate: &Gate) -> Result<Opti
         return Ok(None);
     };
     let topic = queue.path().splitn(3, ['.', '/']).last().unwrap_or_default();
-    let topic = gate.readable(&format!("/topic/{topic}"), super::gate::Routing::Queue)?;
+    let topic = gate.readable(&format!("/topic/{topic}"), Routing::Queue)?;
     feed(headers, ("destination", queue.clone()), &topic, false).map(Some)
 }
 

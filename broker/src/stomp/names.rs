@@ -30,6 +30,8 @@ pub(super) enum Meaning {
     Timestamp,
     /// Lifted; ends here.
     Urgency,
+    /// What it does to what its topic retains: lifted and ending here, or the application's.
+    Retain,
     /// By which the message is known if it is sent again. Lifted; ends here.
     Key,
     /// Ends with this hop.
@@ -149,10 +151,10 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("x-event", Meaning::Unsupported(Ask::Any)),
     ("x-op", Meaning::Unsupported(Ask::Any)),
     ("x-track", Meaning::Unsupported(Ask::NotFalse)),
-    // Groups and retained messages.
+    // Groups, and what is retained.
     ("JMSXGroupID", Meaning::Unsupported(Ask::Any)),
     ("message_group", Meaning::Unsupported(Ask::Any)),
-    ("retain", Meaning::Unsupported(Ask::NotFalse)),
+    ("retain", Meaning::Retain),
 ];
 
 /// The table by name: every header of every SEND is looked up in it.

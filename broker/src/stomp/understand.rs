@@ -16,9 +16,11 @@ use super::names::{self, Meaning};
 use super::terms::{Asked, Term};
 use crate::model::AckMode;
 use crate::model::Content;
+use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Durability;
 use crate::model::Message;
+use crate::model::Retain;
 use crate::model::Timestamp;
 use crate::model::Urgency;
 use crate::model::Windows;
@@ -30,6 +32,8 @@ pub(super) struct Sending<'f> {
     pub(super) message: Message,
     /// By which it is known if it is sent again.
     pub(super) key: Option<Arc<str>>,
+    /// What it does to what its topic retains.
+    pub(super) retain: Option<Retain>,
     /// The transaction that takes it.
     pub(super) transaction: Option<&'f str>,
     /// A temporary destination of the sender that waits for the answer: as written, and its full name.
@@ -42,6 +46,7 @@ struct Lifted<'f> {
     priority: Option<&'f str>,
     urgency: Option<&'f str>,
     key: Option<&'f str>,
+    retain: Option<Retain>,
     persistent: Option<&'f str>,
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
@@ -86,7 +91,10 @@ pub(super) fn sending<'f>(
         }
         key => key.map(Arc::from),
     };
-    Ok(Sending { message, key, transaction: lifted.transaction, reply: lifted.reply })
+    if lifted.retain.is_some() && to.kind() != DestinationKind::Topic {
+        return Err(Fault::BadHeader { header: "retain", expected: "a topic to retain it" });
+    }
+    Ok(Sending { message, key, retain: lifted.retain, transaction: lifted.transaction, reply: lifted.reply })
 }
 
 impl<'f> Lifted<'f> {
@@ -110,6 +118,18 @@ impl<'f> Lifted<'f> {
                 self.urgency.get_or_insert(value);
                 return Ok(());
             }
+            Meaning::Retain => match value {
+                "set" | "true" => {
+                    self.retain.get_or_insert(Retain::Set);
+                    return Ok(());
+                }
+                "remove" => {
+                    self.retain.get_or_insert(Retain::Remove);
+                    return Ok(());
+                }
+                // A plain word of the application's.
+                _ => {}
+            },
             Meaning::Key => {
                 self.key = self.key.or(Some(value).filter(|key| !key.is_empty()));
                 return Ok(());

@@ -11,7 +11,7 @@ use crate::model::{
 
 fn publish(to: &str, key: &str, durability: Durability) -> Publish {
     let message = Message { durability, ..message(key) };
-    Publish { to: name(to), message, key: Some(key.into()) }
+    Publish { to: name(to), message, key: Some(key.into()), retain: None }
 }
 
 fn send(to: &str, key: &str) -> Request {

@@ -129,6 +129,18 @@ fn a_pattern_feeds_from_topics_to_come_and_not_from_the_brokers_own() {
 }
 
 #[test]
+fn a_name_is_the_name_as_it_is_spelled() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, send_transient("/topic/t/x", "before"));
+    world.ask(client, follow(1, "/topic/t.x", None, false));
+    for topic in ["/topic/t/x", "/topic/t.x"] {
+        world.ask(client, send_transient(topic, topic));
+    }
+    assert_eq!(world.bodies(client), ["/topic/t.x"], "as for those who only listen");
+}
+
+#[test]
 fn it_ends_only_when_nobody_reads_it_and_little_by_little() {
     let mut world = World::new();
     let (reader, other) = (world.client("r"), world.client("o"));
@@ -195,7 +207,8 @@ fn a_message_is_for_all_of_them_or_for_none() {
     world.ask(client, gone(1));
     world.ask(client, subscribe(2, "/topic/t", AckMode::Auto, 10));
     world.ask(client, send("/topic/t", "fits"));
-    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x"), key: None });
+    let publish =
+        |to: &str| Action::Publish(Publish { to: name(to), message: super::message("x"), key: None, retain: None });
     let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/topic/t")]));
     assert!(matches!(refused, Err(Refusal::QueueFull { .. })));
     assert!(matches!(world.try_ask(client, send("/topic/t", "no")), Err(Refusal::QueueFull { .. })));

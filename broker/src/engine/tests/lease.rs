@@ -100,7 +100,7 @@ fn the_consumer_goes_before_the_message_and_the_message_before_the_policy() {
         || Message { terms: Some(Box::new(Terms { time_to_run_ms: Some(200), ..Terms::default() })), ..message("own") };
     for (wish, expected) in [(None, 200), (Some(100), 100)] {
         let worker = world.worker(1, 1, wish);
-        world.ask(worker, Request::Publish(Publish { to: name("/queue/a"), message: own(), key: None }));
+        world.ask(worker, Request::Publish(Publish { to: name("/queue/a"), message: own(), key: None, retain: None }));
         world.sync();
         assert_eq!(time_of(&world.deliveries(worker)[0]), expected);
     }
@@ -134,7 +134,7 @@ fn a_transaction_with_a_lost_lease_fails_whole() {
     let message_id = world.deliveries(worker)[0].message;
     world.pass(100);
     let settle = Settle { message: message_id, subscription: None, outcome: Outcome::Ack };
-    let publish = Publish { to: name("/queue/b"), message: message("result"), key: None };
+    let publish = Publish { to: name("/queue/b"), message: message("result"), key: None, retain: None };
     let actions = vec![Action::Publish(publish), Action::Settle(settle)];
     assert_eq!(world.try_ask(worker, Request::Commit(actions)), Err(Refusal::LeaseLost));
     assert!(world.engine.queues().iter().all(|view| view.name.as_str() != "/queue/b" || view.entries.is_empty()));

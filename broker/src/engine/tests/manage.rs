@@ -19,7 +19,7 @@ fn stocked(ready: usize, delayed: usize, buried: usize) -> (World, SessionId) {
     for number in 0..delayed {
         let terms = Terms { due: Some(Timestamp(1000 - number as u64)), ..Terms::default() };
         let message = Message { terms: Some(Box::new(terms)), ..message(&format!("d{number}")) };
-        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
     }
     for number in 0..ready {
         world.ask(client, send("/queue/a", &format!("r{number}")));

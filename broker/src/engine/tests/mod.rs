@@ -2,6 +2,8 @@
 
 mod duplicates;
 mod feeds;
+mod overflow;
+mod retained;
 mod wildcards;
 
 use std::time::Duration;
@@ -147,12 +149,12 @@ fn message(body: &str) -> Message {
 }
 
 fn send(to: &str, body: &str) -> Request {
-    Request::Publish(Publish { to: name(to), message: message(body), key: None })
+    Request::Publish(Publish { to: name(to), message: message(body), key: None, retain: None })
 }
 
 fn send_transient(to: &str, body: &str) -> Request {
     let message = Message { durability: Durability::Transient, ..message(body) };
-    Request::Publish(Publish { to: name(to), message, key: None })
+    Request::Publish(Publish { to: name(to), message, key: None, retain: None })
 }
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
@@ -215,7 +217,7 @@ fn urgency_goes_before_arrival() {
     let client = world.client("c");
     for (priority, text) in [(4, "normal"), (9, "urgent"), (0, "late"), (4, "second")] {
         let message = Message { urgency: Urgency::from_priority(priority), ..message(text) };
-        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
     }
     world.sync();
     world.ask(client, subscribe(1, "/queue/a", AckMode::Client, 100));
@@ -515,7 +517,7 @@ fn a_transaction_is_one_batch_and_all_or_nothing() {
     let mut world =
         World::with(Options { policies: Policies { rules: vec![rule], ..Policies::default() }, ..Options::default() });
     let client = world.client("c");
-    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: message("x"), key: None });
+    let publish = |to: &str| Action::Publish(Publish { to: name(to), message: message("x"), key: None, retain: None });
     let too_much = vec![publish("/queue/a"), publish("/queue/small"), publish("/queue/small")];
     let refused = world.try_ask(client, Request::Commit(too_much));
     assert!(matches!(refused, Err(Refusal::QueueFull { .. })), "{refused:?}");
@@ -534,7 +536,7 @@ fn a_transaction_that_acknowledges_a_lost_delivery_fails_whole() {
     let id = world.deliveries(client)[0].message;
     world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
     let actions = vec![
-        Action::Publish(Publish { to: name("/queue/b"), message: message("x"), key: None }),
+        Action::Publish(Publish { to: name("/queue/b"), message: message("x"), key: None, retain: None }),
         Action::Settle(Settle { message: id, subscription: None, outcome: Outcome::Ack }),
     ];
     assert_eq!(world.try_ask(client, Request::Commit(actions)), Err(Refusal::LeaseLost));
@@ -758,7 +760,7 @@ fn a_full_disk_refuses_a_transaction_that_would_not_fit_into_memory_as_a_whole()
     let client = world.client("c");
     let publish = |to: &str| {
         let message = Message { durability: Durability::Transient, ..message("123456") };
-        Action::Publish(Publish { to: name(to), message, key: None })
+        Action::Publish(Publish { to: name(to), message, key: None, retain: None })
     };
     world.engine.set_full(true);
     let refused = world.try_ask(client, Request::Commit(vec![publish("/queue/a"), publish("/queue/b")]));

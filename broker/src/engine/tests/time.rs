@@ -24,7 +24,7 @@ impl World {
 
     fn send_on(&mut self, client: SessionId, text: &str, terms: Terms) {
         let message = Message { terms: Some(Box::new(terms)), ..message(text) };
-        self.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+        self.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
         self.sync();
     }
 
@@ -110,7 +110,7 @@ fn a_transient_message_may_be_delayed_too() {
     let (mut world, client) = World::with_policy(Policy::default());
     let durability = Durability::Transient;
     let message = Message { terms: Some(Box::new(due(11))), durability, ..message("light") };
-    world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+    world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
     assert!(world.bodies(client).is_empty());
     world.wait(10);
     assert_eq!(world.bodies(client), ["light"]);
@@ -282,7 +282,7 @@ fn many_messages_that_expire_at_once_keep_nobody_waiting_and_none_slips_through(
     for _ in 0..3000 {
         let terms = Some(Box::new(Terms { expires: Some(Timestamp(10)), ..Terms::default() }));
         let message = Message { terms, durability: Durability::Transient, ..message("x") };
-        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None }));
+        world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
     }
     world.now.wall.0 = 10;
     world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 10));
@@ -302,7 +302,12 @@ fn a_topics_message_that_waits_for_credit_expires_as_well() {
     world.ask(client, subscribe(1, "/topic/t", AckMode::ClientIndividual, 1));
     let ends = |text: &str, ms| {
         let terms = Some(Box::new(Terms { expires: Some(Timestamp(ms)), ..Terms::default() }));
-        Request::Publish(Publish { to: name("/topic/t"), message: Message { terms, ..message(text) }, key: None })
+        Request::Publish(Publish {
+            to: name("/topic/t"),
+            message: Message { terms, ..message(text) },
+            key: None,
+            retain: None,
+        })
     };
     for (text, end) in [("over", 1), ("first", 100), ("short", 50), ("long", 100)] {
         world.ask(client, ends(text, end));

@@ -63,6 +63,19 @@ fn a_group_is_a_queue_that_has_a_name() {
 }
 
 #[test]
+fn artemis_writes_a_group_behind_two_colons() {
+    let group = feed(&mut named(None), "id:1\ndestination:/topic/orders::mail\n");
+    assert_eq!(group.queue.as_str(), "/queue/Consumer.mail.orders");
+    let bare = feed(&mut named(None), "id:1\ndestination:orders::mail\nsubscription-type:MULTICAST\n");
+    assert_eq!(group, bare);
+    let mut client = named(None);
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/My::Job\n\n^@");
+    assert_eq!(client.subscribed().to.as_str(), "/queue/My::Job", "a queue may be called so");
+    client.says("SUBSCRIBE\nid:2\ndestination:/topic/a::b\n\n^@UNSUBSCRIBE\ndestination:/topic/a::b\n\n^@");
+    assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(_))));
+}
+
+#[test]
 fn on_a_queue_there_is_nothing_to_do() {
     let mut client = named(None);
     client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\ndurable:true\ngroup:g\nactivemq.subscriptionName:n\n\n^@");

@@ -1,0 +1,84 @@
+//! Retained messages: the last one of a topic that asked to be, for those who subscribe later.
+//!
+//! Each lies in a queue of one that nobody consumes, so that it outlives a restart as any message does.
+
+use super::destination::Kind;
+use super::dispatch::deliver;
+use super::machine::Engine;
+use super::publish::{Load, topic_delivery};
+use crate::destination::{ConsumerKey, Entry, Reach, Waiting};
+use crate::model::{DestinationId, DestinationKind, DestinationName, Effects, Message, Now, Payload, Publish, Refusal};
+use crate::model::{Retain, Timestamp, Urgency};
+
+impl Engine {
+    /// Whether a topic may retain a message.
+    pub(super) fn admit_retained(&mut self, now: Now, publish: &Publish) -> Result<(), Refusal> {
+        let destination = self.obtain(now, &publish.to.retained())?;
+        let bytes = publish.message.content.len() as u64;
+        self.admit(&Load { destination, messages: 1, bytes }, publish.message.durability, 0)
+    }
+
+    /// Does what a message asks for. What was retained before goes once the new one is on the disk.
+    pub(super) fn retain(
+        &mut self,
+        now: Now,
+        topic: &DestinationName,
+        message: &Message,
+        retain: Retain,
+        effects: &mut Effects,
+    ) {
+        let name = topic.retained();
+        match retain {
+            Retain::Remove => {
+                if let Some(queue) = self.router.resolve(&name) {
+                    self.declare(queue, effects);
+                    self.unbind(queue, effects);
+                }
+            }
+            Retain::Set => {
+                // It was admitted, so it is there.
+                let Ok(queue) = self.obtain(now, &name) else { return };
+                let id = self.ids.next(&mut effects.records);
+                self.enqueue(now, (queue, id), Message { urgency: Urgency::NORMAL, ..message.clone() }, effects);
+            }
+        }
+    }
+
+    /// Gives a new subscriber what its topics retain.
+    pub(super) fn recall(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.get(key) else { return };
+        let retained: Vec<DestinationId> = match &consumer.reach {
+            Reach::One(id) => match self.destinations.get(id).map(|found| &found.kind) {
+                Some(Kind::Topic(topic)) => self.router.resolve(&topic.name().retained()).into_iter().collect(),
+                _ => return,
+            },
+            Reach::Many(many) if many.wildcard.kind() == DestinationKind::Topic => {
+                self.router.select(|name| name.retained_of().is_some_and(|topic| many.wildcard.reaches(&topic)))
+            }
+            Reach::Many(_) => return,
+        };
+        for queue in retained {
+            let Some((entry, expires)) = self.retained(queue) else { continue };
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
+            let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
+            let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
+            let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get_mut(key)) else { continue };
+            if !consumer.has_credit() {
+                consumer.push_backlog(Waiting { message: entry.message, payload, expires });
+                continue;
+            }
+            let (id, mode) = (consumer.session, consumer.mode);
+            let delivery = topic_delivery(consumer, entry.message, payload);
+            deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        }
+    }
+
+    /// What lies there, and when its time is over.
+    fn retained(&mut self, queue: DestinationId) -> Option<(Entry, Option<Timestamp>)> {
+        let queue = self.queue_mut(queue)?;
+        let entry = queue.newest()?;
+        Some((entry.clone(), queue.terms(entry).and_then(|terms| terms.expires)))
+    }
+}

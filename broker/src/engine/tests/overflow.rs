@@ -3,7 +3,7 @@
 use super::{Options, World, ack, message, name, send, send_transient, subscribe};
 use crate::destination::Overflow;
 use crate::engine::Engine;
-use crate::model::{AckMode, Durability, Message, Publish, Record, Request};
+use crate::model::{AckMode, Durability, Message, Publish, Record, Refusal, Request, Terms, Timestamp};
 
 fn ring(length: u64, bytes: u64) -> World {
     let mut options = Options::default();
@@ -40,6 +40,29 @@ fn what_is_out_is_not_touched_and_does_not_count() {
     assert_eq!(delivered.iter().map(super::body).collect::<Vec<_>>(), ["0", "1"]);
     world.ask(client, ack(delivered[0].message));
     assert_eq!(world.bodies(client), ["4"]);
+}
+
+#[test]
+fn what_waits_for_its_time_is_not_dropped_but_takes_its_place() {
+    let mut world = ring(2, 1 << 20);
+    let client = world.client("c");
+    let later = |body: &str| {
+        let terms = Terms { due: Some(Timestamp(1_000_000)), ..Terms::default() };
+        let message = Message { terms: Some(Box::new(terms)), ..message(body) };
+        Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None })
+    };
+    world.ask(client, later("delayed"));
+    for body in ["one", "two"] {
+        world.ask(client, send("/queue/a", body));
+    }
+    world.sync();
+    world.sync();
+    let view = &world.engine.queues()[0];
+    assert_eq!((view.delayed, view.ready), (1, 1), "of those that are ready the newest stays");
+    world.ask(client, later("delayed too"));
+    world.sync();
+    let refused = world.try_ask(client, send("/queue/a", "three"));
+    assert!(matches!(refused, Err(Refusal::QueueFull { .. })), "full of what may not be dropped: {refused:?}");
 }
 
 #[test]

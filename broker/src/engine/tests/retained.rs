@@ -1,11 +1,12 @@
 //! The last message of a topic, for those who come later.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{World, message, name, subscribe};
 use crate::model::{
     AckMode, Credit, DestinationName, Durability, Message, Publish, Reader, Request, Retain, Source, Subscribe,
-    SubscriptionId, Wildcard,
+    SubscriptionId, Terms, Timestamp, Wildcard,
 };
 
 fn send(to: &str, body: &str, retain: Retain, durability: Durability) -> Request {
@@ -53,6 +54,30 @@ fn who_comes_later_gets_the_last_one_first() {
     assert_eq!(world.bodies(client), ["passing", "two"]);
     let kept: usize = world.engine.queues().iter().map(|view| view.entries.len()).sum();
     assert_eq!(kept, 1, "one is kept");
+}
+
+#[test]
+fn one_that_has_expired_is_given_to_nobody() {
+    let mut world = World::new();
+    let client = world.client("c");
+    let terms = Terms { expires: Some(Timestamp(50)), ..Terms::default() };
+    let message = Message { terms: Some(Box::new(terms)), ..message("short-lived") };
+    let retain = Some(Retain::Set);
+    world.ask(client, Request::Publish(Publish { to: name("/topic/t"), message, key: None, retain }));
+    world.sync();
+    world.ask(client, subscribe(1, "/topic/t", AckMode::Auto, 10));
+    assert_eq!(world.deliveries(client).len(), 1, "in time");
+    world.now.monotonic += Duration::from_millis(100);
+    world.now.wall.0 += 100;
+    world.engine.tick(world.now, &mut world.effects);
+    world.absorb();
+    world.ask(client, subscribe(2, "/topic/t", AckMode::Auto, 10));
+    assert!(world.deliveries(client).is_empty(), "live");
+    world.sync();
+    world.engine = world.replayed(true);
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/topic/t", AckMode::Auto, 10));
+    assert!(world.deliveries(client).is_empty(), "and after a restart");
 }
 
 #[test]

@@ -5,15 +5,17 @@
 //! with credit, with the right marks), and that nothing that could be handed out was kept back.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Message,
-    MessageId, Now, Outcome, Payload, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle, ShardId,
-    Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
+    AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Filter,
+    Message, MessageId, Now, Outcome, Payload, Position, Publish, Record, Refusal, Replay, Request, SessionId, Settle,
+    ShardId, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
 };
+use kolejka::selector::Selector;
 use proptest::prelude::*;
 
 const PLACES: [&str; 3] = ["/queue/a", "/queue/b", "/topic/t"];
@@ -25,7 +27,7 @@ const MAX_DELIVERIES: u16 = 3;
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Publish { place: usize, urgency: u32, durable: bool },
-    Subscribe { client: usize, place: usize, mode: AckMode, credit: u32 },
+    Subscribe { client: usize, place: usize, mode: AckMode, credit: u32, wants: Option<u32> },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
     Written { client: usize, which: usize },
@@ -70,8 +72,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (place.clone(), 0..3u32, any::<bool>())
             .prop_map(|(place, urgency, durable)| Step::Publish { place, urgency, durable }),
-        3 => (client.clone(), place, mode, 1..4u32)
-            .prop_map(|(client, place, mode, credit)| Step::Subscribe { client, place, mode, credit }),
+        3 => (client.clone(), place, mode, 1..4u32, prop::option::of(0..3u32))
+            .prop_map(|(client, place, mode, credit, wants)| Step::Subscribe { client, place, mode, credit, wants }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict())
             .prop_map(|(client, which, verdict)| Step::Settle { client, which, verdict }),
@@ -107,6 +109,8 @@ struct Sub {
     queue: String,
     mode: AckMode,
     credit: u32,
+    /// It selects messages of that urgency only.
+    wants: Option<u32>,
     /// Unsettled deliveries, oldest first.
     out: Vec<Held>,
     /// Numbers of a topic's messages that it has still to get.
@@ -124,6 +128,10 @@ struct Held {
 impl Sub {
     fn is_of_topic(&self) -> bool {
         self.queue == PLACES[QUEUES]
+    }
+
+    fn wants(&self, urgency: u32) -> bool {
+        self.wants.is_none_or(|wanted| wanted == urgency)
     }
 
     fn is_hungry(&self) -> bool {
@@ -163,6 +171,10 @@ fn options(shard: ShardId) -> Options {
 
 fn name(text: &str) -> DestinationName {
     DestinationName::parse(text, "x").expect("a name")
+}
+
+fn selector(urgency: u32) -> Arc<dyn Filter> {
+    Arc::new(Selector::parse(&format!("u = {urgency}")).expect("a selector"))
 }
 
 impl World {
@@ -209,18 +221,36 @@ impl World {
                 self.model.delivered(client, &delivery);
             }
         }
+        if self.read_heads() {
+            return self.absorb();
+        }
         self.model.check_nothing_kept_back();
+    }
+
+    /// What the driver does for selective consumers.
+    fn read_heads(&mut self) -> bool {
+        let unread = self.engine.next_unread(self.now, &mut self.effects);
+        let Some(unread) = unread else { return !self.effects.is_empty() };
+        let read = |wanted: Position| {
+            self.log.iter().find_map(|(record, position)| match record {
+                Record::Accepted(accepted) if *position == Some(wanted) => accepted.content.clone(),
+                _ => None,
+            })
+        };
+        let contents = unread.messages.into_iter().map(|(message, position)| (message, read(position))).collect();
+        self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
+        true
     }
 
     fn message(&mut self, place: usize, urgency: u32, durable: bool) -> Publish {
         self.last += 1;
         let message = Message {
-            content: Content::small(&self.last.to_be_bytes(), 0),
+            content: Content::new(format!("u:{urgency}\n").as_bytes(), self.last.to_be_bytes().to_vec().into()),
             urgency: Urgency(urgency),
             durability: if durable { Durability::Persistent } else { Durability::Transient },
         };
         if place >= QUEUES {
-            self.model.publish(self.last);
+            self.model.publish(self.last, urgency);
         }
         Publish { to: name(PLACES[place]), message }
     }
@@ -249,14 +279,15 @@ impl World {
                 assert_eq!(self.apply(0, Request::Publish(publish)), Ok(Answer::Done));
                 self.learn(&[(place, urgency, durable)]);
             }
-            Step::Subscribe { client, place, mode, credit } => {
+            Step::Subscribe { client, place, mode, credit, wants } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
                 let (out, waiting) = (Vec::new(), VecDeque::new());
-                let sub = Sub { client, queue: PLACES[place].into(), mode, credit, out, waiting };
+                let sub = Sub { client, queue: PLACES[place].into(), mode, credit, wants, out, waiting };
                 self.model.subs.insert(id, sub);
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to: name(PLACES[place]), mode, credit };
+                let filter = wants.map(selector);
+                let wish = Subscribe { id: SubscriptionId(id), to: name(PLACES[place]), mode, credit, filter };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {
@@ -406,9 +437,10 @@ impl Model {
         self.queues.values_mut().flatten().for_each(|known| known.visible = true);
     }
 
-    /// A topic gets a message: every subscriber is to have it.
-    fn publish(&mut self, number: u64) {
-        self.subs.values_mut().filter(|sub| sub.is_of_topic()).for_each(|sub| sub.waiting.push_back(number));
+    /// A topic gets a message: every subscriber that wants it is to have it.
+    fn publish(&mut self, number: u64, urgency: u32) {
+        let wanting = self.subs.values_mut().filter(|sub| sub.is_of_topic() && sub.wants(urgency));
+        wanting.for_each(|sub| sub.waiting.push_back(number));
     }
 
     fn delivered(&mut self, client: usize, delivery: &Delivery) {
@@ -428,7 +460,8 @@ impl Model {
             return;
         }
         let queue = self.queues.get_mut(&sub.queue).expect("a queue that is there");
-        let first = queue.iter_mut().filter(|known| known.is_ready()).min_by_key(|k| (k.urgency, k.order));
+        let ready = queue.iter_mut().filter(|known| known.is_ready() && sub.wants(known.urgency));
+        let first = ready.min_by_key(|k| (k.urgency, k.order));
         let first = first.expect("a ready message");
         assert_eq!(first.id, message, "the first ready message");
         assert_eq!(first.handed_out, delivery.redelivered);
@@ -439,9 +472,10 @@ impl Model {
 
     fn check_nothing_kept_back(&self) {
         for (name, queue) in &self.queues {
-            let ready = queue.iter().any(Known::is_ready);
-            let hungry = self.subs.values().any(|sub| sub.queue == *name && sub.is_hungry());
-            assert!(!(ready && hungry), "{name} keeps a message back from somebody with credit");
+            for sub in self.subs.values().filter(|sub| sub.queue == *name && sub.is_hungry()) {
+                let wanted = queue.iter().any(|known| known.is_ready() && sub.wants(known.urgency));
+                assert!(!wanted, "{name} keeps a message back from somebody with credit");
+            }
         }
         for sub in self.subs.values() {
             assert!(sub.waiting.is_empty() || !sub.is_hungry(), "the topic keeps a message back");

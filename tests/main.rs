@@ -7,5 +7,6 @@ mod engine_model;
 mod engine_shell;
 mod history;
 mod limits;
+mod selection;
 mod stops;
 mod wire;

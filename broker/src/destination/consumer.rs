@@ -1,10 +1,11 @@
 //! A subscription as the destination sees it: credit, and the ledger of what is out.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
-use crate::model::{AckMode, Content, Credit, DestinationId, MessageId, SessionId, SubscriptionId};
+use crate::model::{AckMode, Content, Credit, DestinationId, Filter, MessageId, SessionId, SubscriptionId};
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -38,6 +39,8 @@ pub struct Consumer {
     pub mode: AckMode,
     /// It stands in its queue's rotation.
     pub in_rotation: bool,
+    /// It wants only what this lets through.
+    pub filter: Option<Arc<dyn Filter>>,
     credit: Credit,
     out: VecDeque<Outstanding>,
     out_bytes: u64,
@@ -62,6 +65,7 @@ impl Consumer {
             destination,
             mode,
             in_rotation: false,
+            filter: None,
             credit,
             out: VecDeque::new(),
             out_bytes: 0,

@@ -7,9 +7,12 @@
 mod consumer;
 mod contents;
 mod entry;
+mod heads;
 mod policy;
 mod queue;
 mod ready;
+mod selecting;
+mod selection;
 mod slots;
 mod topic;
 
@@ -21,5 +24,6 @@ pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use policy::{Policies, Policy, PolicyRule};
 pub use queue::{Departed, Lease, Queue, Taken};
+pub use selection::Sought;
 pub use slots::SlotId;
 pub use topic::Topic;

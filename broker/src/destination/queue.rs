@@ -8,6 +8,7 @@ use foldhash::fast::RandomState;
 use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Urgency};
 
 use super::ready::Ready;
+use super::selection::Selections;
 use super::slots::Slots;
 use super::{ConsumerKey, Entry, Policy, SlotId, State};
 
@@ -46,10 +47,11 @@ pub struct Queue {
     policy: Policy,
     /// The log knows the queue.
     pub declared: bool,
-    slots: Slots,
-    ready: Ready,
+    pub(super) slots: Slots,
+    pub(super) ready: Ready,
     leases: HashMap<MessageId, Lease, RandomState>,
-    notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    pub(super) notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    pub(super) selections: Selections,
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
@@ -68,6 +70,7 @@ impl Queue {
             ready: Ready::default(),
             leases: HashMap::default(),
             notes: HashMap::default(),
+            selections: Selections::default(),
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
@@ -96,12 +99,25 @@ impl Queue {
             entry.state = State::Ready;
             let place = entry.place();
             self.ready.insert(&self.slots, place, slot);
+            if !self.selections.is_empty() {
+                self.selections.notice(place);
+            }
         }
     }
 
     /// Leases the first ready message to a consumer.
     pub fn take(&mut self, consumer: ConsumerKey) -> Option<Taken> {
         let slot = self.ready.pop()?;
+        self.lease(slot, consumer)
+    }
+
+    /// Leases the ready message at a place to a consumer.
+    pub fn take_at(&mut self, place: Place, consumer: ConsumerKey) -> Option<Taken> {
+        let slot = self.ready.remove(&self.slots, place)?;
+        self.lease(slot, consumer)
+    }
+
+    fn lease(&mut self, slot: SlotId, consumer: ConsumerKey) -> Option<Taken> {
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
@@ -175,6 +191,7 @@ impl Queue {
     pub fn leave(&mut self, consumer: ConsumerKey) {
         self.consumers -= 1;
         self.rotation.retain(|&other| other != consumer);
+        self.selections.leave(consumer);
     }
 
     /// Nobody can say any more what was handed out: everything may have been.

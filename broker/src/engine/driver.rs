@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::handle::Handle;
-use crate::model::{Durable, LogError, LogSink};
+use super::reading::Unread;
+use crate::model::{Content, Durable, LogError, LogSink, MessageId};
 
 impl LogSink for Handle {
     fn durable(&self, durable: Durable<'_>) {
@@ -23,27 +24,76 @@ impl LogSink for Handle {
 }
 
 impl Handle {
-    /// Does what is due, for ever. Timers are checked at least once a second.
+    /// Does what is due, and reads what is wanted, for ever.
     pub async fn drive(&self) {
+        tokio::join!(self.keep_time(), self.keep_reading());
+    }
+
+    async fn keep_time(&self) {
         loop {
-            let wait = self.tick().map_or(LONGEST_WAIT, |wait| wait.clamp(SHORTEST_WAIT, LONGEST_WAIT));
-            tokio::time::sleep(wait).await;
+            let wait = self.tick();
+            if wait.is_zero() {
+                // Selective consumers have more to look at; others come in between.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(wait.max(SHORTEST_WAIT)) => {}
+                () = self.shared.sooner.notified() => {}
+            }
         }
     }
 
     /// Does what is due now, and says how long nothing else is.
-    fn tick(&self) -> Option<Duration> {
+    fn tick(&self) -> Duration {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
         core.engine.tick(now, &mut core.effects);
         core.engine.dispatch(now, &mut core.effects);
-        let due = core.engine.deadline();
+        let wait = core.engine.deadline().map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
+        let wait = wait.min(LONGEST_WAIT);
+        core.alarm = now.monotonic + wait;
         self.finish(guard);
-        due.map(|due| due.saturating_sub(now.monotonic))
+        wait
+    }
+
+    /// Brings the engine the heads that it wants, off its lock and off the threads of the runtime.
+    async fn keep_reading(&self) {
+        loop {
+            match self.next_unread() {
+                Some(unread) => self.read_heads(unread).await,
+                None => self.shared.unread.notified().await,
+            }
+        }
+    }
+
+    fn next_unread(&self) -> Option<Unread> {
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        let unread = core.engine.next_unread(now, &mut core.effects);
+        self.finish(guard);
+        unread
+    }
+
+    async fn read_heads(&self, unread: Unread) {
+        let Unread { destination, messages } = unread;
+        let reader = self.reader();
+        let read = tokio::task::spawn_blocking(move || {
+            let content = |position| reader.as_ref().and_then(|reader| reader.read(position).ok());
+            messages.into_iter().map(|(message, position)| (message, content(position))).collect()
+        });
+        let contents: Vec<(MessageId, Option<Content>)> = read.await.unwrap_or_default();
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        core.engine.heads_read(now, destination, contents, &mut core.effects);
+        self.finish(guard);
     }
 }
 
-/// A request may bring a deadline forward while we sleep; this is how late we may notice.
+/// The driver looks around at least so often.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// And no more often than that for what lies in the future.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);

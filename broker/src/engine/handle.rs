@@ -5,12 +5,14 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::inbox::Inbox;
-use super::machine::{Engine, QueueView};
+use super::machine::Engine;
 use super::sessions::Departure;
+use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Refusal, Request, SessionId, Ticket};
@@ -33,6 +35,10 @@ pub(super) struct Shared {
     pub(super) begun: Notify,
     pub(super) failure: OnceLock<LogError>,
     pub(super) failed: Notify,
+    /// The engine has something due before what its driver waits for.
+    pub(super) sooner: Notify,
+    /// The engine wants heads from the log.
+    pub(super) unread: Notify,
 }
 
 #[derive(Debug)]
@@ -42,6 +48,8 @@ pub(super) struct Core {
     pub(super) effects: Effects,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
+    /// When the driver looks again by itself.
+    pub(super) alarm: Duration,
     /// Inboxes to be woken once the lock is released.
     pub(super) woken: Vec<Arc<Inbox>>,
 }
@@ -93,6 +101,7 @@ impl Handle {
             effects: Effects::default(),
             clients: Vec::new(),
             durable: Ticket::default(),
+            alarm: Duration::ZERO,
             woken: Vec::new(),
         };
         Handle {
@@ -105,6 +114,8 @@ impl Handle {
                 begun: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
+                sooner: Notify::new(),
+                unread: Notify::new(),
             }),
         }
     }
@@ -219,7 +230,15 @@ impl Handle {
     pub(super) fn finish(&self, mut core: MutexGuard<'_, Core>) {
         core.hand_over(&self.shared, None);
         let mut woken = std::mem::take(&mut core.woken);
+        let sooner = core.engine.deadline().is_some_and(|due| due < core.alarm);
+        let unread = core.engine.wants_heads();
         drop(core);
+        if sooner {
+            self.shared.sooner.notify_one();
+        }
+        if unread {
+            self.shared.unread.notify_one();
+        }
         for inbox in woken.drain(..) {
             inbox.wake();
         }

@@ -8,8 +8,9 @@ use foldhash::fast::RandomState;
 use super::ids::Ids;
 use super::options::Options;
 use super::sessions::{Held, Sessions};
-use crate::destination::{ConsumerKey, Consumers, Contents, Entry, Queue, SlotId, Topic};
-use crate::dispatcher;
+use super::view::QueueView;
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
+use crate::dispatcher::{self, Round};
 use crate::model::{
     AckMode, Answer, Delivery, DestinationId, DestinationName, Durable, Effects, Event, MessageId, Now, Record,
     Refusal, Request, SessionId, Ticket,
@@ -38,6 +39,8 @@ pub struct Engine {
     idle: Scheduler<DestinationId>,
     /// Destinations where something may be handed out, each once.
     touched: Vec<DestinationId>,
+    /// Queues whose selective consumers wait for heads.
+    pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
     pub(super) homeless: BTreeSet<MessageId>,
     /// The log takes no new messages.
@@ -80,6 +83,7 @@ impl Engine {
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             touched: Vec::new(),
+            unread: VecDeque::new(),
             homeless: BTreeSet::new(),
             full: false,
         }
@@ -126,22 +130,33 @@ impl Engine {
         }
     }
 
-    /// Hands out what the calls since the last dispatch have made ready.
+    /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
+    /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        let mut unfinished = Vec::new();
         while let Some(id) = self.touched.pop() {
             let Some(destination) = self.destinations.get_mut(&id) else { continue };
             destination.touched = false;
             destination.last_used = now.monotonic;
             if let Kind::Queue(queue) = &mut destination.kind {
                 let sessions = &mut self.sessions;
-                dispatcher::pump(queue, &mut self.consumers, &mut self.contents, |key, consumer, delivery| {
+                let tell = |key, consumer: &Consumer, delivery| {
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                });
+                };
+                if dispatcher::pump(queue, &mut self.consumers, &mut self.contents, tell) == Round::Unfinished {
+                    unfinished.push(id);
+                }
+                if queue.wants_heads() && !self.unread.contains(&id) {
+                    self.unread.push_back(id);
+                }
             }
             if destination.is_idle() && !destination.idle_check {
                 destination.idle_check = true;
                 self.idle.at(now.monotonic + self.options.idle_destination, id);
             }
+        }
+        for id in unfinished {
+            self.touch(id);
         }
     }
 
@@ -193,7 +208,7 @@ impl Engine {
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self) -> Option<Duration> {
-        self.idle.deadline()
+        if self.touched.is_empty() { self.idle.deadline() } else { Some(Duration::ZERO) }
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
@@ -288,10 +303,7 @@ impl Engine {
     }
 
     pub(super) fn queue_mut(&mut self, id: DestinationId) -> Option<&mut Queue> {
-        match &mut self.destinations.get_mut(&id)?.kind {
-            Kind::Queue(queue) => Some(queue),
-            Kind::Topic(_) => None,
-        }
+        queue_of(&mut self.destinations, id)
     }
 
     /// Lets go of bodies that are in the log, where the cache is over its bound and nobody took them at once.
@@ -305,6 +317,17 @@ impl Engine {
                 self.contents.remove(key);
             }
         }
+    }
+}
+
+/// The queue of that number.
+pub(super) fn queue_of(
+    destinations: &mut HashMap<DestinationId, Destination, RandomState>,
+    id: DestinationId,
+) -> Option<&mut Queue> {
+    match &mut destinations.get_mut(&id)?.kind {
+        Kind::Queue(queue) => Some(queue),
+        Kind::Topic(_) => None,
     }
 }
 
@@ -348,36 +371,6 @@ impl Kind {
         match self {
             Kind::Queue(queue) => queue.name(),
             Kind::Topic(topic) => topic.name(),
-        }
-    }
-}
-
-/// What can be seen of a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueView {
-    /// Its name.
-    pub name: DestinationName,
-    /// Messages that wait for a consumer.
-    pub ready: usize,
-    /// Messages that are out.
-    pub reserved: usize,
-    /// Consumers.
-    pub consumers: usize,
-    /// Octets of head and body.
-    pub bytes: u64,
-    /// The messages, ready ones in order first.
-    pub entries: Vec<Entry>,
-}
-
-impl QueueView {
-    fn of(queue: &Queue) -> QueueView {
-        QueueView {
-            name: queue.name().clone(),
-            ready: queue.ready(),
-            reserved: queue.reserved(),
-            consumers: queue.consumers(),
-            bytes: queue.bytes(),
-            entries: queue.entries().into_iter().cloned().collect(),
         }
     }
 }

@@ -13,15 +13,19 @@ mod inbox;
 mod machine;
 mod options;
 mod publish;
+mod reading;
 mod sessions;
 mod settle;
 mod subscribe;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
-pub use machine::{Engine, QueueView};
+pub use machine::Engine;
 pub use options::Options;
+pub use reading::Unread;
 pub use sessions::Departure;
+pub use view::QueueView;

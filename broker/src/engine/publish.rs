@@ -3,8 +3,8 @@
 use super::machine::{Engine, Kind, deliver};
 use crate::destination::{Consumer, Entry};
 use crate::model::{
-    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
+    Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
+    Effects, Event, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, SessionId,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -136,7 +136,7 @@ impl Engine {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(destination, id, message, effects),
-            Some(Kind::Topic(_)) => self.fan_out(destination, id, &message.content, effects),
+            Some(Kind::Topic(_)) => self.fan_out(destination, id, &message, effects),
             None => {}
         }
     }
@@ -185,10 +185,14 @@ impl Engine {
     }
 
     /// Gives a message to every subscriber. Who has no credit gets it later; who has too much waiting is told to go.
-    fn fan_out(&mut self, topic: DestinationId, message: MessageId, content: &Content, effects: &mut Effects) {
+    fn fan_out(&mut self, topic: DestinationId, message: MessageId, new: &Message, effects: &mut Effects) {
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
+        let content = &new.content;
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new))) {
+                continue;
+            }
             let Some(session) = self.sessions.get_mut(consumer.session).filter(|session| !session.leaving) else {
                 continue;
             };
@@ -208,6 +212,19 @@ impl Engine {
             }
             consumer.push_backlog(message, content.clone());
         }
+    }
+}
+
+/// A topic's message as a filter sees it.
+fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
+    Candidate {
+        head: new.content.head(),
+        message,
+        urgency: new.urgency,
+        attempts: 0,
+        redelivered: false,
+        durability: new.durability,
+        death: None,
     }
 }
 

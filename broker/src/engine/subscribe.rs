@@ -1,5 +1,7 @@
 //! Consumers come and go.
 
+use std::sync::Arc;
+
 use super::machine::{Engine, Kind};
 use crate::destination::{Consumer, ConsumerKey};
 use crate::dispatcher;
@@ -27,7 +29,9 @@ impl Engine {
         }
         let existed = self.router.resolve(&wish.to).is_some();
         let destination = self.obtain(now, &wish.to)?;
-        let key = self.consumers.insert(Consumer::new(id, wish.id, destination, wish.mode, credit));
+        let mut consumer = Consumer::new(id, wish.id, destination, wish.mode, credit);
+        consumer.filter.clone_from(&wish.filter);
+        let key = self.consumers.insert(consumer);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
             if temporary && !existed {
@@ -42,6 +46,9 @@ impl Engine {
         match &mut found.kind {
             Kind::Queue(queue) => {
                 queue.join();
+                if let Some(filter) = &wish.filter {
+                    queue.select(key, Arc::clone(filter));
+                }
                 dispatcher::enrol(queue, key, consumer);
             }
             Kind::Topic(topic) => topic.join(key),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Message, MessageId, SubscriptionId};
+use super::{DestinationName, Filter, Message, MessageId, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -83,6 +83,8 @@ pub struct Subscribe {
     pub mode: AckMode,
     /// How many may be out.
     pub credit: Credit,
+    /// Which messages; `None` for all.
+    pub filter: Option<Arc<dyn Filter>>,
 }
 
 /// What became of a delivery.

@@ -138,7 +138,7 @@ impl Client {
         self.gate.readable(written, Routing::Queue)?;
         let credit = self.options.auto_credit;
         let id = self.subscriptions.add(Wanted { id: Some(written), to: to.clone(), written, implicit: true })?;
-        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit }));
+        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit, filter: None }));
         Ok(())
     }
 
@@ -158,8 +158,9 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let filter = understand::selector(frame)?;
         let id = self.subscriptions.add(Wanted { id, to: to.clone(), written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit }));
+        turn.ask(Request::Subscribe(Subscribe { id, to, mode, credit, filter }));
         Ok(())
     }
 

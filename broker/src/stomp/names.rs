@@ -157,9 +157,8 @@ const IN_SEND: [(&str, Meaning); 63] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 17] = [
-    ("selector", Ask::Any),
+/// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases, ends.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 16] = [
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),

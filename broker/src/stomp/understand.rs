@@ -1,6 +1,8 @@
 //! From a SEND or SUBSCRIBE to words of the model: what decides about a message is lifted into typed fields once, and
 //! the rest becomes its stored head, unread.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytes::BytesMut;
 use kolejka_codec::Frame;
@@ -15,9 +17,11 @@ use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationName;
 use crate::model::Durability;
+use crate::model::Filter;
 use crate::model::Message;
 use crate::model::Timestamp;
 use crate::model::Urgency;
+use crate::selector::Selector;
 
 /// What a SEND says beside its destination.
 #[derive(Debug)]
@@ -153,5 +157,16 @@ pub(super) fn ack_mode(frame: &Frame) -> Result<AckMode, Fault> {
         Some("client") => Ok(AckMode::Client),
         Some("client-individual") => Ok(AckMode::ClientIndividual),
         Some(_) => Err(Fault::BadHeader { header: ACK, expected: "auto, client or client-individual" }),
+    }
+}
+
+/// The condition that a SUBSCRIBE puts on its messages (STOMP 1.0, "SUBSCRIBE", `selector`). An empty one is none.
+pub(super) fn selector(frame: &Frame) -> Result<Option<Arc<dyn Filter>>, Fault> {
+    match frame.headers.get("selector") {
+        Some(text) if !text.trim().is_empty() => {
+            let selector = Selector::parse(text).map_err(Fault::BadSelector)?;
+            Ok(Some(Arc::new(selector)))
+        }
+        _ => Ok(None),
     }
 }

@@ -1,5 +1,7 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod select;
+
 use std::time::Duration;
 
 use super::machine::Engine;
@@ -148,7 +150,7 @@ fn send_transient(to: &str, body: &str) -> Request {
 
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit })
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to: name(to), mode, credit, filter: None })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -236,7 +238,7 @@ fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let mut world = World::new();
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
-    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit };
+    let wish = Subscribe { id: SubscriptionId(1), to: name("/queue/q"), mode: AckMode::Client, credit, filter: None };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));

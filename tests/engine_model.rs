@@ -12,9 +12,11 @@ use kolejka::destination::{Policies, Policy};
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
     AckMode, Action, Answer, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event, Feed,
-    Message, MessageId, Now, Outcome, Pattern, Payload, Position, Publish, Reader, Record, Refusal, Replay, Request,
-    SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard, Windows,
+    Filter, Message, MessageId, Now, Outcome, Pattern, Payload, Position, Publish, Reader, Record, Refusal, Replay,
+    Request, SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Wildcard,
+    Windows,
 };
+use kolejka::selector::Selector;
 use proptest::prelude::*;
 
 const PLACES: [&str; 3] = ["/queue/a", "/queue/b", "/topic/t"];
@@ -30,7 +32,7 @@ const MAX_DELIVERIES: u16 = 3;
 enum Step {
     Publish { place: usize, urgency: u32, durable: bool },
     Repeat { queue: usize, key: u8, durable: bool },
-    Subscribe { client: usize, source: usize, mode: AckMode, credit: u32 },
+    Subscribe { client: usize, source: usize, mode: AckMode, credit: u32, wants: Option<u32> },
     Unsubscribe { client: usize, which: usize },
     Settle { client: usize, which: usize, verdict: Verdict },
     Written { client: usize, which: usize },
@@ -77,8 +79,8 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(place, urgency, durable)| Step::Publish { place, urgency, durable }),
         3 => (0..QUEUES, 0..3u8, any::<bool>())
             .prop_map(|(queue, key, durable)| Step::Repeat { queue, key, durable }),
-        3 => (client.clone(), 0..SOURCES, mode, 1..4u32)
-            .prop_map(|(client, source, mode, credit)| Step::Subscribe { client, source, mode, credit }),
+        3 => (client.clone(), 0..SOURCES, mode, 1..4u32, prop::option::of(0..3u32))
+            .prop_map(|(client, source, mode, credit, wants)| Step::Subscribe { client, source, mode, credit, wants }),
         1 => (client.clone(), which.clone()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
         6 => (client.clone(), which.clone(), verdict())
             .prop_map(|(client, which, verdict)| Step::Settle { client, which, verdict }),
@@ -114,6 +116,8 @@ struct Sub {
     from: Vec<&'static str>,
     mode: AckMode,
     credit: u32,
+    /// It selects messages of that urgency only.
+    wants: Option<u32>,
     /// Unsettled deliveries, oldest first.
     out: Vec<Held>,
     /// Numbers of a topic's messages that it has still to get.
@@ -131,6 +135,10 @@ struct Held {
 impl Sub {
     fn is_of_topic(&self) -> bool {
         self.from == [PLACES[QUEUES]]
+    }
+
+    fn wants(&self, urgency: u32) -> bool {
+        self.wants.is_none_or(|wanted| wanted == urgency)
     }
 
     fn is_hungry(&self) -> bool {
@@ -199,6 +207,10 @@ fn source(number: usize) -> (Source, Vec<&'static str>) {
     (Source::Feed(Arc::new(feed)), vec![FED])
 }
 
+fn selector(urgency: u32) -> Arc<dyn Filter> {
+    Arc::new(Selector::parse(&format!("u = {urgency}")).expect("a selector"))
+}
+
 impl World {
     fn new(shard: ShardId) -> World {
         let options = options(shard);
@@ -243,19 +255,37 @@ impl World {
                 self.model.delivered(client, &delivery);
             }
         }
+        if self.read_heads() {
+            return self.absorb();
+        }
         self.model.check_nothing_kept_back();
+    }
+
+    /// What the driver does for selective consumers.
+    fn read_heads(&mut self) -> bool {
+        let unread = self.engine.next_unread(self.now, &mut self.effects);
+        let Some(unread) = unread else { return !self.effects.is_empty() };
+        let read = |wanted: Position| {
+            self.log.iter().find_map(|(record, position)| match record {
+                Record::Accepted(accepted) if *position == Some(wanted) => accepted.content.clone(),
+                _ => None,
+            })
+        };
+        let contents = unread.messages.into_iter().map(|(message, position)| (message, read(position))).collect();
+        self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
+        true
     }
 
     fn message(&mut self, place: usize, urgency: u32, durable: bool) -> Publish {
         self.last += 1;
         let message = Message {
-            content: Content::small(&self.last.to_be_bytes(), 0),
+            content: Content::new(format!("u:{urgency}\n").as_bytes(), self.last.to_be_bytes().to_vec().into()),
             urgency: Urgency(urgency),
             durability: if durable { Durability::Persistent } else { Durability::Transient },
             terms: None,
         };
         if place >= QUEUES {
-            self.model.publish(self.last);
+            self.model.publish(self.last, urgency);
         }
         Publish { to: name(PLACES[place]), message, key: None, retain: None }
     }
@@ -298,15 +328,16 @@ impl World {
                     self.learn(&[(queue, 1, durable)]);
                 }
             }
-            Step::Subscribe { client, source: number, mode, credit } => {
+            Step::Subscribe { client, source: number, mode, credit, wants } => {
                 let id = self.next_sub;
                 self.next_sub += 1;
                 let (out, waiting) = (Vec::new(), VecDeque::new());
                 let (to, from) = source(number);
                 self.model.is_bound |= matches!(to, Source::Feed(_));
-                self.model.subs.insert(id, Sub { client, from, mode, credit, out, waiting });
+                self.model.subs.insert(id, Sub { client, from, mode, credit, wants, out, waiting });
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
-                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None };
+                let filter = wants.map(selector);
+                let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None, filter };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {
@@ -459,8 +490,9 @@ impl Model {
     }
 
     /// A topic gets a message: every subscriber is to have it.
-    fn publish(&mut self, number: u64) {
-        self.subs.values_mut().filter(|sub| sub.is_of_topic()).for_each(|sub| sub.waiting.push_back(number));
+    fn publish(&mut self, number: u64, urgency: u32) {
+        let wanting = self.subs.values_mut().filter(|sub| sub.is_of_topic() && sub.wants(urgency));
+        wanting.for_each(|sub| sub.waiting.push_back(number));
     }
 
     fn delivered(&mut self, client: usize, delivery: &Delivery) {
@@ -482,7 +514,8 @@ impl Model {
         let holds = |name: &&&str| self.queues.get(**name).is_some_and(|q| q.iter().any(|known| known.id == message));
         let from = sub.from.iter().find(holds).expect("a message of a queue that it reads");
         let queue = self.queues.get_mut(*from).expect("a queue that is there");
-        let first = queue.iter_mut().filter(|known| known.is_ready()).min_by_key(|k| (k.urgency, k.order));
+        let ready = queue.iter_mut().filter(|known| known.is_ready() && sub.wants(known.urgency));
+        let first = ready.min_by_key(|k| (k.urgency, k.order));
         let first = first.expect("a ready message");
         assert_eq!(first.id, message, "the first ready message");
         assert_eq!(first.handed_out, delivery.redelivered);
@@ -493,9 +526,11 @@ impl Model {
 
     fn check_nothing_kept_back(&self) {
         for (name, queue) in &self.queues {
-            let ready = queue.iter().any(Known::is_ready);
-            let hungry = self.subs.values().any(|sub| sub.from.contains(&name.as_str()) && sub.is_hungry());
-            assert!(!(ready && hungry), "{name} keeps a message back from somebody with credit");
+            let readers = self.subs.values().filter(|sub| sub.from.contains(&name.as_str()));
+            for sub in readers.filter(|sub| sub.is_hungry()) {
+                let wanted = queue.iter().any(|known| known.is_ready() && sub.wants(known.urgency));
+                assert!(!wanted, "{name} keeps a message back from somebody with credit");
+            }
         }
         for sub in self.subs.values() {
             assert!(sub.waiting.is_empty() || !sub.is_hungry(), "the topic keeps a message back");

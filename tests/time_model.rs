@@ -279,8 +279,14 @@ impl World {
                 self.model.subs.insert(id, sub);
                 let credit = Credit { messages: credit, bytes: 1 << 20 };
                 let time_to_run_ms = (time_to_run > 0).then_some(time_to_run as u32);
-                let wish =
-                    Subscribe { id: SubscriptionId(id), to: name(QUEUES[queue]).into(), mode, credit, time_to_run_ms };
+                let wish = Subscribe {
+                    id: SubscriptionId(id),
+                    to: name(QUEUES[queue]).into(),
+                    mode,
+                    credit,
+                    time_to_run_ms,
+                    filter: None,
+                };
                 assert_eq!(self.apply(client, Request::Subscribe(wish)), Ok(Answer::Done));
             }
             Step::Unsubscribe { client, which } => {

@@ -8,6 +8,8 @@ pub mod clock;
 
 pub mod auth;
 
+pub mod selector;
+
 pub mod router;
 
 pub mod destination;

@@ -249,6 +249,7 @@ impl World {
                 }
             }
             self.sync();
+            moved |= self.read_heads();
             if !moved {
                 break;
             }
@@ -269,6 +270,23 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What the driver does between requests: heads are read, and looking goes on where it was left.
+    fn read_heads(&mut self) -> bool {
+        let Some(unread) = self.engine.next_unread(self.now, &mut self.effects) else {
+            let unfinished = self.engine.is_unfinished() || !self.effects.is_empty();
+            if unfinished {
+                self.engine.dispatch(self.now, &mut self.effects);
+                self.absorb();
+            }
+            return unfinished;
+        };
+        let stored = |position: Position| self.stored.get(position.place() as usize - 1).cloned();
+        let contents = unread.messages.into_iter().map(|(message, position)| (message, stored(position))).collect();
+        self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
+        self.absorb();
+        true
     }
 
     fn deliver(&mut self, client: usize, delivery: &Delivery) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use slotmap::{SlotMap, new_key_type};
 
 use crate::model::{
-    AckMode, Credit, DestinationId, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
+    AckMode, Credit, DestinationId, Filter, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
 
 new_key_type! {
@@ -91,6 +91,8 @@ pub struct Consumer {
     pub time_to_run_ms: Option<u32>,
     /// It stands in its queue's rotation, if it has one queue.
     pub in_rotation: bool,
+    /// It wants only what this lets through.
+    pub filter: Option<Arc<dyn Filter>>,
     credit: Credit,
     out: VecDeque<Outstanding>,
     out_bytes: u64,
@@ -116,6 +118,7 @@ impl Consumer {
             mode,
             time_to_run_ms: None,
             in_rotation: false,
+            filter: None,
             credit,
             out: VecDeque::new(),
             out_bytes: 0,

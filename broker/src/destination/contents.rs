@@ -1,8 +1,10 @@
 //! Bodies in memory, within a bound.
 
-use crate::model::Content;
-
 use std::num::NonZeroU32;
+
+use super::Entry;
+use super::heads::{Head, Heads};
+use crate::model::{Content, MessageId};
 
 /// Where a content is kept. One based, so that an optional key costs no more than a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,8 @@ pub struct Contents {
     rows: Vec<Option<Content>>,
     free: Vec<ContentKey>,
     bytes: u64,
+    /// Heads of messages whose contents are not here.
+    heads: Heads,
 }
 
 /// Rows that are kept when nothing is left: there is one such store in a broker.
@@ -48,11 +52,24 @@ impl Contents {
         self.bytes -= content.len() as u64;
         if self.bytes == 0 && self.rows.len() > KEPT && self.free.len() + 1 == self.rows.len() {
             // Nothing is left: give the memory of a past flood back.
-            *self = Contents::default();
+            *self = Contents { heads: std::mem::take(&mut self.heads), ..Contents::default() };
         } else {
             self.free.push(key);
         }
         Some(content)
+    }
+
+    /// Keeps a head for a while that was read back; `None` for one that cannot be read.
+    pub fn keep_head(&mut self, message: MessageId, head: Option<&[u8]>) {
+        self.heads.insert(message, head);
+    }
+
+    /// The head of a message, as far as it is in memory.
+    pub(super) fn head(&self, entry: &Entry) -> Head<'_> {
+        match entry.content.and_then(|key| self.get(key)) {
+            Some(content) => Head::Known(content.head()),
+            None => self.heads.get(entry.message),
+        }
     }
 
     /// Octets kept.

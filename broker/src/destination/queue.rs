@@ -9,6 +9,7 @@ use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Stand
 
 use super::agenda::Agenda;
 use super::ready::Ready;
+use super::selection::Selections;
 use super::slots::Slots;
 use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
 
@@ -22,9 +23,10 @@ pub struct Queue {
     pub(super) slots: Slots,
     pub(super) ready: Ready,
     leases: HashMap<MessageId, Lease, RandomState>,
-    notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    pub(super) notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
     terms: HashMap<MessageId, Box<Terms>, RandomState>,
     agenda: Agenda,
+    pub(super) selections: Selections,
     next_sequence: i64,
     bytes: u64,
     consumers: usize,
@@ -51,6 +53,7 @@ impl Queue {
             notes: HashMap::default(),
             terms: HashMap::default(),
             agenda: Agenda::default(),
+            selections: Selections::default(),
             next_sequence: 1,
             bytes: 0,
             consumers: 0,
@@ -101,7 +104,12 @@ impl Queue {
             self.agenda.expire_at(end, message, slot);
         }
         match standing {
-            Standing::Ready => self.ready.insert(&self.slots, place, slot),
+            Standing::Ready => {
+                self.ready.insert(&self.slots, place, slot);
+                if !self.selections.is_empty() {
+                    self.selections.notice(place);
+                }
+            }
             waits => self.agenda.park(message, slot, waits),
         }
     }
@@ -119,6 +127,16 @@ impl Queue {
     /// sets; it goes before that of the message, and that before the policy's. `None` for a holder who is not timed at all.
     pub fn take(&mut self, consumer: ConsumerKey, number: u64, wish: Option<Wish>) -> Option<Taken> {
         let slot = self.ready.pop()?;
+        self.lease(slot, (consumer, number), wish)
+    }
+
+    /// The same for the ready message at a place.
+    pub fn take_at(&mut self, place: Place, holder: (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
+        let slot = self.ready.remove(&self.slots, place)?;
+        self.lease(slot, holder, wish)
+    }
+
+    fn lease(&mut self, slot: SlotId, (consumer, number): (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
@@ -296,6 +314,7 @@ impl Queue {
             self.passers -= 1;
         }
         self.rotation.retain(|&other| other != consumer);
+        self.selections.leave(consumer);
     }
 
     /// Nobody can say any more what was handed out: everything may have been.

@@ -5,11 +5,23 @@
 
 use std::sync::Arc;
 
-use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Taken, Wish};
+use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Sought, Taken, Wish};
 use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Timestamp};
 
 #[cfg(test)]
 mod tests;
+
+/// How a round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// Everything that could be handed out has been.
+    Done,
+    /// Selective consumers have looked at as many messages as one round allows; another round goes on from there.
+    Unfinished,
+}
+
+/// Messages that selective consumers look at in one round, all of them together.
+const LOOKS: u32 = 4096;
 
 /// Hands out what can be handed out of the queue with that number, at that moment. `told` gets each delivery with the key
 /// of its consumer.
@@ -19,9 +31,13 @@ pub fn pump(
     contents: &mut Contents,
     now: Timestamp,
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
-) {
+) -> Round {
+    let mut looks = LOOKS;
+    for key in queue.roused() {
+        readmit((id, queue), key, consumers);
+    }
     while queue.ready() > 0 && !queue.doomed {
-        let Some(&key) = queue.rotation.front() else { return };
+        let Some(&key) = queue.rotation.front() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.pop_front();
             if let Some(consumer) = consumers.get_mut(key) {
@@ -31,30 +47,68 @@ pub fn pump(
         };
         let is_timed = consumer.mode != AckMode::Auto;
         let wish = is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms });
-        let Some(taken) = queue.take(key, consumer.next_number(), wish) else { return };
-        let number = consumer.hand_out(taken.entry.message, taken.entry.size, Some(id));
-        let death = note_of(queue, taken.entry.message);
-        let from =
-            death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| Box::new(queue.name().clone()));
-        let delivery = Delivery {
-            subscription: consumer.subscription,
-            number,
-            message: taken.entry.message,
-            auto: consumer.mode == AckMode::Auto,
-            held_twice: false,
-            attempt: taken.entry.attempts.saturating_add(1),
-            redelivered: taken.redelivered,
-            lease: match taken.timed {
-                Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },
-                None if is_timed => Lease::Bound,
-                None => Lease::None,
-            },
-            death,
-            from,
-            payload: payload(queue, contents, &taken),
+        let taken = if consumer.filter.is_none() {
+            queue.take(key, consumer.next_number(), wish)
+        } else {
+            match queue.seek(key, contents, &mut looks) {
+                Sought::Found(place) => queue.take_at(place, (key, consumer.next_number()), wish),
+                Sought::Nothing | Sought::Unread => {
+                    queue.rotation.pop_front();
+                    consumer.in_rotation = false;
+                    continue;
+                }
+                Sought::Later => {
+                    queue.rotation.rotate_left(1);
+                    return Round::Unfinished;
+                }
+            }
         };
+        let Some(taken) = taken else { return Round::Done };
+        let delivery = hand_out((id, queue), consumer, contents, &taken);
         queue.rotation.rotate_left(1);
         told(key, consumer, delivery);
+    }
+    Round::Done
+}
+
+/// Writes a taken message into the ledger of its consumer.
+fn hand_out(
+    (id, queue): (DestinationId, &mut Queue),
+    consumer: &mut Consumer,
+    contents: &mut Contents,
+    taken: &Taken,
+) -> Delivery {
+    let number = consumer.hand_out(taken.entry.message, taken.entry.size, Some(id));
+    let death = note_of(queue, taken.entry.message);
+    let from =
+        death.as_ref().filter(|_| matches!(consumer.reach, Reach::Many(_))).map(|_| Box::new(queue.name().clone()));
+    Delivery {
+        subscription: consumer.subscription,
+        number,
+        message: taken.entry.message,
+        auto: consumer.mode == AckMode::Auto,
+        held_twice: false,
+        attempt: taken.entry.attempts.saturating_add(1),
+        redelivered: taken.redelivered,
+        lease: match taken.timed {
+            Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },
+            None if consumer.mode != AckMode::Auto => Lease::Bound,
+            None => Lease::None,
+        },
+        death,
+        from,
+        payload: payload(queue, contents, taken),
+    }
+}
+
+/// A selective consumer that stood aside in a queue has its turns there again: at once, or when it has credit.
+pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consumers: &mut Consumers) {
+    let Some(consumer) = consumers.get_mut(key) else { return };
+    let has_credit = consumer.has_credit();
+    match &mut consumer.reach {
+        Reach::One(_) => enrol(queue, key, consumer),
+        Reach::Many(_) if has_credit => queue.rotation.push_back(key),
+        Reach::Many(many) => many.parked.push_back(id),
     }
 }
 

@@ -3,13 +3,17 @@
 use super::destination::Kind;
 use super::machine::Engine;
 use super::sessions::{Held, Sessions};
-use crate::destination::{ConsumerKey, SlotId};
-use crate::dispatcher;
+use crate::destination::{Consumer, ConsumerKey, SlotId};
+use crate::dispatcher::{self, Round};
 use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Now, SessionId};
 
 impl Engine {
-    /// Hands out what the calls since the last dispatch have made ready.
+    /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
+    /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        for id in std::mem::take(&mut self.unfinished) {
+            self.touch(id);
+        }
         loop {
             while let Some(id) = self.touched.pop() {
                 self.pump(now, id, effects);
@@ -36,9 +40,15 @@ impl Engine {
             }
             if is_clear {
                 let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
-                dispatcher::pump((id, queue), consumers, contents, now.wall, |key, consumer, delivery| {
+                let tell = |key, consumer: &Consumer, delivery| {
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                });
+                };
+                if dispatcher::pump((id, queue), consumers, contents, now.wall, tell) == Round::Unfinished {
+                    self.unfinished.push(id);
+                }
+                if queue.wants_heads() && !self.unread.contains(&id) {
+                    self.unread.push_back(id);
+                }
             }
         }
         if is_clear {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::handle::Handle;
-use crate::model::{Durable, LogError, LogSink};
+use super::reading::Unread;
+use crate::model::{Content, Durable, LogError, LogSink, MessageId};
 
 impl LogSink for Handle {
     fn durable(&self, durable: Durable<'_>) {
@@ -23,8 +24,12 @@ impl LogSink for Handle {
 }
 
 impl Handle {
-    /// Does what is due, for ever.
+    /// Does what is due, and reads what is wanted, for ever.
     pub async fn drive(&self) {
+        tokio::join!(self.keep_time(), self.keep_reading());
+    }
+
+    async fn keep_time(&self) {
         loop {
             let wait = self.tick();
             tokio::select! {
@@ -45,6 +50,40 @@ impl Handle {
         core.alarm = now.monotonic + wait;
         self.finish(now, guard);
         wait
+    }
+
+    /// Brings the engine the heads that it wants, off its lock and off the threads of the runtime.
+    async fn keep_reading(&self) {
+        loop {
+            match self.next_unread() {
+                Some(unread) => self.read_heads(unread).await,
+                None => self.shared.unread.notified().await,
+            }
+        }
+    }
+
+    fn next_unread(&self) -> Option<Unread> {
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        let unread = core.engine.next_unread(now, &mut core.effects);
+        self.finish(now, guard);
+        unread
+    }
+
+    async fn read_heads(&self, unread: Unread) {
+        let Unread { destination, messages } = unread;
+        let reader = self.reader();
+        let read = tokio::task::spawn_blocking(move || {
+            let content = |position| reader.as_ref().and_then(|reader| reader.read(position).ok());
+            messages.into_iter().map(|(message, position)| (message, content(position))).collect()
+        });
+        let contents: Vec<(MessageId, Option<Content>)> = read.await.unwrap_or_default();
+        let now = self.shared.clock.now();
+        let mut guard = self.lock();
+        let core = &mut *guard;
+        core.engine.heads_read(now, destination, contents, &mut core.effects);
+        self.finish(now, guard);
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Shared {
     pub(super) begun: Notify,
     pub(super) failure: OnceLock<LogError>,
     pub(super) failed: Notify,
+    /// The engine wants heads from the log.
+    pub(super) unread: Notify,
 }
 
 #[derive(Debug)]
@@ -112,10 +114,11 @@ impl Handle {
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
                 room: Notify::new(),
-                sooner: Notify::new(),
                 begun: Notify::new(),
                 failure: OnceLock::new(),
                 failed: Notify::new(),
+                sooner: Notify::new(),
+                unread: Notify::new(),
             }),
         }
     }
@@ -235,7 +238,11 @@ impl Handle {
             self.shared.sooner.notify_one();
         }
         let mut woken = std::mem::take(&mut core.woken);
+        let unread = core.engine.wants_heads();
         drop(core);
+        if unread {
+            self.shared.unread.notify_one();
+        }
         for inbox in woken.drain(..) {
             inbox.wake();
         }

@@ -53,6 +53,10 @@ pub struct Engine {
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
+    /// Queues where a round of looking was not enough.
+    pub(super) unfinished: Vec<DestinationId>,
+    /// Queues whose selective consumers wait for heads.
+    pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
     pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
     /// The log takes no new messages.
@@ -83,6 +87,8 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             touched: Vec::new(),
+            unfinished: Vec::new(),
+            unread: VecDeque::new(),
             homeless: BTreeMap::new(),
             full: false,
         }
@@ -167,7 +173,7 @@ impl Engine {
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self, now: Now) -> Option<Duration> {
-        if !self.doomed.is_empty() {
+        if !self.doomed.is_empty() || self.is_unfinished() {
             return Some(Duration::ZERO);
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
@@ -268,9 +274,17 @@ impl Engine {
     }
 
     pub(super) fn queue_mut(&mut self, id: DestinationId) -> Option<&mut Queue> {
-        match &mut self.destinations.get_mut(&id)?.kind {
-            Kind::Queue(queue) => Some(queue),
-            Kind::Topic(_) => None,
-        }
+        queue_of(&mut self.destinations, id)
+    }
+}
+
+/// The queue of that number.
+pub(super) fn queue_of(
+    destinations: &mut HashMap<DestinationId, Destination, RandomState>,
+    id: DestinationId,
+) -> Option<&mut Queue> {
+    match &mut destinations.get_mut(&id)?.kind {
+        Kind::Queue(queue) => Some(queue),
+        Kind::Topic(_) => None,
     }
 }

@@ -5,8 +5,9 @@ use super::dispatch::deliver;
 use super::machine::Engine;
 use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
-    Accepted, AckMode, Action, Answer, Content, Delivery, DestinationId, DestinationKind, Durability, Effects, Event,
-    Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId, Timestamp,
+    Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
+    Effects, Event, Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId,
+    Timestamp,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -272,6 +273,9 @@ impl Engine {
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new))) {
+                continue;
+            }
             let Some(session) = self.sessions.get_mut(consumer.session).filter(|session| !session.leaving) else {
                 continue;
             };
@@ -303,6 +307,19 @@ fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
         terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
     }
     message
+}
+
+/// A topic's message as a filter sees it.
+fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
+    Candidate {
+        head: new.content.head(),
+        message,
+        urgency: new.urgency,
+        attempts: 0,
+        redelivered: false,
+        durability: new.durability,
+        death: None,
+    }
 }
 
 /// The delivery of a topic's message, written into the consumer's ledger.

@@ -7,7 +7,10 @@ use super::dispatch::deliver;
 use super::machine::Engine;
 use super::publish::{Load, topic_delivery};
 use crate::destination::{ConsumerKey, Entry, Reach, Waiting};
-use crate::model::{DestinationId, DestinationKind, DestinationName, Effects, Message, Now, Payload, Publish, Refusal};
+use crate::model::{
+    Candidate, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, Message, Now, Payload,
+    Publish, Refusal,
+};
 use crate::model::{Retain, Timestamp, Urgency};
 
 impl Engine {
@@ -65,6 +68,9 @@ impl Engine {
             let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
             let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
             let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get_mut(key)) else { continue };
+            if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
+                continue;
+            }
             if !consumer.has_credit() {
                 consumer.push_backlog(Waiting { message: entry.message, payload, expires });
                 continue;
@@ -81,4 +87,18 @@ impl Engine {
         let entry = queue.newest()?;
         Some((entry.clone(), queue.terms(entry).and_then(|terms| terms.expires)))
     }
+}
+
+/// Whether a filter lets a retained message through. One whose head only the log has is not: nobody waits for it here.
+fn is_wanted(filter: &dyn Filter, entry: &Entry, payload: &Payload) -> bool {
+    let Payload::Memory(content) = payload else { return false };
+    filter.wants(&Candidate {
+        head: content.head(),
+        message: entry.message,
+        urgency: entry.place().urgency,
+        attempts: 0,
+        redelivered: false,
+        durability: if entry.durable { Durability::Persistent } else { Durability::Transient },
+        death: None,
+    })
 }

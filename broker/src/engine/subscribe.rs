@@ -38,6 +38,7 @@ impl Engine {
         let credit = self.grant(id, wish);
         let mut consumer = Consumer::new(id, wish.id, reach, wish.mode, credit);
         consumer.time_to_run_ms = wish.time_to_run_ms;
+        consumer.filter.clone_from(&wish.filter);
         let key = self.consumers.insert(consumer);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
@@ -88,6 +89,7 @@ impl Engine {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
+                queue.select(key, consumer.filter.as_ref());
                 if let Some(fed) = &mut queue.fed {
                     fed.readers.push(key);
                 }

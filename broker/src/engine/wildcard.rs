@@ -45,7 +45,7 @@ impl Engine {
     fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let has_credit = consumer.has_credit();
+        let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());
         let Reach::Many(many) = &mut consumer.reach else { return };
         if !many.wildcard.reaches(destination.kind.name()) || !many.joined.insert(id) {
             return;
@@ -54,6 +54,7 @@ impl Engine {
             Kind::Topic(topic) => topic.join(key, false),
             Kind::Queue(queue) => {
                 queue.join(false);
+                queue.select(key, filter.as_ref());
                 if has_credit {
                     queue.rotation.push_back(key);
                 } else {

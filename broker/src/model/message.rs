@@ -10,10 +10,17 @@ impl Urgency {
     /// What priority 4, the default of JMS, stands for.
     pub const NORMAL: Urgency = Urgency(1024);
 
+    /// The most urgent of each band, by JMS priority.
+    const BANDS: [u32; 10] = [1 << 31, 1 << 20, 1 << 16, 1 << 14, 1024, 820, 615, 410, 205, 0];
+
     /// Urgency of a JMS priority, 0–9 with 9 first; higher values count as 9.
     pub const fn from_priority(priority: u8) -> Urgency {
-        const BANDS: [u32; 10] = [1 << 31, 1 << 20, 1 << 16, 1 << 14, 1024, 820, 615, 410, 205, 0];
-        Urgency(BANDS[if priority > 9 { 9 } else { priority as usize }])
+        Urgency(Self::BANDS[if priority > 9 { 9 } else { priority as usize }])
+    }
+
+    /// The JMS priority of the band that it falls in.
+    pub fn to_priority(self) -> u8 {
+        Self::BANDS.iter().position(|first| *first <= self.0).unwrap_or(9) as u8
     }
 }
 

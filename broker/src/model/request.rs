@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId};
+use super::{DestinationName, Filter, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -106,6 +106,8 @@ pub struct Subscribe {
     pub credit: Credit,
     /// How long a delivery may stay out, in milliseconds, whatever message and policy say.
     pub time_to_run_ms: Option<u32>,
+    /// Which messages; `None` for all.
+    pub filter: Option<Arc<dyn Filter>>,
 }
 
 /// What became of a delivery.

@@ -210,7 +210,14 @@ impl Client {
         let to = Source::Name(to);
         let wanted = Wanted { id: Some(written), to: to.clone(), feed: None, written, implicit: true };
         let id = self.subscriptions.add(wanted)?;
-        turn.ask_before(Request::Subscribe(Subscribe { id, to, mode: AckMode::Auto, credit, time_to_run_ms: None }));
+        turn.ask_before(Request::Subscribe(Subscribe {
+            id,
+            to,
+            mode: AckMode::Auto,
+            credit,
+            time_to_run_ms: None,
+            filter: None,
+        }));
         Ok(())
     }
 
@@ -232,11 +239,16 @@ impl Client {
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
+        let filter = understand::selector(frame)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
+        if filter.is_some() && feed.is_some() {
+            // What the filter refuses would stay in the queue behind the topic for ever.
+            return Err(Fault::Unsupported("selector on a durable subscription"));
+        }
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit, time_to_run_ms }));
+        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit, time_to_run_ms, filter }));
         Ok(())
     }
 

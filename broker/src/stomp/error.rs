@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::auth::{Action, Denied};
 use crate::model::NameError;
 use crate::model::Refusal;
+use crate::selector::SelectorError;
 
 /// Why a session ends. Displays as the short `message` of the ERROR.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -36,6 +37,8 @@ pub(super) enum Fault {
     MissingHeader { command: Command, header: &'static str },
     #[error("bad {header} header")]
     BadHeader { header: &'static str, expected: &'static str },
+    #[error("bad selector, {0}")]
+    BadSelector(SelectorError),
     #[error("bad destination")]
     BadDestination(NameError),
     #[error("reserved destination")]
@@ -89,6 +92,7 @@ impl Fault {
             Fault::Transport(_) => "transport",
             Fault::MissingHeader { .. } => "missing-header",
             Fault::BadHeader { .. } => "bad-header",
+            Fault::BadSelector(_) => "bad-selector",
             Fault::BadDestination(_) => "bad-destination",
             Fault::ReservedDestination => "reserved-destination",
             Fault::Forbidden { .. } => "forbidden",
@@ -126,6 +130,9 @@ impl Fault {
             Fault::Transport(_) => "The connection cannot go on behind it.".into(),
             Fault::MissingHeader { header, .. } => format!("The header {header} is required here."),
             Fault::BadHeader { expected, .. } => format!("Expected is {expected}."),
+            Fault::BadSelector(_) => {
+                "A selector is a condition over headers, such as: type = 'invoice' AND amount > 100.".into()
+            }
             Fault::BadDestination(error) => format!("The reason: {error}."),
             Fault::ReservedDestination => "Names that begin with Kolejka are the server's own.".into(),
             Fault::Forbidden { .. } => "This login has no such right.".into(),

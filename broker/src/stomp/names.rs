@@ -162,8 +162,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 15] = [
-    ("selector", Ask::Any),
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 14] = [
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),

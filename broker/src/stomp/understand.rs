@@ -1,9 +1,9 @@
 //! From a SEND or SUBSCRIBE to words of the model: what decides about a message is lifted into typed fields once, and
 //! the rest becomes its stored head, unread.
 
-use bytes::Bytes;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use bytes::BytesMut;
 use kolejka_codec::Frame;
 use kolejka_codec::Version;
@@ -19,11 +19,13 @@ use crate::model::Content;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Durability;
+use crate::model::Filter;
 use crate::model::Message;
 use crate::model::Retain;
 use crate::model::Timestamp;
 use crate::model::Urgency;
 use crate::model::Windows;
+use crate::selector::Selector;
 
 /// What a SEND says beside its destination.
 #[derive(Debug)]
@@ -200,5 +202,16 @@ pub(super) fn ack_mode(frame: &Frame) -> Result<AckMode, Fault> {
         Some("client") => Ok(AckMode::Client),
         Some("client-individual") => Ok(AckMode::ClientIndividual),
         Some(_) => Err(Fault::BadHeader { header: ACK, expected: "auto, client or client-individual" }),
+    }
+}
+
+/// The condition that a SUBSCRIBE puts on its messages (STOMP 1.0, "SUBSCRIBE", `selector`). An empty one is none.
+pub(super) fn selector(frame: &Frame) -> Result<Option<Arc<dyn Filter>>, Fault> {
+    match frame.headers.get("selector") {
+        Some(text) if !text.trim().is_empty() => {
+            let selector = Selector::parse(text).map_err(Fault::BadSelector)?;
+            Ok(Some(Arc::new(selector)))
+        }
+        _ => Ok(None),
     }
 }

@@ -141,6 +141,7 @@ fn the_queues_behind_a_topic_remember_when_the_topic_does_not() {
         mode: AckMode::ClientIndividual,
         credit: Credit { messages: 1, bytes: 1 << 20 },
         time_to_run_ms: None,
+        filter: None,
     };
     world.ask(client, Request::Subscribe(wish(1)));
     world.ask(client, subscribe(2, "/topic/t", AckMode::Auto, 10));

@@ -23,6 +23,7 @@ fn follow(id: u32, topics: &str, expires_after: Option<u64>, is_sole: bool) -> R
         mode,
         credit,
         time_to_run_ms: None,
+        filter: None,
     })
 }
 

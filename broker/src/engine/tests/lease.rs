@@ -15,7 +15,7 @@ impl World {
         let client = self.client("w");
         let credit = Credit { messages: credit, bytes: 1 << 20 };
         let (to, mode) = (name("/queue/a").into(), AckMode::ClientIndividual);
-        let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms };
+        let wish = Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms, filter: None };
         self.ask(client, Request::Subscribe(wish));
         client
     }

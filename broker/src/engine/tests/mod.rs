@@ -4,6 +4,7 @@ mod duplicates;
 mod feeds;
 mod overflow;
 mod retained;
+mod select;
 mod wildcards;
 
 use std::time::Duration;
@@ -160,7 +161,7 @@ fn send_transient(to: &str, body: &str) -> Request {
 fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
     let credit = Credit { messages, bytes: 1 << 20 };
     let to = name(to).into();
-    Request::Subscribe(Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None })
+    Request::Subscribe(Subscribe { id: SubscriptionId(id), to, mode, credit, time_to_run_ms: None, filter: None })
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
@@ -259,6 +260,7 @@ fn a_session_holds_no_more_octets_than_its_limit_over_all_its_subscriptions() {
                 mode,
                 credit,
                 time_to_run_ms: None,
+                filter: None,
             }),
         );
         for _ in 0..3 {
@@ -275,7 +277,7 @@ fn bytes_limit_credit_too_but_one_message_may_always_be_out() {
     let client = world.client("c");
     let credit = Credit { messages: 100, bytes: 10 };
     let (to, mode) = (name("/queue/q").into(), AckMode::Client);
-    let wish = Subscribe { id: SubscriptionId(1), to, mode, credit, time_to_run_ms: None };
+    let wish = Subscribe { id: SubscriptionId(1), to, mode, credit, time_to_run_ms: None, filter: None };
     world.ask(client, Request::Subscribe(wish));
     world.ask(client, send_transient("/queue/q", "more than ten octets"));
     world.ask(client, send_transient("/queue/q", "x"));

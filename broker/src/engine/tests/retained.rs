@@ -36,6 +36,7 @@ fn watch(id: u32, text: &str, credit: u32) -> Request {
         mode: AckMode::ClientIndividual,
         credit,
         time_to_run_ms: None,
+        filter: None,
     })
 }
 

@@ -16,15 +16,19 @@ impl Reader for Curious {
     }
 }
 
+pub(super) fn wildcard(text: &str) -> Source {
+    Source::Wildcard(Arc::new(Wildcard::parse(text, Arc::new(Curious)).expect("a pattern")))
+}
+
 fn watch(id: u32, text: &str, mode: AckMode, messages: u32) -> Request {
-    let wildcard = Wildcard::parse(text, Arc::new(Curious)).expect("a pattern");
     let credit = Credit { messages, bytes: 1 << 20 };
     Request::Subscribe(Subscribe {
         id: SubscriptionId(id),
-        to: Source::Wildcard(Arc::new(wildcard)),
+        to: wildcard(text),
         mode,
         credit,
         time_to_run_ms: None,
+        filter: None,
     })
 }
 

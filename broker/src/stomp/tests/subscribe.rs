@@ -174,7 +174,6 @@ fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // 66; pain 11
     for header in [
-        "selector:a = 1",
         "browser:true",
         "activemq.exclusive:true",
         "exclusive:true",
@@ -198,6 +197,34 @@ fn leaving_out_ones_own_messages_is_refused_on_topics_and_means_nothing_on_queue
         assert!(client.farewell.is_none());
         let frame = format!("SUBSCRIBE\nid:2\ndestination:/topic/a\n{header}\n\n^@");
         assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
+    }
+}
+
+#[test]
+fn a_selector_becomes_a_filter_and_an_empty_one_none() {
+    // 66
+    let mut client = Client::speaking("1.2");
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\nselector:color = 'red' AND size > 1\n\n^@");
+    let filter = client.subscribed().filter.as_ref().map(|filter| format!("{filter:?}"));
+    assert_eq!(filter.as_deref(), Some("Selector(color = 'red' AND size > 1)"));
+    client.says("SUBSCRIBE\nid:2\ndestination:/topic/a\nselector: \n\n^@");
+    assert!(client.subscribed().filter.is_none());
+}
+
+#[test]
+fn a_selector_that_is_none_is_an_error_with_the_column() {
+    // 66; A12
+    let mut client = Client::speaking("1.2");
+    let heard = client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\nselector:color = \nreceipt:r\n\n^@");
+    assert!(
+        heard.contains("message:bad selector, column 9\\c a name, a value or a bracket is expected here\n"),
+        "{heard}"
+    );
+    assert!(heard.contains("code:bad-selector\n") && heard.contains("receipt-id:r\n"), "{heard}");
+    let nested = format!("{}a{}", "(".repeat(500), ")".repeat(500));
+    for selector in ["x".repeat(2000), nested, "a = 'b".into(), "NOT ".repeat(200)] {
+        let frame = format!("SUBSCRIBE\nid:1\ndestination:/queue/a\nselector:{selector}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-selector");
     }
 }
 

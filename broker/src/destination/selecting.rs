@@ -1,0 +1,49 @@
+//! A queue as its selective consumers use it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::queue::Queue;
+use super::selection::Field;
+use super::{ConsumerKey, Contents, Sought};
+use crate::model::{Filter, MessageId, Position};
+
+impl Queue {
+    /// A consumer wants only what its filter lets through, if it has one.
+    pub fn select(&mut self, consumer: ConsumerKey, filter: Option<&Arc<dyn Filter>>) {
+        if let Some(filter) = filter {
+            self.selections.join(consumer, Arc::clone(filter));
+        }
+    }
+
+    /// Looks for the next message of a selective consumer, at no more than `budget` messages, which falls by those that
+    /// were looked at. Each is looked at once, unless it is given back.
+    pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, budget: &mut u32) -> Sought {
+        let (slots, ready, notes) = (&self.slots, &self.ready, &self.notes);
+        let note = |message| if notes.is_empty() { None } else { notes.get(&message).map(|note| &**note) };
+        self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, budget)
+    }
+
+    /// Selective consumers that had looked at everything, and may go on because something became ready since.
+    pub fn roused(&mut self) -> Vec<ConsumerKey> {
+        if self.selections.is_empty() { Vec::new() } else { self.selections.roused() }
+    }
+
+    /// Whether selective consumers wait for heads that nobody reads.
+    pub fn wants_heads(&self) -> bool {
+        self.selections.wants_heads()
+    }
+
+    /// Messages whose heads are to be read next, and where they lie. Until [`heads_read`](Self::heads_read) nothing more
+    /// is wanted.
+    pub fn unread(&mut self, contents: &Contents) -> Vec<(MessageId, Position)> {
+        let (slots, ready, notes) = (&self.slots, &self.ready, &self.notes);
+        let note = |message| notes.get(&message).map(|note| &**note);
+        self.selections.unread(&Field { slots, ready, contents, note: &note })
+    }
+
+    /// What was wanted is in memory. Returns the consumers that waited for it.
+    pub fn heads_read(&mut self) -> VecDeque<ConsumerKey> {
+        self.selections.released()
+    }
+}

@@ -1,0 +1,69 @@
+//! Heads that selective consumers need and that only the log has: asked for here, read by the shell, brought back.
+
+use super::machine::{Engine, queue_of};
+use crate::dispatcher;
+use crate::model::{Content, DestinationId, Effects, MessageId, Now, Position};
+
+/// Messages of one queue whose heads are to be read.
+#[derive(Debug)]
+pub struct Unread {
+    /// The queue.
+    pub destination: DestinationId,
+    /// Which, and where they lie.
+    pub messages: Vec<(MessageId, Position)>,
+}
+
+impl Engine {
+    /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
+    pub fn is_unfinished(&self) -> bool {
+        !self.unfinished.is_empty()
+    }
+
+    /// Whether heads are to be read.
+    pub fn wants_heads(&self) -> bool {
+        !self.unread.is_empty()
+    }
+
+    /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
+    /// others have taken meanwhile goes on here.
+    pub fn next_unread(&mut self, now: Now, effects: &mut Effects) -> Option<Unread> {
+        loop {
+            let destination = self.unread.pop_front()?;
+            let Some(queue) = queue_of(&mut self.destinations, destination) else { continue };
+            if !queue.wants_heads() {
+                continue;
+            }
+            let messages = queue.unread(&self.contents);
+            if messages.is_empty() {
+                self.release(destination);
+                self.dispatch(now, effects);
+                continue;
+            }
+            return Some(Unread { destination, messages });
+        }
+    }
+
+    /// Takes in what has been read; `None` for what cannot be, which no filter selects.
+    pub fn heads_read(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        contents: Vec<(MessageId, Option<Content>)>,
+        effects: &mut Effects,
+    ) {
+        for (message, content) in contents {
+            self.contents.keep_head(message, content.as_ref().map(Content::head));
+        }
+        self.release(destination);
+        self.dispatch(now, effects);
+    }
+
+    /// Consumers that waited for heads have their turns again.
+    fn release(&mut self, destination: DestinationId) {
+        let Some(queue) = queue_of(&mut self.destinations, destination) else { return };
+        for key in queue.heads_read() {
+            dispatcher::readmit((destination, queue), key, &mut self.consumers);
+        }
+        self.touch(destination);
+    }
+}

@@ -1,6 +1,6 @@
 //! What stays in memory of a queued message.
 
-use crate::model::{MessageId, Place, Position, Urgency};
+use crate::model::{MessageId, Place, Position, States, Urgency};
 
 use super::ContentKey;
 
@@ -55,6 +55,14 @@ pub enum State {
     Delayed,
     /// Waiting for somebody who kicks it.
     Buried,
+}
+
+impl State {
+    /// Those that are meant, ready ones first.
+    pub fn of(states: States) -> impl Iterator<Item = State> + Clone {
+        let all = [(states.ready, State::Ready), (states.delayed, State::Delayed), (states.buried, State::Buried)];
+        all.into_iter().filter(|(is_meant, _)| *is_meant).map(|(_, state)| state)
+    }
 }
 
 /// No log gives out this position.

@@ -12,6 +12,7 @@ mod fed;
 mod heads;
 mod lease;
 mod overflow;
+mod pausing;
 mod policy;
 mod queue;
 mod ready;

@@ -36,7 +36,7 @@ pub fn pump(
     for key in queue.roused() {
         readmit((id, queue), key, consumers);
     }
-    while queue.ready() > 0 && !queue.doomed {
+    while queue.ready() > 0 && queue.gives() {
         let Some(&key) = queue.rotation.front() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.pop_front();

@@ -51,6 +51,10 @@ impl Engine {
                 self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
                 None
             }
+            Record::Paused(paused) => {
+                self.queue_mut(paused.queue)?.pause = paused.pause;
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None

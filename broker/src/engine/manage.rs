@@ -1,12 +1,12 @@
-//! What operators do with queues: kick and purge.
+//! What operators do with queues: kick, purge, pause and resume.
 //!
 //! Each is made of the records that single messages bring about, so a replay needs no words of its own for them.
 
 use super::machine::Engine;
 use crate::destination::{Entry, State};
 use crate::model::{
-    Answer, Content, DestinationId, Durability, Effects, Manage, Message, Now, Operation, Publish, Reply, SoftRefusal,
-    Urgency,
+    Answer, Content, DestinationId, Durability, Effects, Manage, Message, Now, Operation, Pause, Publish, Reply,
+    SoftRefusal, Timestamp, Urgency,
 };
 
 /// Messages that one request deals with at most: it is one unit of the log, and others wait for it.
@@ -17,24 +17,23 @@ impl Engine {
     pub(super) fn manage(&mut self, now: Now, manage: Manage, effects: &mut Effects) -> Answer {
         let Manage { operation, queue, reply } = manage;
         let found = self.router.resolve(&queue).filter(|id| self.queue_mut(*id).is_some());
-        let outcome = match (operation, found) {
-            (Operation::Refuse { why, .. }, _) => Err(why),
+        let outcome = match (&operation, found) {
+            (&Operation::Refuse { why, .. }, _) => Err(why),
             (_, None) => Err(SoftRefusal::UnknownQueue),
-            (Operation::Kick { count }, Some(id)) => Ok(self.kick(id, count as usize, effects)),
-            (Operation::Purge { ready, delayed, buried }, Some(id)) => {
-                let states = [(ready, State::Ready), (delayed, State::Delayed), (buried, State::Buried)];
-                let states = states.into_iter().filter(|(wanted, _)| *wanted).map(|(_, state)| state);
-                Ok(self.purge(id, states, effects))
+            (&Operation::Kick { count }, Some(id)) => Ok(counted(self.kick(id, count as usize, effects))),
+            (Operation::Purge(states), Some(id)) => Ok(counted(self.purge(id, State::of(*states), effects))),
+            (&Operation::Pause { side, for_ms }, Some(id)) => {
+                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| Timestamp(now.wall.0 + ms));
+                Ok(standing(self.set_pause(id, side, Some(until), effects)))
             }
+            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(id, side, None, effects))),
         };
         if let Some(reply) = reply {
-            let word = operation.as_str();
-            let body = match outcome {
-                Ok(count) => format!("{{\"op\":\"{word}\",\"queue\":{},\"count\":{count}}}", quoted(queue.as_str())),
-                Err(why) => {
-                    format!("{{\"op\":\"{word}\",\"queue\":{},\"error\":\"{}\"}}", quoted(queue.as_str()), why.as_str())
-                }
+            let detail = match &outcome {
+                Ok(detail) => detail.clone(),
+                Err(why) => format!("\"error\":\"{}\"", why.as_str()),
             };
+            let body = format!("{{\"op\":\"{}\",\"queue\":{},{detail}}}", operation.as_str(), quoted(queue.as_str()));
             self.tell(now, reply, body, effects);
         }
         outcome.map_or_else(Answer::Soft, |_| Answer::Done)
@@ -73,6 +72,21 @@ impl Engine {
         };
         drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
     }
+}
+
+/// How many messages something was done with, for the answer.
+fn counted(count: usize) -> String {
+    format!("\"count\":{count}")
+}
+
+/// How both sides of a queue stand, for the answer: `null` where it runs, until when it stands still, or `true`.
+fn standing(pause: Pause) -> String {
+    let side = |until: Option<Timestamp>| match until {
+        None => "null".to_owned(),
+        Some(Pause::FOR_GOOD) => "true".to_owned(),
+        Some(Timestamp(ms)) => ms.to_string(),
+    };
+    format!("\"input\":{},\"output\":{}", side(pause.input), side(pause.output))
 }
 
 /// A text as JSON has it.

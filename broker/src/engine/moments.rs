@@ -25,6 +25,7 @@ impl Engine {
             // First what has expired: a message that is due and over at once is over.
             self.expire(now, id, effects);
             self.wake_due(now, id, effects);
+            self.end_pause(now, id, effects);
             self.touch(id);
         }
     }

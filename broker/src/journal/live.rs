@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::format::{SegmentId, locate};
+use super::orders::Orders;
 use super::record;
 use super::record::{ExtentRecord, Override};
 use super::stored::{Back, Stored};
@@ -21,6 +22,7 @@ pub(super) struct Live {
     /// Queues that are fed, and those that are not any more (`None`) and still hold something.
     bindings: BTreeMap<DestinationId, Option<Bound>>,
     windows: Windows,
+    orders: Orders,
     next_id: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
@@ -153,6 +155,7 @@ impl Live {
         self.destinations.remove(&destination);
         self.bindings.remove(&destination);
         self.windows.forget(destination);
+        self.orders.forget(destination);
     }
 
     fn bound(&mut self, queue: DestinationId, bound: Option<Bound>) {
@@ -176,6 +179,7 @@ impl Live {
             Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
             Record::Unbound { queue } => self.bound(*queue, None),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
+            Record::Paused(_) => self.orders.note(record),
             Record::IdBlock { next } => self.id_block(*next),
         }
     }
@@ -194,6 +198,7 @@ impl Live {
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
             Stored::Unbound { queue } => self.bound(queue, None),
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
+            Stored::Ordered(record) => self.orders.note(&record),
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
@@ -290,6 +295,7 @@ impl Live {
         }));
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
+        records.extend(self.orders.records());
         records.push(Record::IdBlock { next: self.next_id });
         records
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
+use super::orders;
 use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
 use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Standing, Terms};
 
@@ -99,6 +100,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 8
         }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
+        Record::Paused(_) => orders::bytes(record),
         Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
     }
 }
@@ -138,6 +140,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
+        Record::Paused(_) => orders::put(into, record),
         Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
@@ -286,7 +289,7 @@ fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
 }
 
 /// Head, then what `payload` writes, then the length into the head.
-fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = into.len();
     into.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0]);
     payload(into);

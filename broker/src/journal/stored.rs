@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::agreed::{read_standing, read_terms};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
+use super::orders;
 use super::record::{
     ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RETURNED, SETTLED,
     STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
@@ -15,7 +16,7 @@ use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, 
 use super::record::{Entry, ExtentRecord, Override};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
-    Returned, Standing, Terms, Timestamp, Urgency,
+    Record, Returned, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -32,6 +33,7 @@ pub(super) enum Stored<'a> {
     Bound(Bound),
     Unbound { queue: DestinationId },
     Keyed(Keyed),
+    Ordered(Record),
     IdBlock { next: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
@@ -136,7 +138,7 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
             Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }
         }
         STOPPED => Stored::Stopped,
-        _ => return None,
+        _ => Stored::Ordered(orders::read(kind, &mut fields)?),
     };
     fields.end()?;
     Some(stored)

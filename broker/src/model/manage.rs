@@ -1,6 +1,6 @@
 //! What an operator asks of a queue, and what he is told.
 
-use super::{DestinationName, SoftRefusal};
+use super::{DestinationName, Side, SoftRefusal};
 
 /// One thing to be done with a queue.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct Manage {
 }
 
 /// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// Makes ready what is buried, then what is delayed.
     Kick {
@@ -22,13 +22,18 @@ pub enum Operation {
         count: u32,
     },
     /// Removes messages for good. What is out stays.
-    Purge {
-        /// Those that wait for a consumer.
-        ready: bool,
-        /// Those that wait for their time.
-        delayed: bool,
-        /// Those that wait for a kick.
-        buried: bool,
+    Purge(States),
+    /// Has a side of the queue stand still.
+    Pause {
+        /// Which.
+        side: Side,
+        /// For so many milliseconds; `None`: until it is resumed.
+        for_ms: Option<u64>,
+    },
+    /// Lets it go on.
+    Resume {
+        /// Which side.
+        side: Side,
     },
     /// Nothing: the session knows why not, and the answer keeps its turn.
     Refuse {
@@ -39,12 +44,44 @@ pub enum Operation {
     },
 }
 
+/// Messages that nobody holds, by how they stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct States {
+    /// Those that wait for a consumer.
+    pub ready: bool,
+    /// Those that wait for their time.
+    pub delayed: bool,
+    /// Those that wait for a kick.
+    pub buried: bool,
+}
+
+impl States {
+    /// All of them.
+    pub const ALL: States = States { ready: true, delayed: true, buried: true };
+
+    /// Reads a list of their words, separated by commas.
+    pub fn from_words(text: &str) -> Option<States> {
+        let mut states = States { ready: false, delayed: false, buried: false };
+        for word in text.split(',') {
+            match word.trim_matches(' ') {
+                "ready" => states.ready = true,
+                "delayed" => states.delayed = true,
+                "buried" => states.buried = true,
+                _ => return None,
+            }
+        }
+        Some(states)
+    }
+}
+
 impl Operation {
     /// Its word on the wire (`x-op`).
     pub const fn as_str(&self) -> &'static str {
         match self {
             Operation::Kick { .. } => "kick",
-            Operation::Purge { .. } => "purge",
+            Operation::Purge(_) => "purge",
+            Operation::Pause { .. } => "pause",
+            Operation::Resume { .. } => "resume",
             Operation::Refuse { wanted, .. } => wanted,
         }
     }

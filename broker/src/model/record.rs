@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use super::Timestamp;
-use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
+use super::{
+    Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Paused, Place, Position, Standing, Terms,
+};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +44,8 @@ pub enum Record {
     },
     /// A destination saw a key: a message that comes with it again is a duplicate.
     Keyed(Keyed),
+    /// A queue stands still from now on, or goes on.
+    Paused(Paused),
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.

@@ -12,6 +12,9 @@ pub enum Refusal {
         /// Which limit, in words.
         limit: String,
     },
+    /// Somebody has paused the queue: it takes nothing in.
+    #[error("the queue is paused: it takes no messages until it is resumed")]
+    QueuePaused,
     /// Too many destinations exist.
     #[error("there are already {limit} destinations, the most allowed")]
     TooManyDestinations {
@@ -52,6 +55,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Refusal::QueueFull { .. } => "queue-full",
+            Refusal::QueuePaused => "queue-paused",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",

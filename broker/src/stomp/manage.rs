@@ -10,12 +10,15 @@ use kolejka_codec::header::names::{CONTENT_TYPE, DESTINATION};
 
 use super::error::Fault;
 use super::gate::Gate;
+use super::moment::milliseconds;
 use crate::auth::Action;
 use crate::model::DestinationName;
 use crate::model::Manage;
 use crate::model::Operation;
 use crate::model::Reply;
+use crate::model::Side;
 use crate::model::SoftRefusal;
+use crate::model::States;
 use crate::model::Timestamp;
 
 /// The address.
@@ -34,8 +37,8 @@ pub(super) fn read(
     let queue = gate.name(named).ok().filter(|name| name.kind().is_queue());
     let operation = operation(headers)?;
     let operation = match &queue {
-        None => refuse(operation, SoftRefusal::UnknownQueue),
-        Some(name) if !gate.may(Action::Read, name) => refuse(operation, SoftRefusal::Forbidden),
+        None => refuse(&operation, SoftRefusal::UnknownQueue),
+        Some(name) if !gate.may(Action::Read, name) => refuse(&operation, SoftRefusal::Forbidden),
         Some(_) => operation,
     };
     let queue = match queue {
@@ -47,7 +50,7 @@ pub(super) fn read(
     Ok(Manage { operation, queue, reply })
 }
 
-fn refuse(operation: Operation, why: SoftRefusal) -> Operation {
+fn refuse(operation: &Operation, why: SoftRefusal) -> Operation {
     Operation::Refuse { wanted: operation.as_str(), why }
 }
 
@@ -62,23 +65,28 @@ fn operation(headers: &Headers) -> Result<Operation, Fault> {
             Some(Ok(count)) => Operation::Kick { count },
             Some(Err(_)) => bad("kick"),
         },
-        Some("purge") => states(headers.get("x-states").unwrap_or("ready,delayed,buried")).unwrap_or(bad("purge")),
-        Some("pause" | "resume" | "move") => return Err(Fault::Unsupported("x-op other than kick and purge")),
+        Some("purge") => states(headers).map_or(bad("purge"), Operation::Purge),
+        Some("pause") => pause(headers).unwrap_or(bad("pause")),
+        Some("resume") => match headers.get("x-side").map_or(Some(Side::Both), Side::from_word) {
+            Some(side) => Operation::Resume { side },
+            None => bad("resume"),
+        },
+        Some("move") => return Err(Fault::Unsupported("x-op:move")),
         _ => bad(""),
     })
 }
 
-fn states(text: &str) -> Option<Operation> {
-    let (mut ready, mut delayed, mut buried) = (false, false, false);
-    for word in text.split(',') {
-        match word.trim_matches(' ') {
-            "ready" => ready = true,
-            "delayed" => delayed = true,
-            "buried" => buried = true,
-            _ => return None,
-        }
-    }
-    Some(Operation::Purge { ready, delayed, buried })
+fn pause(headers: &Headers) -> Option<Operation> {
+    let side = headers.get("x-side").map_or(Some(Side::default()), Side::from_word)?;
+    let for_ms = match headers.get("x-for") {
+        None => None,
+        Some(text) => Some(milliseconds(text)?),
+    };
+    Some(Operation::Pause { side, for_ms })
+}
+
+fn states(headers: &Headers) -> Option<States> {
+    headers.get("x-states").map_or(Some(States::ALL), States::from_words)
 }
 
 /// The head of the answer.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Replay, Standing, Terms, Windows};
+use crate::model::{Pause, Replay, Standing, Terms, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Ledger {
     pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Keys that were seen lately.
     pub windows: Windows,
+    /// Queues that stand still.
+    pub pauses: BTreeMap<DestinationId, Pause>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -73,6 +75,7 @@ impl Ledger {
                 self.destinations.remove(destination);
                 self.bindings.remove(destination);
                 self.windows.forget(*destination);
+                self.pauses.remove(destination);
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
@@ -111,6 +114,8 @@ impl Ledger {
                     }
                 }
             }
+            Record::Paused(paused) if paused.pause.is_over() => drop(self.pauses.remove(&paused.queue)),
+            Record::Paused(paused) => drop(self.pauses.insert(paused.queue, paused.pause)),
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
         }
     }

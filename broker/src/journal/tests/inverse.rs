@@ -12,7 +12,8 @@ use super::super::record::{Entry, ExtentRecord, Override};
 use super::super::stored;
 use super::super::stored::{Back, Stored};
 use crate::model::{
-    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Place, Position,
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Pause, Paused,
+    Place, Position,
 };
 use crate::model::{Pattern, Record, Returned, ShardId, Standing, Timestamp, Urgency, Woken};
 
@@ -85,6 +86,10 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         size: 0,
         note: note(error),
     };
+    let paused = |until: Option<u64>| {
+        let (input, output) = (until.map(Timestamp), Some(Pause::FOR_GOOD));
+        Paused { queue: destination, pause: Pause { input, output } }
+    };
     let ranges = vec![(position(0), 3), (position(7), 1)];
     vec![
         (write(Record::Returned(returned(0, Standing::Ready))), back(0, Standing::Ready)),
@@ -106,6 +111,8 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
         (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
+        (write(Record::Paused(paused(None))), Stored::Ordered(Record::Paused(paused(None)))),
+        (write(Record::Paused(paused(Some(9)))), Stored::Ordered(Record::Paused(paused(Some(9))))),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
         (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),
         (put(&record::put_stopped), Stored::Stopped),

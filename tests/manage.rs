@@ -81,3 +81,38 @@ fn a_pause_outlives_a_stop() {
     let message = ask(&mut client, "SUBSCRIBE\nid:1\nack:client\ndestination:/queue/a\n\n^");
     assert_eq!(&message.body[..], b"kept");
 }
+
+/// Puts messages with headers into a queue.
+fn fill(client: &mut Client, queue: &str, count: usize) {
+    for number in 0..count {
+        let kind = number % 2;
+        publish(client, &format!("destination:{queue}\nkind:{kind}"), &number.to_string());
+    }
+}
+
+#[test]
+fn what_was_moved_and_sent_back_outlives_a_stop() {
+    let mut house = House::new();
+    let mut client = house.client();
+    fill(&mut client, "/queue/a", 6);
+    let told = manage(&mut client, "x-op:move\nx-queue:a\nx-to:b\nselector:kind = 1");
+    assert_eq!(told, r#"{"op":"move","queue":"/queue/a","count":3}"#);
+    house.restart();
+    let mut client = house.client();
+    let message = ask(&mut client, "SUBSCRIBE\nid:1\nack:client\nprefetch-count:1\ndestination:/queue/b\n\n^");
+    assert_eq!((&message.body[..], message.headers.get("redelivered")), (&b"1"[..], None));
+    let id = message.headers.get("ack").expect("an ack").to_owned();
+    let receipt = ask(&mut client, &format!("NACK\nid:{id}\nrequeue:false\nreceipt:2\n\n^UNSUBSCRIBE\nid:1\n\n^"));
+    assert_eq!(receipt.command, Command::Receipt);
+    house.restart();
+    let mut client = house.client();
+    let told = manage(&mut client, "x-op:move\nx-queue:DLQ.b\nx-rate:100");
+    assert_eq!(told, r#"{"op":"move","queue":"/queue/DLQ.b","count":1}"#);
+    house.restart();
+    let mut client = house.client();
+    let message = ask(&mut client, "SUBSCRIBE\nid:1\nack:client\nselector:x-job-id > 0\ndestination:/queue/b\n\n^");
+    let found = [message, hear(&mut client), hear(&mut client)];
+    let back = found.iter().find(|message| message.headers.get("ack") == Some(&*id)).expect("it is back");
+    assert_eq!((&back.body[..], back.headers.get("original-destination")), (&b"1"[..], None));
+    assert_eq!((back.headers.get("delivery-count"), back.headers.get("redelivered")), (Some("1"), Some("true")));
+}

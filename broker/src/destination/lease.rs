@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ConsumerKey, Entry, Queue, SlotId};
-use crate::model::{DeathNote, MessageId, Standing, Terms, Timestamp};
+use crate::model::{Carried, DeathNote, MessageId, Standing, Terms, Timestamp};
 
 /// Who holds a message that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,22 @@ pub struct Return {
 }
 
 impl Queue {
+    /// A message comes from another queue: with what it takes along, or to begin anew.
+    pub fn arrive(
+        &mut self,
+        mut entry: Entry,
+        note: Option<Arc<DeathNote>>,
+        terms: Option<Box<Terms>>,
+        carried: Option<Carried>,
+    ) -> SlotId {
+        let Carried { attempts, nacks, standing } =
+            carried.unwrap_or(Carried { attempts: 0, nacks: 0, standing: Standing::Ready });
+        (entry.attempts, entry.nacks) = (attempts, nacks);
+        let slot = self.accept(entry, note, terms);
+        self.stand(slot, standing);
+        slot
+    }
+
     /// The message that a consumer holds by its delivery of that number, if it still does.
     pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
         let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;

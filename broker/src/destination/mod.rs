@@ -19,6 +19,7 @@ mod ready;
 mod selecting;
 mod selection;
 mod slots;
+mod survey;
 mod topic;
 
 #[cfg(test)]
@@ -34,4 +35,5 @@ pub use policy::{Policies, Policy, PolicyRule};
 pub use queue::Queue;
 pub use selection::Sought;
 pub use slots::SlotId;
+pub use survey::{Survey, Surveyed};
 pub use topic::Topic;

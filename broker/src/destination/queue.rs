@@ -97,7 +97,7 @@ impl Queue {
     }
 
     /// Nobody holds the message: it takes its place among the ready, or waits.
-    fn stand(&mut self, slot: SlotId, standing: Standing) {
+    pub(super) fn stand(&mut self, slot: SlotId, standing: Standing) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let (message, place) = (entry.message, entry.place());
         entry.state = match standing {

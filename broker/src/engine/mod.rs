@@ -9,6 +9,7 @@ mod destination;
 mod dispatch;
 mod driver;
 mod duplicate;
+mod errand;
 mod evolve;
 mod failure;
 mod feed;
@@ -28,6 +29,7 @@ mod retain;
 mod sessions;
 mod settle;
 mod subscribe;
+mod transfer;
 mod view;
 mod wildcard;
 

@@ -21,14 +21,14 @@ impl Engine {
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
-        !self.unread.is_empty()
+        !self.unread.is_empty() || self.errands.wants_heads()
     }
 
     /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
     /// others have taken meanwhile goes on here.
     pub fn next_unread(&mut self, now: Now, effects: &mut Effects) -> Option<Unread> {
         loop {
-            let destination = self.unread.pop_front()?;
+            let Some(destination) = self.unread.pop_front() else { return self.unread_of_errands() };
             let Some(queue) = queue_of(&mut self.destinations, destination) else { continue };
             if !queue.wants_heads() {
                 continue;
@@ -54,6 +54,7 @@ impl Engine {
         for (message, content) in contents {
             self.contents.keep_head(message, content.as_ref().map(Content::head));
         }
+        self.errands.heads_read(destination);
         self.release(destination);
         self.dispatch(now, effects);
     }

@@ -6,6 +6,7 @@
 
 mod agreed;
 mod appender;
+mod change;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 #[cfg(any(test, feature = "internals"))]

@@ -1,6 +1,9 @@
 //! What an operator asks of a queue, and what he is told.
 
-use super::{DestinationName, Side, SoftRefusal};
+use std::fmt;
+use std::sync::Arc;
+
+use super::{DestinationName, Filter, Side, SoftRefusal};
 
 /// One thing to be done with a queue.
 #[derive(Clone, Debug)]
@@ -9,6 +12,10 @@ pub struct Manage {
     pub operation: Operation,
     /// With which queue; it is never made for this.
     pub queue: DestinationName,
+    /// With which of its messages; `None` for all.
+    pub filter: Option<Arc<dyn Filter>>,
+    /// For whom, where messages go to queues that the request does not name.
+    pub writer: Option<Arc<dyn Writer>>,
     /// Who is told the outcome.
     pub reply: Option<Reply>,
 }
@@ -23,6 +30,8 @@ pub enum Operation {
     },
     /// Removes messages for good. What is out stays.
     Purge(States),
+    /// Moves messages to other queues.
+    Move(Transfer),
     /// Has a side of the queue stand still.
     Pause {
         /// Which.
@@ -42,6 +51,25 @@ pub enum Operation {
         /// Why not.
         why: SoftRefusal,
     },
+}
+
+/// Messages that go to other queues, keeping their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Where to, with their state and their counts. `None` for dead letters that go back to where they died and begin anew.
+    pub to: Option<DestinationName>,
+    /// Which.
+    pub states: States,
+    /// At most so many.
+    pub count: Option<u64>,
+    /// At most so many a second.
+    pub rate: Option<u32>,
+}
+
+/// Whoever knows where a client may send to.
+pub trait Writer: fmt::Debug + Send + Sync {
+    /// Whether it may send to that one.
+    fn may_write(&self, name: &DestinationName) -> bool;
 }
 
 /// Messages that nobody holds, by how they stand.
@@ -80,6 +108,7 @@ impl Operation {
         match self {
             Operation::Kick { .. } => "kick",
             Operation::Purge(_) => "purge",
+            Operation::Move(_) => "move",
             Operation::Pause { .. } => "pause",
             Operation::Resume { .. } => "resume",
             Operation::Refuse { wanted, .. } => wanted,

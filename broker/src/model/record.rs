@@ -153,5 +153,18 @@ pub struct Moved {
     /// Octets of head and body.
     pub size: u32,
     /// Why, for a dead letter.
-    pub note: Arc<DeathNote>,
+    pub note: Option<Arc<DeathNote>>,
+    /// What it keeps. `None` for one that begins anew: it is ready, nothing counts any more, and its times are over.
+    pub carried: Option<Carried>,
+}
+
+/// What a message takes along to another queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Failed deliveries so far.
+    pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// How it stands.
+    pub standing: Standing,
 }

@@ -95,6 +95,10 @@ pub enum SoftRefusal {
     Forbidden,
     /// The frame does not say what is wanted in words that are known.
     BadRequest,
+    /// As much of this kind goes on as may go on at a time.
+    Busy,
+    /// The queue that messages go to has no room for more.
+    QueueFull,
     /// A durable subscription cannot be ended while others read it.
     InUse,
 }
@@ -109,6 +113,8 @@ impl SoftRefusal {
             SoftRefusal::UnknownQueue => "unknown-queue",
             SoftRefusal::Forbidden => "forbidden",
             SoftRefusal::BadRequest => "bad-request",
+            SoftRefusal::Busy => "busy",
+            SoftRefusal::QueueFull => "queue-full",
             SoftRefusal::InUse => "in-use",
         }
     }

@@ -239,7 +239,7 @@ impl Client {
         let asked = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let filter = understand::selector(frame)?;
+        let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         if filter.is_some() && feed.is_some() {
             // What the filter refuses would stay in the queue behind the topic for ever.

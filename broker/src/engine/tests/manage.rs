@@ -33,7 +33,7 @@ impl World {
         let to = name("/queue/answers");
         self.ask(client, subscribe(9, "/queue/answers", AckMode::Auto, 10));
         let reply = Some(Reply { to, head: (*b"destination:/queue/answers\n").into() });
-        let manage = Manage { operation, queue: name(queue), reply };
+        let manage = Manage { operation, queue: name(queue), filter: None, writer: None, reply };
         let answer = self.ask(client, Request::Manage(Box::new(manage)));
         let told = self.deliveries(client).into_iter().filter(|delivery| delivery.subscription == SubscriptionId(9));
         let told: Vec<_> = told.map(|delivery| (delivery.number, body(&delivery))).collect();

@@ -13,6 +13,7 @@ mod lease;
 mod manage;
 mod pause;
 mod time;
+mod transfer;
 
 use super::machine::Engine;
 use super::options::Options;

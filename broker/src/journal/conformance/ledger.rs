@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Pause, Replay, Standing, Terms, Windows};
+use crate::model::{Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
+use crate::model::{Pause, Record, Replay, Standing, Terms, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -107,10 +107,12 @@ impl Ledger {
                 if let Some(kept) = self.messages.get_mut(&moved.message) {
                     assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
                     (kept.destination, kept.place) = (moved.to, moved.to_place);
-                    (kept.attempts, kept.note) = (0, Some(moved.note.clone()));
-                    (kept.nacks, kept.standing) = (0, Standing::Ready);
+                    kept.note.clone_from(&moved.note);
+                    let anew = Carried { attempts: 0, nacks: 0, standing: Standing::Ready };
+                    let Carried { attempts, nacks, standing } = moved.carried.unwrap_or(anew);
+                    (kept.attempts, kept.nacks, kept.standing) = (attempts, nacks, standing);
                     if let Some(terms) = &mut kept.terms {
-                        terms.clear_time();
+                        terms.move_over(moved.carried.is_none());
                     }
                 }
             }

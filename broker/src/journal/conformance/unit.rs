@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Kept;
 use crate::model::{
-    Accepted, Bound, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
+    Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
 use crate::model::{
     Backoff, OnExhaust, Pattern, Position, Record, Returned, Settled, ShardId, Standing, Terms, Timestamp, Urgency,
@@ -106,6 +106,21 @@ pub fn moved(message: MessageId, kept: &Kept, position: Position, to: u64) -> Re
         to: DestinationId(to),
         to_place: Place { urgency: Urgency(7), sequence: -kept.place.sequence },
         size: kept.size,
-        note: Arc::new(note),
+        note: Some(Arc::new(note)),
+        carried: None,
     })
+}
+
+/// Its way to another queue, which must exist, by somebody's hand: with all that is known of it, or to begin anew.
+pub fn carried(message: MessageId, kept: &Kept, position: Position, to: u64) -> Record {
+    let Kept { destination: from, place: from_place, attempts, nacks, size, .. } = *kept;
+    let (to, to_place) = (DestinationId(to), Place { urgency: Urgency(8), sequence: from_place.sequence + 1 });
+    let moment = Timestamp(message.sequence() * 9);
+    let (note, carried) = match message.sequence() % 4 {
+        0 => (None, None),
+        1 => (kept.note.clone(), Some(Carried { attempts, nacks, standing: Standing::Ready })),
+        2 => (kept.note.clone(), Some(Carried { attempts, nacks, standing: Standing::Delayed(moment) })),
+        _ => (None, Some(Carried { attempts, nacks, standing: Standing::Buried(moment) })),
+    };
+    Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note, carried })
 }

@@ -108,6 +108,7 @@ impl Run {
                 2 | 3 => conformance::settled(*message, kept, position),
                 4 => conformance::parked(*message, kept, position),
                 5 => conformance::woken(*message, kept, position),
+                6 => conformance::carried(*message, kept, position, 1 + self.next % 3),
                 _ => continue,
             });
         }

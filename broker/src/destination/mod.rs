@@ -26,7 +26,7 @@ mod tests;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
-pub use fed::Fed;
+pub use fed::{Condition, Fed};
 pub use lease::{Departed, Lease, Return, Taken, Wish};
 pub use overflow::Overflow;
 pub use policy::{Policies, Policy, PolicyRule};

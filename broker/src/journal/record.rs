@@ -99,7 +99,9 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 8
         }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
-        Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
+        Record::Bound(bound) => {
+            RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
+        }
     }
 }
 
@@ -174,12 +176,15 @@ fn put_keyed(into: &mut Vec<u8>, keyed: &Keyed) {
     });
 }
 
-/// A feed without an end has 0 for its time.
+/// A feed without an end has 0 for its time; one that takes everything has no selector behind it.
 fn put_bound(into: &mut Vec<u8>, bound: &Bound) {
     framed(into, BOUND, |bytes| {
         bytes.extend_from_slice(&bound.queue.0.to_le_bytes());
         bytes.extend_from_slice(&bound.expires_after.unwrap_or_default().to_le_bytes());
         put_text(bytes, bound.topics.as_str());
+        if let Some(selector) = &bound.selector {
+            put_text(bytes, selector);
+        }
     });
 }
 

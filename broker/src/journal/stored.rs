@@ -160,7 +160,9 @@ fn read_returned(waits: bool, fields: &mut Octets<'_>) -> Option<Back> {
 fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
     let queue = DestinationId(fields.u64()?);
     let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
-    Some(Bound { queue, topics: Pattern::parse(fields.text()?).ok()?, expires_after })
+    let topics = Pattern::parse(fields.text()?).ok()?;
+    let selector = if fields.is_empty() { None } else { Some(fields.text()?.into()) };
+    Some(Bound { queue, topics, expires_after, selector })
 }
 
 fn read_change(fields: &mut Octets<'_>) -> Option<Override> {

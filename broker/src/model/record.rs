@@ -69,6 +69,8 @@ pub struct Bound {
     pub topics: Pattern,
     /// How many milliseconds it is kept without a reader; `None`: for ever.
     pub expires_after: Option<u64>,
+    /// The selector of the messages that it takes; `None`: all.
+    pub selector: Option<Arc<str>>,
 }
 
 /// A message that entered a queue.

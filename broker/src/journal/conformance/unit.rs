@@ -31,7 +31,7 @@ pub fn created(destination: u64) -> Record {
 /// A queue that is fed by the topics of that text.
 pub fn bound(queue: u64, topics: &str, expires_after: Option<u64>) -> Record {
     let topics = Pattern::parse(topics).expect("a pattern");
-    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after })
+    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after, selector: None })
 }
 
 /// A message in a queue.

@@ -43,8 +43,12 @@ fn keyed() -> Keyed {
     Keyed { queue: DestinationId(5), key: "order-17".into(), at: Timestamp(1 << 41) }
 }
 
+fn selective() -> Bound {
+    Bound { selector: Some("price > 100".into()), ..bound(None) }
+}
+
 fn bound(expires_after: Option<u64>) -> Bound {
-    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after }
+    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after, selector: None }
 }
 
 /// One of each kind, as written and as it should be read.
@@ -104,6 +108,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
         (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
         (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
+        (write(Record::Bound(selective())), Stored::Bound(selective())),
         (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),

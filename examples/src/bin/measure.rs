@@ -98,7 +98,11 @@ fn produce(plan: &Plan, queue: usize) -> Outcome<Vec<f64>> {
     while confirmed < plan.messages {
         out.clear();
         while sent < plan.messages && sent - confirmed < plan.window {
-            let durability = if plan.transient { "persistent:false\n".to_owned() } else { format!("persistent:true\nreceipt:{sent}\n") };
+            let durability = if plan.transient {
+                "persistent:false\n".to_owned()
+            } else {
+                format!("persistent:true\nreceipt:{sent}\n")
+            };
             let length = plan.size;
             write!(out, "SEND\ndestination:/queue/measure.{queue}\n{durability}content-length:{length}\n\n")?;
             out.extend_from_slice(&body);

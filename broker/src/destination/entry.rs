@@ -92,6 +92,11 @@ impl Entry {
         Place { urgency: self.urgency, sequence: self.sequence }
     }
 
+    /// Gives it another urgency. The queue must not be looking for it by its old place.
+    pub fn rank(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
+    }
+
     /// Where the content lies, once the log has it; never for a message that lives in memory only.
     pub fn position(&self) -> Option<Position> {
         (self.position != NOWHERE).then_some(Position::from_bits(self.position))

@@ -193,7 +193,7 @@ impl Queue {
     }
 
     /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
-    fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
+    pub(super) fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
         let lease = self.leases.remove(&message);
         if let Some((end, _)) = lease.and_then(|lease| lease.timed) {
             self.agenda.forget_lease(end, message);

@@ -40,6 +40,10 @@ impl Engine {
                 queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
                 None
             }
+            Record::Ranked(ranked) => {
+                self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
+                None
+            }
             Record::Woken(woken) => {
                 self.queue_mut(woken.destination)?.wake(woken.message);
                 None

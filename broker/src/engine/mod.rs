@@ -24,6 +24,7 @@ mod moments;
 mod options;
 mod pausing;
 mod publish;
+mod rank;
 mod reading;
 mod retain;
 mod sessions;

@@ -1,9 +1,10 @@
 //! What the engine may be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::destination::Policies;
-use crate::model::{Credit, ShardId};
+use crate::model::{Credit, Filter, ShardId};
 
 /// Limits and policies of the engine. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Options {
     pub transient_bytes: u64,
     /// Octets of durable messages that stay in memory beside their copy in the log.
     pub cache_bytes: u64,
+    /// What the selector of a durable subscription means; `None` if it is not understood. The engine knows the text only.
+    pub compile: fn(&str) -> Option<Arc<dyn Filter>>,
     /// Where chance begins: the jitter of the back-off.
     pub seed: u64,
     /// How long a destination without messages and consumers is kept.
@@ -38,6 +41,7 @@ impl Default for Options {
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
             cache_bytes: 32 << 20,
+            compile: |_| None,
             seed: 0,
             idle_destination: Duration::from_secs(60),
         }

@@ -39,7 +39,7 @@ impl Engine {
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
         self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
-        for &destination in self.feeds_of(destination) {
+        for destination in self.takers(destination, &publish.message) {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
@@ -73,7 +73,7 @@ impl Engine {
                     if publish.retain == Some(Retain::Set) {
                         self.admit_retained(now, publish)?;
                     }
-                    for &destination in self.feeds_of(destination) {
+                    for destination in self.takers(destination, &publish.message) {
                         memory += self.memory_of(destination, publish);
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
@@ -193,8 +193,8 @@ impl Engine {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
-            Some(Kind::Topic(topic)) => {
-                let feeds = topic.feeds.clone();
+            Some(Kind::Topic(_)) => {
+                let feeds = self.takers(destination, &message);
                 self.fan_out(now, (destination, id), &message, effects);
                 // Each copy is a message of its own, to be settled and to fail on its own.
                 for queue in feeds {
@@ -313,7 +313,7 @@ fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
 }
 
 /// A topic's message as a filter sees it.
-fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
+pub(super) fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
     Candidate {
         head: new.content.head(),
         message,

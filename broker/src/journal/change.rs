@@ -49,6 +49,12 @@ impl Override {
         Override { destination, place, attempts_before: 0, note: None, attempts, nacks, standing, out: true }
     }
 
+    /// A message that had not changed before got another place.
+    pub(super) fn of_rank(destination: DestinationId, place: Place) -> Override {
+        let (note, standing) = (None, Standing::Ready);
+        Override { destination, place, attempts_before: 0, note, attempts: 0, nacks: 0, standing, out: false }
+    }
+
     /// A message went to another queue; `old` is what had changed before.
     pub(super) fn of_move(old: Option<&Override>, arrival: Arrival) -> Override {
         let Arrival { to: destination, place, note, carried } = arrival;

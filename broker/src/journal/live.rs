@@ -11,7 +11,7 @@ use super::orders::Orders;
 use super::record;
 use super::record::ExtentRecord;
 use super::stored::{Back, Stored};
-use crate::model::{Bound, DestinationId, DestinationName, Keyed, Position, Record};
+use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
 use crate::model::{Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
@@ -109,6 +109,14 @@ impl Live {
         self.forget_due(position);
     }
 
+    /// A message has another place.
+    fn ranked(&mut self, position: Position, destination: DestinationId, place: Place) {
+        if self.is_live(position) {
+            let fresh = || Override::of_rank(destination, place);
+            self.overrides.entry(position).or_insert_with(fresh).place = place;
+        }
+    }
+
     /// A message that waited is ready.
     pub(super) fn woken(&mut self, position: Position) {
         if let Some(change) = self.overrides.get_mut(&position) {
@@ -171,6 +179,10 @@ impl Live {
             Record::Accepted(_) => {}
             Record::Settled(settled) => self.settle(settled.position, 1),
             Record::Returned(returned) => self.returned(Back::of(returned)),
+            Record::Ranked(ranked) => {
+                let place = Place { urgency: ranked.urgency, ..ranked.place };
+                self.ranked(ranked.position, ranked.destination, place);
+            }
             Record::Woken(woken) => self.woken(woken.position),
             Record::Moved(moved) => self.moved(moved.position, Arrival::of(moved)),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
@@ -189,6 +201,7 @@ impl Live {
             Stored::Accepted { .. } => self.accept(segment),
             Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
             Stored::Returned(back) => self.returned(back),
+            Stored::Ranked { position, destination, place } => self.ranked(position, destination, place),
             Stored::Woken(position) => self.woken(position),
             Stored::Terms { position, terms } => self.agreed(position, terms),
             Stored::Moved { position, arrival, .. } => self.moved(position, arrival),

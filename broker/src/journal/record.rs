@@ -12,7 +12,7 @@ use super::orders;
 use crate::model::{
     Accepted, Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId,
 };
-use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Standing, Terms};
+use crate::model::{Content, Keyed, Moved, Place, Position, Ranked, Record, Returned, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -43,6 +43,7 @@ pub(super) const PARKED: u8 = 13;
 pub(super) const WOKEN: u8 = 14;
 pub(super) const TERMS: u8 = 15;
 pub(super) const CARRIED: u8 = 41;
+pub(super) const RANKED: u8 = 42;
 pub(super) const BOUND: u8 = 24;
 pub(super) const UNBOUND: u8 = 25;
 pub(super) const KEYED: u8 = 26;
@@ -79,6 +80,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         }
         Record::Settled(_) => SETTLED_RANGE_BYTES,
         Record::Returned(_) => RECORD_HEAD_BYTES + 33 + STANDING_BYTES,
+        Record::Ranked(_) => RECORD_HEAD_BYTES + 28,
         Record::Moved(moved) => {
             let texts = |note: &Arc<DeathNote>| note.origin.as_str().len() + note.error.as_ref().map_or(0, |e| e.len());
             RECORD_HEAD_BYTES + 49 + 3 + STANDING_BYTES + moved.note.as_ref().map_or(0, texts)
@@ -89,7 +91,9 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
         Record::Paused(_) => orders::bytes(record),
-        Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
+        Record::Bound(bound) => {
+            RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
+        }
     }
 }
 
@@ -121,6 +125,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
     match record {
         Record::Accepted(_) | Record::Settled(_) => {}
         Record::Returned(returned) => put_returned(into, returned),
+        Record::Ranked(ranked) => put_ranked(into, *ranked),
         Record::Woken(woken) => {
             framed(into, WOKEN, |bytes| bytes.extend_from_slice(&woken.position.to_bits().to_le_bytes()));
         }
@@ -165,12 +170,15 @@ fn put_keyed(into: &mut Vec<u8>, keyed: &Keyed) {
     });
 }
 
-/// A feed without an end has 0 for its time.
+/// A feed without an end has 0 for its time; one that takes everything has no selector behind it.
 fn put_bound(into: &mut Vec<u8>, bound: &Bound) {
     framed(into, BOUND, |bytes| {
         bytes.extend_from_slice(&bound.queue.0.to_le_bytes());
         bytes.extend_from_slice(&bound.expires_after.unwrap_or_default().to_le_bytes());
         put_text(bytes, bound.topics.as_str());
+        if let Some(selector) = &bound.selector {
+            put_text(bytes, selector);
+        }
     });
 }
 
@@ -244,6 +252,14 @@ fn put_returned(into: &mut Vec<u8>, returned: &Returned) {
             bytes.push(returned.nacks);
             put_standing(bytes, returned.standing);
         }
+    });
+}
+
+fn put_ranked(into: &mut Vec<u8>, ranked: Ranked) {
+    framed(into, RANKED, |bytes| {
+        bytes.extend_from_slice(&ranked.position.to_bits().to_le_bytes());
+        bytes.extend_from_slice(&ranked.destination.0.to_le_bytes());
+        put_place(bytes, Place { urgency: ranked.urgency, ..ranked.place });
     });
 }
 

@@ -10,8 +10,8 @@ use super::format::{Key, SegmentId};
 use super::octets::Octets;
 use super::orders;
 use super::record::{
-    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RETURNED,
-    SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RANKED,
+    RETURNED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord};
@@ -26,6 +26,7 @@ pub(super) enum Stored<'a> {
     Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
     Settled(Vec<(Position, u32)>),
     Returned(Back),
+    Ranked { position: Position, destination: DestinationId, place: Place },
     Woken(Position),
     Terms { position: Position, terms: Box<Terms> },
     Moved { position: Position, from: DestinationId, arrival: Arrival },
@@ -110,6 +111,11 @@ fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
 fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
     let stored = match kind {
         RETURNED | PARKED => Stored::Returned(read_returned(kind == PARKED, &mut fields)?),
+        RANKED => Stored::Ranked {
+            position: Position::from_bits(fields.u64()?),
+            destination: DestinationId(fields.u64()?),
+            place: read_place(&mut fields)?,
+        },
         WOKEN => Stored::Woken(Position::from_bits(fields.u64()?)),
         TERMS => {
             Stored::Terms { position: Position::from_bits(fields.u64()?), terms: Box::new(read_terms(&mut fields)?) }
@@ -173,7 +179,9 @@ fn read_arrival(died: bool, fields: &mut Octets<'_>) -> Option<Arrival> {
 fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
     let queue = DestinationId(fields.u64()?);
     let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
-    Some(Bound { queue, topics: Pattern::parse(fields.text()?).ok()?, expires_after })
+    let topics = Pattern::parse(fields.text()?).ok()?;
+    let selector = if fields.is_empty() { None } else { Some(fields.text()?.into()) };
+    Some(Bound { queue, topics, expires_after, selector })
 }
 
 fn read_change(fields: &mut Octets<'_>) -> Option<Override> {

@@ -43,7 +43,7 @@ pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
 pub use pattern::{Pattern, PatternError, Segment};
 pub use pause::{Pause, Paused, Side};
-pub use record::{Accepted, Bound, Carried, Keyed, Moved, Record, Returned, Settled, Woken};
+pub use record::{Accepted, Bound, Carried, Keyed, Moved, Ranked, Record, Returned, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use source::{Reader, Source, Wildcard};

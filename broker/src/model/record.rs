@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::Timestamp;
 use super::{
     Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Paused, Place, Position, Standing, Terms,
+    Urgency,
 };
 
 /// One fact.
@@ -31,6 +32,8 @@ pub enum Record {
     Settled(Settled),
     /// A delivery ended without success; the message is back in its place, or waits before it is.
     Returned(Returned),
+    /// A message has another urgency.
+    Ranked(Ranked),
     /// A message that was delayed or buried is ready: its time has come, or somebody kicked it.
     Woken(Woken),
     /// A message went to another queue, keeping its id; its content stays where it is.
@@ -73,6 +76,8 @@ pub struct Bound {
     pub topics: Pattern,
     /// How many milliseconds it is kept without a reader; `None`: for ever.
     pub expires_after: Option<u64>,
+    /// The selector of the messages that it takes; `None`: all.
+    pub selector: Option<Arc<str>>,
 }
 
 /// A message that entered a queue.
@@ -122,6 +127,21 @@ pub struct Returned {
     pub nacks: u8,
     /// How it stands now.
     pub standing: Standing,
+}
+
+/// A message with another urgency; its sequence stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    /// The queue it is in.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Its place there before.
+    pub place: Place,
+    /// Where its content lies.
+    pub position: Position,
+    /// Its urgency from now on.
+    pub urgency: Urgency,
 }
 
 /// A message that waits no more.

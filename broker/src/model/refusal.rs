@@ -33,6 +33,9 @@ pub enum Refusal {
     /// Another connection with the same client id reads a durable subscription now.
     #[error("another connection with this client-id has taken the durable subscription over")]
     TakenOver,
+    /// Somebody reads a durable subscription or group with another selector.
+    #[error("the subscription is being read with another selector")]
+    OtherSelector,
     /// A topic subscriber did not keep up.
     #[error("too slow: {limit} wait to be read")]
     SlowConsumer {
@@ -61,6 +64,7 @@ impl Refusal {
             Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
+            Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",

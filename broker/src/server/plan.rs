@@ -12,7 +12,8 @@ use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
 use crate::engine;
 use crate::journal;
-use crate::model::{Credit, ShardId};
+use crate::model::{Credit, Filter, ShardId};
+use crate::selector::Selector;
 use crate::stomp;
 use crate::transport;
 
@@ -40,6 +41,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         transient_bytes: limits.memory_transient,
         cache_bytes: limits.memory_cache,
+        compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
         idle_destination: limits.destination_idle,
     }

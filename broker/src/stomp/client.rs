@@ -241,10 +241,8 @@ impl Client {
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
         let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
-        if filter.is_some() && feed.is_some() {
-            // What the filter refuses would stay in the queue behind the topic for ever.
-            return Err(Fault::Unsupported("selector on a durable subscription"));
-        }
+        // A durable subscription keeps only what its selector lets through, so its readers need none.
+        let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;

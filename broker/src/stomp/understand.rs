@@ -181,7 +181,7 @@ fn content(frame: &Frame, head: &mut BytesMut) -> Content {
 }
 
 /// `x-urgency` is exact and beats `priority`, which is 0–9 with 9 first and 4 where it is missing.
-fn urgency(exact: Option<&str>, priority: Option<&str>) -> Result<Urgency, Fault> {
+pub(super) fn urgency(exact: Option<&str>, priority: Option<&str>) -> Result<Urgency, Fault> {
     if let Some(text) = exact {
         let plain = text.bytes().all(|octet| octet.is_ascii_digit());
         let number = text.parse().ok().filter(|_| plain);

@@ -12,6 +12,7 @@ use std::time::Duration;
 mod lease;
 mod manage;
 mod pause;
+mod rank;
 mod time;
 mod transfer;
 

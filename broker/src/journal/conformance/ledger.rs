@@ -97,6 +97,12 @@ impl Ledger {
                     kept.forget_due();
                 }
             }
+            Record::Ranked(ranked) => {
+                if let Some(kept) = self.messages.get_mut(&ranked.message) {
+                    assert_eq!((kept.destination, kept.place), (ranked.destination, ranked.place));
+                    kept.place.urgency = ranked.urgency;
+                }
+            }
             Record::Woken(woken) => {
                 if let Some(kept) = self.messages.get_mut(&woken.message) {
                     kept.standing = Standing::Ready;

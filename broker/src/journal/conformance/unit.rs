@@ -9,8 +9,8 @@ use crate::model::{
     Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
 use crate::model::{
-    Backoff, OnExhaust, Pattern, Position, Record, Returned, Settled, ShardId, Standing, Terms, Timestamp, Urgency,
-    Woken,
+    Backoff, OnExhaust, Pattern, Position, Ranked, Record, Returned, Settled, ShardId, Standing, Terms, Timestamp,
+    Urgency, Woken,
 };
 
 /// What a message of that id and size says.
@@ -31,7 +31,7 @@ pub fn created(destination: u64) -> Record {
 /// A queue that is fed by the topics of that text.
 pub fn bound(queue: u64, topics: &str, expires_after: Option<u64>) -> Record {
     let topics = Pattern::parse(topics).expect("a pattern");
-    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after })
+    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after, selector: None })
 }
 
 /// A message in a queue.
@@ -75,6 +75,14 @@ pub fn parked(message: MessageId, kept: &Kept, position: Position) -> Record {
     let moment = Timestamp(message.sequence() * 7);
     let standing = if nacks % 2 == 0 { Standing::Buried(moment) } else { Standing::Delayed(moment) };
     Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing })
+}
+
+/// Another urgency for it, and the return that always follows.
+pub fn ranked(message: MessageId, kept: &Kept, position: Position) -> [Record; 2] {
+    let urgency = Urgency(message.sequence() as u32 % 3);
+    let place = Place { urgency, ..kept.place };
+    let record = Ranked { destination: kept.destination, message, place: kept.place, position, urgency };
+    [Record::Ranked(record), returned(message, &Kept { place, ..kept.clone() }, position)]
 }
 
 /// The end of its wait.

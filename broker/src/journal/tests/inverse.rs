@@ -14,7 +14,7 @@ use super::super::stored;
 use super::super::stored::{Back, Stored};
 use crate::model::{
     Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Pause,
-    Paused, Place, Position,
+    Paused, Place, Position, Ranked,
 };
 use crate::model::{Pattern, Record, Returned, ShardId, Standing, Timestamp, Urgency, Woken};
 
@@ -45,8 +45,12 @@ fn keyed() -> Keyed {
     Keyed { queue: DestinationId(5), key: "order-17".into(), at: Timestamp(1 << 41) }
 }
 
+fn selective() -> Bound {
+    Bound { selector: Some("price > 100".into()), ..bound(None) }
+}
+
 fn bound(expires_after: Option<u64>) -> Bound {
-    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after }
+    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after, selector: None }
 }
 
 /// One of each kind, as written and as it should be read.
@@ -104,6 +108,10 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Returned(returned(3, Standing::Ready))), back(3, Standing::Ready)),
         (write(Record::Returned(returned(0, delayed))), back(0, delayed)),
         (write(Record::Returned(returned(255, buried))), back(255, buried)),
+        (
+            write(Record::Ranked(Ranked { destination, message, place, position: position(4), urgency: Urgency(9) })),
+            Stored::Ranked { position: position(4), destination, place: Place { urgency: Urgency(9), ..place } },
+        ),
         (write(Record::Woken(Woken { destination, message, position: position(4) })), Stored::Woken(position(4))),
         (write(Record::Moved(moved(Some(note(Some("no"))), None))), arrived(Some(note(Some("no"))), None)),
         (write(Record::Moved(moved(Some(note(None)), None))), arrived(Some(note(None)), None)),
@@ -114,6 +122,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
         (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
         (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
+        (write(Record::Bound(selective())), Stored::Bound(selective())),
         (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
         (write(Record::Paused(paused(None))), Stored::Ordered(Record::Paused(paused(None)))),

@@ -103,6 +103,10 @@ impl Run {
             used.push(*message);
             let position = self.session.reading.position(*message).unwrap();
             records.push(match dice.below(8) {
+                0 if message.sequence().is_multiple_of(3) => {
+                    records.extend(conformance::ranked(*message, kept, position));
+                    continue;
+                }
                 0 => conformance::returned(*message, kept, position),
                 1 => conformance::moved(*message, kept, position, 1 + dice.below(3)),
                 2 | 3 => conformance::settled(*message, kept, position),

@@ -27,6 +27,7 @@ mod retain;
 mod sessions;
 mod settle;
 mod subscribe;
+mod take;
 mod view;
 mod wildcard;
 

@@ -21,6 +21,7 @@ mod record;
 mod refusal;
 mod request;
 mod source;
+mod take;
 mod terms;
 mod time;
 mod window;
@@ -45,6 +46,7 @@ pub use record::{Accepted, Bound, Keyed, Moved, Record, Returned, Settled, Woken
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use source::{Reader, Source, Wildcard};
+pub use take::{End, Grant, Manner, Take};
 pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use window::Windows;

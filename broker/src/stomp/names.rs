@@ -161,8 +161,8 @@ const IN_SEND: [(&str, Meaning); 63] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 14] = [
+/// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),
@@ -173,9 +173,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 14] = [
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
-    ("x-wait", Ask::Any),
-    ("x-until-empty", Ask::NotFalse),
-    ("x-limit", Ask::NotZero),
     ("x-order", Ask::Any),
 ];
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod take;
 mod time;
 
 use super::machine::Engine;

@@ -75,8 +75,12 @@ class Program:
         return " ".join(Path(part).name for part in self.command)
 
 
+# Whatever PHP has to say about a program, it says in its output, where nothing but the expected lines may stand.
+PHP = ["php", "-d", "error_reporting=-1", "-d", "display_errors=1"]
+
+
 def php(script, port):
-    return Program("php", ROOT / "examples" / "php" / script, port=port)
+    return Program(*PHP, ROOT / "examples" / "php" / script, port=port)
 
 
 def python(script, port):

@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -42,6 +43,13 @@ class Program:
         for line in expected:
             came = self._next(time.monotonic() + PATIENCE_SECONDS)
             assert came == line, f"{self._name()} printed {came!r} where {line!r} is due; before: {self._seen}"
+        return self
+
+    def prints_like(self, pattern):
+        """The next line is all of the pattern; what matched is left in `found`."""
+        line = self._next(time.monotonic() + PATIENCE_SECONDS)
+        self.found = re.fullmatch(pattern, line or "")
+        assert self.found, f"{self._name()} printed {line!r} where {pattern} is due; before: {self._seen}"
         return self
 
     def prints_somewhere(self, expected):

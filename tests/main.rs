@@ -9,6 +9,7 @@ mod history;
 mod limits;
 mod manage;
 mod routes;
+mod schedules;
 mod selection;
 mod stops;
 mod time;

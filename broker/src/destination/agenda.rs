@@ -124,7 +124,8 @@ impl Agenda {
         waiting.range((first, Bound::Unbounded)).filter_map(|waits| Some((*waits, self.slot(waits.1)?)))
     }
 
-    fn slot(&self, message: MessageId) -> Option<SlotId> {
+    /// Where a message is that waits.
+    pub(super) fn slot(&self, message: MessageId) -> Option<SlotId> {
         self.parked.get(&message).map(|(slot, _)| *slot)
     }
 }

@@ -5,6 +5,7 @@
 //! clock and no client beyond a key.
 
 mod agenda;
+mod allowance;
 mod consumer;
 mod contents;
 mod entry;
@@ -17,6 +18,7 @@ mod policy;
 mod queue;
 mod rank;
 mod ready;
+mod schedule;
 mod selecting;
 mod selection;
 mod slots;
@@ -26,6 +28,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::Allowance;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};

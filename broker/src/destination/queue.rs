@@ -26,7 +26,7 @@ pub struct Queue {
     pub(super) ready: Ready,
     pub(super) leases: HashMap<MessageId, Lease, RandomState>,
     pub(super) notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
-    terms: HashMap<MessageId, Box<Terms>, RandomState>,
+    pub(super) terms: HashMap<MessageId, Box<Terms>, RandomState>,
     pub(super) agenda: Agenda,
     pub(super) selections: Selections,
     next_sequence: i64,

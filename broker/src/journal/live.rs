@@ -12,7 +12,7 @@ use super::record;
 use super::record::ExtentRecord;
 use super::stored::{Back, Stored};
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
-use crate::model::{Standing, Terms, Timestamp, Windows};
+use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -132,6 +132,22 @@ impl Live {
         }
     }
 
+    /// A message is a schedule.
+    fn planned(&mut self, position: Position, schedule: Box<Schedule>) {
+        if self.is_live(position) {
+            self.terms.entry(position).or_default().schedule = Some(schedule);
+        }
+    }
+
+    /// A schedule has a new plan. Whatever it had to wait for beyond that is over.
+    fn scheduled(&mut self, position: Position, schedule: Box<Schedule>) {
+        if self.is_live(position) {
+            self.overrides.remove(&position);
+            let terms = self.terms.entry(position).or_default();
+            (terms.due, terms.schedule) = (Some(schedule.next), Some(schedule));
+        }
+    }
+
     fn forget_due(&mut self, position: Position) {
         if let Some(terms) = self.terms.get_mut(&position) {
             terms.due = None;
@@ -184,6 +200,7 @@ impl Live {
                 self.ranked(ranked.position, ranked.destination, place);
             }
             Record::Woken(woken) => self.woken(woken.position),
+            Record::Scheduled(scheduled) => self.scheduled(scheduled.position, scheduled.schedule.clone()),
             Record::Moved(moved) => self.moved(moved.position, Arrival::of(moved)),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
@@ -204,6 +221,8 @@ impl Live {
             Stored::Ranked { position, destination, place } => self.ranked(position, destination, place),
             Stored::Woken(position) => self.woken(position),
             Stored::Terms { position, terms } => self.agreed(position, terms),
+            Stored::Planned { position, schedule } => self.planned(position, schedule),
+            Stored::Scheduled { position, schedule } => self.scheduled(position, schedule),
             Stored::Moved { position, arrival, .. } => self.moved(position, arrival),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
@@ -335,6 +354,9 @@ impl Live {
         }
         for (position, terms) in &self.terms {
             checkpoint.put(|bytes| record::put_agreed(bytes, *position, terms));
+            if let Some(schedule) = &terms.schedule {
+                checkpoint.put(|bytes| record::put_planned(bytes, *position, schedule));
+            }
         }
         checkpoint
     }

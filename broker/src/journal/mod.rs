@@ -19,6 +19,7 @@ pub mod memory;
 mod meta;
 mod octets;
 mod orders;
+mod plan;
 mod reader;
 mod record;
 mod recovery;

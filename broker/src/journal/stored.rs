@@ -9,15 +9,16 @@ use super::change::{Arrival, Override};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
 use super::orders;
+use super::plan::read_plan;
 use super::record::{
-    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RANKED,
-    RETURNED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RANKED,
+    RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord};
 use crate::model::{
     Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place,
-    Position, Record, Returned, Standing, Terms, Timestamp, Urgency,
+    Position, Record, Returned, Schedule, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -29,6 +30,8 @@ pub(super) enum Stored<'a> {
     Ranked { position: Position, destination: DestinationId, place: Place },
     Woken(Position),
     Terms { position: Position, terms: Box<Terms> },
+    Planned { position: Position, schedule: Box<Schedule> },
+    Scheduled { position: Position, schedule: Box<Schedule> },
     Moved { position: Position, from: DestinationId, arrival: Arrival },
     Created { destination: DestinationId, name: DestinationName },
     Deleted { destination: DestinationId },
@@ -119,6 +122,10 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         WOKEN => Stored::Woken(Position::from_bits(fields.u64()?)),
         TERMS => {
             Stored::Terms { position: Position::from_bits(fields.u64()?), terms: Box::new(read_terms(&mut fields)?) }
+        }
+        PLAN | SCHEDULED => {
+            let (position, schedule) = (Position::from_bits(fields.u64()?), Box::new(read_plan(&mut fields)?));
+            if kind == PLAN { Stored::Planned { position, schedule } } else { Stored::Scheduled { position, schedule } }
         }
         MOVED | CARRIED => Stored::Moved {
             position: Position::from_bits(fields.u64()?),

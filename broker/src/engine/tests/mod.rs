@@ -4,6 +4,7 @@ mod duplicates;
 mod feeds;
 mod overflow;
 mod retained;
+mod schedule;
 mod select;
 mod wildcards;
 
@@ -13,6 +14,7 @@ mod lease;
 mod manage;
 mod pause;
 mod rank;
+mod take;
 mod time;
 mod transfer;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
-use crate::model::{Pause, Record, Replay, Standing, Terms, Windows};
+use crate::model::{Pause, Record, Replay, Standing, Terms, Urgency, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -48,6 +48,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether it has never been moved nor ranked: only then can it be a schedule.
+    pub fn is_at_first_place(&self) -> bool {
+        self.place.urgency == Urgency::NORMAL
+    }
+
     fn forget_due(&mut self) {
         if let Some(terms) = &mut self.terms {
             terms.due = None;
@@ -107,6 +112,14 @@ impl Ledger {
                 if let Some(kept) = self.messages.get_mut(&woken.message) {
                     kept.standing = Standing::Ready;
                     kept.forget_due();
+                }
+            }
+            Record::Scheduled(scheduled) => {
+                if let Some(kept) = self.messages.get_mut(&scheduled.message) {
+                    assert_eq!((kept.destination, kept.place), (scheduled.destination, scheduled.place));
+                    (kept.attempts, kept.nacks, kept.standing) = (0, 0, Standing::Ready);
+                    let terms = kept.terms.get_or_insert_default();
+                    (terms.due, terms.schedule) = (Some(scheduled.schedule.next), Some(scheduled.schedule.clone()));
                 }
             }
             Record::Moved(moved) => {

@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
 pub use self::unit::{
-    accepted, accepted_with_terms, bound, carried, content, created, moved, parked, ranked, returned, settled, terms,
-    woken,
+    accepted, accepted_with_terms, bound, carried, content, created, moved, parked, ranked, returned, schedule,
+    scheduled, settled, terms, woken,
 };
 pub use self::witness::{Seen, Witness};
 use crate::model::{
@@ -109,13 +109,14 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
         for message in (first.saturating_sub(90)..first + 40).map(|n| MessageId::new(shard, n)) {
             let Some(kept) = session.reading.ledger.messages.get(&message).cloned() else { continue };
             let position = session.reading.position(message).expect("it is there");
-            let records = match (message.sequence() + round) % 8 {
+            let records = match (message.sequence() + round) % 9 {
                 0 | 1 => vec![settled(message, &kept, position)],
                 2 => vec![moved(message, &kept, position, round * 2 + 2)],
                 3 => vec![returned(message, &kept, position)],
                 4 => vec![parked(message, &kept, position)],
                 5 => vec![woken(message, &kept, position)],
-                6 => vec![carried(message, &kept, position, round * 2 + 2)],
+                6 if kept.is_at_first_place() => vec![scheduled(message, &kept, position)],
+                7 => vec![carried(message, &kept, position, round * 2 + 2)],
                 _ => ranked(message, &kept, position).into(),
             };
             session.write(subject, records);

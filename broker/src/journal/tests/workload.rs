@@ -112,6 +112,9 @@ impl Run {
                 2 | 3 => conformance::settled(*message, kept, position),
                 4 => conformance::parked(*message, kept, position),
                 5 => conformance::woken(*message, kept, position),
+                6 if message.sequence().is_multiple_of(2) && kept.is_at_first_place() => {
+                    conformance::scheduled(*message, kept, position)
+                }
                 6 => conformance::carried(*message, kept, position, 1 + self.next % 3),
                 _ => continue,
             });

@@ -129,9 +129,10 @@ impl Engine {
     /// the mark may be a false positive then, never a false negative (P8). Returns how many messages are left without a
     /// queue, which only a damaged log can bring about.
     pub fn replayed(&mut self, clean: bool) -> usize {
-        if !clean {
-            for destination in self.destinations.values_mut() {
-                if let Kind::Queue(queue) = &mut destination.kind {
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.begin_counting();
+                if !clean {
                     queue.mark_handed_out();
                 }
             }

@@ -7,6 +7,7 @@
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
 mod errand;
@@ -31,6 +32,7 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod statistics;
 mod subscribe;
 mod take;
 mod transfer;

@@ -24,6 +24,7 @@ use super::options::Options;
 use super::output::{Output, Receipt};
 use super::schedule;
 use super::settlement;
+use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -132,6 +133,9 @@ impl Client {
         if manage::is_meant(written) {
             return self.manage(turn, frame);
         }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -149,16 +153,36 @@ impl Client {
         if frame.headers.get(TRANSACTION).is_some() {
             return Err(Fault::Unsupported("managing queues in a transaction"));
         }
-        let reply = match frame.headers.get("reply-to") {
-            None => None,
-            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
-        };
-        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
-            self.listen_for_reply(&mut turn, written, full)?;
-        }
+        let reply = self.answering(&mut turn, frame)?;
         let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
         turn.ask(Request::Manage(Box::new(manage)));
         Ok(())
+    }
+
+    /// A question about numbers.
+    fn inquire(&mut self, mut turn: Turn<'_>, frame: &Frame, asked: (&str, Routing)) -> Result<(), Fault> {
+        if frame.headers.get(TRANSACTION).is_some() {
+            return Err(Fault::Unsupported("asking for statistics in a transaction"));
+        }
+        let reply = self.answering(&mut turn, frame)?;
+        let head = |written| manage::head(written, &frame.headers, turn.now.wall);
+        let request = statistics::read(asked, reply.map(|(written, to)| (to, head(written))), &self.gate)?;
+        turn.ask(request);
+        Ok(())
+    }
+
+    /// Where an answer of the broker goes: to where the client may send, or itself.
+    fn answering<'f>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        frame: &'f Frame,
+    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
+        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
+        let full = self.gate.writable(written, Routing::Queue)?;
+        if written.starts_with("/temp-") {
+            self.listen_for_reply(turn, written, full.clone())?;
+        }
+        Ok(Some((written, full)))
     }
 
     /// A message for one destination, which the client may send to.

@@ -10,6 +10,7 @@ use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationName;
+use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
 use crate::model::Writer;
@@ -115,6 +116,11 @@ impl Gate {
     /// Whether the client has a right.
     pub(super) fn may(&self, action: Action, name: &DestinationName) -> bool {
         self.grants.may(action, name)
+    }
+
+    /// What the client may read, for whoever has to ask later.
+    pub(super) fn reader(&self) -> Arc<dyn Reader> {
+        self.grants.clone()
     }
 
     /// Where the client may send to, for whoever has to ask later.

@@ -26,6 +26,7 @@ mod schedule;
 mod session;
 mod settlement;
 mod state;
+mod statistics;
 mod subscription;
 mod take;
 mod terms;

@@ -51,8 +51,6 @@ pub(super) enum Meaning {
 pub(super) enum Ask {
     /// Any but the empty one.
     Any,
-    /// Any but 0, which asks for nothing.
-    NotZero,
     /// Any but `false`.
     NotFalse,
     /// `true`.
@@ -63,7 +61,6 @@ impl Ask {
     fn is_meant(self, value: &str) -> bool {
         match self {
             Ask::Any => !value.is_empty(),
-            Ask::NotZero => !is_zero(value),
             Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
@@ -73,10 +70,6 @@ impl Ask {
     pub(super) fn refuse(self, header: &'static str, value: &str) -> Result<(), Fault> {
         if self.is_meant(value) { Err(Fault::Unsupported(header)) } else { Ok(()) }
     }
-}
-
-fn is_zero(value: &str) -> bool {
-    value.is_empty() || value.bytes().all(|octet| octet == b'0')
 }
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would

@@ -7,6 +7,7 @@ mod engine_model;
 mod engine_shell;
 mod history;
 mod limits;
+mod manage;
 mod routes;
 mod schedules;
 mod selection;

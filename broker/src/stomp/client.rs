@@ -242,7 +242,7 @@ impl Client {
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let filter = understand::selector(frame)?;
+        let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));

@@ -12,6 +12,7 @@ use crate::auth::Grants;
 use crate::model::DestinationName;
 use crate::model::Source;
 use crate::model::Wildcard;
+use crate::model::Writer;
 
 /// Where a client may go.
 #[derive(Debug)]
@@ -114,6 +115,11 @@ impl Gate {
     /// Whether the client has a right.
     pub(super) fn may(&self, action: Action, name: &DestinationName) -> bool {
         self.grants.may(action, name)
+    }
+
+    /// Where the client may send to, for whoever has to ask later.
+    pub(super) fn writer(&self) -> Arc<dyn Writer> {
+        self.grants.clone()
     }
 
     /// Asks for the right to read one destination, or all that a pattern means.

@@ -12,8 +12,11 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod pause;
+mod rank;
 mod take;
 mod time;
+mod transfer;
 
 use super::machine::Engine;
 use super::options::Options;

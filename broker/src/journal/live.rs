@@ -22,6 +22,8 @@ pub(super) struct Live {
     bindings: BTreeMap<DestinationId, Option<Bound>>,
     windows: Windows,
     next_id: u64,
+    /// Messages with ids below may have been handed out.
+    suspected: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
     /// What senders said about their messages.
@@ -177,6 +179,7 @@ impl Live {
             Record::Unbound { queue } => self.bound(*queue, None),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::IdBlock { next } => self.id_block(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 
@@ -195,6 +198,7 @@ impl Live {
             Stored::Unbound { queue } => self.bound(queue, None),
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
             Stored::IdBlock { next } => self.id_block(next),
+            Stored::Suspected { below } => self.suspected = self.suspected.max(below),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
                 self.overrides.insert(position, change);
@@ -291,6 +295,9 @@ impl Live {
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
         records.push(Record::IdBlock { next: self.next_id });
+        if self.suspected > 0 {
+            records.push(Record::Suspected { below: self.suspected });
+        }
         records
     }
 

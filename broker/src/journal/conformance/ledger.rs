@@ -22,6 +22,8 @@ pub struct Ledger {
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
     pub next_id: u64,
+    /// Messages with ids below this may have been handed out.
+    pub suspected: u64,
 }
 
 /// One message of a [`Ledger`].
@@ -56,6 +58,7 @@ impl Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        writeln!(f, "suspected below {}", self.suspected)?;
         writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
@@ -112,6 +115,7 @@ impl Ledger {
                 }
             }
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 }

@@ -15,11 +15,12 @@ impl Engine {
             self.touch(id);
         }
         loop {
-            while let Some(id) = self.touched.pop() {
-                self.pump(now, id, effects);
+            // These come first: what they have credit for is not surplus.
+            while let Some(key) = self.refilled.pop() {
+                self.unpark(now, key, effects);
             }
-            let Some(key) = self.refilled.pop() else { return };
-            self.unpark(now, key, effects);
+            let Some(id) = self.touched.pop() else { return };
+            self.pump(now, id, effects);
         }
     }
 

@@ -3,13 +3,12 @@
 mod abuse;
 mod conformance;
 mod connections;
-mod engine_model;
 mod engine_shell;
 mod history;
 mod limits;
+mod model;
 mod routes;
 mod selection;
 mod stops;
 mod time;
-mod time_model;
 mod wire;

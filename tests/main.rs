@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod model;
 mod routes;
+mod schedules;
 mod selection;
 mod stops;
 mod time;

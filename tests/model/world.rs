@@ -143,6 +143,7 @@ impl World {
                     let promised = self.model.clients[client].promises.pop_front();
                     assert_eq!(promised, Some(ticket), "promises are kept in order");
                 }
+                Event::End { .. } => panic!("no subscription ends by itself"),
                 Event::Disconnect(refusal) => self.sent_away.push((client, refusal)),
             }
         }

@@ -5,6 +5,7 @@
 //! clock and no client beyond a key.
 
 mod agenda;
+mod allowance;
 mod consumer;
 mod contents;
 mod entry;
@@ -15,6 +16,7 @@ mod overflow;
 mod policy;
 mod queue;
 mod ready;
+mod schedule;
 mod selecting;
 mod selection;
 mod slots;
@@ -23,6 +25,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::Allowance;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};

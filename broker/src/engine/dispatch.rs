@@ -11,6 +11,7 @@ impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
     /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        self.examined.append(&mut self.undecided);
         for id in std::mem::take(&mut self.unfinished) {
             self.touch(id);
         }
@@ -19,13 +20,21 @@ impl Engine {
             while let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
             }
-            let Some(id) = self.touched.pop() else { return };
-            self.pump(now, id, effects);
+            if let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
+            } else if self.examined.is_empty() {
+                return;
+            } else {
+                self.examine(now, effects);
+            }
         }
     }
 
     /// Hands out what is ready in one destination.
     pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        if self.schedules.has_replaced() {
+            self.drop_replaced(id, effects);
+        }
         // What is over is never handed out, whether the timer has fired yet or not. While there is more of it, the mark of
         // `touched` stays, so that it does not come back here before its next appointment.
         let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
@@ -41,7 +50,11 @@ impl Engine {
             }
             if is_clear {
                 let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
+                let examined = &mut self.examined;
                 let tell = |key, consumer: &Consumer, delivery| {
+                    if consumer.allowance.is_some() {
+                        examined.push(key);
+                    }
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
                 };
                 if dispatcher::pump((id, queue), consumers, contents, now.wall, tell) == Round::Unfinished {

@@ -24,9 +24,12 @@ mod options;
 mod publish;
 mod reading;
 mod retain;
+mod schedule;
+mod schedules;
 mod sessions;
 mod settle;
 mod subscribe;
+mod take;
 mod view;
 mod wildcard;
 

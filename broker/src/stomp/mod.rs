@@ -22,10 +22,12 @@ mod names;
 mod options;
 mod output;
 mod reply;
+mod schedule;
 mod session;
 mod settlement;
 mod state;
 mod subscription;
+mod take;
 mod terms;
 #[cfg(test)]
 mod tests;

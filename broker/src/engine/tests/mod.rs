@@ -5,6 +5,7 @@ mod feeds;
 mod overflow;
 mod restart;
 mod retained;
+mod schedule;
 mod select;
 mod wildcards;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod take;
 mod time;
 
 use super::machine::Engine;

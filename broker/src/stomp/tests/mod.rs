@@ -10,9 +10,11 @@ mod ending;
 mod heartbeat;
 mod manage;
 mod prefetch;
+mod schedule;
 mod send;
 mod settle;
 mod subscribe;
+mod take;
 mod temporary;
 mod transaction;
 
@@ -197,6 +199,7 @@ impl Client {
     fn subscribed(&self) -> &Subscribe {
         match self.asked.last() {
             Some(Request::Subscribe(subscribe)) => subscribe,
+            Some(Request::Take(take)) => &take.subscribe,
             other => panic!("no subscribe but {other:?}"),
         }
     }

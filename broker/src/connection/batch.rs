@@ -148,6 +148,7 @@ fn finishes_work(request: &Request) -> bool {
         | Request::Touch(_)
         | Request::Decline(_)
         | Request::Manage(_)
+        | Request::Oversee(_)
         | Request::Written { .. }
         | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),

@@ -21,6 +21,7 @@ mod machine;
 mod manage;
 mod moments;
 mod options;
+mod oversee;
 mod publish;
 mod reading;
 mod retain;

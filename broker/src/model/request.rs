@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Filter, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId};
+use super::{DestinationName, Filter, Manage, Message, MessageId, Oversee, SoftRefusal, Source, SubscriptionId};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -21,6 +21,8 @@ pub enum Request {
     Touch(Touch),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
+    /// Look at what waits for its time, or take away from it.
+    Oversee(Box<Oversee>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
     Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.

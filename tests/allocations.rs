@@ -144,7 +144,7 @@ impl Bench {
         }
         self.deliveries.extend(self.effects.events.drain(..).filter_map(|(_, event)| match event {
             Event::Deliver(delivery) => Some(delivery),
-            Event::Durable(_) | Event::Disconnect(_) => None,
+            Event::Durable(_) | Event::Disconnect(_) | Event::End { .. } => None,
         }));
     }
 

@@ -41,7 +41,8 @@ struct Peer {
     input: BytesMut,
     /// Receipts that wait for the log.
     waiting: Vec<(u64, Burst)>,
-    deliveries: VecDeque<Delivery>,
+    /// Deliveries, and the ends of subscriptions among them.
+    deliveries: VecDeque<Event>,
     out: Burst,
     closed: bool,
     /// The other end: what the client makes of what it is sent.
@@ -220,7 +221,7 @@ impl World {
         for (id, event) in std::mem::take(&mut self.effects.events) {
             let Some(client) = self.clients.iter().position(|peer| peer.id == Some(id)) else { continue };
             match event {
-                Event::Deliver(delivery) => self.clients[client].deliveries.push_back(delivery),
+                Event::Deliver(_) | Event::End { .. } => self.clients[client].deliveries.push_back(event),
                 Event::Durable(_) => {}
                 Event::Disconnect(refusal) => {
                     self.clients[client].session.disconnected(self.now, refusal);
@@ -252,9 +253,9 @@ impl World {
         loop {
             let mut moved = false;
             for client in 0..self.clients.len() {
-                while let Some(delivery) = self.clients[client].deliveries.pop_front() {
+                while let Some(event) = self.clients[client].deliveries.pop_front() {
                     moved = true;
-                    self.deliver(client, &delivery);
+                    self.say(client, &event);
                 }
             }
             self.sync();
@@ -296,6 +297,15 @@ impl World {
         self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
         self.absorb();
         true
+    }
+
+    fn say(&mut self, client: usize, event: &Event) {
+        let peer = &mut self.clients[client];
+        match event {
+            Event::Deliver(delivery) => self.deliver(client, delivery),
+            Event::End { subscription, why } => peer.session.ended(*subscription, *why, &mut peer.out),
+            Event::Durable(_) | Event::Disconnect(_) => {}
+        }
     }
 
     fn deliver(&mut self, client: usize, delivery: &Delivery) {

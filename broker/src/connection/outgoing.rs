@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use tracing::{error, warn};
 
 use super::task::Connection;
-use crate::model::{Burst, Content, Delivery, Event, LogError, Now, Payload, Request, Ticket};
+use crate::model::{Burst, Content, Delivery, Event, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 
 /// The receipts of one batch of requests, encoded.
 #[derive(Debug)]
@@ -73,12 +73,23 @@ impl Receipts {
     }
 }
 
-/// Deliveries that were handed over by the engine and are not encoded yet.
+/// Deliveries that were handed over by the engine and are not encoded yet, and the ends of subscriptions among them.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    pub(super) waiting: VecDeque<Delivery>,
+    waiting: VecDeque<Event>,
     /// Of auto subscriptions, by the newest one that is encoded but perhaps not written.
-    encoded: Vec<(crate::model::SubscriptionId, u64)>,
+    encoded: Vec<(SubscriptionId, u64)>,
+}
+
+impl Deliveries {
+    /// Keeps only what is for a subscription that is still wanted.
+    pub(super) fn retain(&mut self, mut is_wanted: impl FnMut(SubscriptionId) -> bool) {
+        self.waiting.retain(|event| match event {
+            Event::Deliver(delivery) => is_wanted(delivery.subscription),
+            Event::End { subscription, .. } => is_wanted(*subscription),
+            Event::Durable(_) | Event::Disconnect(_) => true,
+        });
+    }
 }
 
 /// Encoded before the next write: enough to make a system call worth it, little enough to stay in a cache.
@@ -93,7 +104,7 @@ impl Connection {
         for event in events.drain(..) {
             match event {
                 Event::Deliver(delivery) if !self.session.is_subscribed(delivery.subscription) => {}
-                Event::Deliver(delivery) => self.deliveries.waiting.push_back(delivery),
+                Event::Deliver(_) | Event::End { .. } => self.deliveries.waiting.push_back(event),
                 Event::Durable(ticket) => self.receipts.release(ticket, &mut self.out),
                 Event::Disconnect(refusal) => {
                     warn!(reason = %refusal, "disconnected by the broker");
@@ -112,14 +123,18 @@ impl Connection {
         }
         let now = self.now();
         while self.out.len() < BURST_BYTES
-            && let Some(delivery) = self.deliveries.waiting.pop_front()
+            && let Some(event) = self.deliveries.waiting.pop_front()
         {
-            match &delivery.payload {
-                Payload::Memory(content) => {
-                    let content = content.clone();
-                    self.encode(now, &delivery, &content);
-                }
-                Payload::Stored { .. } => self.encode_stored(delivery).await,
+            match event {
+                Event::Deliver(delivery) => match &delivery.payload {
+                    Payload::Memory(content) => {
+                        let content = content.clone();
+                        self.encode(now, &delivery, &content);
+                    }
+                    Payload::Stored { .. } => self.encode_stored(delivery).await,
+                },
+                Event::End { subscription, why } => self.session.ended(subscription, why, &mut self.out),
+                Event::Durable(_) | Event::Disconnect(_) => {}
             }
         }
         // Before anything that is settled by being written.
@@ -146,8 +161,8 @@ impl Connection {
         let mut bytes = run[0].payload.len();
         while run.len() < READ_AHEAD
             && bytes < BURST_BYTES
-            && self.deliveries.waiting.front().is_some_and(|next| matches!(next.payload, Payload::Stored { .. }))
-            && let Some(next) = self.deliveries.waiting.pop_front()
+            && self.deliveries.waiting.front().is_some_and(is_stored)
+            && let Some(Event::Deliver(next)) = self.deliveries.waiting.pop_front()
         {
             bytes += next.payload.len();
             run.push(next);
@@ -184,4 +199,8 @@ impl Connection {
         }
         self.flush_batch();
     }
+}
+
+fn is_stored(event: &Event) -> bool {
+    matches!(event, Event::Deliver(Delivery { payload: Payload::Stored { .. }, .. }))
 }

@@ -99,7 +99,7 @@ impl Connection {
         if unsubscribes {
             // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
             let session = &self.session;
-            self.deliveries.waiting.retain(|delivery| session.is_subscribed(delivery.subscription));
+            self.deliveries.retain(|subscription| session.is_subscribed(subscription));
         }
         let (mut octets, mut count, mut gated) = (self.out.like(), 0, false);
         while let Some((receipt, answer, gates)) = self.batch.next_answered() {

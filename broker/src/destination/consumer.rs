@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
 
+use super::Allowance;
 use crate::model::{
     AckMode, Credit, DestinationId, Filter, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
@@ -37,6 +38,8 @@ pub enum Reach {
     One(DestinationId),
     /// All that a pattern means.
     Many(Box<Many>),
+    /// From nowhere any more: it has ended, and holds what it holds.
+    Nowhere,
 }
 
 /// Where a wildcard subscription has got to.
@@ -93,6 +96,8 @@ pub struct Consumer {
     pub in_rotation: bool,
     /// It wants only what this lets through.
     pub filter: Option<Arc<dyn Filter>>,
+    /// What else bounds it beside its credit.
+    pub allowance: Option<Box<Allowance>>,
     credit: Credit,
     out: VecDeque<Outstanding>,
     out_bytes: u64,
@@ -119,6 +124,7 @@ impl Consumer {
             time_to_run_ms: None,
             in_rotation: false,
             filter: None,
+            allowance: None,
             credit,
             out: VecDeque::new(),
             out_bytes: 0,
@@ -130,7 +136,8 @@ impl Consumer {
 
     /// Whether one more may go out. With nothing out anything may, however large: otherwise it could never leave.
     pub fn has_credit(&self) -> bool {
-        self.out.is_empty() || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes)
+        (self.out.is_empty() || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes))
+            && self.allowance.as_ref().is_none_or(|allowance| allowance.permits())
     }
 
     /// The number of the next delivery.
@@ -144,6 +151,9 @@ impl Consumer {
         self.next_number += 1;
         self.out.push_back(Outstanding { number, message, size, queue });
         self.out_bytes += u64::from(size);
+        if let Some(allowance) = &mut self.allowance {
+            allowance.spend(size);
+        }
         number
     }
 
@@ -152,6 +162,7 @@ impl Consumer {
         match &mut self.reach {
             Reach::One(_) => self.in_rotation = false,
             Reach::Many(many) => many.parked.push_back(queue),
+            Reach::Nowhere => {}
         }
     }
 
@@ -186,6 +197,16 @@ impl Consumer {
     /// Whether something is out.
     pub fn has_out(&self) -> bool {
         !self.out.is_empty()
+    }
+
+    /// Nothing more will go out: what credit is not in use is given back, and returned.
+    pub fn retire(&mut self) -> Credit {
+        let used = Credit {
+            messages: (self.out.len() as u32).min(self.credit.messages),
+            bytes: self.out_bytes.min(self.credit.bytes),
+        };
+        let before = std::mem::replace(&mut self.credit, used);
+        Credit { messages: before.messages - used.messages, bytes: before.bytes - used.bytes }
     }
 
     /// How much may be out.

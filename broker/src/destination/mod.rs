@@ -5,6 +5,7 @@
 //! clock and no client beyond a key.
 
 mod agenda;
+mod allowance;
 mod consumer;
 mod contents;
 mod entry;
@@ -24,6 +25,7 @@ mod topic;
 #[cfg(test)]
 mod tests;
 
+pub use allowance::Allowance;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};

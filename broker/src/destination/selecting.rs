@@ -16,6 +16,16 @@ impl Queue {
         }
     }
 
+    /// Whether something is there that could be handed out.
+    pub fn offers(&self) -> bool {
+        self.ready() > 0 && !self.doomed
+    }
+
+    /// Whether something is there that might be for a consumer: for one that selects, until it has looked at everything.
+    pub fn may_have(&self, consumer: ConsumerKey) -> bool {
+        self.offers() && !self.selections.is_idle(consumer)
+    }
+
     /// Looks for the next message of a selective consumer, at no more than `budget` messages, which falls by those that
     /// were looked at. Each is looked at once, unless it is given back.
     pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, budget: &mut u32) -> Sought {

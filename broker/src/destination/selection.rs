@@ -181,6 +181,11 @@ impl Selections {
         sought
     }
 
+    /// Whether a consumer has looked at everything and found nothing more.
+    pub(super) fn is_idle(&self, consumer: ConsumerKey) -> bool {
+        self.by_consumer.get(&consumer).is_some_and(|selection| selection.is_idle)
+    }
+
     /// Those that stood aside and may go on, if something became ready.
     pub(super) fn roused(&mut self) -> Vec<ConsumerKey> {
         if !std::mem::take(&mut self.news) {

@@ -36,7 +36,7 @@ pub fn pump(
     for key in queue.roused() {
         readmit((id, queue), key, consumers);
     }
-    while queue.ready() > 0 && !queue.doomed {
+    while queue.offers() {
         let Some(&key) = queue.rotation.front() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.pop_front();
@@ -109,6 +109,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
         Reach::One(_) => enrol(queue, key, consumer),
         Reach::Many(_) if has_credit => queue.rotation.push_back(key),
         Reach::Many(many) => many.parked.push_back(id),
+        Reach::Nowhere => {}
     }
 }
 

@@ -11,6 +11,7 @@ impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
     /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        self.examined.append(&mut self.undecided);
         for id in std::mem::take(&mut self.unfinished) {
             self.touch(id);
         }
@@ -18,8 +19,13 @@ impl Engine {
             while let Some(id) = self.touched.pop() {
                 self.pump(now, id, effects);
             }
-            let Some(key) = self.refilled.pop() else { return };
-            self.unpark(now, key, effects);
+            if let Some(key) = self.refilled.pop() {
+                self.unpark(now, key, effects);
+            } else if self.examined.is_empty() {
+                return;
+            } else {
+                self.examine(now, effects);
+            }
         }
     }
 
@@ -43,7 +49,11 @@ impl Engine {
             }
             if is_clear {
                 let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
+                let examined = &mut self.examined;
                 let tell = |key, consumer: &Consumer, delivery| {
+                    if consumer.allowance.is_some() {
+                        examined.push(key);
+                    }
                     deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
                 };
                 if dispatcher::pump((id, queue), consumers, contents, now.wall, tell) == Round::Unfinished {

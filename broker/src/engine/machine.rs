@@ -39,6 +39,12 @@ pub struct Engine {
     pub(super) doomed: BTreeSet<DestinationId>,
     /// Wildcard subscriptions that have credit again.
     pub(super) refilled: Vec<ConsumerKey>,
+    /// Consumers that may be at their end: something was handed to them, or they have room again.
+    pub(super) examined: Vec<ConsumerKey>,
+    /// Such of which it cannot be said yet.
+    pub(super) undecided: Vec<ConsumerKey>,
+    /// Consumers by the end of their patience.
+    pub(super) waits: Scheduler<Duration, ConsumerKey>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
@@ -81,6 +87,9 @@ impl Engine {
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
+            examined: Vec::new(),
+            undecided: Vec::new(),
+            waits: Scheduler::new(),
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -120,7 +129,12 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects),
-            Request::Subscribe(subscribe) => self.subscribe(now, session, &subscribe, effects).map(|()| Answer::Done),
+            Request::Subscribe(subscribe) => {
+                self.subscribe(now, session, &subscribe, effects)?;
+                Ok(Answer::Done)
+            }
+            Request::Take(take) => self.take(now, session, &take, effects),
+            Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
@@ -151,6 +165,7 @@ impl Engine {
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.keep_appointments(now, effects);
+        self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
             let patience = self.patience(id);
@@ -182,7 +197,7 @@ impl Engine {
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
         let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
-        self.idle.deadline().into_iter().chain(moment).min()
+        [self.idle.deadline(), self.waits.deadline(), moment].into_iter().flatten().min()
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.

@@ -30,6 +30,7 @@ mod schedules;
 mod sessions;
 mod settle;
 mod subscribe;
+mod take;
 mod view;
 mod wildcard;
 

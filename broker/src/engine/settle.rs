@@ -123,10 +123,14 @@ impl Engine {
     }
 
     /// A consumer has credit again.
-    fn refill(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+    pub(super) fn refill(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
+        if consumer.allowance.is_some() {
+            self.examined.push(key);
+        }
         let id = match &mut consumer.reach {
             Reach::One(id) => *id,
+            Reach::Nowhere => return,
             Reach::Many(many) => {
                 if !std::mem::replace(&mut many.refilled, true) {
                     self.refilled.push(key);

@@ -19,7 +19,7 @@ impl Engine {
         id: SessionId,
         wish: &Subscribe,
         effects: &mut Effects,
-    ) -> Result<(), Refusal> {
+    ) -> Result<ConsumerKey, Refusal> {
         let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
@@ -48,7 +48,7 @@ impl Engine {
         if wish.to.kind() == DestinationKind::Topic {
             self.recall(now, key, effects);
         }
-        Ok(())
+        Ok(key)
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
@@ -137,9 +137,18 @@ impl Engine {
         {
             session.take_back(consumer.credit());
         }
-        match consumer.reach {
+        if let Some(moment) = consumer.allowance.and_then(|allowance| allowance.waits_until) {
+            self.waits.cancel(moment, key);
+        }
+        self.part(key, consumer.reach);
+    }
+
+    /// Takes a consumer out of wherever it receives from.
+    pub(super) fn part(&mut self, key: ConsumerKey, reach: Reach) {
+        match reach {
             Reach::One(destination) => self.leave(destination, key, true),
             many @ Reach::Many(_) => self.unwatch(key, many),
+            Reach::Nowhere => {}
         }
     }
 

@@ -2,13 +2,20 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
+use super::{Content, DestinationName, End, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A message for a subscription.
     Deliver(Delivery),
+    /// A subscription has ended, behind the deliveries told so far. What is unsettled stays so.
+    End {
+        /// Which.
+        subscription: SubscriptionId,
+        /// Why.
+        why: End,
+    },
     /// Every append of this session up to that ticket is durable: its receipts may leave.
     Durable(Ticket),
     /// The engine ends the session, and says why.

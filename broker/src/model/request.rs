@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Filter, Manage, Message, MessageId, Oversee, SoftRefusal, Source, SubscriptionId};
+use super::{
+    DestinationName, Filter, Grant, Manage, Message, MessageId, Oversee, SoftRefusal, Source, SubscriptionId, Take,
+};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -11,6 +13,10 @@ pub enum Request {
     Publish(Publish),
     /// Start to receive.
     Subscribe(Subscribe),
+    /// Start to receive, in a manner of one's own.
+    Take(Box<Take>),
+    /// Ask for more, where nothing comes by itself.
+    Grant(Grant),
     /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
     Unsubscribe(SubscriptionId),
     /// End a feed: the queue behind a topic and what is in it are not wanted any more.

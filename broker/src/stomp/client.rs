@@ -12,7 +12,7 @@ use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
 use super::composite;
-use super::credit;
+use super::credit::{self, Asked};
 use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
@@ -26,6 +26,7 @@ use super::oversee;
 use super::schedule;
 use super::settlement;
 use super::subscription::{Subscription, Subscriptions, Wanted};
+use super::take;
 use super::transaction::Transactions;
 use super::understand::{self, Sending};
 use crate::model::AckMode;
@@ -144,7 +145,7 @@ impl Client {
             self.listen_for_reply(&mut turn, written, full)?;
         }
         let to = schedule::address(to, &message);
-        self.act(turn, transaction, Action::Publish(Publish { to, message, key, retain }))
+        self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
     /// A word to the broker about a queue.
@@ -257,8 +258,8 @@ impl Client {
             turn.ask_before(Request::Unsubscribe(implicit));
         }
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
-        let asked = credit::asked(&frame.headers, &self.options)?;
-        let credit = if mode == AckMode::Auto { self.options.auto_credit } else { asked };
+        let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
+        let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
         let filter = understand::selector(frame)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
@@ -266,8 +267,10 @@ impl Client {
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
+        let manner = take::manner(&frame.headers, from.kind(), pull)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
-        turn.ask(Request::Subscribe(Subscribe { id, to: from, mode, credit, time_to_run_ms, filter }));
+        let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
+        turn.ask(manner.request(subscribe));
         Ok(())
     }
 
@@ -303,14 +306,29 @@ impl Client {
         Ok(())
     }
 
-    fn settle(&mut self, turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let settle = settlement::settle(frame, &self.subscriptions)?;
-        self.act(turn, frame.headers.get(TRANSACTION), Action::Settle(settle))
+    /// An ACK may grant credit, with or without a message that it is about; that holds at once, in a transaction too.
+    fn settle(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        if settlement::is_of_marker(&frame.headers) {
+            turn.promise();
+            return Ok(());
+        }
+        let grant = match frame.command {
+            Command::Ack => take::grant(&frame.headers, &self.subscriptions)?,
+            _ => None,
+        };
+        if grant.is_none() || take::names_message(&frame.headers) {
+            let settle = settlement::settle(frame, &self.subscriptions)?;
+            self.act(&mut turn, frame.headers.get(TRANSACTION), Action::Settle(settle))?;
+        }
+        if let Some(grant) = grant {
+            turn.ask(Request::Grant(grant));
+        }
+        Ok(())
     }
 
     /// Does it now, or puts it into its transaction. There its receipt is due at once: it says that the transaction took
     /// the frame, and some clients wait for it before they send COMMIT.
-    fn act(&mut self, mut turn: Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
+    fn act(&mut self, turn: &mut Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
         match (transaction, action) {
             (Some(id), action) => {
                 self.transactions.take(id, action, turn.now.monotonic, &self.options)?;

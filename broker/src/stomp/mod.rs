@@ -28,6 +28,7 @@ mod session;
 mod settlement;
 mod state;
 mod subscription;
+mod take;
 mod terms;
 #[cfg(test)]
 mod tests;

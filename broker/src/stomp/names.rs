@@ -51,8 +51,6 @@ pub(super) enum Meaning {
 pub(super) enum Ask {
     /// Any but the empty one.
     Any,
-    /// Any but 0, which asks for nothing.
-    NotZero,
     /// Any but `false`.
     NotFalse,
     /// `true`.
@@ -63,7 +61,6 @@ impl Ask {
     fn is_meant(self, value: &str) -> bool {
         match self {
             Ask::Any => !value.is_empty(),
-            Ask::NotZero => !is_zero(value),
             Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
@@ -73,10 +70,6 @@ impl Ask {
     pub(super) fn refuse(self, header: &'static str, value: &str) -> Result<(), Fault> {
         if self.is_meant(value) { Err(Fault::Unsupported(header)) } else { Ok(()) }
     }
-}
-
-fn is_zero(value: &str) -> bool {
-    value.is_empty() || value.bytes().all(|octet| octet == b'0')
 }
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
@@ -164,8 +157,8 @@ const IN_SEND: [(&str, Meaning); 66] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: selection, browsing, replay, exclusive reading, leases, ends.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 14] = [
+/// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),
@@ -176,9 +169,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 14] = [
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
-    ("x-wait", Ask::Any),
-    ("x-until-empty", Ask::NotFalse),
-    ("x-limit", Ask::NotZero),
     ("x-order", Ask::Any),
 ];
 

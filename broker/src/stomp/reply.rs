@@ -17,6 +17,7 @@ use kolejka_codec::header::names::{
 use super::error::Fault;
 use super::handshake::Hello;
 use super::output::Receipt;
+use super::settlement::Token;
 use super::subscription::Subscription;
 use crate::model::Answer;
 use crate::model::Burst;
@@ -25,6 +26,7 @@ use crate::model::DeathNote;
 use crate::model::DeathReason;
 use crate::model::Delivery;
 use crate::model::DestinationName;
+use crate::model::End;
 use crate::model::Lease;
 
 /// An encoded frame.
@@ -123,6 +125,21 @@ impl Voice {
             out.splice(body.clone());
             out.write(|into| finish(into, self.ending));
         }
+        out.end_frame();
+    }
+
+    /// The MESSAGE that comes last in a subscription that was not meant to last. There is nothing in it to acknowledge.
+    pub(super) fn end(self, of: &Subscription, why: End, out: &mut Burst) {
+        out.write(|into| {
+            put_command(into, Command::Message);
+            into.extend_from_slice(&of.line);
+            put_header(into, MESSAGE_ID, &Token::marker(of.number), self.version);
+            put_header(into, DESTINATION, &of.written, self.version);
+            put_header(into, "x-end", why.as_str(), self.version);
+            put_number_header(into, CONTENT_LENGTH, 0);
+            end_head(into);
+            finish(into, self.ending);
+        });
         out.end_frame();
     }
 

@@ -25,6 +25,7 @@ use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
 use crate::model::Delivery;
+use crate::model::End;
 use crate::model::Now;
 use crate::model::Refusal;
 use crate::model::SubscriptionId;
@@ -167,6 +168,13 @@ impl Session {
         let Some(subscription) = subscription else { return false };
         self.voice.message(subscription, delivery, content, out);
         true
+    }
+
+    /// Writes the MESSAGE that marks the end of a subscription, unless the client has ended it meanwhile itself.
+    pub fn ended(&mut self, subscription: SubscriptionId, why: End, out: &mut Burst) {
+        if let Some(subscription) = self.state.client().and_then(|client| client.subscription(subscription)) {
+            self.voice.end(subscription, why, out);
+        }
     }
 
     /// The engine ends the session.

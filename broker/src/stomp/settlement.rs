@@ -17,6 +17,14 @@ use crate::model::Refusal;
 use crate::model::Settle;
 use crate::model::SubscriptionId;
 
+/// How the `message-id` of a marker begins: no message's does.
+const MARKER: &str = "end-";
+
+/// Whether an ACK or NACK is about a marker, as it is with clients that acknowledge whatever comes. It means nothing.
+pub(super) fn is_of_marker(headers: &Headers) -> bool {
+    [ACK, ID, MESSAGE_ID].into_iter().find_map(|name| headers.get(name)).is_some_and(|id| id.starts_with(MARKER))
+}
+
 /// The delivery that an `ack` header names: the message's id, and behind a dash the number of the subscription where the
 /// client holds the message through several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +34,11 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// The `message-id` of the marker at the end of a subscription.
+    pub(super) fn marker(subscription: SubscriptionId) -> String {
+        format!("{MARKER}{}", subscription.0)
+    }
+
     /// Reads it.
     pub(super) fn parse(text: &str) -> Option<Token> {
         let Some((message, number)) = text.split_once('-') else {

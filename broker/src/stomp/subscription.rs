@@ -1,6 +1,7 @@
 //! The subscriptions of one client: what it calls them, and what the engine calls them.
 
 use bytes::BytesMut;
+use kolejka_codec::Command;
 use kolejka_codec::Version;
 use kolejka_codec::encoder::put_header;
 use kolejka_codec::header::names::SUBSCRIPTION;
@@ -123,6 +124,16 @@ impl Subscriptions {
     /// The one that an ACK calls so: by its id, or by its destination if it has none.
     pub(super) fn called(&self, name: &str) -> Option<SubscriptionId> {
         self.list.iter().find(|it| it.id.as_deref().unwrap_or(&it.written) == name).map(|it| it.number)
+    }
+
+    /// The only one that a SUBSCRIBE has made.
+    pub(super) fn only(&self) -> Result<SubscriptionId, Fault> {
+        let mut made = self.list.iter().filter(|it| !it.implicit);
+        match (made.next(), made.next()) {
+            (Some(only), None) => Ok(only.number),
+            (None, _) => Err(Fault::UnknownSubscription),
+            (Some(_), Some(_)) => Err(Fault::MissingHeader { command: Command::Ack, header: SUBSCRIPTION }),
+        }
     }
 
     /// Whether there is one from there.

@@ -1,6 +1,7 @@
 """What every version and transport of stomp.py must see. Mixed into one test class per version."""
 
 import base64
+import time
 from queue import Empty
 
 from peer import Peer, fresh
@@ -274,6 +275,54 @@ class Cases:
         bad.error()
         good.send(queue, "still here")
         self.assertEqual(good.message().body, b"still here")
+
+    # take
+
+    def test_a_worker_that_pulls_gets_what_it_grants(self):
+        queue, peer = self.filled(3), self.peer()
+        peer.subscribe(queue, "client-individual", prefetch="0")
+        peer.silence()
+        peer.grant(2)
+        first, second = peer.message(), peer.message()
+        peer.ack(first)
+        peer.ack(second)
+        peer.silence()
+        peer.grant(1)
+        self.assertEqual(peer.message().body, b"3")
+
+    def test_a_worker_that_cron_starts_takes_what_is_there_and_hears_the_end(self):
+        queue, peer = self.filled(2), self.peer()
+        peer.subscribe(queue, "client-individual", **{"x-until-empty": "true", "prefetch-count": "1"})
+        for body in (b"1", b"2"):
+            frame = peer.message()
+            self.assertEqual(frame.body, body)
+            peer.ack(frame)
+        self.assertEqual(peer.message().headers["x-end"], "empty")
+        self.assertEqual(self.left(queue, 0), {})
+
+    def test_a_wait_is_as_long_as_was_said(self):
+        queue, peer = fresh(), self.peer()
+        begun = time.monotonic()
+        peer.subscribe(queue, **{"x-wait": "300"})
+        peer.send(queue, "one")
+        self.assertEqual(peer.message().body, b"one")
+        end = peer.message()
+        self.assertEqual((end.headers["x-end"], end.body), ("wait", b""))
+        self.assertTrue(0.3 <= time.monotonic() - begun < 2)
+        peer.send(queue, "two")
+        peer.silence()
+        self.assertEqual(self.left(queue, 1), {b"two": False})
+
+    def test_a_limit_ends_a_subscription_and_its_id_is_free_after_unsubscribe(self):
+        queue, peer = self.filled(3), self.peer()
+        for body in (b"1", b"2"):
+            peer.subscribe(queue, "client-individual", **{"x-limit": "1"})
+            frame = peer.message()
+            self.assertEqual(frame.body, body)
+            self.assertEqual(peer.message().headers["x-end"], "limit")
+            peer.ack(frame)
+            peer.receipted(peer.connection.unsubscribe, id="s")
+        self.assertEqual(self.left(queue, 1), {b"3": False})
 
 
 class HeartBeats:

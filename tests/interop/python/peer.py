@@ -115,6 +115,11 @@ class Peer(stomp.ConnectionListener):
         """Without the wait that the broker would choose."""
         self._settle("NACK", frame, {"x-delay": "0"} | more)
 
+    def grant(self, messages, id="s"):
+        """More credit for a subscription that pulls; with a receipt."""
+        headers = {"subscription": id, "credit": str(messages)}
+        self.receipted(lambda receipt: self.connection.send_frame("ACK", headers | {"receipt": receipt}))
+
     def _settle(self, verb, frame, more):
         """In the words of the version; with a receipt."""
         headers = dict(more)

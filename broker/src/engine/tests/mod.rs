@@ -13,6 +13,7 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod take;
 mod time;
 
 use super::machine::Engine;

@@ -15,6 +15,7 @@ mod schedule;
 mod send;
 mod settle;
 mod subscribe;
+mod take;
 mod temporary;
 mod transaction;
 
@@ -199,6 +200,7 @@ impl Client {
     fn subscribed(&self) -> &Subscribe {
         match self.asked.last() {
             Some(Request::Subscribe(subscribe)) => subscribe,
+            Some(Request::Take(take)) => &take.subscribe,
             other => panic!("no subscribe but {other:?}"),
         }
     }

@@ -38,13 +38,13 @@ fn every_vendors_name_is_understood() {
 }
 
 #[test]
-fn rabbits_zero_is_our_default_and_any_other_zero_is_pull_which_is_not_there() {
+fn rabbits_zero_is_our_default_and_any_other_zero_bounds_what_is_out_by_it() {
     // JOBS 5.11
-    assert_eq!(granted("prefetch-count:0\n"), (100, 4 * MIB));
-    for header in ["prefetch:0", "activemq.prefetchSize:0", "credit:0", "credit:5,1000,false"] {
-        let frame = subscribe(&format!("ack:client\n{header}\n"));
-        assert_eq!(Client::speaking("1.2").fails_with(&frame), "not-supported", "{header}");
+    for header in ["prefetch-count:0\n", "prefetch:0\n", "activemq.prefetchSize:0\n", "credit:0\n"] {
+        assert_eq!(granted(header), (100, 4 * MIB), "{header}");
     }
+    assert_eq!(granted("credit:5,1000,false\n"), (100, 4 * MIB));
+    assert_eq!(granted("credit:500,9000000,false\n"), (500, 9_000_000));
 }
 
 #[test]

@@ -179,9 +179,6 @@ fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
         "exclusive:true",
         "x-stream-offset:first",
         "from-seq:1",
-        "x-until-empty:true",
-        "x-wait:1000",
-        "x-limit:1",
         "activemq.retroactive:true",
     ] {
         let frame = format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@");

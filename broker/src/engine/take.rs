@@ -1,0 +1,133 @@
+//! Subscriptions that pull, and such as end by themselves: after a wait, when nothing is left, with the last delivery.
+//!
+//! Whoever may have come to its end is looked at behind all handing out, so that "nothing there" means nothing after
+//! everybody's turns. What an ended subscription holds stays in its ledger.
+
+use super::destination::Kind;
+use super::machine::Engine;
+use crate::destination::{Allowance, ConsumerKey, Reach};
+use crate::model::{
+    AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, Refusal, SessionId, SoftRefusal, Take,
+};
+
+impl Engine {
+    /// Adds a consumer that takes in a manner of its own.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        take: &Take,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        let key = self.subscribe(now, session, &take.subscribe, effects)?;
+        let allowance = Allowance::of(&take.manner);
+        if let Some(consumer) = self.consumers.get_mut(key).filter(|_| allowance.is_some()) {
+            consumer.allowance = allowance;
+            self.examined.push(key);
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Gives credit to a consumer that pulls. To others it comes by itself.
+    pub(super) fn allow(&mut self, now: Now, session: SessionId, grant: Grant, effects: &mut Effects) -> Answer {
+        let key = self.sessions.get(session).and_then(|state| state.subscriptions.get(&grant.subscription)).copied();
+        let allowance = key.and_then(|key| self.consumers.get_mut(key)?.allowance.as_mut());
+        match (key, allowance.is_some_and(|allowance| allowance.grant(grant.credit))) {
+            (Some(key), true) => {
+                self.refill(now, key, effects);
+                Answer::Done
+            }
+            _ => Answer::Soft(SoftRefusal::BadRequest),
+        }
+    }
+
+    /// Looks at consumers that may have come to their end.
+    pub(super) fn examine(&mut self, now: Now, effects: &mut Effects) {
+        let mut examined = std::mem::take(&mut self.examined);
+        examined.sort_unstable();
+        examined.dedup();
+        for key in examined.drain(..) {
+            self.examine_one(now, key, effects);
+        }
+        if self.examined.is_empty() {
+            self.examined = examined;
+        }
+    }
+
+    fn examine_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let has_room = consumer.has_credit();
+        let Some(allowance) = consumer.allowance.as_mut().filter(|allowance| !allowance.has_ended()) else { return };
+        if allowance.is_used_up() {
+            return self.end(key, End::Limit, effects);
+        }
+        if (allowance.was_served() || !has_room)
+            && let Some(moment) = allowance.waits_until.take()
+        {
+            self.waits.cancel(moment, key);
+        }
+        let (until_empty, wait) = (allowance.until_empty, allowance.wait);
+        if !has_room || !until_empty && wait.is_none() {
+            return;
+        }
+        if self.may_receive(key) {
+            return self.undecided.push(key);
+        }
+        match wait {
+            _ if until_empty => self.end(key, End::Empty, effects),
+            Some(wait) if wait.is_zero() => self.end(key, End::Wait, effects),
+            Some(wait) => self.wait(key, now.monotonic + wait),
+            None => {}
+        }
+    }
+
+    fn wait(&mut self, key: ConsumerKey, until: std::time::Duration) {
+        let allowance = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut());
+        if let Some(allowance) = allowance.filter(|allowance| allowance.waits_until.is_none()) {
+            allowance.waits_until = Some(until);
+            self.waits.at(until, key);
+        }
+    }
+
+    /// Whether something is there for a consumer that has room, and only its turn has not come yet.
+    fn may_receive(&self, key: ConsumerKey) -> bool {
+        let has = |id: &DestinationId| match self.destinations.get(id).map(|found| &found.kind) {
+            Some(Kind::Queue(queue)) => queue.may_have(key),
+            _ => false,
+        };
+        match self.consumers.get(key).map(|consumer| &consumer.reach) {
+            Some(Reach::One(id)) => has(id),
+            Some(Reach::Many(many)) => many.joined.iter().any(has),
+            Some(Reach::Nowhere) | None => false,
+        }
+    }
+
+    /// Ends those that have waited for long enough.
+    pub(super) fn lose_patience(&mut self, now: Now, effects: &mut Effects) {
+        while let Some(key) = self.waits.due(now.monotonic) {
+            if let Some(allowance) = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut()) {
+                allowance.waits_until = None;
+                self.end(key, End::Wait, effects);
+            }
+        }
+    }
+
+    /// A subscription delivers no more. Its client hears of it behind what was delivered.
+    fn end(&mut self, key: ConsumerKey, why: End, effects: &mut Effects) {
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let (id, subscription, is_auto) = (consumer.session, consumer.subscription, consumer.mode == AckMode::Auto);
+        if let Some(allowance) = &mut consumer.allowance {
+            allowance.end();
+            if let Some(moment) = allowance.waits_until.take() {
+                self.waits.cancel(moment, key);
+            }
+        }
+        let reach = std::mem::replace(&mut consumer.reach, Reach::Nowhere);
+        let unused = if is_auto { Credit { messages: 0, bytes: 0 } } else { consumer.retire() };
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.take_back(unused);
+        }
+        self.part(key, reach);
+        effects.events.push((id, Event::End { subscription, why }));
+    }
+}

@@ -3,6 +3,7 @@
 mod duplicates;
 mod feeds;
 mod overflow;
+mod oversee;
 mod restart;
 mod retained;
 mod schedule;

@@ -16,6 +16,7 @@ mod overflow;
 mod policy;
 mod queue;
 mod ready;
+mod schedule;
 mod selecting;
 mod selection;
 mod slots;

@@ -48,7 +48,7 @@ impl Engine {
 
     /// A message with a key. What the log does not keep it must not remember either: it would call a message that is lost a
     /// duplicate.
-    fn enqueue_keyed(
+    pub(super) fn enqueue_keyed(
         &mut self,
         now: Now,
         queue: DestinationId,

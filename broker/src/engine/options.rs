@@ -15,6 +15,8 @@ pub struct Options {
     pub policies: Policies,
     /// Destinations that may exist at a time.
     pub destinations: usize,
+    /// Schedules that may exist at a time.
+    pub schedules: usize,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -37,6 +39,7 @@ impl Default for Options {
             shard: ShardId::default(),
             policies: Policies::default(),
             destinations: 100_000,
+            schedules: 10_000,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,

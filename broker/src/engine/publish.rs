@@ -31,6 +31,9 @@ fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
+        if publish.to.kind() == DestinationKind::Schedules {
+            return self.schedule(now, publish, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
             effects.leans = true;
@@ -59,13 +62,17 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
-        let mut memory = 0;
+        let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
                     if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
                         continue;
+                    }
+                    if publish.to.kind() == DestinationKind::Schedules {
+                        self.admit_schedule(destination, publish, schedules)?;
+                        schedules += 1;
                     }
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);

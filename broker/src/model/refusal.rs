@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::MessageId;
+
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -15,6 +17,12 @@ pub enum Refusal {
     /// Too many destinations exist.
     #[error("there are already {limit} destinations, the most allowed")]
     TooManyDestinations {
+        /// The limit.
+        limit: usize,
+    },
+    /// Too many schedules exist.
+    #[error("there are already {limit} schedules, the most allowed")]
+    TooManySchedules {
         /// The limit.
         limit: usize,
     },
@@ -56,6 +64,7 @@ impl Refusal {
         match self {
             Refusal::QueueFull { .. } => "queue-full",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
+            Refusal::TooManySchedules { .. } => "too-many-schedules",
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
@@ -76,6 +85,8 @@ pub enum Answer {
     Done,
     /// Done before: the message was sent again, and nothing was to do.
     Duplicate,
+    /// Done: a schedule was made, with that id.
+    Scheduled(MessageId),
     /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.
     Soft(SoftRefusal),
 }

@@ -37,6 +37,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         shard: ShardId::default(),
         policies: policies(config),
         destinations: limits.destinations as usize,
+        schedules: limits.schedules as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         transient_bytes: limits.memory_transient,

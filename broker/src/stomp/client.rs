@@ -22,6 +22,7 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::schedule;
 use super::settlement;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
@@ -139,6 +140,7 @@ impl Client {
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
+        let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
@@ -183,7 +185,7 @@ impl Client {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
             actions.push(Action::Publish(Publish {
-                to,
+                to: schedule::address(to, &sending.message),
                 message: sending.message,
                 key: sending.key,
                 retain: sending.retain,

@@ -81,7 +81,7 @@ fn is_zero(value: &str) -> bool {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 63] = [
+const IN_SEND: [(&str, Meaning); 66] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -108,6 +108,7 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("dlqDeliveryFailureCause", Meaning::OfTheServer),
     ("original-destination", Meaning::OfTheServer),
     ("redelivered", Meaning::OfTheServer),
+    ("scheduledJobId", Meaning::OfTheServer),
     ("subscription", Meaning::OfTheServer),
     ("x-death-deliveries", Meaning::OfTheServer),
     ("x-death-reason", Meaning::OfTheServer),
@@ -124,16 +125,18 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("requeue", Meaning::OfNack),
     ("x-bury", Meaning::OfNack),
     // Delay and repetition.
-    ("AMQ_SCHEDULED_CRON", Meaning::Unsupported(Ask::Any)),
+    ("AMQ_SCHEDULED_CRON", Meaning::Term(Term::Cron)),
     ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
-    ("AMQ_SCHEDULED_PERIOD", Meaning::Unsupported(Ask::NotZero)),
-    ("AMQ_SCHEDULED_REPEAT", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_PERIOD", Meaning::Term(Term::Period)),
+    ("AMQ_SCHEDULED_REPEAT", Meaning::Term(Term::Repeat)),
     ("AMQ_SCHEDULED_TIME", Meaning::Term(Term::Due)),
     ("AMQ_SCHEDULER_ACTION", Meaning::Unsupported(Ask::Any)),
     ("delay", Meaning::Term(Term::BareDelay)),
     ("deliver-at", Meaning::Term(Term::Due)),
     ("x-at", Meaning::Term(Term::Due)),
+    ("x-cron-zone", Meaning::Term(Term::Zone)),
     ("x-delay", Meaning::Term(Term::Delay)),
+    ("x-schedule", Meaning::Term(Term::Schedule)),
     // Expiry.
     ("expiration", Meaning::Term(Term::Expiration)),
     ("expires", Meaning::Term(Term::Expires)),

@@ -16,11 +16,12 @@ impl Engine {
             self.touch(id);
         }
         loop {
-            while let Some(id) = self.touched.pop() {
-                self.pump(now, id, effects);
-            }
-            if let Some(key) = self.refilled.pop() {
+            // These come first: what they have credit for is not surplus.
+            while let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
+            }
+            if let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
             } else if self.examined.is_empty() {
                 return;
             } else {

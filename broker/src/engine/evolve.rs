@@ -71,6 +71,10 @@ impl Engine {
                 self.ids.skip_to(*next);
                 None
             }
+            Record::Suspected { below } => {
+                self.suspect(*below);
+                None
+            }
         }
     }
 
@@ -86,6 +90,7 @@ impl Engine {
         };
         self.ids.seen(accepted.message);
         entry.set_position(position);
+        entry.handed_out = accepted.message.sequence() < self.suspected;
         let Some(queue) = self.queue_mut(accepted.destination) else {
             self.homeless.insert(accepted.message, terms);
             return None;
@@ -125,17 +130,29 @@ impl Engine {
         }
     }
 
-    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked:
-    /// the mark may be a false positive then, never a false negative (P8). Returns how many messages are left without a
+    /// Whatever is there may have been handed out, and so may what the log tells of later and has an id below that.
+    fn suspect(&mut self, below: u64) {
+        self.suspected = self.suspected.max(below);
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.mark_handed_out();
+            }
+        }
+    }
+
+    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked, and
+    /// stays marked however many orderly stops follow: the mark may be a false positive, never a false negative (P8). Returns how many messages are left without a
     /// queue, which only a damaged log can bring about.
     pub fn replayed(&mut self, clean: bool) -> usize {
         for destination in self.destinations.values_mut() {
             if let Kind::Queue(queue) = &mut destination.kind {
                 queue.begin_counting();
-                if !clean {
-                    queue.mark_handed_out();
-                }
             }
+        }
+        if !clean {
+            let below = self.ids.unused();
+            self.suspect(below);
+            self.suspicion = Some(below);
         }
         let ids: Vec<_> = self.destinations.keys().copied().collect();
         for id in ids {

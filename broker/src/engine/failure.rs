@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::machine::Engine;
-use crate::destination::{Entry, Return};
+use crate::destination::{Entry, Policy, Return};
 use crate::model::{
     DeathNote, DeathReason, DestinationId, DestinationName, Effects, Now, OnExhaust, Record, Returned, Standing,
     Timestamp,
@@ -66,11 +66,11 @@ impl Engine {
             return self.give_back(destination, entry, back, effects);
         }
         match on_exhaust {
-            OnExhaust::DeadLetter => {
+            OnExhaust::DeadLetter if self.grave_of(destination, entry).is_some() => {
                 let death = Death { reason: DeathReason::Deliveries, error };
                 self.dead_letter(now, destination, entry, death, effects);
             }
-            OnExhaust::Bury => {
+            OnExhaust::Bury | OnExhaust::DeadLetter => {
                 let standing = Standing::Buried(now.wall);
                 self.give_back(destination, entry, Return { standing, ..back }, effects);
             }
@@ -114,17 +114,22 @@ impl Engine {
         death: Death<'_>,
         effects: &mut Effects,
     ) {
+        let Some(target) = self.grave_of(from, entry) else { return self.bury(now, from, entry, effects) };
         let Some(queue) = self.queue_mut(from) else { return };
         let origin = queue.name().clone();
-        let named = queue.terms(entry).and_then(|terms| terms.dead_letter.clone());
-        let target = queue.policy().dead_letter_for(&origin).map(|usual| named.unwrap_or(usual));
-        let Some(target) = target.filter(|target| *target != origin) else {
-            return self.bury(now, from, entry, effects);
-        };
         let attempts = entry.attempts + u16::from(death.reason != DeathReason::Expired);
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
         self.relocate(from, entry, to, (Some(note), None), effects);
+    }
+
+    /// Where a message goes as a dead letter, if there is such a queue: its sender's wish goes before the policy's, and its
+    /// own queue is none.
+    pub(super) fn grave_of(&mut self, queue: DestinationId, entry: &Entry) -> Option<DestinationName> {
+        let queue = self.queue_mut(queue).filter(|queue| Policy::has_dead_letters(queue.name()))?;
+        let named = queue.terms(entry).and_then(|terms| terms.dead_letter.clone());
+        let target = named.or_else(|| queue.policy().dead_letter_for(queue.name()))?;
+        (target != *queue.name()).then_some(target)
     }
 
     /// Finishing work may not fail for lack of room, so no limit applies to it.

@@ -70,6 +70,10 @@ pub struct Engine {
     pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
     /// Work on many messages that goes on.
     pub(super) errands: Errands,
+    /// Messages with ids below this sequence may have been handed out by an earlier process.
+    pub(super) suspected: u64,
+    /// The same, as long as the log does not know it.
+    pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -106,14 +110,19 @@ impl Engine {
             unread: VecDeque::new(),
             homeless: BTreeMap::new(),
             errands: Errands::default(),
+            suspected: 0,
+            suspicion: None,
             full: false,
         }
     }
 
     /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
     /// out without a record of its own, and the next process would give its id again.
+    ///
+    /// After an unclean stop what was found is marked here, too, for all starts to come.
     pub fn reserve_ids(&mut self, effects: &mut Effects) {
         self.ids.reserve(&mut effects.records);
+        effects.records.extend(self.suspicion.take().map(|below| Record::Suspected { below }));
     }
 
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
@@ -148,6 +157,7 @@ impl Engine {
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {

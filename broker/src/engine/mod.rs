@@ -23,6 +23,7 @@ mod machine;
 mod manage;
 mod moments;
 mod options;
+mod oversee;
 mod pausing;
 mod publish;
 mod rank;

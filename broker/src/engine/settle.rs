@@ -71,7 +71,10 @@ impl Engine {
         let Some(&key) = state.subscriptions.get(&subscription) else { return };
         let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
         state.release(out.message, subscription, out.number);
-        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id)) {
+        // One whose lease ran out is with somebody else by now, or free.
+        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id))
+            && queue.leased(out.message, key, out.number).is_some()
+        {
             queue.hold(out.message);
         }
         self.refill(now, key, effects);

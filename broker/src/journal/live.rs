@@ -25,6 +25,8 @@ pub(super) struct Live {
     windows: Windows,
     orders: Orders,
     next_id: u64,
+    /// Messages with ids below may have been handed out.
+    suspected: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
     /// What senders said about their messages.
@@ -209,6 +211,7 @@ impl Live {
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::Paused(_) => self.orders.note(record),
             Record::IdBlock { next } => self.id_block(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 
@@ -231,6 +234,7 @@ impl Live {
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
             Stored::Ordered(record) => self.orders.note(&record),
             Stored::IdBlock { next } => self.id_block(next),
+            Stored::Suspected { below } => self.suspected = self.suspected.max(below),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
                 self.overrides.insert(position, change);
@@ -328,6 +332,9 @@ impl Live {
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
         records.extend(self.orders.records());
         records.push(Record::IdBlock { next: self.next_id });
+        if self.suspected > 0 {
+            records.push(Record::Suspected { below: self.suspected });
+        }
         records
     }
 

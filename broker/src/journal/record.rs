@@ -50,6 +50,7 @@ pub(super) const UNBOUND: u8 = 25;
 pub(super) const KEYED: u8 = 26;
 pub(super) const PLAN: u8 = 27;
 pub(super) const SCHEDULED: u8 = 28;
+pub(super) const SUSPECTED: u8 = 48;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,9 +91,11 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 49 + 3 + STANDING_BYTES + moved.note.as_ref().map_or(0, texts)
         }
         Record::Created { name, .. } => RECORD_HEAD_BYTES + 10 + name.as_str().len(),
-        Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } | Record::Woken(_) => {
-            RECORD_HEAD_BYTES + 8
-        }
+        Record::Deleted { .. }
+        | Record::Unbound { .. }
+        | Record::IdBlock { .. }
+        | Record::Suspected { .. }
+        | Record::Woken(_) => RECORD_HEAD_BYTES + 8,
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
         Record::Paused(_) => orders::bytes(record),
         Record::Bound(bound) => {
@@ -148,6 +151,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
+        Record::Suspected { below } => framed(into, SUSPECTED, |b| b.extend_from_slice(&below.to_le_bytes())),
     }
 }
 

@@ -12,7 +12,7 @@ use super::orders;
 use super::plan::read_plan;
 use super::record::{
     ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RANKED,
-    RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
+    RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord};
@@ -40,6 +40,7 @@ pub(super) enum Stored<'a> {
     Keyed(Keyed),
     Ordered(Record),
     IdBlock { next: u64 },
+    Suspected { below: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
     Override { position: Position, change: Override },
@@ -145,6 +146,7 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         }),
         UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
+        SUSPECTED => Stored::Suspected { below: fields.u64()? },
         CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },
         OVERRIDE => {
             Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }

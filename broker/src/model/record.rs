@@ -56,6 +56,12 @@ pub enum Record {
         /// First sequence that certainly is not.
         next: u64,
     },
+    /// The process before this one ended without a word: messages with ids below this sequence may have been handed out,
+    /// and are marked so for good.
+    Suspected {
+        /// First sequence that certainly has not been.
+        below: u64,
+    },
 }
 
 /// A key by which a message that is sent again is known.

@@ -22,6 +22,7 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::oversee;
 use super::schedule;
 use super::settlement;
 use super::statistics;
@@ -46,7 +47,7 @@ use crate::model::SubscriptionId;
 pub(super) struct Client {
     options: Arc<Options>,
     version: Version,
-    gate: Gate,
+    pub(super) gate: Gate,
     subscriptions: Subscriptions,
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
@@ -61,7 +62,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, request: Request) {
         let receipt = self.receipt.take();
         self.outputs.push_back(Output::Ask { request, receipt });
     }
@@ -136,6 +137,9 @@ impl Client {
         if let Some(asked) = statistics::asked(written) {
             return self.inquire(turn, frame, asked);
         }
+        if oversee::is_meant(written) {
+            return self.oversee(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -146,43 +150,6 @@ impl Client {
         }
         let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
-    }
-
-    /// A word to the broker about a queue. Its answer goes where the client may send to.
-    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("managing queues in a transaction"));
-        }
-        let reply = self.answering(&mut turn, frame)?;
-        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
-        turn.ask(Request::Manage(Box::new(manage)));
-        Ok(())
-    }
-
-    /// A question about numbers.
-    fn inquire(&mut self, mut turn: Turn<'_>, frame: &Frame, asked: (&str, Routing)) -> Result<(), Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("asking for statistics in a transaction"));
-        }
-        let reply = self.answering(&mut turn, frame)?;
-        let head = |written| manage::head(written, &frame.headers, turn.now.wall);
-        let request = statistics::read(asked, reply.map(|(written, to)| (to, head(written))), &self.gate)?;
-        turn.ask(request);
-        Ok(())
-    }
-
-    /// Where an answer of the broker goes: to where the client may send, or itself.
-    fn answering<'f>(
-        &mut self,
-        turn: &mut Turn<'_>,
-        frame: &'f Frame,
-    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
-        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
-        let full = self.gate.writable(written, Routing::Queue)?;
-        if written.starts_with("/temp-") {
-            self.listen_for_reply(turn, written, full.clone())?;
-        }
-        Ok(Some((written, full)))
     }
 
     /// A message for one destination, which the client may send to.
@@ -228,7 +195,12 @@ impl Client {
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
-    fn listen_for_reply(&mut self, turn: &mut Turn<'_>, written: &str, to: DestinationName) -> Result<(), Fault> {
+    pub(super) fn listen_for_reply(
+        &mut self,
+        turn: &mut Turn<'_>,
+        written: &str,
+        to: DestinationName,
+    ) -> Result<(), Fault> {
         if self.subscriptions.reads(&to) {
             return Ok(());
         }

@@ -113,14 +113,14 @@ impl Gate {
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
     }
 
+    /// Who knows what the client may read.
+    pub(super) fn reader(&self) -> Arc<dyn Reader> {
+        self.grants.clone()
+    }
+
     /// Whether the client has a right.
     pub(super) fn may(&self, action: Action, name: &DestinationName) -> bool {
         self.grants.may(action, name)
-    }
-
-    /// What the client may read, for whoever has to ask later.
-    pub(super) fn reader(&self) -> Arc<dyn Reader> {
-        self.grants.clone()
     }
 
     /// Where the client may send to, for whoever has to ask later.

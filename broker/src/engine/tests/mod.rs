@@ -3,6 +3,8 @@
 mod duplicates;
 mod feeds;
 mod overflow;
+mod oversee;
+mod restart;
 mod retained;
 mod schedule;
 mod select;

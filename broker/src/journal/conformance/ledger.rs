@@ -24,6 +24,8 @@ pub struct Ledger {
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
     pub next_id: u64,
+    /// Messages with ids below this may have been handed out.
+    pub suspected: u64,
 }
 
 /// One message of a [`Ledger`].
@@ -63,6 +65,7 @@ impl Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        writeln!(f, "suspected below {}", self.suspected)?;
         writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
@@ -138,6 +141,7 @@ impl Ledger {
             Record::Paused(paused) if paused.pause.is_over() => drop(self.pauses.remove(&paused.queue)),
             Record::Paused(paused) => drop(self.pauses.insert(paused.queue, paused.pause)),
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 }

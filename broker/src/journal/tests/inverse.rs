@@ -138,6 +138,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Paused(paused(None))), Stored::Ordered(Record::Paused(paused(None)))),
         (write(Record::Paused(paused(Some(9)))), Stored::Ordered(Record::Paused(paused(Some(9))))),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
+        (write(Record::Suspected { below: 1 << 51 }), Stored::Suspected { below: 1 << 51 }),
         (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),
         (put(&record::put_stopped), Stored::Stopped),
         (put(&|bytes| record::put_extent(bytes, &extent)), Stored::Extent(extent.clone())),

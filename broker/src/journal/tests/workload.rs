@@ -137,6 +137,7 @@ impl Run {
             let extra = ledger.newest.map_or(10, |newest| newest.0.max(10) + 1);
             records.push(conformance::created(extra));
             records.push(Record::IdBlock { next: self.next + 10 });
+            records.push(Record::Suspected { below: self.next });
             records.push(conformance::bound(extra, "/topic/x", Some(self.next)));
             records.push(Record::Deleted { destination: DestinationId(extra) });
         }

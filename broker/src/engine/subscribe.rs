@@ -26,14 +26,7 @@ impl Engine {
         }
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
-            Source::Feed(feed) => {
-                if feed.is_sole
-                    && let Some(queue) = self.router.resolve(&feed.queue)
-                {
-                    self.take_over(now, queue, id, effects);
-                }
-                Reach::One(self.bind(now, feed, effects)?)
-            }
+            Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
         };
         let credit = self.grant(id, wish);

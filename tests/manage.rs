@@ -131,3 +131,19 @@ fn numbers_are_told_of_each_queue_that_a_pattern_means() {
         assert!(told.iter().any(|text| text.contains(&name)), "{name} in {told:?}");
     }
 }
+
+#[test]
+fn the_limits_of_a_queue_outlive_a_stop() {
+    let mut house = House::new();
+    let limits = "destination:/queue/short\nx-max-length:2\nx-overflow:drop-head";
+    publish(&mut house.client(), limits, "0");
+    for round in 0..2 {
+        house.restart();
+        let mut client = house.client();
+        fill(&mut client, "/queue/short", 4);
+        let told = manage(&mut client, "x-op:move\nx-queue:short\nx-to:elsewhere");
+        assert_eq!(told, r#"{"op":"move","queue":"/queue/short","count":2}"#, "round {round}");
+        let receipt = ask(&mut client, "SEND\ndestination:/queue/short\nx-max-length:7\nreceipt:9\n\nx^");
+        assert_eq!(receipt.headers.get("x-policy-ignored"), Some("true"));
+    }
+}

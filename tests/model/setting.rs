@@ -120,6 +120,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 on_exhaust,
                 expiry_ms,
                 dead_letter_expired,
+                idle_ms: None,
                 time_to_run_ms,
             }
         },

@@ -232,6 +232,12 @@ const POLICY: &[Key] = &[
         doc: " How long a consumer may keep a message unacknowledged before it goes back to its place and counts as failed. The \
               `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
     },
+    Key {
+        path: "policy.idle",
+        kind: Kind::Time(Duration::from_secs(1), Duration::from_secs(365 * 86_400)),
+        fallback: Fallback::Absent("`limits.destination_idle`"),
+        doc: " How long a queue is kept that is empty and that nobody reads by its name.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

@@ -155,6 +155,7 @@ fn finishes_work(request: &Request) -> bool {
         | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
         Request::Publish(_)
+        | Request::Shape(_)
         | Request::Subscribe(_)
         | Request::Take(_)
         | Request::Unsubscribe(_)

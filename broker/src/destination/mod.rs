@@ -6,6 +6,7 @@
 
 mod agenda;
 mod allowance;
+mod asked;
 mod consumer;
 mod contents;
 mod counts;

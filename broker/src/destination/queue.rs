@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    DeathNote, DestinationName, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
+    DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
 
 use super::agenda::Agenda;
@@ -37,6 +37,10 @@ pub struct Queue {
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// What its maker asked for.
+    pub asked: Option<Box<Limits>>,
+    /// Somebody read it once by its name.
+    pub(super) had_reader: bool,
     /// Which sides stand still.
     pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
@@ -65,6 +69,8 @@ impl Queue {
             consumers: 0,
             passers: 0,
             fed: None,
+            asked: None,
+            had_reader: false,
             pause: Pause::default(),
             doomed: false,
             rotation: VecDeque::new(),
@@ -276,6 +282,7 @@ impl Queue {
     pub fn join(&mut self, by_name: bool) {
         if by_name {
             self.consumers += 1;
+            self.had_reader = true;
         } else {
             self.passers += 1;
         }

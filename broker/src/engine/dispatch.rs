@@ -45,8 +45,12 @@ impl Engine {
         destination.last_used = now.monotonic;
         if let Kind::Queue(queue) = &mut destination.kind {
             queue.note_readers(now.monotonic);
+            let is_abandoned = queue.is_abandoned();
             if queue.doomed {
                 self.doomed.insert(id);
+            }
+            if is_abandoned && !queue.doomed {
+                return self.unbind(id, effects);
             }
             if is_clear {
                 let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);

@@ -67,6 +67,10 @@ impl Engine {
                 self.queue_mut(paused.queue)?.pause = paused.pause;
                 None
             }
+            Record::Limited(limited) => {
+                self.evolve_limited(limited)?;
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None

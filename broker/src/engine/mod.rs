@@ -33,6 +33,7 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod shape;
 mod statistics;
 mod subscribe;
 mod take;

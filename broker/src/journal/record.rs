@@ -97,7 +97,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         | Record::Suspected { .. }
         | Record::Woken(_) => RECORD_HEAD_BYTES + 8,
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
-        Record::Paused(_) => orders::bytes(record),
+        Record::Paused(_) | Record::Limited(_) => orders::bytes(record),
         Record::Bound(bound) => {
             RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
         }
@@ -147,7 +147,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
-        Record::Paused(_) => orders::put(into, record),
+        Record::Paused(_) | Record::Limited(_) => orders::put(into, record),
         Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),

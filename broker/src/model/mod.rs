@@ -23,6 +23,7 @@ mod record;
 mod refusal;
 mod request;
 mod schedule;
+mod shape;
 mod source;
 mod statistics;
 mod take;
@@ -52,6 +53,7 @@ pub use record::{Accepted, Bound, Carried, Keyed, Moved, Ranked, Record, Returne
 pub use refusal::{Answer, Refusal, SoftRefusal};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use schedule::{Cron, Schedule};
+pub use shape::{Limited, Limits, Shape};
 pub use source::{Reader, Source, Wildcard};
 pub use statistics::{Inquiry, Subject};
 pub use take::{End, Grant, Manner, Take};

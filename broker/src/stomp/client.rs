@@ -17,6 +17,7 @@ use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
+use super::limits;
 use super::manage;
 use super::moment;
 use super::names;
@@ -144,7 +145,10 @@ impl Client {
             return self.send_to_all(turn, frame, written);
         }
         let (to, sending) = self.sending(turn.now, frame, written)?;
-        let Sending { message, key, retain, transaction, reply } = sending;
+        let Sending { message, key, retain, transaction, limits, reply } = sending;
+        if limits {
+            self.shape(&mut turn, frame, &to, transaction)?;
+        }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
@@ -175,6 +179,9 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
+            if sending.limits {
+                self.shape(&mut turn, frame, &to, transaction)?;
+            }
             actions.push(Action::Publish(Publish {
                 to: schedule::address(to, &sending.message),
                 message: sending.message,
@@ -191,6 +198,23 @@ impl Client {
         };
         self.transactions.take_all(id, actions, turn.now.monotonic, &self.options)?;
         turn.promise();
+        Ok(())
+    }
+
+    /// What a SEND asks of the queue that it may bring into being comes first.
+    fn shape(
+        &self,
+        turn: &mut Turn<'_>,
+        frame: &Frame,
+        to: &DestinationName,
+        transaction: Option<&str>,
+    ) -> Result<(), Fault> {
+        if transaction.is_some() {
+            return Err(Fault::Unsupported("limits of a queue in a transaction"));
+        }
+        if let Some(shape) = limits::of_send(&frame.headers, to, &self.gate)? {
+            turn.ask_before(Request::Shape(Box::new(shape)));
+        }
         Ok(())
     }
 
@@ -245,6 +269,11 @@ impl Client {
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, from.kind(), pull)?;
+        if let Source::Name(name) = &from
+            && let Some(shape) = limits::of_subscribe(&frame.headers, name, &self.gate)?
+        {
+            turn.ask_before(Request::Shape(Box::new(shape)));
+        }
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
         turn.ask(manner.request(subscribe));

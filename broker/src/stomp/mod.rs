@@ -16,6 +16,7 @@ mod gate;
 mod handshake;
 mod heartbeat;
 mod job;
+mod limits;
 mod manage;
 mod moment;
 mod names;

@@ -39,6 +39,8 @@ pub(super) struct Sending<'f> {
     pub(super) retain: Option<Retain>,
     /// The transaction that takes it.
     pub(super) transaction: Option<&'f str>,
+    /// It asks for limits of the queue that it may bring into being.
+    pub(super) limits: bool,
     /// A temporary destination of the sender that waits for the answer: as written, and its full name.
     pub(super) reply: Option<(&'f str, DestinationName)>,
 }
@@ -54,6 +56,7 @@ struct Lifted<'f> {
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
     has_reply: bool,
+    limits: bool,
     has_id: bool,
     has_timestamp: bool,
     asked: Asked<'f>,
@@ -104,7 +107,8 @@ pub(super) fn sending<'f>(
         }
         key => key.map(Arc::from),
     };
-    Ok(Sending { message, key, retain: lifted.retain, transaction: lifted.transaction, reply: lifted.reply })
+    let Lifted { retain, transaction, limits, reply, .. } = lifted;
+    Ok(Sending { message, key, retain, transaction, limits, reply })
 }
 
 impl<'f> Lifted<'f> {
@@ -122,6 +126,10 @@ impl<'f> Lifted<'f> {
             }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);
+                return Ok(());
+            }
+            Meaning::Limit => {
+                self.limits |= !value.is_empty();
                 return Ok(());
             }
             Meaning::Urgency => {

@@ -16,6 +16,7 @@ mod lease;
 mod manage;
 mod pause;
 mod rank;
+mod shape;
 mod statistics;
 mod take;
 mod time;

@@ -8,6 +8,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod limits;
 mod manage;
 mod oversee;
 mod prefetch;

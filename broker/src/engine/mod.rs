@@ -26,6 +26,7 @@ mod reading;
 mod retain;
 mod sessions;
 mod settle;
+mod several;
 mod subscribe;
 mod take;
 mod view;

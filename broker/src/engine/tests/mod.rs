@@ -5,6 +5,7 @@ mod feeds;
 mod overflow;
 mod retained;
 mod select;
+mod several;
 mod wildcards;
 
 use std::time::Duration;

@@ -53,7 +53,7 @@ fn publish(head: &str, text: &str) -> Request {
 
 impl World {
     /// What the driver does: reads heads, and goes on with what was left for later.
-    fn drive(&mut self) {
+    pub(super) fn drive(&mut self) {
         loop {
             if let Some(unread) = self.engine.next_unread(self.now, &mut self.effects) {
                 let contents = unread.messages.iter().map(|(message, position)| {

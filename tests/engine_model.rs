@@ -203,7 +203,7 @@ fn source(number: usize) -> (Source, Vec<&'static str>) {
         return (Source::Wildcard(Arc::new(wildcard)), PLACES[..QUEUES].to_vec());
     }
     let topics = Pattern::exactly(&name(PLACES[QUEUES]));
-    let feed = Feed { queue: name(FED), topics, expires_after: None, is_sole: false };
+    let feed = Feed { queue: name(FED), topics, expires_after: None, selector: None, is_sole: false };
     (Source::Feed(Arc::new(feed)), vec![FED])
 }
 

@@ -8,6 +8,7 @@ mod engine_shell;
 mod history;
 mod limits;
 mod routes;
+mod schedules;
 mod selection;
 mod stops;
 mod time;

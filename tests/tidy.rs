@@ -14,13 +14,14 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("clock", &["model"]),
     ("auth", &["model"]),
     ("selector", &["model"]),
+    ("calendar", &["model"]),
     ("router", &["model"]),
     ("destination", &["model"]),
     ("scheduler", &["model"]),
     ("dispatcher", &["model", "destination"]),
     ("journal", &["model"]),
-    ("stomp", &["model", "auth", "selector"]),
-    ("engine", &["model", "clock", "router", "destination", "dispatcher", "scheduler"]),
+    ("stomp", &["model", "auth", "selector", "calendar"]),
+    ("engine", &["model", "clock", "calendar", "router", "destination", "dispatcher", "scheduler"]),
     ("transport", &["model"]),
     ("connection", &["model", "clock", "auth", "engine", "stomp", "transport"]),
     ("config", &["model", "auth", "destination", "engine", "journal", "stomp", "transport", "connection"]),
@@ -43,6 +44,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["journal", "transport", "server", "command"]),
     ("argon2", &["auth"]),
     ("nom", &["selector"]),
+    ("croner", &["calendar"]),
     ("serde", &["config", "command"]),
     ("toml", &["config", "command"]),
     ("clap", &["args", "main", "command"]),
@@ -362,24 +364,93 @@ fn the_lexicon_knows_the_words_of_the_model() {
 
 #[test]
 fn tests_named_in_documents_are_there() {
-    let text = fs::read_to_string(root().join("docs/stomp-conformance.md")).expect("docs/stomp-conformance.md");
     let inside = [sources("broker/src"), sources("codec")].into_iter().flatten().filter(Source::is_test);
     let files: Vec<_> = inside.chain(sources("tests")).collect();
     let mut faults = Vec::new();
-    let mut named = 0;
-    for (file, name) in text.split('`').filter_map(|word| word.split_once("::")) {
-        if [file, name].iter().any(|word| word.is_empty() || word.contains(|c: char| !c.is_alphanumeric() && c != '_'))
-        {
-            continue;
+    for document in ["docs/stomp-conformance.md", "docs/compatibility.md"] {
+        let text = fs::read_to_string(root().join(document)).expect("a document");
+        let mut named = 0;
+        for word in text.split('`') {
+            match is_there(word, &files) {
+                None => continue,
+                Some(true) => {}
+                Some(false) => faults.push(format!("{document}: there is no test `{word}`")),
+            }
+            named += 1;
         }
-        named += 1;
-        let stem = |source: &&Source| Path::new(&source.path).file_stem().is_some_and(|stem| stem == file);
-        let place = |source: &&Source| stem(source) || source.path.contains(&format!("/{file}/tests"));
-        if !files.iter().filter(place).any(|source| source.text.contains(&format!("fn {name}("))) {
-            faults.push(format!("docs/stomp-conformance.md: there is no test `{file}::{name}`"));
+        assert!(named > 50, "only {named} tests are named in {document}");
+    }
+    report(&faults);
+}
+
+/// Whether a test is there that is named `file::function`, `file.py::function`, by its transcript `name.stomp`, or by its
+/// file. `None` for what names no test.
+fn is_there(word: &str, files: &[Source]) -> Option<bool> {
+    let plain = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "_./".contains(c));
+    let holds = |path: &Path, text: &str| fs::read_to_string(path).is_ok_and(|source| source.contains(text));
+    match word.split_once("::") {
+        Some((file, name)) if !plain(file) || !plain(name) || name.contains(['.', '/']) => None,
+        Some((file, name)) if file.rsplit_once('.').is_some_and(|(_, end)| end == "py") => {
+            Some(scripts().iter().any(|path| path.ends_with(file) && holds(path, &format!("def {name}("))))
+        }
+        Some((file, name)) if !file.contains(['.', '/']) => {
+            let stem = |source: &&Source| Path::new(&source.path).file_stem().is_some_and(|stem| stem == file);
+            let place = |source: &&Source| stem(source) || source.path.contains(&format!("/{file}/tests"));
+            Some(files.iter().filter(place).any(|source| source.text.contains(&format!("fn {name}("))))
+        }
+        None if plain(word) => match word.rsplit_once('.') {
+            Some((stem, "stomp")) if !stem.is_empty() => Some(root().join("tests/transcripts").join(word).is_file()),
+            Some((stem, "py" | "php" | "js")) if !stem.is_empty() => {
+                Some(scripts().iter().any(|path| path.ends_with(word)))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Tests and examples that are not written in Rust.
+fn scripts() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join("tests"), root().join("examples")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() && !entry.ends_with("node_modules") {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| ["py", "php", "js"].iter().any(|end| extension == *end))
+            {
+                found.push(entry);
+            }
         }
     }
-    assert!(named > 50, "only {named} tests are named");
+    found
+}
+
+#[test]
+fn the_table_of_compatibility_is_whole() {
+    let text = fs::read_to_string(root().join("docs/compatibility.md")).expect("docs/compatibility.md");
+    let files: Vec<_> = [sources("broker/src"), sources("codec"), sources("tests")].into_iter().flatten().collect();
+    let wanted = (1..=118).map(|row| row.to_string()).chain((1..=43).map(|row| format!("J{row}")));
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")).filter(|row| !row.starts_with('#'));
+    let rows: Vec<Vec<_>> = rows.map(|row| row.trim_end_matches(" |").split(" | ").map(str::trim).collect()).collect();
+    let numbers: Vec<_> = rows.iter().map(|cells| cells[0].to_owned()).collect();
+    assert_eq!(numbers, wanted.collect::<Vec<_>>(), "rows are missing or out of order");
+    let mut faults = Vec::new();
+    for cells in rows {
+        let verdict = cells.iter().position(|cell| ["yes", "partly", "no"].contains(cell));
+        let Some(rest) = verdict.map(|at| &cells[at..]) else {
+            faults.push(format!("row {}: neither yes nor partly nor no", cells[0]));
+            continue;
+        };
+        let (how, proof) = (rest.get(1).copied().unwrap_or(""), rest.get(2).copied().unwrap_or(""));
+        let tested = proof.split('`').any(|word| is_there(word, &files) == Some(true));
+        match rest[0] {
+            "no" if how.is_empty() && proof.is_empty() => faults.push(format!("row {}: no, and no reason", cells[0])),
+            "yes" | "partly" if how.is_empty() => faults.push(format!("row {}: does not say how", cells[0])),
+            "yes" | "partly" if !tested => faults.push(format!("row {}: no test holds it", cells[0])),
+            _ => {}
+        }
+    }
     report(&faults);
 }
 

@@ -13,53 +13,53 @@ use tempfile::TempDir;
 const EXACT: Duration = Duration::from_millis(50);
 
 /// A client that speaks frames.
-struct Worker(Client);
+pub(crate) struct Worker(Client);
 
 impl Worker {
-    fn of(server: &Running) -> Worker {
+    pub(crate) fn of(server: &Running) -> Worker {
         Worker(Client::logged_in(server.address))
     }
 
-    fn say(&mut self, frame: &str) {
+    pub(crate) fn say(&mut self, frame: &str) {
         self.0.send(format!("{frame}\0").as_bytes());
     }
 
-    fn hear(&mut self) -> Frame {
+    pub(crate) fn hear(&mut self) -> Frame {
         self.0.frame().expect("an answer").expect("a connection")
     }
 
     /// Sends with a receipt, and waits for it.
-    fn publish(&mut self, queue: &str, headers: &str, body: &str) {
+    pub(crate) fn publish(&mut self, queue: &str, headers: &str, body: &str) {
         self.say(&format!("SEND\ndestination:{queue}\nreceipt:r\n{headers}\n{body}"));
         let answer = self.hear();
         assert_eq!(answer.command, Command::Receipt, "{answer:?}");
     }
 
-    fn subscribe(&mut self, queue: &str) {
+    pub(crate) fn subscribe(&mut self, queue: &str) {
         self.say(&format!("SUBSCRIBE\nid:1\nack:client-individual\ndestination:{queue}\n\n"));
     }
 
-    fn message(&mut self) -> (String, Frame) {
+    pub(crate) fn message(&mut self) -> (String, Frame) {
         let frame = self.hear();
         assert_eq!(frame.command, Command::Message, "{frame:?}");
         (String::from_utf8_lossy(&frame.body).into_owned(), frame)
     }
 
-    fn settle(&mut self, verb: &str, message: &Frame, headers: &str) {
+    pub(crate) fn settle(&mut self, verb: &str, message: &Frame, headers: &str) {
         let ack = message.headers.get("ack").expect("something to acknowledge");
         self.say(&format!("{verb}\nid:{ack}\n{headers}\n"));
     }
 }
 
 /// How late something came that must not come early.
-fn lateness(since: Instant, wait_ms: u64) -> Duration {
+pub(crate) fn lateness(since: Instant, wait_ms: u64) -> Duration {
     let (took, wait) = (since.elapsed(), Duration::from_millis(wait_ms));
     assert!(took >= wait, "{took:?} instead of {wait:?}");
     took.saturating_sub(wait)
 }
 
 /// Machines that run tests are busy: of several the best shows how exact the timer is.
-fn assert_exact(late: &[Duration]) {
+pub(crate) fn assert_exact(late: &[Duration]) {
     assert!(late.iter().any(|late| *late < EXACT), "all too late: {late:?}");
 }
 
@@ -73,7 +73,7 @@ fn policies(text: &str) -> Vec<PolicyConfig> {
     Loaded::from_sources(&sources, &Disk).expect("a good file").config.policies
 }
 
-fn settings() -> (TempDir, Config) {
+pub(crate) fn settings() -> (TempDir, Config) {
     let data = TempDir::new().expect("a directory");
     let config = config(&data);
     (data, config)

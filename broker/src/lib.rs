@@ -10,6 +10,8 @@ pub mod auth;
 
 pub mod selector;
 
+pub mod calendar;
+
 pub mod router;
 
 pub mod destination;

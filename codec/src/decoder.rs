@@ -4,6 +4,7 @@
 use bytes::Buf;
 use bytes::Bytes;
 use bytes::BytesMut;
+use bytestring::ByteString;
 
 use crate::command::Command;
 use crate::error::{DecodeError, DecodeErrorKind, Fault};
@@ -135,7 +136,9 @@ impl Decoder {
         let octets = buffer.get_mut(..extent.len).unwrap_or_default();
         let rules = Rules { version: self.version, undefined: self.undefined, body_bytes: self.limits.body_bytes };
         let Head { command, spans, body } = head::read(octets, extent.headers, &rules)?;
-        let headers = Headers::in_block(buffer.split_to(extent.len).freeze(), spans);
+        let text = ByteString::try_from(buffer.split_to(extent.len).freeze());
+        let text = text.map_err(|_| Fault::new(DecodeErrorKind::InvalidUtf8, 0))?;
+        let headers = Headers::in_block(text, spans);
         self.taken += extent.len as u64;
         if let BodyExtent::Counted(len) = body {
             buffer.reserve(len.saturating_add(1).saturating_sub(buffer.len()).min(Decoder::GROWTH_STEP_BYTES));

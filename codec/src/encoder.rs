@@ -67,20 +67,9 @@ pub fn put_plain_header(into: &mut BytesMut, name: &str, value: &str, version: V
 
 /// Appends a header whose value is a number and whose name needs no escape.
 pub fn put_number_header(into: &mut BytesMut, name: &str, number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut rest = number;
-    let mut len = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        len += 1;
-        if rest == 0 {
-            break;
-        }
-    }
     into.put_slice(name.as_bytes());
     into.put_u8(b':');
-    into.put_slice(digits.get(digits.len() - len..).unwrap_or_default());
+    into.put_slice(itoa::Buffer::new().format(number).as_bytes());
     into.put_u8(b'\n');
 }
 

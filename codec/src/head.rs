@@ -84,7 +84,11 @@ fn unescaped(octets: &mut [u8], piece: Piece, escapes: Escapes, undefined: Undef
     let start = piece.range().start;
     let text = octets.get_mut(piece.range()).unwrap_or_default();
     match unescape_in_place(text, escapes, undefined) {
-        Ok(len) => Ok(Piece::new(start, len)),
+        Ok(len) => {
+            // What lies behind may be half a character, and the whole head is read as text.
+            text.get_mut(len..).unwrap_or_default().fill(b' ');
+            Ok(Piece::new(start, len))
+        }
         Err(flaw) => Err(Fault::new(DecodeErrorKind::UndefinedEscape, start + flaw.at)),
     }
 }

@@ -1,6 +1,7 @@
 //! Headers of a frame: decoded text in the order received, the first of a name counts. Knows no escapes and no limits.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// The headers of a frame, decoded.
 ///
@@ -9,7 +10,7 @@ use bytes::Bytes;
 /// (STOMP 1.2, "Repeated Header Entries"). Lookups walk the list: headers are few.
 #[derive(Clone, Default)]
 pub struct Headers {
-    shared: Bytes,
+    shared: ByteString,
     own: String,
     spans: Vec<Span>,
 }
@@ -44,8 +45,8 @@ impl Headers {
         Headers::default()
     }
 
-    /// Headers that lie in a block. The block must be UTF-8 and the spans must cut it between characters.
-    pub(crate) fn in_block(shared: Bytes, spans: Vec<Span>) -> Headers {
+    /// Headers that lie in a block. The spans must cut it between characters.
+    pub(crate) fn in_block(shared: ByteString, spans: Vec<Span>) -> Headers {
         Headers { shared, own: String::new(), spans }
     }
 
@@ -71,7 +72,7 @@ impl Headers {
     pub fn slice(&self, name: &str) -> Option<Bytes> {
         let range = self.find(name)?.value.range();
         if range.end <= self.shared.len() {
-            return Some(self.shared.slice(range));
+            return Some(self.shared.as_bytes().slice(range));
         }
         self.get(name).map(|value| Bytes::copy_from_slice(value.as_bytes()))
     }
@@ -97,19 +98,15 @@ impl Headers {
     }
 
     fn find(&self, name: &str) -> Option<&Span> {
-        self.spans.iter().find(|span| self.octets(span.name) == name.as_bytes())
+        self.spans.iter().find(|span| self.text(span.name) == name)
     }
 
-    /// Both texts are UTF-8 and the spans cut them at characters, so the empty text never stands in for another.
+    /// The spans cut both texts at characters, so the empty text never stands in for another.
     fn text(&self, piece: Piece) -> &str {
-        std::str::from_utf8(self.octets(piece)).unwrap_or_default()
-    }
-
-    fn octets(&self, piece: Piece) -> &[u8] {
         let range = piece.range();
         match range.start.checked_sub(self.shared.len()) {
             None => self.shared.get(range),
-            Some(start) => self.own.as_bytes().get(start..start + range.len()),
+            Some(start) => self.own.get(start..start + range.len()),
         }
         .unwrap_or_default()
     }

@@ -1,7 +1,7 @@
 <?php
 // Does jobs one after the other, for ever. A job that fails is given back, and set aside after 16 tries.
 
-$stomp = new Stomp('tcp://localhost:' . (getenv('KOLEJKA_PORT') ?: 61613), null, null, ['accept-version' => '1.2']);
+$stomp = new Stomp('tcp://localhost:' . (getenv('KOLEJKA_PORT') ?: 61613), '', '', ['accept-version' => '1.2']);
 $stomp->setReadTimeout(60);
 $stomp->subscribe('/queue/mail', ['id' => 'mail', 'ack' => 'client-individual', 'prefetch-count' => '1']);
 

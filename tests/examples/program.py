@@ -2,6 +2,7 @@
 
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -44,6 +45,13 @@ class Program:
             assert came == line, f"{self._name()} printed {came!r} where {line!r} is due; before: {self._seen}"
         return self
 
+    def prints_like(self, pattern):
+        """The next line is all of the pattern; what matched is left in `found`."""
+        line = self._next(time.monotonic() + PATIENCE_SECONDS)
+        self.found = re.fullmatch(pattern, line or "")
+        assert self.found, f"{self._name()} printed {line!r} where {pattern} is due; before: {self._seen}"
+        return self
+
     def prints_somewhere(self, expected):
         """This line comes, with others before it."""
         end = time.monotonic() + PATIENCE_SECONDS
@@ -75,8 +83,12 @@ class Program:
         return " ".join(Path(part).name for part in self.command)
 
 
+# Whatever PHP has to say about a program, it says in its output, where nothing but the expected lines may stand.
+PHP = ["php", "-d", "error_reporting=-1", "-d", "display_errors=1"]
+
+
 def php(script, port):
-    return Program("php", ROOT / "examples" / "php" / script, port=port)
+    return Program(*PHP, ROOT / "examples" / "php" / script, port=port)
 
 
 def python(script, port):

@@ -1,4 +1,4 @@
-"""The README does what it says: its examples are taken from the page and run as printed, but for the ports."""
+"""The README does what it says: its examples are taken from the page and run as printed, but for the ports. So do `docs/`."""
 
 import re
 import shutil
@@ -8,10 +8,11 @@ import tempfile
 import unittest
 from pathlib import Path
 
-from program import ROOT, Program
+from program import PHP, ROOT, Program
 
 sys.path[:0] = [str(ROOT / "tests" / "interop"), str(ROOT / "tests" / "interop" / "python")]
 from broker import Broker  # noqa: E402
+from pages import Pages  # noqa: E402
 from suite import report  # noqa: E402
 
 USUAL_PORTS = ["61613", "15674"]
@@ -59,7 +60,7 @@ class Readme(unittest.TestCase):
         self.program(*self.command(1)).prints_somewhere(sentence)
 
     def test_php(self):
-        self.program("php", self.write("hello.php", "php")).ends()
+        self.program(*PHP, self.write("hello.php", "php")).ends()
         self.hears("Hello from PHP")
 
     def test_python(self):
@@ -82,7 +83,7 @@ class Readme(unittest.TestCase):
             self.assertIn(words(line), printed)
 
     def test_the_links_lead_somewhere(self):
-        pages = [ROOT / "README.md", *(ROOT / "docs" / "clients").glob("*.md")]
+        pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
         for page in pages:
             for target in re.findall(r"\]\((?!http)([^)#]+)", page.read_text()):
                 self.assertTrue((page.parent / target).exists(), f"{page.name} points at {target}")
@@ -94,4 +95,4 @@ def words(line):
 
 
 if __name__ == "__main__":
-    sys.exit(report(unittest.defaultTestLoader.loadTestsFromTestCase(Readme)))
+    sys.exit(report(unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, [Readme, Pages]))))

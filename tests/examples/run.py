@@ -90,6 +90,12 @@ class Examples(unittest.TestCase):
         self.start(rust("request_reply", "serve", port=self.port))
         self.start(rust("request_reply", "ask", "12", port=self.port)).prints("144").ends()
 
+    def test_rust_measure_runs_and_counts(self):
+        asked = "200 messages of 1024 octets, 1 pairs, window 256, persistent, a receipt and an ack each"
+        run = self.start(rust("measure", f"127.0.0.1:{self.port}", "--messages", "200", "--pairs", "1", port=self.port))
+        run.prints(asked).prints_like(r"\d+ messages per second").prints_like(r"confirmed after [\d.]+ ms \(p50\), [\d.]+ ms \(p99\)")
+        run.ends()
+
     # between languages, and in the browser
 
     def test_a_php_page_hands_work_to_a_python_worker(self):

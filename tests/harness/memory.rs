@@ -10,9 +10,10 @@ use bytes::{Bytes, BytesMut};
 use kolejka::auth::Grants;
 use kolejka::engine::{Departure, Engine};
 use kolejka::model::{
-    Answer, Burst, Delivery, Durable, Effects, Event, Now, Payload, Position, Record, Request, SessionId, ShardId,
-    Ticket, Timestamp,
+    Answer, Burst, Delivery, Durable, Effects, Event, Filter, Now, Payload, Position, Record, Request, SessionId,
+    ShardId, Ticket, Timestamp,
 };
+use kolejka::selector::Selector;
 use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
 use kolejka_codec::{Decoder, Frame, Item, Limits};
 
@@ -53,7 +54,15 @@ struct Peer {
 
 impl Default for World {
     fn default() -> World {
-        World::new(kolejka::engine::Options::default(), Options::default())
+        World::new(engine_options(), Options::default())
+    }
+}
+
+/// As the server has them by default.
+fn engine_options() -> kolejka::engine::Options {
+    kolejka::engine::Options {
+        compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
+        ..kolejka::engine::Options::default()
     }
 }
 

@@ -135,6 +135,8 @@ limits! {
 
     /// Destinations at a time.
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
+    /// Schedules at a time.
+    schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";
     /// Messages of one queue, where no policy says otherwise.

@@ -112,7 +112,8 @@ impl Agenda {
         self.buried.iter().filter_map(|(_, message)| self.slot(*message))
     }
 
-    fn slot(&self, message: MessageId) -> Option<SlotId> {
+    /// Where a message is that waits.
+    pub(super) fn slot(&self, message: MessageId) -> Option<SlotId> {
         self.parked.get(&message).map(|(slot, _)| *slot)
     }
 }

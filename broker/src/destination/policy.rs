@@ -51,7 +51,9 @@ impl Default for Policy {
 impl Policy {
     /// Whether a destination has a dead-letter queue: not if it is one itself, and not if it lives in memory only.
     pub fn has_dead_letters(name: &DestinationName) -> bool {
-        name.kind().is_queue() && !name.kind().is_temporary() && !name.path().starts_with("DLQ.")
+        let kind = name.kind();
+        let is_plain = kind.is_queue() && !kind.is_temporary() && kind != DestinationKind::Schedules;
+        is_plain && !name.path().starts_with("DLQ.")
     }
 
     /// Where dead letters of that destination go. `None` for what has no dead-letter queue: a dead-letter queue itself,
@@ -128,6 +130,11 @@ impl Policies {
         if name.kind() == DestinationKind::Retained {
             // The newest message and no other.
             (policy.max_length, policy.max_bytes, policy.overflow) = (1, u64::MAX, Overflow::DropOldest);
+            return policy;
+        }
+        if name.kind() == DestinationKind::Schedules {
+            // They have a limit of their own, and stay until they are over.
+            (policy.max_length, policy.overflow, policy.expiry_ms) = (u64::MAX, Overflow::Refuse, None);
             return policy;
         }
         for rule in self.rules.iter().filter(|rule| rule.pattern.matches(name)) {

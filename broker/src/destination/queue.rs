@@ -22,10 +22,10 @@ pub struct Queue {
     pub declared: bool,
     pub(super) slots: Slots,
     pub(super) ready: Ready,
-    leases: HashMap<MessageId, Lease, RandomState>,
+    pub(super) leases: HashMap<MessageId, Lease, RandomState>,
     pub(super) notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
-    terms: HashMap<MessageId, Box<Terms>, RandomState>,
-    agenda: Agenda,
+    pub(super) terms: HashMap<MessageId, Box<Terms>, RandomState>,
+    pub(super) agenda: Agenda,
     pub(super) selections: Selections,
     next_sequence: i64,
     bytes: u64,
@@ -92,7 +92,7 @@ impl Queue {
     }
 
     /// Nobody holds the message: it takes its place among the ready, or waits.
-    fn stand(&mut self, slot: SlotId, standing: Standing) {
+    pub(super) fn stand(&mut self, slot: SlotId, standing: Standing) {
         let Some(entry) = self.slots.get_mut(slot) else { return };
         let (message, place) = (entry.message, entry.place());
         entry.state = match standing {
@@ -188,7 +188,7 @@ impl Queue {
     }
 
     /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
-    fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
+    pub(super) fn withdraw(&mut self, message: MessageId, place: Place) -> Option<SlotId> {
         let lease = self.leases.remove(&message);
         if let Some((end, _)) = lease.and_then(|lease| lease.timed) {
             self.agenda.forget_lease(end, message);

@@ -31,6 +31,9 @@ impl Engine {
 
     /// Hands out what is ready in one destination.
     pub(super) fn pump(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        if self.schedules.has_replaced() {
+            self.drop_replaced(id, effects);
+        }
         // What is over is never handed out, whether the timer has fired yet or not. While there is more of it, the mark of
         // `touched` stays, so that it does not come back here before its next appointment.
         let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());

@@ -23,7 +23,7 @@ impl Engine {
             return true;
         };
         let is_new = |engine: &Engine, to| !engine.windows.holds(to, &key, now.wall);
-        let mut feeds = self.feeds_of(destination).to_vec();
+        let mut feeds = self.takers(destination, &message);
         let (all, is_first) = (feeds.len(), is_new(self, destination));
         feeds.retain(|queue| is_new(self, *queue));
         effects.leans |= !is_first || feeds.len() < all;
@@ -48,7 +48,7 @@ impl Engine {
 
     /// A message with a key. What the log does not keep it must not remember either: it would call a message that is lost a
     /// duplicate.
-    fn enqueue_keyed(
+    pub(super) fn enqueue_keyed(
         &mut self,
         now: Now,
         queue: DestinationId,
@@ -70,6 +70,6 @@ impl Engine {
     /// Whether a message with a key has not been seen in one of the places it goes to.
     pub(super) fn is_new_anywhere(&self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
         let is_new = |to| publish.key.as_ref().is_none_or(|key| !self.windows.holds(to, key, now.wall));
-        is_new(destination) || self.feeds_of(destination).iter().any(|queue| is_new(*queue))
+        is_new(destination) || self.takers(destination, &publish.message).into_iter().any(is_new)
     }
 }

@@ -32,6 +32,9 @@ impl Engine {
                 self.homeless.remove(&settled.message);
                 let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
                 self.forget(&departed.entry);
+                if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
+                    self.schedules.remove(settled.destination, settled.message, schedule);
+                }
                 None
             }
             Record::Returned(returned) => {
@@ -42,6 +45,11 @@ impl Engine {
             }
             Record::Woken(woken) => {
                 self.queue_mut(woken.destination)?.wake(woken.message);
+                None
+            }
+            Record::Scheduled(scheduled) => {
+                let queue = self.queue_mut(scheduled.destination)?;
+                queue.reschedule(scheduled.message, scheduled.place, scheduled.schedule.clone());
                 None
             }
             Record::Moved(moved) => self.evolve_moved(moved),
@@ -62,6 +70,9 @@ impl Engine {
         let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
         entry.durable = true;
         let terms = accepted.terms.clone();
+        if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
+            self.schedules.insert(accepted.destination, accepted.message, schedule);
+        }
         let Some(position) = position else {
             return Some(self.queue_mut(accepted.destination)?.accept(entry, None, terms));
         };

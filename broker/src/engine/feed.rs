@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::destination::Kind;
 use super::machine::Engine;
+use super::publish::candidate;
 use super::sessions::Departure;
-use crate::destination::{ConsumerKey, Fed};
+use crate::destination::{Condition, ConsumerKey, Fed, Queue};
 use crate::model::{
-    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Now, Pattern, Record, Refusal,
+    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Message, MessageId, Now, Pattern,
 };
-use crate::model::{SessionId, SoftRefusal};
+use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 
 /// Messages dropped in one go.
 const DROPPED_AT_ONCE: usize = 1024;
@@ -20,6 +21,7 @@ const DROPPED_AT_ONCE: usize = 1024;
 impl Engine {
     /// The queue of a feed; it comes into being with its first reader.
     pub(super) fn bind(&mut self, now: Now, feed: &Feed, effects: &mut Effects) -> Result<DestinationId, Refusal> {
+        self.leave_other_condition(feed, effects)?;
         let queue = self.obtain(now, &feed.queue)?;
         let expires_after = feed.expires_after.map(Duration::from_millis);
         let Some(found) = self.queue_mut(queue) else { return Ok(queue) };
@@ -32,10 +34,36 @@ impl Engine {
         }
         self.declare(queue, effects);
         let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
-        let record = Record::Bound(Bound { queue, topics, expires_after });
+        let selector = feed.selector.clone();
+        let record = Record::Bound(Bound { queue, topics, expires_after, selector });
         self.evolve(&record, None);
         effects.records.push(record);
         Ok(queue)
+    }
+
+    /// A feed with another selector is another feed (JMS 2.0 §8.3.3): the old one ends, with what it kept, unless somebody
+    /// reads it.
+    fn leave_other_condition(&mut self, feed: &Feed, effects: &mut Effects) -> Result<(), Refusal> {
+        let Some(old) = self.router.resolve(&feed.queue) else { return Ok(()) };
+        let is_other =
+            |queue: &&mut Queue| queue.fed.as_ref().is_some_and(|fed| fed.selector() != feed.selector.as_ref());
+        let Some(found) = self.queue_mut(old).filter(is_other) else { return Ok(()) };
+        if found.is_wanted() {
+            return Err(Refusal::OtherSelector);
+        }
+        self.unbind(old, effects);
+        Ok(())
+    }
+
+    /// The queues behind a topic that take a message.
+    pub(super) fn takers(&self, topic: DestinationId, message: &Message) -> Vec<DestinationId> {
+        let takes = |queue: &&DestinationId| {
+            let fed = self.destinations.get(queue).and_then(|found| found.kind.queue()?.fed.as_ref());
+            // It has no id of its own there yet.
+            let id = MessageId::new(self.options.shard, 0);
+            fed.is_none_or(|fed| fed.condition.is_none() || fed.takes(&candidate(id, message)))
+        };
+        self.feeds_of(topic).iter().filter(takes).copied().collect()
     }
 
     /// The log gets to know a queue.
@@ -53,6 +81,10 @@ impl Engine {
         let fed = Fed {
             topics: bound.topics.clone(),
             expires_after: bound.expires_after.map(Duration::from_millis),
+            condition: bound
+                .selector
+                .as_ref()
+                .map(|text| Condition { text: text.clone(), filter: (self.options.compile)(text) }),
             unread_since: None,
             readers: readers.unwrap_or_default(),
         };

@@ -9,6 +9,7 @@ use super::destination::{Destination, Kind};
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
+use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
@@ -56,6 +57,7 @@ pub struct Engine {
     pub(super) idle: Scheduler<Duration, DestinationId>,
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
+    pub(super) schedules: Schedules,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
@@ -95,6 +97,7 @@ impl Engine {
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             moments: Scheduler::new(),
+            schedules: Schedules::default(),
             touched: Vec::new(),
             unfinished: Vec::new(),
             unread: VecDeque::new(),

@@ -24,6 +24,8 @@ mod options;
 mod publish;
 mod reading;
 mod retain;
+mod schedule;
+mod schedules;
 mod sessions;
 mod settle;
 mod several;

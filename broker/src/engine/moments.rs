@@ -24,7 +24,11 @@ impl Engine {
             self.lapse(now, id, effects);
             // First what has expired: a message that is due and over at once is over.
             self.expire(now, id, effects);
-            self.wake_due(now, id, effects);
+            if self.is_of_schedules(id) {
+                self.fire_due(now, id, effects);
+            } else {
+                self.wake_due(now, id, effects);
+            }
             self.touch(id);
         }
     }

@@ -1,9 +1,10 @@
 //! What the engine may be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::destination::Policies;
-use crate::model::{Credit, ShardId};
+use crate::model::{Credit, Filter, ShardId};
 
 /// Limits and policies of the engine. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Options {
     pub policies: Policies,
     /// Destinations that may exist at a time.
     pub destinations: usize,
+    /// Schedules that may exist at a time.
+    pub schedules: usize,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -22,6 +25,8 @@ pub struct Options {
     pub transient_bytes: u64,
     /// Octets of durable messages that stay in memory beside their copy in the log.
     pub cache_bytes: u64,
+    /// What the selector of a durable subscription means; `None` if it is not understood. The engine knows the text only.
+    pub compile: fn(&str) -> Option<Arc<dyn Filter>>,
     /// Where chance begins: the jitter of the back-off.
     pub seed: u64,
     /// How long a destination without messages and consumers is kept.
@@ -34,10 +39,12 @@ impl Default for Options {
             shard: ShardId::default(),
             policies: Policies::default(),
             destinations: 100_000,
+            schedules: 10_000,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
             cache_bytes: 32 << 20,
+            compile: |_| None,
             seed: 0,
             idle_destination: Duration::from_secs(60),
         }

@@ -31,6 +31,9 @@ fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
+        if publish.to.kind() == DestinationKind::Schedules {
+            return self.schedule(now, publish, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
             effects.leans = true;
@@ -39,7 +42,7 @@ impl Engine {
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
         self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
-        for &destination in self.feeds_of(destination) {
+        for destination in self.takers(destination, &publish.message) {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
@@ -59,7 +62,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
-        let mut memory = 0;
+        let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -67,13 +70,17 @@ impl Engine {
                     if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
                         continue;
                     }
+                    if publish.to.kind() == DestinationKind::Schedules {
+                        self.admit_schedule(destination, publish, schedules)?;
+                        schedules += 1;
+                    }
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
                     self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     if publish.retain == Some(Retain::Set) {
                         self.admit_retained(now, publish)?;
                     }
-                    for &destination in self.feeds_of(destination) {
+                    for destination in self.takers(destination, &publish.message) {
                         memory += self.memory_of(destination, publish);
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
@@ -190,8 +197,8 @@ impl Engine {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
-            Some(Kind::Topic(topic)) => {
-                let feeds = topic.feeds.clone();
+            Some(Kind::Topic(_)) => {
+                let feeds = self.takers(destination, &message);
                 self.fan_out(now, (destination, id), &message, effects);
                 // Each copy is a message of its own, to be settled and to fail on its own.
                 for queue in feeds {
@@ -310,7 +317,7 @@ fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
 }
 
 /// A topic's message as a filter sees it.
-fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
+pub(super) fn candidate(message: MessageId, new: &Message) -> Candidate<'_> {
     Candidate {
         head: new.content.head(),
         message,

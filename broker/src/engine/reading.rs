@@ -1,4 +1,5 @@
-//! Heads that selective consumers need and that only the log has: asked for here, read by the shell, brought back.
+//! What only the log has and the engine needs: heads for selective consumers, the contents of schedules. Asked for here, read
+//! by the shell, brought back.
 
 use super::machine::{Engine, queue_of};
 use crate::destination::Consumer;
@@ -22,12 +23,15 @@ impl Engine {
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
-        !self.unread.is_empty()
+        !self.unread.is_empty() || self.schedules.has_cold()
     }
 
     /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
     /// others have taken meanwhile goes on here.
     pub fn next_unread(&mut self, now: Now, effects: &mut Effects) -> Option<Unread> {
+        if let Some((destination, message, position)) = self.schedules.next_cold() {
+            return Some(Unread { destination, messages: vec![(message, position)] });
+        }
         loop {
             let destination = self.unread.pop_front()?;
             let Some(queue) = queue_of(&mut self.destinations, destination) else { continue };
@@ -52,6 +56,10 @@ impl Engine {
         contents: Vec<(MessageId, Option<Content>)>,
         effects: &mut Effects,
     ) {
+        if self.is_of_schedules(destination) {
+            self.thaw(now, destination, contents, effects);
+            return self.dispatch(now, effects);
+        }
         for (message, content) in contents {
             self.contents.keep_head(message, content.as_ref().map(Content::head));
         }

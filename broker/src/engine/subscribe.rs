@@ -25,11 +25,12 @@ impl Engine {
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
             Source::Feed(feed) => {
-                let queue = self.bind(now, feed, effects)?;
-                if feed.is_sole {
+                if feed.is_sole
+                    && let Some(queue) = self.router.resolve(&feed.queue)
+                {
                     self.take_over(now, queue, id, effects);
                 }
-                Reach::One(queue)
+                Reach::One(self.bind(now, feed, effects)?)
             }
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(Scope::Wildcard(wildcard.clone())))),
             Source::List(list) => Reach::Many(Box::new(Many::new(Scope::List(self.sources(now, id, list)?)))),

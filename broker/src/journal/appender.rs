@@ -135,6 +135,9 @@ impl Appender {
                 self.live.accept(self.tape.segment.id);
                 if let Some(terms) = &accepted.terms {
                     self.tape.put(|bytes| record::put_agreed(bytes, position, terms));
+                    if let Some(schedule) = &terms.schedule {
+                        self.tape.put(|bytes| record::put_planned(bytes, position, schedule));
+                    }
                     self.live.agreed(position, terms.clone());
                 }
                 self.positions.push(position);

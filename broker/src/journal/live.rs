@@ -10,7 +10,7 @@ use super::record;
 use super::record::{ExtentRecord, Override};
 use super::stored::{Back, Stored};
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
-use crate::model::{Standing, Terms, Timestamp, Windows};
+use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -122,6 +122,22 @@ impl Live {
         }
     }
 
+    /// A message is a schedule.
+    fn planned(&mut self, position: Position, schedule: Box<Schedule>) {
+        if self.is_live(position) {
+            self.terms.entry(position).or_default().schedule = Some(schedule);
+        }
+    }
+
+    /// A schedule has a new plan. Whatever it had to wait for beyond that is over.
+    fn scheduled(&mut self, position: Position, schedule: Box<Schedule>) {
+        if self.is_live(position) {
+            self.overrides.remove(&position);
+            let terms = self.terms.entry(position).or_default();
+            (terms.due, terms.schedule) = (Some(schedule.next), Some(schedule));
+        }
+    }
+
     fn forget_due(&mut self, position: Position) {
         if let Some(terms) = self.terms.get_mut(&position) {
             terms.due = None;
@@ -170,6 +186,7 @@ impl Live {
             Record::Settled(settled) => self.settle(settled.position, 1),
             Record::Returned(returned) => self.returned(Back::of(returned)),
             Record::Woken(woken) => self.woken(woken.position),
+            Record::Scheduled(scheduled) => self.scheduled(scheduled.position, scheduled.schedule.clone()),
             Record::Moved(m) => self.moved(m.position, arrival(m.to, m.to_place, m.note.clone())),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
@@ -188,6 +205,8 @@ impl Live {
             Stored::Returned(back) => self.returned(back),
             Stored::Woken(position) => self.woken(position),
             Stored::Terms { position, terms } => self.agreed(position, terms),
+            Stored::Planned { position, schedule } => self.planned(position, schedule),
+            Stored::Scheduled { position, schedule } => self.scheduled(position, schedule),
             Stored::Moved { position, to, to_place, note, .. } => self.moved(position, arrival(to, to_place, note)),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
@@ -313,6 +332,9 @@ impl Live {
         }
         for (position, terms) in &self.terms {
             checkpoint.put(|bytes| record::put_agreed(bytes, *position, terms));
+            if let Some(schedule) = &terms.schedule {
+                checkpoint.put(|bytes| record::put_planned(bytes, *position, schedule));
+            }
         }
         checkpoint
     }

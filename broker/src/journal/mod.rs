@@ -17,6 +17,7 @@ mod live;
 pub mod memory;
 mod meta;
 mod octets;
+mod plan;
 mod reader;
 mod record;
 mod recovery;

@@ -51,13 +51,18 @@ impl<'a> Octets<'a> {
         std::str::from_utf8(self.take(usize::from(length))?).ok()
     }
 
+    /// Whether everything has been read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn rest(self) -> &'a [u8] {
         self.0
     }
 
     /// `Some` when everything has been read: a structure with octets left over is not the one we know.
     pub(super) fn end(self) -> Option<()> {
-        self.0.is_empty().then_some(())
+        self.is_empty().then_some(())
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
+use super::plan::{plan_bytes, put_plan};
 use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
-use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Standing, Terms};
+use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Schedule, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -41,6 +42,8 @@ pub(super) const TERMS: u8 = 15;
 pub(super) const BOUND: u8 = 24;
 pub(super) const UNBOUND: u8 = 25;
 pub(super) const KEYED: u8 = 26;
+pub(super) const PLAN: u8 = 27;
+pub(super) const SCHEDULED: u8 = 28;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             let content = accepted.content.as_ref().map_or(0, Content::len);
             ACCEPTED_HEAD_BYTES + content + accepted.terms.as_ref().map_or(0, |terms| terms_bytes(terms))
         }
+        Record::Scheduled(scheduled) => scheduled_bytes(&scheduled.schedule),
         Record::Settled(_) => SETTLED_RANGE_BYTES,
         Record::Returned(_) => RECORD_HEAD_BYTES + 33 + STANDING_BYTES,
         Record::Moved(moved) => {
@@ -99,13 +103,21 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 8
         }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
-        Record::Bound(bound) => RECORD_HEAD_BYTES + 18 + bound.topics.as_str().len(),
+        Record::Bound(bound) => {
+            RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
+        }
     }
 }
 
-/// Most octets of the record of these terms.
+/// Most octets of the records of these terms.
 pub(super) fn terms_bytes(terms: &Terms) -> usize {
-    RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len())
+    let own = RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
+    own + terms.schedule.as_ref().map_or(0, |schedule| scheduled_bytes(schedule))
+}
+
+/// Most octets of the record of a schedule.
+pub(super) fn scheduled_bytes(schedule: &Schedule) -> usize {
+    RECORD_HEAD_BYTES + 8 + plan_bytes(schedule)
 }
 
 /// Writes a message's record, which will lie at `offset` of the segment. `head` and `body` are its content.
@@ -134,6 +146,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Woken(woken) => {
             framed(into, WOKEN, |bytes| bytes.extend_from_slice(&woken.position.to_bits().to_le_bytes()));
         }
+        Record::Scheduled(scheduled) => put_schedule(into, SCHEDULED, (scheduled.position, &scheduled.schedule)),
         Record::Moved(moved) => put_moved(into, moved),
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
@@ -174,12 +187,15 @@ fn put_keyed(into: &mut Vec<u8>, keyed: &Keyed) {
     });
 }
 
-/// A feed without an end has 0 for its time.
+/// A feed without an end has 0 for its time; one that takes everything has no selector behind it.
 fn put_bound(into: &mut Vec<u8>, bound: &Bound) {
     framed(into, BOUND, |bytes| {
         bytes.extend_from_slice(&bound.queue.0.to_le_bytes());
         bytes.extend_from_slice(&bound.expires_after.unwrap_or_default().to_le_bytes());
         put_text(bytes, bound.topics.as_str());
+        if let Some(selector) = &bound.selector {
+            put_text(bytes, selector);
+        }
     });
 }
 
@@ -233,11 +249,23 @@ pub(super) fn put_summary(into: &mut Vec<u8>, entries: &[Entry]) {
     });
 }
 
-/// Writes what a message's sender said about it.
+/// Writes what a message's sender said about it; a schedule has a record of its own.
 pub(super) fn put_agreed(into: &mut Vec<u8>, position: Position, terms: &Terms) {
     framed(into, TERMS, |bytes| {
         bytes.extend_from_slice(&position.to_bits().to_le_bytes());
         put_terms(bytes, terms);
+    });
+}
+
+/// Writes the plan of a schedule beside its other terms.
+pub(super) fn put_planned(into: &mut Vec<u8>, position: Position, schedule: &Schedule) {
+    put_schedule(into, PLAN, (position, schedule));
+}
+
+fn put_schedule(into: &mut Vec<u8>, kind: u8, (position, schedule): (Position, &Schedule)) {
+    framed(into, kind, |bytes| {
+        bytes.extend_from_slice(&position.to_bits().to_le_bytes());
+        put_plan(bytes, schedule);
     });
 }
 

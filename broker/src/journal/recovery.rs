@@ -287,6 +287,10 @@ fn rewrite(
         }
         if let Some(terms) = terms {
             chain.put(record::terms_bytes(&terms), |bytes| record::put_agreed(bytes, position, &terms)).map_err(io)?;
+            if let Some(schedule) = &terms.schedule {
+                let bytes = record::scheduled_bytes(schedule);
+                chain.put(bytes, |bytes| record::put_planned(bytes, position, schedule)).map_err(io)?;
+            }
             live.agreed(position, terms);
         }
     }

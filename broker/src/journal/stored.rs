@@ -7,15 +7,16 @@ use std::sync::Arc;
 use super::agreed::{read_standing, read_terms};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
+use super::plan::read_plan;
 use super::record::{
-    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, RETURNED, SETTLED,
-    STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RETURNED,
+    SCHEDULED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord, Override};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
-    Returned, Standing, Terms, Timestamp, Urgency,
+    Returned, Schedule, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -26,6 +27,8 @@ pub(super) enum Stored<'a> {
     Returned(Back),
     Woken(Position),
     Terms { position: Position, terms: Box<Terms> },
+    Planned { position: Position, schedule: Box<Schedule> },
+    Scheduled { position: Position, schedule: Box<Schedule> },
     Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
     Created { destination: DestinationId, name: DestinationName },
     Deleted { destination: DestinationId },
@@ -111,6 +114,10 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         TERMS => {
             Stored::Terms { position: Position::from_bits(fields.u64()?), terms: Box::new(read_terms(&mut fields)?) }
         }
+        PLAN | SCHEDULED => {
+            let (position, schedule) = (Position::from_bits(fields.u64()?), Box::new(read_plan(&mut fields)?));
+            if kind == PLAN { Stored::Planned { position, schedule } } else { Stored::Scheduled { position, schedule } }
+        }
         MOVED => Stored::Moved {
             position: Position::from_bits(fields.u64()?),
             from: DestinationId(fields.u64()?),
@@ -160,7 +167,9 @@ fn read_returned(waits: bool, fields: &mut Octets<'_>) -> Option<Back> {
 fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
     let queue = DestinationId(fields.u64()?);
     let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
-    Some(Bound { queue, topics: Pattern::parse(fields.text()?).ok()?, expires_after })
+    let topics = Pattern::parse(fields.text()?).ok()?;
+    let selector = if fields.is_empty() { None } else { Some(fields.text()?.into()) };
+    Some(Bound { queue, topics, expires_after, selector })
 }
 
 fn read_change(fields: &mut Octets<'_>) -> Option<Override> {

@@ -58,6 +58,12 @@ impl Content {
         if self.large.is_empty() { &self.block[self.head_len as usize..] } else { &self.large }
     }
 
+    /// Whether the head has a header of that name.
+    pub fn has_line(&self, name: &str) -> bool {
+        let is_it = |line: &[u8]| line.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b":"));
+        self.head().split(|octet| *octet == b'\n').any(is_it)
+    }
+
     /// The body by reference, if it is one that should not be copied.
     pub fn large_body(&self) -> Option<&Bytes> {
         (!self.large.is_empty()).then_some(&self.large)

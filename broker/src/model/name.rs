@@ -22,6 +22,8 @@ pub enum DestinationKind {
     Subscription,
     /// Where a topic's retained message lies: a queue of one. No client writes such a name.
     Retained,
+    /// Where the schedules of a queue or topic lie. No client writes such a name.
+    Schedules,
 }
 
 impl DestinationKind {
@@ -34,6 +36,7 @@ impl DestinationKind {
             DestinationKind::TempTopic => "/remote-temp-topic/",
             DestinationKind::Subscription => "/dsub/",
             DestinationKind::Retained => "/retained/",
+            DestinationKind::Schedules => "/schedules/",
         }
     }
 
@@ -50,6 +53,7 @@ impl DestinationKind {
                 | DestinationKind::TempQueue
                 | DestinationKind::Subscription
                 | DestinationKind::Retained
+                | DestinationKind::Schedules
         )
     }
 }
@@ -115,14 +119,29 @@ impl DestinationName {
         (self.kind == DestinationKind::Retained).then(|| DestinationName { kind, full: full() })
     }
 
+    /// Where the schedules of this queue or topic lie.
+    #[must_use]
+    pub fn schedules(&self) -> DestinationName {
+        let kind = DestinationKind::Schedules;
+        DestinationName { kind, full: format!("{}{}", kind.prefix(), &self.full[1..]).into() }
+    }
+
+    /// The queue or topic whose schedules lie here.
+    pub fn scheduled(&self) -> Option<DestinationName> {
+        let full = self.full.strip_prefix("/schedules").filter(|_| self.kind == DestinationKind::Schedules)?;
+        DestinationName::from_full(full).ok()
+    }
+
     /// Back from [`as_str`](Self::as_str), as the log keeps it.
     pub fn from_full(full: &str) -> Result<DestinationName, NameError> {
         if let Some(path) = full.strip_prefix(DestinationKind::Subscription.prefix()) {
             return DestinationName::subscription(path);
         }
-        if let Some(path) = full.strip_prefix(DestinationKind::Retained.prefix()) {
-            check(path)?;
-            return Ok(DestinationName { kind: DestinationKind::Retained, full: full.into() });
+        for kind in [DestinationKind::Retained, DestinationKind::Schedules] {
+            if let Some(path) = full.strip_prefix(kind.prefix()) {
+                check(path)?;
+                return Ok(DestinationName { kind, full: full.into() });
+            }
         }
         let (kind, path) = split(full)?;
         check(path)?;

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::Timestamp;
 use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
+use super::{Schedule, Timestamp};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,8 @@ pub enum Record {
     Returned(Returned),
     /// A message that was delayed or buried is ready: its time has come, or somebody kicked it.
     Woken(Woken),
+    /// A schedule has a new plan: it has sent a message, and when it sends the next.
+    Scheduled(Scheduled),
     /// A message went to another queue, keeping its id; its content stays where it is.
     Moved(Moved),
     /// A queue is fed by topics from now on.
@@ -69,6 +71,8 @@ pub struct Bound {
     pub topics: Pattern,
     /// How many milliseconds it is kept without a reader; `None`: for ever.
     pub expires_after: Option<u64>,
+    /// The selector of the messages that it takes; `None`: all.
+    pub selector: Option<Arc<str>>,
 }
 
 /// A message that entered a queue.
@@ -129,6 +133,21 @@ pub struct Woken {
     pub message: MessageId,
     /// Where its content lies.
     pub position: Position,
+}
+
+/// A schedule after one of its messages was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scheduled {
+    /// The queue it lies in.
+    pub destination: DestinationId,
+    /// The message that it is.
+    pub message: MessageId,
+    /// Its place there.
+    pub place: Place,
+    /// Where its content lies.
+    pub position: Position,
+    /// The plan from now on.
+    pub schedule: Box<Schedule>,
 }
 
 /// A message that changed its queue.

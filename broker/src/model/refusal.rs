@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use super::MessageId;
+
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -18,6 +20,12 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Too many schedules exist.
+    #[error("there are already {limit} schedules, the most allowed")]
+    TooManySchedules {
+        /// The limit.
+        limit: usize,
+    },
     /// An ACK or NACK names a message that this session never received.
     #[error("no such delivery on this connection")]
     UnknownDelivery,
@@ -30,6 +38,9 @@ pub enum Refusal {
     /// Another connection with the same client id reads a durable subscription now.
     #[error("another connection with this client-id has taken the durable subscription over")]
     TakenOver,
+    /// Somebody reads a durable subscription or group with another selector.
+    #[error("the subscription is being read with another selector")]
+    OtherSelector,
     /// A topic subscriber did not keep up.
     #[error("too slow: {limit} wait to be read")]
     SlowConsumer {
@@ -53,10 +64,12 @@ impl Refusal {
         match self {
             Refusal::QueueFull { .. } => "queue-full",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
+            Refusal::TooManySchedules { .. } => "too-many-schedules",
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
+            Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",
@@ -72,6 +85,8 @@ pub enum Answer {
     Done,
     /// Done before: the message was sent again, and nothing was to do.
     Duplicate,
+    /// Done: a schedule was made, with that id.
+    Scheduled(MessageId),
     /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.
     Soft(SoftRefusal),
 }

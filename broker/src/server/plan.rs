@@ -12,7 +12,8 @@ use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
 use crate::engine;
 use crate::journal;
-use crate::model::{Credit, ShardId};
+use crate::model::{Credit, Filter, ShardId};
+use crate::selector::Selector;
 use crate::stomp;
 use crate::transport;
 
@@ -36,10 +37,12 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         shard: ShardId::default(),
         policies: policies(config),
         destinations: limits.destinations as usize,
+        schedules: limits.schedules as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         transient_bytes: limits.memory_transient,
         cache_bytes: limits.memory_cache,
+        compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
         idle_destination: limits.destination_idle,
     }

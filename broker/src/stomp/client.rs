@@ -23,6 +23,7 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::schedule;
 use super::settlement;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
@@ -140,6 +141,7 @@ impl Client {
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
+        let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
@@ -184,7 +186,7 @@ impl Client {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
             actions.push(Action::Publish(Publish {
-                to,
+                to: schedule::address(to, &sending.message),
                 message: sending.message,
                 key: sending.key,
                 retain: sending.retain,
@@ -245,10 +247,8 @@ impl Client {
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
         let filter = understand::selector(frame)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
-        if filter.is_some() && feed.is_some() {
-            // What the filter refuses would stay in the queue behind the topic for ever.
-            return Err(Fault::Unsupported("selector on a durable subscription"));
-        }
+        // A durable subscription keeps only what its selector lets through, so its readers need none.
+        let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, from.kind(), pull)?;

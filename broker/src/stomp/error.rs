@@ -182,6 +182,7 @@ fn refused(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::UnknownDelivery => "Acknowledge with the ack or message-id header of a MESSAGE of this connection.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
+        Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",

@@ -55,6 +55,24 @@ pub(super) fn asked(
         }
         return Ok(None);
     }
+    let feed = behind(headers, source, (id, queue), gate)?;
+    // The queue of a virtual topic has readers of its own by name, who bring their own selectors.
+    let selector = headers.get("selector").filter(|text| !text.trim().is_empty());
+    let is_virtual = |feed: &Feed| {
+        feed.queue.kind() == DestinationKind::Queue && feed.topics.as_str().starts_with("/topic/VirtualTopic")
+    };
+    Ok(feed.map(|feed| match selector.filter(|_| !is_virtual(&feed)) {
+        Some(text) => Feed { selector: Some(text.into()), ..feed },
+        None => feed,
+    }))
+}
+
+fn behind(
+    headers: &Headers,
+    source: &Source,
+    (id, queue): (Option<&str>, Option<&str>),
+    gate: &Gate,
+) -> Result<Option<Feed>, Fault> {
     match source.kind() {
         DestinationKind::Queue => virtual_topic(headers, source, gate),
         DestinationKind::Topic => match (durable_name(headers, id)?, queue.or_else(|| group(headers))) {
@@ -159,7 +177,7 @@ fn feed(
         Source::Feed(feed) => feed.topics.clone(),
         Source::List(_) => return Err(Fault::Unsupported("a durable subscription in a list")),
     };
-    Ok(Feed { queue, topics, expires_after: expires_after(headers)?, is_sole })
+    Ok(Feed { queue, topics, expires_after: expires_after(headers)?, selector: None, is_sole })
 }
 
 /// Milliseconds without a reader after which it goes; RabbitMQ says `x-expires`.

@@ -141,6 +141,8 @@ impl Gate {
 
     /// Asks again for the right to send there: it may have been taken away since a transaction took the frame.
     pub(super) fn check_write(&self, name: &DestinationName) -> Result<(), Fault> {
+        let scheduled = name.scheduled();
+        let name = scheduled.as_ref().unwrap_or(name);
         if self.grants.may(Action::Write, name) {
             return Ok(());
         }

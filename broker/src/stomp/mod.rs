@@ -22,6 +22,7 @@ mod names;
 mod options;
 mod output;
 mod reply;
+mod schedule;
 mod session;
 mod settlement;
 mod state;

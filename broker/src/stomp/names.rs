@@ -51,8 +51,6 @@ pub(super) enum Meaning {
 pub(super) enum Ask {
     /// Any but the empty one.
     Any,
-    /// Any but 0, which asks for nothing.
-    NotZero,
     /// Any but `false`.
     NotFalse,
     /// `true`.
@@ -63,7 +61,6 @@ impl Ask {
     fn is_meant(self, value: &str) -> bool {
         match self {
             Ask::Any => !value.is_empty(),
-            Ask::NotZero => !is_zero(value),
             Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
@@ -75,13 +72,9 @@ impl Ask {
     }
 }
 
-fn is_zero(value: &str) -> bool {
-    value.is_empty() || value.bytes().all(|octet| octet == b'0')
-}
-
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 63] = [
+const IN_SEND: [(&str, Meaning); 66] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -108,6 +101,7 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("dlqDeliveryFailureCause", Meaning::OfTheServer),
     ("original-destination", Meaning::OfTheServer),
     ("redelivered", Meaning::OfTheServer),
+    ("scheduledJobId", Meaning::OfTheServer),
     ("subscription", Meaning::OfTheServer),
     ("x-death-deliveries", Meaning::OfTheServer),
     ("x-death-reason", Meaning::OfTheServer),
@@ -124,16 +118,18 @@ const IN_SEND: [(&str, Meaning); 63] = [
     ("requeue", Meaning::OfNack),
     ("x-bury", Meaning::OfNack),
     // Delay and repetition.
-    ("AMQ_SCHEDULED_CRON", Meaning::Unsupported(Ask::Any)),
+    ("AMQ_SCHEDULED_CRON", Meaning::Term(Term::Cron)),
     ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
-    ("AMQ_SCHEDULED_PERIOD", Meaning::Unsupported(Ask::NotZero)),
-    ("AMQ_SCHEDULED_REPEAT", Meaning::Unsupported(Ask::NotZero)),
+    ("AMQ_SCHEDULED_PERIOD", Meaning::Term(Term::Period)),
+    ("AMQ_SCHEDULED_REPEAT", Meaning::Term(Term::Repeat)),
     ("AMQ_SCHEDULED_TIME", Meaning::Term(Term::Due)),
     ("AMQ_SCHEDULER_ACTION", Meaning::Unsupported(Ask::Any)),
     ("delay", Meaning::Term(Term::BareDelay)),
     ("deliver-at", Meaning::Term(Term::Due)),
     ("x-at", Meaning::Term(Term::Due)),
+    ("x-cron-zone", Meaning::Term(Term::Zone)),
     ("x-delay", Meaning::Term(Term::Delay)),
+    ("x-schedule", Meaning::Term(Term::Schedule)),
     // Expiry.
     ("expiration", Meaning::Term(Term::Expiration)),
     ("expires", Meaning::Term(Term::Expires)),

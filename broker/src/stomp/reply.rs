@@ -91,6 +91,7 @@ impl Voice {
             match answer {
                 Answer::Done => {}
                 Answer::Duplicate => put_header(into, "x-duplicate", "true", self.version),
+                Answer::Scheduled(id) => put_number_header(into, "x-job-id", id.to_bits()),
                 Answer::Soft(refusal) => put_header(into, "x-refused", refusal.as_str(), self.version),
             }
             end_head(into);

@@ -3,6 +3,7 @@
 use super::error::Fault;
 use super::gate::Gate;
 use super::moment::{milliseconds, moment, read_time_to_run, span};
+use super::schedule;
 use crate::model::Backoff;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
@@ -19,6 +20,16 @@ pub(super) enum Term {
     BareDelay,
     /// Not before a moment.
     Due,
+    /// When a series begins.
+    Cron,
+    /// On whose clocks.
+    Zone,
+    /// Between two messages of a series.
+    Period,
+    /// How many more.
+    Repeat,
+    /// What a schedule is called.
+    Schedule,
     /// An end; the one header of these that is delivered.
     Expires,
     /// A life in milliseconds, under a bare word.
@@ -61,6 +72,7 @@ pub(super) struct Asked<'f> {
     backoff: Option<(&'static str, &'f str)>,
     on_exhaust: Option<(&'static str, &'f str)>,
     dead_letter: Option<(&'static str, &'f str)>,
+    plan: schedule::Asked<'f>,
 }
 
 impl<'f> Asked<'f> {
@@ -73,6 +85,11 @@ impl<'f> Asked<'f> {
         let place = match term {
             Term::Delay | Term::BareDelay => &mut self.delay,
             Term::Due => &mut self.due,
+            Term::Cron => &mut self.plan.cron,
+            Term::Zone => &mut self.plan.zone,
+            Term::Period => &mut self.plan.period,
+            Term::Repeat => &mut self.plan.repeat,
+            Term::Schedule => &mut self.plan.name,
             Term::Expires => &mut self.expires,
             Term::Ttl => &mut self.ttl,
             Term::Expiration => &mut self.expiration,
@@ -90,18 +107,30 @@ impl<'f> Asked<'f> {
         if !self.any {
             return Ok(None);
         }
-        let terms = Terms {
-            due: self.due(now)?,
-            expires: self.end(now)?,
+        let due = self.due(now)?;
+        let (end, life) = (self.end()?, self.life()?);
+        let mut terms = Terms {
+            due,
+            expires: end.or(life.map(|ms| Timestamp(now.0 + ms))),
             time_to_run_ms: self.time_to_run.map(|(_, text)| read_time_to_run(text)).transpose()?,
             max_deliveries: self.max_deliveries.map(deliveries).transpose()?,
             backoff: self.backoff.map(backoff).transpose()?,
             on_exhaust: self.on_exhaust.map(on_exhaust).transpose()?,
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
+            schedule: None,
         };
-        if terms.due.is_some() && !to.kind().is_queue() {
-            // A topic keeps nothing, and what is forgotten was not delayed.
-            return Err(Fault::Unsupported("a delay on a topic"));
+        let must = due.is_some() && !to.kind().is_queue();
+        if !must && !self.plan.is_any() {
+            return Ok((!terms.is_empty()).then(|| Box::new(terms)));
+        }
+        let is_moment = due.is_some() && self.due.is_some();
+        let is_timed = self.due.is_some() || self.delay.is_some();
+        let start = schedule::Start { now, due, is_timed, is_moment, must, life_ms: life };
+        if let Some(schedule) = self.plan.schedule(start)? {
+            if to.kind().is_temporary() {
+                return Err(Fault::Unsupported("a schedule on a temporary destination"));
+            }
+            (terms.due, terms.expires, terms.schedule) = (Some(schedule.next), end, Some(schedule));
         }
         Ok((!terms.is_empty()).then(|| Box::new(terms)))
     }
@@ -113,12 +142,14 @@ impl<'f> Asked<'f> {
         Ok(due.filter(|due| *due > now))
     }
 
-    fn end(self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
-        let end = self.expires.map(|(header, text)| moment(header, text)).transpose()?.flatten();
+    fn end(self) -> Result<Option<Timestamp>, Fault> {
+        Ok(self.expires.map(|(header, text)| moment(header, text)).transpose()?.flatten())
+    }
+
+    fn life(self) -> Result<Option<u64>, Fault> {
         let expiration = self.expiration.map(|(header, text)| span(header, text)).transpose()?;
         let ttl = self.ttl.map(|(header, text)| span(header, text)).transpose()?;
-        let life = ttl.or(expiration).filter(|ms| *ms > 0);
-        Ok(end.or(life.map(|ms| Timestamp(now.0 + ms))))
+        Ok(ttl.or(expiration).filter(|ms| *ms > 0))
     }
 }
 

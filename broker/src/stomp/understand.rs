@@ -73,19 +73,29 @@ pub(super) fn sending<'f>(
     for (name, value) in frame.headers.iter() {
         lifted.take(name, value, gate, scratch)?;
     }
-    if !lifted.has_timestamp {
+    let mut terms = lifted.asked.terms(now, to, gate)?;
+    let schedule = terms.as_mut().and_then(|terms| terms.schedule.as_mut());
+    if !lifted.has_timestamp && schedule.is_none() {
         put_number_header(scratch, "timestamp", now.0);
+    }
+    if lifted.retain.is_some() && to.kind() != DestinationKind::Topic {
+        return Err(Fault::BadHeader { header: "retain", expected: "a topic to retain it" });
+    }
+    let is_planned = schedule.is_some();
+    if let Some(schedule) = schedule {
+        schedule.is_transient = lifted.persistent == Some("false");
+        schedule.retain = lifted.retain.take();
     }
     let message = Message {
         content: content(frame, scratch),
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
-            Some("false") => Durability::Transient,
+            Some("false") if !is_planned => Durability::Transient,
             _ if to.kind().is_temporary() => Durability::Transient,
             // To a topic too: there may be queues behind it.
             _ => Durability::Persistent,
         },
-        terms: lifted.asked.terms(now, to, gate)?,
+        terms,
     };
     let key = match lifted.key {
         Some(key) if key.len() > Windows::KEY_BYTES => {
@@ -93,9 +103,6 @@ pub(super) fn sending<'f>(
         }
         key => key.map(Arc::from),
     };
-    if lifted.retain.is_some() && to.kind() != DestinationKind::Topic {
-        return Err(Fault::BadHeader { header: "retain", expected: "a topic to retain it" });
-    }
     Ok(Sending { message, key, retain: lifted.retain, transaction: lifted.transaction, reply: lifted.reply })
 }
 

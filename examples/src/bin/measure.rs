@@ -98,7 +98,11 @@ fn produce(plan: &Plan, queue: usize) -> Outcome<Vec<f64>> {
     while confirmed < plan.messages {
         out.clear();
         while sent < plan.messages && sent - confirmed < plan.window {
-            let durability = if plan.transient { "persistent:false\n".to_owned() } else { format!("receipt:{sent}\n") };
+            let durability = if plan.transient {
+                "persistent:false\n".to_owned()
+            } else {
+                format!("persistent:true\nreceipt:{sent}\n")
+            };
             let length = plan.size;
             write!(out, "SEND\ndestination:/queue/measure.{queue}\n{durability}content-length:{length}\n\n")?;
             out.extend_from_slice(&body);
@@ -129,7 +133,7 @@ fn consume(plan: &Plan, queue: usize) -> Outcome<()> {
     let window = plan.window.max(100);
     write!(
         client.socket,
-        "SUBSCRIBE\nid:1\ndestination:/queue/measure.{queue}\nack:{mode}\nprefetch-count:{window}\n\n\0"
+        "SUBSCRIBE\nid:1\ndestination:/queue/measure.{queue}\nack:{mode}\nprefetch-count:{window}\nactivemq.prefetchSize:{window}\nconsumer-window-size:-1\n\n\0"
     )?;
     let mut received = 0;
     let mut out = Vec::new();

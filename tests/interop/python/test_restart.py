@@ -54,6 +54,23 @@ class Restarts:
         peer.subscribe(queue)
         self.assertEqual(peer.message().body, body)
 
+    def test_a_schedule_goes_on_and_what_was_missed_comes_once(self):
+        queue, peer = fresh(), self.peer()
+        plan = {"AMQ_SCHEDULED_PERIOD": "100", "AMQ_SCHEDULED_REPEAT": "4", "x-schedule": "tick"}
+        peer.send(queue, "old", headers=plan)
+        peer.send(queue, "tick", headers=plan)
+        peer.subscribe(queue, "client-individual")
+        first = peer.message()
+        peer.ack(first)
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue, "client-individual")
+        ticks = [first] + [peer.message() for _ in range(4)]
+        peer.silence()
+        self.assertEqual({frame.body for frame in ticks}, {b"tick"})
+        self.assertEqual(len({frame.headers["message-id"] for frame in ticks}), 5)
+        self.assertEqual(len({frame.headers["scheduledJobId"] for frame in ticks}), 1)
+
     def test_a_confirmed_ack_stays_and_the_rest_comes_back_marked(self):
         queue, peer = fresh(), self.peer()
         for number in range(6):

@@ -134,7 +134,7 @@ fn the_queues_behind_a_topic_remember_when_the_topic_does_not() {
     let client = world.client("c");
     let queue = DestinationName::subscription("me/~/n/t").expect("a name");
     let topics = Pattern::parse("/topic/t").expect("a pattern");
-    let feed = Arc::new(Feed { queue, topics, expires_after: None, is_sole: false });
+    let feed = Arc::new(Feed { queue, topics, expires_after: None, selector: None, is_sole: false });
     let wish = |id| Subscribe {
         id: SubscriptionId(id),
         to: Source::Feed(feed.clone()),

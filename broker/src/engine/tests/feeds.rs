@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::{Departure, Options, World, ack, body, name, send, send_transient, settle, subscribe};
 use crate::engine::Engine;
 use crate::model::{
-    AckMode, Action, Answer, Credit, DestinationId, DestinationName, Event, Feed, Outcome, Pattern, Publish, Record,
-    Refusal, Request, SoftRefusal, Source, Subscribe, SubscriptionId,
+    AckMode, Action, Answer, Candidate, Content, Credit, DestinationId, DestinationName, Event, Feed, Filter, Outcome,
+    Pattern, Publish, Record, Refusal, Request, SoftRefusal, Source, Subscribe, SubscriptionId,
 };
 
 fn queue() -> DestinationName {
@@ -15,7 +15,13 @@ fn queue() -> DestinationName {
 }
 
 fn follow(id: u32, topics: &str, expires_after: Option<u64>, is_sole: bool) -> Request {
-    let feed = Feed { queue: queue(), topics: Pattern::parse(topics).expect("a pattern"), expires_after, is_sole };
+    let feed = Feed {
+        queue: queue(),
+        topics: Pattern::parse(topics).expect("a pattern"),
+        expires_after,
+        selector: None,
+        is_sole,
+    };
     let (mode, credit) = (AckMode::ClientIndividual, Credit { messages: 10, bytes: 1 << 20 });
     Request::Subscribe(Subscribe {
         id: SubscriptionId(id),
@@ -31,6 +37,110 @@ fn gone(id: u32) -> Request {
     Request::Unsubscribe(SubscriptionId(id))
 }
 
+/// Stands for a selector: it wants bodies that have its text for their head's last header.
+#[derive(Debug)]
+struct Only(String);
+
+impl Filter for Only {
+    fn wants(&self, candidate: &Candidate<'_>) -> bool {
+        String::from_utf8_lossy(candidate.head).contains(&self.0)
+    }
+}
+
+fn selective_world() -> World {
+    let compile = |text: &str| (text != "?").then(|| Arc::new(Only(text.to_owned())) as Arc<dyn Filter>);
+    World::with(Options { compile, ..Options::default() })
+}
+
+fn follow_only(id: u32, selector: Option<&str>, is_sole: bool) -> Request {
+    let Request::Subscribe(mut wish) = follow(id, "/topic/t", None, is_sole) else { unreachable!() };
+    if let Source::Feed(feed) = &wish.to {
+        wish.to = Source::Feed(Arc::new(Feed { selector: selector.map(Into::into), ..(**feed).clone() }));
+    }
+    Request::Subscribe(wish)
+}
+
+/// A message to the topic with a header that selectors go by.
+fn coloured(colour: &str) -> Request {
+    let Request::Publish(mut publish) = send("/topic/t", colour) else { unreachable!() };
+    publish.message.content = Content::small(format!("colour:{colour}\n{colour}").as_bytes(), colour.len() + 8);
+    Request::Publish(publish)
+}
+
+#[test]
+fn a_durable_subscription_keeps_only_what_its_selector_wants_also_after_a_restart() {
+    let mut world = selective_world();
+    let client = world.client("c");
+    world.ask(client, follow_only(1, Some("red"), false));
+    world.ask(client, gone(1));
+    world.ask(client, coloured("red"));
+    world.ask(client, coloured("blue"));
+    world.sync();
+    let mut engine = world.replayed(true);
+    assert_eq!(state(&mut engine), state(&mut world.engine));
+    world.engine = engine;
+    let client = world.client("c");
+    world.ask(client, coloured("blue"));
+    world.ask(client, coloured("red"));
+    world.sync();
+    assert_eq!(world.engine.queues()[0].entries.len(), 2, "two red ones");
+    world.ask(client, follow_only(1, Some("red"), false));
+    assert_eq!(world.deliveries(client).len(), 2);
+    assert_eq!(world.log.iter().filter(|(record, _)| matches!(record, Record::Bound(_))).count(), 1, "the same again");
+}
+
+#[test]
+fn a_message_that_a_full_durable_subscription_does_not_want_is_not_refused_for_it() {
+    let mut world = selective_world();
+    world.engine.options.policies.default.max_length = 1;
+    let client = world.client("c");
+    world.ask(client, follow_only(1, Some("red"), false));
+    world.ask(client, gone(1));
+    world.ask(client, coloured("red"));
+    world.ask(client, coloured("blue"));
+    let refused = world.engine.apply(world.now, client, coloured("red"), &mut world.effects);
+    assert!(matches!(refused, Err(Refusal::QueueFull { .. })));
+}
+
+#[test]
+fn another_selector_is_another_subscription_unless_somebody_reads_it() {
+    let mut world = selective_world();
+    let (a, b) = (world.client("a"), world.client("b"));
+    world.ask(a, follow_only(1, Some("red"), false));
+    let refused = world.engine.apply(world.now, b, follow_only(1, None, false), &mut world.effects);
+    assert_eq!(refused, Err(Refusal::OtherSelector));
+    world.ask(a, gone(1));
+    world.ask(a, coloured("red"));
+    world.ask(b, follow_only(1, Some("blue"), false));
+    world.ask(a, coloured("red"));
+    world.ask(a, coloured("blue"));
+    world.sync();
+    assert_eq!(world.bodies(b), ["blue"], "what the old one kept is gone with it");
+    let mut engine = world.replayed(true);
+    assert_eq!(state(&mut engine), state(&mut world.engine));
+}
+
+#[test]
+fn a_sole_subscription_is_taken_over_with_another_selector() {
+    let mut world = selective_world();
+    let (stale, heir) = (world.client("a"), world.client("b"));
+    world.ask(stale, follow_only(1, Some("red"), true));
+    world.ask(heir, follow_only(1, Some("blue"), true));
+    world.ask(heir, coloured("blue"));
+    world.sync();
+    assert_eq!((world.bodies(stale).len(), world.bodies(heir)), (0, vec!["blue".to_owned()]));
+}
+
+#[test]
+fn a_selector_that_is_not_understood_any_more_lets_everything_through() {
+    let mut world = selective_world();
+    let client = world.client("c");
+    world.ask(client, follow_only(1, Some("?"), false));
+    world.ask(client, coloured("blue"));
+    world.sync();
+    assert_eq!(world.bodies(client), ["blue"], "better too much than lost");
+}
+
 /// All that two engines should agree on.
 fn state(engine: &mut Engine) -> impl PartialEq + std::fmt::Debug + use<> {
     let mut feeds: Vec<_> = engine
@@ -38,7 +148,8 @@ fn state(engine: &mut Engine) -> impl PartialEq + std::fmt::Debug + use<> {
         .iter()
         .filter_map(|(id, found)| match &found.kind {
             super::super::destination::Kind::Queue(queue) => {
-                let fed = queue.fed.as_ref().map(|fed| (fed.topics.clone(), fed.expires_after));
+                let fed = queue.fed.as_ref();
+                let fed = fed.map(|fed| (fed.topics.clone(), fed.expires_after, fed.selector().cloned()));
                 Some((*id, queue.name().clone(), fed, queue.doomed, queue.len()))
             }
             super::super::destination::Kind::Topic(_) => None,

@@ -4,6 +4,7 @@ mod duplicates;
 mod feeds;
 mod overflow;
 mod retained;
+mod schedule;
 mod select;
 mod several;
 mod wildcards;

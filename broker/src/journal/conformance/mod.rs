@@ -15,7 +15,8 @@ use std::sync::Arc;
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
 pub use self::unit::{
-    accepted, accepted_with_terms, bound, content, created, moved, parked, returned, settled, terms, woken,
+    accepted, accepted_with_terms, bound, content, created, moved, parked, returned, schedule, scheduled, settled,
+    terms, woken,
 };
 pub use self::witness::{Seen, Witness};
 use crate::model::{
@@ -114,6 +115,7 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
                 3 => returned(message, &kept, position),
                 4 => parked(message, &kept, position),
                 5 => woken(message, &kept, position),
+                6 if kept.note.is_none() => scheduled(message, &kept, position),
                 _ => continue,
             };
             session.write(subject, vec![record]);

@@ -9,8 +9,8 @@ use crate::model::{
     Accepted, Bound, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
 use crate::model::{
-    Backoff, OnExhaust, Pattern, Position, Record, Returned, Settled, ShardId, Standing, Terms, Timestamp, Urgency,
-    Woken,
+    Backoff, Cron, OnExhaust, Pattern, Position, Record, Retain, Returned, Schedule, Scheduled, Settled, ShardId,
+    Standing, Terms, Timestamp, Urgency, Woken,
 };
 
 /// What a message of that id and size says.
@@ -31,7 +31,7 @@ pub fn created(destination: u64) -> Record {
 /// A queue that is fed by the topics of that text.
 pub fn bound(queue: u64, topics: &str, expires_after: Option<u64>) -> Record {
     let topics = Pattern::parse(topics).expect("a pattern");
-    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after })
+    Record::Bound(Bound { queue: DestinationId(queue), topics, expires_after, selector: None })
 }
 
 /// A message in a queue.
@@ -57,7 +57,33 @@ pub fn terms(number: u64) -> Terms {
         backoff: has(4).then_some(if has(5) { Backoff::Fixed { ms: number } } else { Backoff::default() }),
         on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
+        schedule: has(3).then(|| Box::new(schedule(number))),
     }
+}
+
+/// A schedule that differs by a number.
+pub fn schedule(number: u64) -> Schedule {
+    let has = |bit: u64| number >> bit & 1 == 1;
+    let cron = || Cron { expression: "0 9 * * MON".into(), zone: "Europe/Berlin".into() };
+    Schedule {
+        name: has(0).then(|| "nightly".into()),
+        cron: has(1).then(cron),
+        delay_ms: number,
+        period_ms: has(2).then_some(number + 10),
+        repeat: has(4).then_some(7),
+        next: Timestamp(number + 1),
+        left: has(5).then_some(3),
+        life_ms: has(6).then_some(9),
+        is_transient: has(0) != has(1),
+        retain: has(1).then_some(if has(2) { Retain::Set } else { Retain::Remove }),
+    }
+}
+
+/// The next plan of it, if it is one.
+pub fn scheduled(message: MessageId, kept: &Kept, position: Position) -> Record {
+    let Kept { destination, place, .. } = *kept;
+    let schedule = Box::new(schedule(message.sequence() + 1));
+    Record::Scheduled(Scheduled { destination, message, place, position, schedule })
 }
 
 /// A message with terms of its own.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::conformance::{content, terms};
+use super::super::conformance::{content, schedule, terms};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
@@ -14,7 +14,7 @@ use super::super::stored::{Back, Stored};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Place, Position,
 };
-use crate::model::{Pattern, Record, Returned, ShardId, Standing, Timestamp, Urgency, Woken};
+use crate::model::{Pattern, Record, Returned, Scheduled, ShardId, Standing, Terms, Timestamp, Urgency, Woken};
 
 const KEY: Key = Key(0x0123_4567_89ab_cdef);
 const SEGMENT: SegmentId = SegmentId(77);
@@ -43,8 +43,12 @@ fn keyed() -> Keyed {
     Keyed { queue: DestinationId(5), key: "order-17".into(), at: Timestamp(1 << 41) }
 }
 
+fn selective() -> Bound {
+    Bound { selector: Some("price > 100".into()), ..bound(None) }
+}
+
 fn bound(expires_after: Option<u64>) -> Bound {
-    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after }
+    Bound { queue: DestinationId(5), topics: Pattern::parse("/topic/price.>").unwrap(), expires_after, selector: None }
 }
 
 /// One of each kind, as written and as it should be read.
@@ -93,6 +97,16 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Returned(returned(255, buried))), back(255, buried)),
         (write(Record::Woken(Woken { destination, message, position: position(4) })), Stored::Woken(position(4))),
         (
+            write(Record::Scheduled(Scheduled {
+                destination,
+                message,
+                place,
+                position: position(4),
+                schedule: Box::new(schedule(127)),
+            })),
+            Stored::Scheduled { position: position(4), schedule: Box::new(schedule(127)) },
+        ),
+        (
             write(Record::Moved(moved(Some("no")))),
             Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(Some("no")) },
         ),
@@ -104,6 +118,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
         (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
         (write(Record::Bound(bound(Some(60_000)))), Stored::Bound(bound(Some(60_000)))),
+        (write(Record::Bound(selective())), Stored::Bound(selective())),
         (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
@@ -154,9 +169,23 @@ fn a_record_with_one_octet_less_or_more_is_none() {
 }
 
 #[test]
+fn schedules_are_read_back_as_they_were_written() {
+    for number in 0..128 {
+        let (schedule, mut bytes) = (Box::new(schedule(number)), Vec::new());
+        record::put_planned(&mut bytes, position(5), &schedule);
+        assert!(bytes.len() <= record::scheduled_bytes(&schedule), "{schedule:?} is longer than was said");
+        let expected = Stored::Planned { position: position(5), schedule };
+        assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
+        for length in 0..bytes.len() {
+            assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
+        }
+    }
+}
+
+#[test]
 fn terms_are_read_back_as_they_were_written() {
     for number in 0..128 {
-        let (terms, mut bytes) = (terms(number), Vec::new());
+        let (terms, mut bytes) = (Terms { schedule: None, ..terms(number) }, Vec::new());
         record::put_agreed(&mut bytes, position(5), &terms);
         assert!(bytes.len() <= record::terms_bytes(&terms), "{terms:?} are longer than was said");
         let expected = Stored::Terms { position: position(5), terms: Box::new(terms) };

@@ -108,6 +108,7 @@ impl Run {
                 2 | 3 => conformance::settled(*message, kept, position),
                 4 => conformance::parked(*message, kept, position),
                 5 => conformance::woken(*message, kept, position),
+                6 if kept.note.is_none() => conformance::scheduled(*message, kept, position),
                 _ => continue,
             });
         }

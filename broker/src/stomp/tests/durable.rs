@@ -53,6 +53,25 @@ fn no_two_names_meet() {
 }
 
 #[test]
+fn a_selector_belongs_to_the_subscription_and_not_to_its_reader() {
+    for header in ["durable-subscription-name:news", "group:news"] {
+        let mut client = named(Some("me"));
+        let head = format!("id:1\ndestination:/topic/t\nselector:price > 10\n{header}\n");
+        client.says(&format!("SUBSCRIBE\n{head}\n^@"));
+        let wish = client.subscribed();
+        let Source::Feed(feed) = &wish.to else { panic!("{header}") };
+        assert_eq!((feed.selector.as_deref(), wish.filter.is_none()), (Some("price > 10"), true), "{header}");
+    }
+    let mut client = named(None);
+    client.says("SUBSCRIBE\nid:1\ndestination:/queue/Consumer.mail.VirtualTopic.t\nselector:price > 10\n\n^@");
+    let wish = client.subscribed();
+    let Source::Feed(feed) = &wish.to else { panic!("no feed") };
+    assert_eq!((feed.selector.as_deref(), wish.filter.is_some()), (None, true), "there each reader has its own");
+    client.says("SUBSCRIBE\nid:2\ndestination:/topic/t\ngroup:g\nselector:price >\n\n^@");
+    assert!(client.farewell.is_some());
+}
+
+#[test]
 fn a_group_is_a_queue_that_has_a_name() {
     let group = feed(&mut named(Some("me")), "id:1\ndestination:/topic/orders\ngroup:mail\n");
     assert_eq!((group.queue.as_str(), group.is_sole), ("/queue/Consumer.mail.orders", false));

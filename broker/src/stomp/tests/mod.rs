@@ -10,6 +10,7 @@ mod ending;
 mod heartbeat;
 mod manage;
 mod prefetch;
+mod schedule;
 mod send;
 mod settle;
 mod subscribe;

@@ -1,0 +1,178 @@
+//! Schedules: messages that are sent when their time has come, once or again and again.
+//!
+//! Each lies in the queue of schedules of its destination, delayed until its next time. What is sent is a new message with
+//! an id of its own; in the same unit of the log the schedule gets its next time, or goes.
+
+use super::machine::Engine;
+use super::moments::AT_ONCE;
+use crate::calendar;
+use crate::destination::{Entry, Return};
+use crate::model::{
+    Answer, Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Publish, Record,
+    Refusal, Schedule, Scheduled, Standing, Terms, Timestamp,
+};
+
+/// How long a schedule waits whose message its destination did not take, in milliseconds.
+const POSTPONED_MS: u64 = 1000;
+
+impl Engine {
+    /// Makes a schedule. Its id is told, to be removed by.
+    pub(super) fn schedule(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
+        let destination = self.obtain(now, &publish.to)?;
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
+            effects.leans = true;
+            return Ok(Answer::Duplicate);
+        }
+        self.admit_schedule(destination, &publish, 0)?;
+        let id = self.put_schedule(now, destination, publish, effects);
+        Ok(Answer::Scheduled(id))
+    }
+
+    /// Whether one more schedule may be made, beside those that the same request makes. One that replaces another may.
+    pub(super) fn admit_schedule(&self, queue: DestinationId, publish: &Publish, others: usize) -> Result<(), Refusal> {
+        let schedule = publish.message.terms.as_ref().and_then(|terms| terms.schedule.as_ref());
+        let name = schedule.and_then(|schedule| schedule.name.as_ref());
+        let replaces = name.is_some_and(|name| self.schedules.named(queue, name).is_some());
+        let limit = self.options.schedules;
+        if !replaces && self.schedules.len() + others >= limit {
+            return Err(Refusal::TooManySchedules { limit });
+        }
+        if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
+    }
+
+    /// Puts an admitted schedule into its queue.
+    pub(super) fn put_schedule(
+        &mut self,
+        now: Now,
+        queue: DestinationId,
+        publish: Publish,
+        effects: &mut Effects,
+    ) -> MessageId {
+        let id = self.ids.next(&mut effects.records);
+        match publish.key {
+            Some(key) => self.enqueue_keyed(now, queue, (id, publish.message, &key), effects),
+            None => self.enqueue(now, (queue, id), publish.message, effects),
+        }
+        id
+    }
+
+    /// Removes what has been replaced, as far as the log has it. A crash in between leaves two of a name, of which the replay
+    /// replaces the older one again.
+    pub(super) fn drop_replaced(&mut self, id: DestinationId, effects: &mut Effects) {
+        for message in self.schedules.replaced(id) {
+            let entry = self.queue_mut(id).and_then(|queue| queue.find(message).cloned());
+            if let Some(entry) = entry.filter(|entry| entry.position().is_some()) {
+                self.remove(id, &entry, effects);
+            }
+        }
+    }
+
+    /// Sends what is due in a queue of schedules.
+    pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        for _ in 0..AT_ONCE {
+            let Some(queue) = self.queue_mut(id) else { return };
+            let Some(entry) = queue.due(now.wall).cloned() else { return };
+            if self.schedules.is_replaced(id, entry.message) {
+                self.remove(id, &entry, effects);
+                continue;
+            }
+            match entry.content.and_then(|key| self.contents.get(key).cloned()) {
+                Some(content) => self.fire(now, (id, &entry), &content, effects),
+                None => self.read_first(id, &entry),
+            }
+        }
+    }
+
+    /// Its content has to come from the log before it can be sent.
+    fn read_first(&mut self, id: DestinationId, entry: &Entry) {
+        if let Some(queue) = self.queue_mut(id) {
+            queue.suspend(entry.message);
+        }
+        if let Some(position) = entry.position() {
+            self.schedules.chill(id, entry.message, position);
+        }
+    }
+
+    /// A content that was waited for is there. One that cannot be read stays where it is, and is tried again after the next
+    /// start.
+    pub(super) fn thaw(
+        &mut self,
+        now: Now,
+        id: DestinationId,
+        contents: Vec<(MessageId, Option<Content>)>,
+        effects: &mut Effects,
+    ) {
+        for (message, content) in contents {
+            let entry = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned());
+            if let Some((entry, content)) = entry.zip(content) {
+                self.fire(now, (id, &entry), &content, effects);
+            }
+        }
+        self.touch(id);
+    }
+
+    /// Sends a message of a schedule. Where its destination has no room it is tried again a little later.
+    fn fire(&mut self, now: Now, (id, entry): (DestinationId, &Entry), content: &Content, effects: &mut Effects) {
+        let Some(queue) = self.queue_mut(id) else { return };
+        let Some((to, terms)) = queue.name().scheduled().zip(queue.terms(entry).cloned()) else { return };
+        let Some(schedule) = terms.schedule.clone() else { return };
+        let message = Message {
+            content: Schedule::content(entry.message, now.wall, content),
+            urgency: entry.place().urgency,
+            durability: if schedule.is_transient { Durability::Transient } else { Durability::Persistent },
+            terms: own_terms(now, terms, &schedule),
+        };
+        let publish = Publish { to, message, key: None, retain: schedule.retain };
+        if self.publish(now, publish, effects).is_err() {
+            let standing = Standing::Delayed(Timestamp(now.wall.0 + POSTPONED_MS));
+            let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing };
+            return self.give_back(id, entry, back, effects);
+        }
+        let Some(position) = entry.position() else { return };
+        match following(*schedule, now.wall) {
+            Some(schedule) => {
+                let (message, place) = (entry.message, entry.place());
+                let schedule = Box::new(schedule);
+                let record = Record::Scheduled(Scheduled { destination: id, message, place, position, schedule });
+                self.evolve(&record, None);
+                effects.records.push(record);
+                self.touch(id);
+            }
+            None => self.remove(id, entry, effects),
+        }
+    }
+
+    /// The queue of schedules, if it is one.
+    pub(super) fn is_of_schedules(&self, id: DestinationId) -> bool {
+        self.destinations.get(&id).is_some_and(|found| found.kind.name().kind() == DestinationKind::Schedules)
+    }
+}
+
+/// The terms of a message that is sent for a schedule with these.
+fn own_terms(now: Now, terms: Terms, schedule: &Schedule) -> Option<Box<Terms>> {
+    let end = schedule.life_ms.map(|life| Timestamp(now.wall.0 + life));
+    let expires = terms.expires.into_iter().chain(end).min();
+    let own = Terms { due: None, schedule: None, expires, ..terms };
+    (!own.is_empty()).then(|| Box::new(own))
+}
+
+/// The plan after a message has been sent: the next one of the series, unless a new series begins before it. What was missed
+/// meanwhile is left out.
+pub(super) fn following(schedule: Schedule, now: Timestamp) -> Option<Schedule> {
+    let again = schedule.period_ms.filter(|_| schedule.left != Some(0)).map(|period| {
+        let missed = now.0.saturating_sub(schedule.next.0) / period;
+        Timestamp(schedule.next.0.saturating_add((missed + 1).saturating_mul(period)))
+    });
+    let anew = schedule.cron.as_ref().and_then(|cron| {
+        let begun = Timestamp(now.0.saturating_sub(schedule.delay_ms));
+        let cron = calendar::Cron::parse(&cron.expression, &cron.zone).ok()?;
+        Some(Timestamp(cron.next_after(begun).ok()?.0 + schedule.delay_ms))
+    });
+    match (again, anew) {
+        (Some(again), anew) if anew.is_none_or(|anew| again < anew) => {
+            Some(Schedule { next: again, left: schedule.left.map(|left| left - 1), ..schedule })
+        }
+        (_, Some(anew)) => Some(Schedule { next: anew, left: schedule.repeat, ..schedule }),
+        _ => None,
+    }
+}

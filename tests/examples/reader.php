@@ -1,0 +1,23 @@
+<?php
+// What the reader of a page of `docs/` has at hand when he pastes its PHP: a connection, and names for what is his.
+
+function connect(): Stomp
+{
+    $stomp = new Stomp('tcp://localhost:' . getenv('KOLEJKA_PORT'), '', '', ['accept-version' => '1.2']);
+    $stomp->setReadTimeout(0, 200000);
+    return $stomp;
+}
+
+function work(mixed ...$what): void {}
+function book(mixed $what): void {}
+function send_mail(mixed $what): bool { return true; }
+
+$stomp = connect();
+[$id, $order, $invoice, $mail] = [17, ['number' => 17], 'invoice', ['to' => 'ann@example.com']];
+
+// An ERROR of the broker throws from whatever reads; a receipt at the end covers all frames of the page.
+register_shutdown_function(function () use (&$stomp) {
+    if (error_get_last() === null && $stomp->send('/queue/end-of-page', '', ['receipt' => 'end-of-page'])) {
+        echo "page read\n";
+    }
+});

@@ -1,0 +1,66 @@
+//! Schedules over a socket, with a disk below and a real clock.
+#![expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
+
+use std::time::Instant;
+
+use kolejka_codec::Frame;
+use kolejka_tests::server::Running;
+
+use crate::time::{Worker, assert_exact, lateness, settings};
+
+/// Makes a schedule and gives its id.
+fn plan(worker: &mut Worker, to: &str, headers: &str, body: &str) -> String {
+    worker.say(&format!("SEND\ndestination:{to}\nreceipt:plan\n{headers}\n{body}"));
+    let receipt = worker.hear();
+    receipt.headers.get("x-job-id").unwrap_or_else(|| panic!("no schedule: {receipt:?}")).to_owned()
+}
+
+fn header<'a>(frame: &'a Frame, name: &str) -> &'a str {
+    frame.headers.get(name).unwrap_or_else(|| panic!("no {name}: {frame:?}"))
+}
+
+#[test]
+fn a_schedule_sends_again_and_again_and_on_time() {
+    let server = Running::start(|_| ());
+    let (mut worker, mut producer) = (Worker::of(&server), Worker::of(&server));
+    worker.subscribe("/queue/tick");
+    let start = Instant::now();
+    let id = plan(
+        &mut producer,
+        "/queue/tick",
+        "AMQ_SCHEDULED_DELAY:100\nAMQ_SCHEDULED_PERIOD:200\nAMQ_SCHEDULED_REPEAT:2\nfoo:bar\n",
+        "tick",
+    );
+    let mut ids = Vec::new();
+    let late = [100, 300, 500].map(|wait| {
+        let (body, frame) = worker.message();
+        assert_eq!((body.as_str(), header(&frame, "scheduledJobId"), header(&frame, "foo")), ("tick", &*id, "bar"));
+        assert!(frame.headers.get("AMQ_SCHEDULED_PERIOD").is_none() && !header(&frame, "timestamp").is_empty());
+        ids.push(header(&frame, "message-id").to_owned());
+        worker.settle("ACK", &frame, "");
+        lateness(start, wait)
+    });
+    assert_exact(&late);
+    ids.dedup();
+    assert!(ids.len() == 3 && !ids.contains(&id), "each is a message of its own: {ids:?}");
+}
+
+#[test]
+fn a_schedule_survives_restarts_with_a_large_body_and_its_name() {
+    let (_data, config) = settings();
+    let body = "x".repeat(10_000);
+    let server = Running::with(config.clone());
+    let mut worker = Worker::of(&server);
+    plan(&mut worker, "/topic/news", "AMQ_SCHEDULED_PERIOD:150\nx-schedule:n\n", "old");
+    let id = plan(&mut worker, "/topic/news", "AMQ_SCHEDULED_PERIOD:150\nx-schedule:n\n", &body);
+    drop((worker, server));
+    for _ in 0..2 {
+        let server = Running::with(config.clone());
+        let mut worker = Worker::of(&server);
+        worker.subscribe("/topic/news");
+        for _ in 0..3 {
+            let (text, frame) = worker.message();
+            assert_eq!((text.len(), header(&frame, "scheduledJobId")), (body.len(), &*id));
+        }
+    }
+}

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
+use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
@@ -252,7 +253,9 @@ impl Client {
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
-        let to = self.gate.readable(address, routing)?;
+        let to = self.source(address, routing, &frame.headers)?;
+        self.gate.check_readable(&to)?;
+        composite::check_order(&frame.headers, &to)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -274,6 +277,14 @@ impl Client {
         Ok(())
     }
 
+    /// What a client reads from, without a look at its rights.
+    fn source(&self, written: &str, routing: Routing, headers: &Headers) -> Result<Source, Fault> {
+        if composite::is_list(written) {
+            return composite::source(written, headers, &self.gate);
+        }
+        self.gate.any(written, routing)
+    }
+
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
     /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
@@ -282,7 +293,10 @@ impl Client {
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
+            (None, Some(_)) => {
+                let source = self.source(address, routing, &frame.headers)?;
+                self.subscriptions.remove_destination(&source)
+            }
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);

@@ -7,6 +7,7 @@
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
 mod errand;
@@ -33,6 +34,7 @@ mod schedules;
 mod sessions;
 mod settle;
 mod several;
+mod statistics;
 mod subscribe;
 mod take;
 mod transfer;

@@ -58,7 +58,7 @@ impl Engine {
             Reach::Many(many) if many.wildcard.kind() == DestinationKind::Topic => {
                 self.router.select(|name| name.retained_of().is_some_and(|topic| many.wildcard.reaches(&topic)))
             }
-            Reach::Many(_) | Reach::Nowhere => return,
+            Reach::Many(_) | Reach::View(_) | Reach::Nowhere => return,
         };
         for queue in retained {
             let Some((entry, expires)) = self.retained(queue) else { continue };

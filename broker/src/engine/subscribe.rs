@@ -52,7 +52,12 @@ impl Engine {
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
-    fn obtain_for(&mut self, now: Now, id: SessionId, name: &DestinationName) -> Result<DestinationId, Refusal> {
+    pub(super) fn obtain_for(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        name: &DestinationName,
+    ) -> Result<DestinationId, Refusal> {
         let existed = self.router.resolve(name).is_some();
         let destination = self.obtain(now, name)?;
         if !name.kind().is_temporary() {
@@ -69,7 +74,7 @@ impl Engine {
 
     /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
     /// written does not count.
-    fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
+    pub(super) fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
         let limit = self.options.unsettled_per_session;
         let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
         let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
@@ -148,6 +153,7 @@ impl Engine {
         match reach {
             Reach::One(destination) => self.leave(destination, key, true),
             many @ Reach::Many(_) => self.unwatch(key, many),
+            Reach::View(view) => self.unview(view.queue, key),
             Reach::Nowhere => {}
         }
     }

@@ -9,7 +9,9 @@ use super::format::{SegmentId, locate};
 use super::record;
 use super::record::{ExtentRecord, Override};
 use super::stored::{Back, Stored};
-use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
+use crate::model::{
+    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned,
+};
 use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
@@ -103,9 +105,10 @@ impl Live {
         if !self.is_live(position) {
             return;
         }
-        let fresh = Override { destination, place, attempts_before: 0, note: None, attempts, nacks, standing };
+        let (attempts_before, note, was_out) = (0, None, true);
+        let fresh = Override { destination, place, attempts_before, note, attempts, nacks, standing, was_out };
         let change = self.overrides.entry(position).or_insert(fresh);
-        (change.attempts, change.nacks, change.standing) = (attempts, nacks, standing);
+        (change.attempts, change.nacks, change.standing, change.was_out) = (attempts, nacks, standing, true);
         self.forget_due(position);
     }
 
@@ -153,6 +156,7 @@ impl Live {
         }
         if let Some(old) = self.overrides.get(&position) {
             to.attempts_before = if old.attempts > 0 { old.attempts } else { old.attempts_before };
+            to.was_out |= old.was_out;
         }
         self.overrides.insert(position, to);
         if let Some(terms) = self.terms.get_mut(&position) {
@@ -347,9 +351,10 @@ impl Live {
     }
 }
 
-fn arrival(destination: DestinationId, place: Place, note: Arc<crate::model::DeathNote>) -> Override {
-    let standing = Standing::Ready;
-    Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0, nacks: 0, standing }
+fn arrival(destination: DestinationId, place: Place, note: Arc<DeathNote>) -> Override {
+    let (standing, was_out) = (Standing::Ready, note.reason != DeathReason::Expired);
+    let (attempts_before, attempts, nacks, note) = (0, 0, 0, Some(note));
+    Override { destination, place, attempts_before, note, attempts, nacks, standing, was_out }
 }
 
 impl Override {

@@ -73,6 +73,8 @@ pub(super) struct Override {
     pub(super) nacks: u8,
     /// How it stands.
     pub(super) standing: Standing,
+    /// It was out with a client. Only what has expired is moved without that.
+    pub(super) was_out: bool,
 }
 
 /// A live segment in a checkpoint.
@@ -234,7 +236,11 @@ pub(super) fn put_override(into: &mut Vec<u8>, position: Position, change: &Over
         put_place(bytes, change.place);
         bytes.extend_from_slice(&change.attempts_before.to_le_bytes());
         bytes.extend_from_slice(&change.attempts.to_le_bytes());
-        bytes.push(u8::from(change.note.is_some()));
+        bytes.push(match (&change.note, change.was_out) {
+            (None, _) => 0,
+            (Some(_), true) => 1,
+            (Some(_), false) => 2,
+        });
         if let Some(note) = &change.note {
             put_note(bytes, note);
         }

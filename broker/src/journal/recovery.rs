@@ -342,6 +342,9 @@ fn tell(
         replay.record(Record::Moved(moved), None);
     }
     // Told also where nothing was counted: that it was out is what `redelivered` goes by.
+    if !change.was_out {
+        return;
+    }
     let Override { attempts, nacks, standing, .. } = *change;
     let returned = Returned { destination, message, place, position, attempts, nacks, standing };
     replay.record(Record::Returned(returned), None);

@@ -178,12 +178,14 @@ fn read_change(fields: &mut Octets<'_>) -> Option<Override> {
     let destination = DestinationId(fields.u64()?);
     let place = read_place(fields)?;
     let (attempts_before, attempts) = (fields.u16()?, fields.u16()?);
-    let note = match fields.u8()? {
-        0 => None,
-        1 => Some(read_note(fields)?),
+    let (note, was_out) = match fields.u8()? {
+        0 => (None, true),
+        1 => (Some(read_note(fields)?), true),
+        2 => (Some(read_note(fields)?), false),
         _ => return None,
     };
-    Some(Override { destination, place, attempts_before, note, attempts, nacks: 0, standing: Standing::Ready })
+    let (nacks, standing) = (0, Standing::Ready);
+    Some(Override { destination, place, attempts_before, note, attempts, nacks, standing, was_out })
 }
 
 fn read_place(fields: &mut Octets<'_>) -> Option<Place> {

@@ -68,9 +68,9 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
     };
     let extent =
         ExtentRecord { segment: SEGMENT, length: 1 << 26, summary_at: 8192, slots: 65, bitmap: vec![u64::MAX, 1] };
-    let change = |note| {
+    let change = |note, was_out| {
         let (nacks, standing) = (0, Standing::Ready);
-        Override { destination, place, attempts_before: 2, note, attempts: 3, nacks, standing }
+        Override { destination, place, attempts_before: 2, note, attempts: 3, nacks, standing, was_out }
     };
     let (entries, to) = (vec![entry(7), entry(0)], DestinationId(6));
     let returned = |nacks, standing| {
@@ -127,12 +127,16 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (put(&record::put_stopped), Stored::Stopped),
         (put(&|bytes| record::put_extent(bytes, &extent)), Stored::Extent(extent.clone())),
         (
-            put(&|bytes| record::put_override(bytes, position(3), &change(None))),
-            Stored::Override { position: position(3), change: change(None) },
+            put(&|bytes| record::put_override(bytes, position(3), &change(None, true))),
+            Stored::Override { position: position(3), change: change(None, true) },
         ),
         (
-            put(&|bytes| record::put_override(bytes, position(3), &change(Some(note(None))))),
-            Stored::Override { position: position(3), change: change(Some(note(None))) },
+            put(&|bytes| record::put_override(bytes, position(3), &change(Some(note(None)), true))),
+            Stored::Override { position: position(3), change: change(Some(note(None)), true) },
+        ),
+        (
+            put(&|bytes| record::put_override(bytes, position(3), &change(Some(note(None)), false))),
+            Stored::Override { position: position(3), change: change(Some(note(None)), false) },
         ),
         (put(&|bytes| record::put_summary(bytes, &entries)), Stored::Summary(entries.clone())),
         (

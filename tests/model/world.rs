@@ -8,7 +8,7 @@ use kolejka::model::{
     Answer, Content, Delivery, Durable, Effects, Event, Now, Payload, Refusal, Request, SessionId, Ticket, Timestamp,
 };
 
-use super::log::Log;
+use super::log::{Log, Store};
 use super::reference::Model;
 use super::setting::{Setting, owner};
 use super::step::Step;
@@ -32,7 +32,7 @@ pub(super) struct World {
 }
 
 impl World {
-    pub(super) fn new(setting: Setting) -> World {
+    pub(super) fn new(setting: Setting, store: Box<dyn Store>) -> World {
         let mut engine = Engine::new(setting.options());
         let model = Model::new(setting.clone());
         let clients = std::array::from_fn(|client| engine.open(owner(client)));
@@ -41,7 +41,7 @@ impl World {
             engine,
             effects: Effects::default(),
             clients,
-            log: Log::new(setting.shard, model.clone()),
+            log: Log::new(store, model.clone()),
             model,
             setting,
             next_sub: 1,

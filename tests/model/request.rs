@@ -178,10 +178,10 @@ impl World {
         let is_there = shown > doomed;
         let head: Box<[u8]> = b"u:7\n".as_slice().into();
         let reply = wants_reply.then(|| Reply { to: name(REPLIES), head: head.clone() });
-        let manage = Manage { operation, queue: name(queue), reply };
+        let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
         let answer = self.apply(client, Request::Manage(Box::new(manage)));
         let outcome = if is_there {
-            format!("\"count\":{}", self.model.manage(&name(queue), operation))
+            format!("\"count\":{}", self.model.manage(&name(queue), &operation))
         } else {
             "\"error\":\"unknown-queue\"".to_owned()
         };

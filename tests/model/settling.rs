@@ -64,6 +64,7 @@ impl Model {
             Outcome::Ack => drop(self.home_of(message).take(message)),
             Outcome::Release => self.known(message).give_back(Standing::Ready),
             Outcome::Retry { reason, delay_ms } => self.fail(message, Failure::Nack(reason.clone(), *delay_ms), now),
+            Outcome::Ranked { .. } => unreachable!("the steps do not give another rank"),
             Outcome::Bury => self.bury(message, true, now),
             Outcome::DeadLetter { reason } => {
                 // §5.4: where there is no dead-letter queue it is buried.

@@ -1,7 +1,7 @@
 //! What clients, time and fate may do next.
 
 use kolejka::engine::Departure;
-use kolejka::model::{AckMode, Backoff, OnExhaust, Operation, Outcome, Retain};
+use kolejka::model::{AckMode, Backoff, OnExhaust, Operation, Outcome, Retain, States};
 use proptest::option::of;
 use proptest::prelude::*;
 
@@ -246,6 +246,6 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         2 => (1..4u32).prop_map(|count| Operation::Kick { count }),
-        1 => any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| Operation::Purge { ready, delayed, buried })
+        1 => any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| Operation::Purge(States { ready, delayed, buried }))
     ]
 }

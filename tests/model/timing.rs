@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kolejka::model::{DeathReason, DestinationKind, MessageId, Now, Operation, Standing, Timestamp};
+use kolejka::model::{DeathReason, DestinationKind, MessageId, Now, Operation, Standing, States, Timestamp};
 
 use super::message::{Holder, Known};
 use super::reference::Model;
@@ -101,14 +101,14 @@ impl Model {
     }
 
     /// §5.21: does what an operator asks of a queue that is there, and says of how many messages it was.
-    pub(super) fn manage(&mut self, queue: &kolejka::model::DestinationName, operation: Operation) -> usize {
+    pub(super) fn manage(&mut self, queue: &kolejka::model::DestinationName, operation: &Operation) -> usize {
         let queue = self.queue(queue);
         let in_order = |is_it: fn(&Known) -> bool| {
             let mut found: Vec<_> = queue.messages.iter().filter(|known| is_it(known)).collect();
             found.sort_by_key(|known| (known.standing, known.id));
             found.into_iter().map(|known| known.id).collect::<Vec<MessageId>>()
         };
-        match operation {
+        match *operation {
             // Buried ones first, as they were buried; then delayed ones, as they come due.
             Operation::Kick { count } => {
                 let mut all = in_order(Known::is_buried);
@@ -121,7 +121,7 @@ impl Model {
                 }
                 all.len()
             }
-            Operation::Purge { ready, delayed, buried } => {
+            Operation::Purge(States { ready, delayed, buried }) => {
                 let is_meant = |known: &Known| {
                     (ready && known.is_ready()) || (delayed && known.is_delayed()) || (buried && known.is_buried())
                 };
@@ -129,7 +129,7 @@ impl Model {
                 queue.messages.retain(|known| !is_meant(known));
                 before - queue.messages.len()
             }
-            Operation::Refuse { .. } => 0,
+            ref other => unreachable!("the steps do not ask for {other:?}"),
         }
     }
 }

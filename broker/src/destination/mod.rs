@@ -13,13 +13,16 @@ mod fed;
 mod heads;
 mod lease;
 mod overflow;
+mod pausing;
 mod policy;
 mod queue;
+mod rank;
 mod ready;
 mod schedule;
 mod selecting;
 mod selection;
 mod slots;
+mod survey;
 mod topic;
 
 #[cfg(test)]
@@ -36,4 +39,5 @@ pub use policy::{Policies, Policy, PolicyRule};
 pub use queue::Queue;
 pub use selection::Sought;
 pub use slots::SlotId;
+pub use survey::{Survey, Surveyed};
 pub use topic::Topic;

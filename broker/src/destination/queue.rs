@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
+use crate::model::{
+    DeathNote, DestinationName, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
+};
 
 use super::agenda::Agenda;
 use super::ready::Ready;
@@ -34,6 +36,8 @@ pub struct Queue {
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// Which sides stand still.
+    pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
     pub doomed: bool,
     /// Consumers with credit, in the order of their turns.
@@ -59,6 +63,7 @@ impl Queue {
             consumers: 0,
             passers: 0,
             fed: None,
+            pause: Pause::default(),
             doomed: false,
             rotation: VecDeque::new(),
         }
@@ -237,36 +242,6 @@ impl Queue {
         self.slots.get_mut(slot)
     }
 
-    /// The message that a consumer holds by its delivery of that number, if it still does.
-    pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
-        let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;
-        self.slots.get(self.leases.get(&message).filter(is_it)?.slot)
-    }
-
-    /// Restarts the time of a lease, or sets another one. A lease without a time stays without, unless one is set.
-    pub fn touch(&mut self, message: MessageId, wish: Wish) {
-        let Some(lease) = self.leases.get_mut(&message) else { return };
-        let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
-        let end = Timestamp(wish.now.0 + u64::from(ms));
-        if let Some((old, _)) = lease.timed.replace((end, ms)) {
-            self.agenda.forget_lease(old, message);
-        }
-        self.agenda.lend(end, message);
-    }
-
-    /// The lease of a message has no time any more: it is out until the process ends.
-    pub fn hold(&mut self, message: MessageId) {
-        if let Some((end, _)) = self.leases.get_mut(&message).and_then(|lease| lease.timed.take()) {
-            self.agenda.forget_lease(end, message);
-        }
-    }
-
-    /// A message whose lease is over, and the lease.
-    pub fn lapsed(&self, now: Timestamp) -> Option<(&Entry, Lease)> {
-        let lease = *self.leases.get(&self.agenda.lapsed(now)?)?;
-        Some((self.slots.get(lease.slot)?, lease))
-    }
-
     /// Why a message was dead-lettered into this queue, if it was.
     pub fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
@@ -275,11 +250,6 @@ impl Queue {
     /// What the sender of a message said about it.
     pub fn terms(&self, entry: &Entry) -> Option<&Terms> {
         if entry.has_terms { self.terms.get(&entry.message).map(AsRef::as_ref) } else { None }
-    }
-
-    /// When something in it has to be looked at, because its time comes.
-    pub fn next_moment(&self) -> Option<Timestamp> {
-        self.agenda.next()
     }
 
     /// A message that nobody holds and whose end has come.

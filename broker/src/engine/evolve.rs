@@ -43,6 +43,10 @@ impl Engine {
                 queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
                 None
             }
+            Record::Ranked(ranked) => {
+                self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
+                None
+            }
             Record::Woken(woken) => {
                 self.queue_mut(woken.destination)?.wake(woken.message);
                 None
@@ -57,6 +61,10 @@ impl Engine {
             Record::Unbound { queue } => self.evolve_unbound(*queue),
             Record::Keyed(keyed) => {
                 self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
+                None
+            }
+            Record::Paused(paused) => {
+                self.queue_mut(paused.queue)?.pause = paused.pause;
                 None
             }
             Record::IdBlock { next } => {
@@ -100,20 +108,19 @@ impl Engine {
             None => (None, true, homeless.flatten()),
         };
         if let Some(terms) = &mut terms {
-            terms.clear_time();
+            terms.move_over(moved.carried.is_none());
         }
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
-        entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
+        let died = moved.note.as_ref().filter(|_| moved.carried.is_none());
+        entry.handed_out = handed_out || died.is_some_and(|note| note.reason != DeathReason::Expired);
         let Some(queue) = self.queue_mut(moved.to) else {
             self.homeless.insert(moved.message, terms);
             return None;
         };
-        let slot = queue.accept(entry, Some(moved.note.clone()), terms);
-        queue.release(slot);
-        Some(slot)
+        Some(queue.arrive(entry, moved.note.clone(), terms, moved.carried))
     }
 
     /// Lets go of a body in memory.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::machine::Engine;
 use crate::destination::{Entry, Policy, Return};
 use crate::model::{
-    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Moved, Now, OnExhaust, Place, Record, Returned,
-    Standing, Timestamp,
+    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Now, OnExhaust, Record, Returned, Standing,
+    Timestamp,
 };
 
 /// How a delivery failed.
@@ -120,22 +120,7 @@ impl Engine {
         let attempts = entry.attempts + u16::from(death.reason != DeathReason::Expired);
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
-        let Some(to_queue) = self.queue_mut(to) else { return };
-        let to_place = to_queue.next_place(entry.place().urgency);
-        let Some(position) = entry.position() else {
-            return self.move_transient(from, to, to_place, entry, note);
-        };
-        if !to_queue.declared {
-            let record = Record::Created { destination: to, name: to_queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
-        }
-        let (message, size, from_place) = (entry.message, entry.size, entry.place());
-        let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note });
-        self.evolve(&record, None);
-        effects.records.push(record);
-        self.touch(from);
-        self.touch(to);
+        self.relocate(from, entry, to, (Some(note), None), effects);
     }
 
     /// Where a message goes as a dead letter, if there is such a queue: its sender's wish goes before the policy's, and its
@@ -153,30 +138,5 @@ impl Engine {
             Ok(id) => id,
             Err(_) => self.create(DestinationId(self.next_destination), name),
         }
-    }
-
-    fn move_transient(
-        &mut self,
-        from: DestinationId,
-        to: DestinationId,
-        place: Place,
-        entry: &Entry,
-        note: Arc<DeathNote>,
-    ) {
-        let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
-        let Some((departed, queue)) = departed.and_then(|departed| Some((departed, self.queue_mut(to)?))) else {
-            return;
-        };
-        let mut moved = Entry::new(entry.message, place, entry.size);
-        moved.content = departed.entry.content;
-        moved.handed_out = departed.entry.handed_out;
-        let mut terms = departed.terms;
-        if let Some(terms) = &mut terms {
-            terms.clear_time();
-        }
-        let slot = queue.accept(moved, Some(note), terms);
-        queue.release(slot);
-        self.touch(from);
-        self.touch(to);
     }
 }

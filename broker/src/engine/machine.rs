@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::destination::{Destination, Kind};
+use super::errand::Errands;
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
@@ -67,6 +68,8 @@ pub struct Engine {
     pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
     pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
+    /// Work on many messages that goes on.
+    pub(super) errands: Errands,
     /// Messages with ids below this sequence may have been handed out by an earlier process.
     pub(super) suspected: u64,
     /// The same, as long as the log does not know it.
@@ -106,6 +109,7 @@ impl Engine {
             unfinished: Vec::new(),
             unread: VecDeque::new(),
             homeless: BTreeMap::new(),
+            errands: Errands::default(),
             suspected: 0,
             suspicion: None,
             full: false,
@@ -152,6 +156,7 @@ impl Engine {
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -173,6 +178,7 @@ impl Engine {
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.keep_appointments(now, effects);
+        self.run_errands(now, effects);
         self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
@@ -205,7 +211,13 @@ impl Engine {
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
         let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
-        [self.idle.deadline(), self.waits.deadline(), moment].into_iter().flatten().min()
+        let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
+        others.into_iter().chain([moment]).flatten().min()
+    }
+
+    /// Whether the log has as much in flight as it wants: then what goes on by itself waits.
+    pub fn hold_errands(&mut self, is_held: bool) {
+        self.errands.is_held = is_held;
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.

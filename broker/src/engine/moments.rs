@@ -29,6 +29,7 @@ impl Engine {
             } else {
                 self.wake_due(now, id, effects);
             }
+            self.end_pause(now, id, effects);
             self.touch(id);
         }
     }

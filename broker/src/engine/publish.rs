@@ -174,6 +174,9 @@ impl Engine {
     /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
     pub(super) fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
+        if !queue.takes() {
+            return Err(Refusal::QueuePaused);
+        }
         let policy = queue.policy();
         if queue.lacks_places(load.messages) {
             return Err(Refusal::QueueFull { limit: format!("{} messages", policy.max_length) });

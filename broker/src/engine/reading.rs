@@ -22,7 +22,7 @@ impl Engine {
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
-        !self.unread.is_empty() || self.schedules.has_cold()
+        !self.unread.is_empty() || self.schedules.has_cold() || self.errands.wants_heads()
     }
 
     /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
@@ -32,7 +32,7 @@ impl Engine {
             return Some(Unread { destination, messages: vec![(message, position)] });
         }
         loop {
-            let destination = self.unread.pop_front()?;
+            let Some(destination) = self.unread.pop_front() else { return self.unread_of_errands() };
             let Some(queue) = queue_of(&mut self.destinations, destination) else { continue };
             if !queue.wants_heads() {
                 continue;
@@ -62,6 +62,7 @@ impl Engine {
         for (message, content) in contents {
             self.contents.keep_head(message, content.as_ref().map(Content::head));
         }
+        self.errands.heads_read(destination);
         self.release(destination);
         self.dispatch(now, effects);
     }

@@ -90,8 +90,17 @@ impl Engine {
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
         let Some(destination) = out.queue else { return };
         let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
-        let Some(entry) = leased else { return };
+        let Some(mut entry) = leased else { return };
+        let outcome = match outcome {
+            Outcome::Ranked { urgency, outcome } => {
+                self.rank(destination, &mut entry, *urgency, effects);
+                outcome
+            }
+            outcome => outcome,
+        };
         match outcome {
+            // One within another says nothing more.
+            Outcome::Ranked { .. } => {}
             Outcome::Ack => self.remove(destination, &entry, effects),
             Outcome::Release => {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };

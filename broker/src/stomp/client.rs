@@ -22,6 +22,7 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::oversee;
 use super::schedule;
 use super::settlement;
 use super::subscription::{Subscription, Subscriptions, Wanted};
@@ -132,6 +133,9 @@ impl Client {
         if manage::is_meant(written) {
             return self.manage(turn, frame);
         }
+        if oversee::is_meant(written) {
+            return self.oversee(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -144,21 +148,36 @@ impl Client {
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
-    /// A word to the broker about a queue. Its answer goes where the client may send to.
+    /// A word to the broker about a queue.
     fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("managing queues in a transaction"));
-        }
-        let reply = match frame.headers.get("reply-to") {
-            None => None,
-            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
-        };
-        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
-            self.listen_for_reply(&mut turn, written, full)?;
-        }
+        let reply = self.answer_to(&mut turn, frame)?;
         let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
         turn.ask(Request::Manage(Box::new(manage)));
         Ok(())
+    }
+
+    /// A word to the broker about all that waits for its time.
+    fn oversee(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let reply = self.answer_to(&mut turn, frame)?;
+        turn.ask(oversee::read(&frame.headers, reply, &self.gate)?);
+        Ok(())
+    }
+
+    /// Where the answer to an operator goes: somewhere where he may send to.
+    fn answer_to<'f>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        frame: &'f Frame,
+    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
+        if frame.headers.get(TRANSACTION).is_some() {
+            return Err(Fault::Unsupported("managing queues in a transaction"));
+        }
+        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
+        let full = self.gate.writable(written, Routing::Queue)?;
+        if written.starts_with("/temp-") {
+            self.listen_for_reply(turn, written, full.clone())?;
+        }
+        Ok(Some((written, full)))
     }
 
     /// A message for one destination, which the client may send to.
@@ -242,7 +261,7 @@ impl Client {
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let filter = understand::selector(frame)?;
+        let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));

@@ -21,6 +21,7 @@ mod moment;
 mod names;
 mod options;
 mod output;
+mod oversee;
 mod reply;
 mod schedule;
 mod session;

@@ -3,6 +3,7 @@
 mod duplicates;
 mod feeds;
 mod overflow;
+mod oversee;
 mod restart;
 mod retained;
 mod schedule;
@@ -13,8 +14,11 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod pause;
+mod rank;
 mod take;
 mod time;
+mod transfer;
 
 use super::machine::Engine;
 use super::options::Options;

@@ -6,7 +6,7 @@ use crate::model::{Backoff, OnExhaust, Standing, Terms};
 
 impl World {
     /// Moves the time and lets the engine notice.
-    fn wait(&mut self, ms: u64) {
+    pub(super) fn wait(&mut self, ms: u64) {
         self.now.monotonic += Duration::from_millis(ms);
         self.now.wall.0 += ms;
         self.engine.tick(self.now, &mut self.effects);

@@ -9,6 +9,7 @@ mod durable;
 mod ending;
 mod heartbeat;
 mod manage;
+mod oversee;
 mod prefetch;
 mod schedule;
 mod send;

@@ -29,7 +29,7 @@ impl World {
             Step::Commit { client, acts } => self.commit(client, &acts),
             Step::Quarantine { client, which } => self.quarantine(client, which),
             Step::Manage { client, operation, queue, wants_reply } => {
-                self.manage(client, operation, queue, wants_reply);
+                self.manage(client, &operation, queue, wants_reply);
             }
             Step::Discard { client, is_sole } => self.discard(client, is_sole),
             Step::Leave { client, departure } => self.leave(client, departure),
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    fn manage(&mut self, client: usize, operation: Operation, queue: usize, wants_reply: bool) {
+    fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
         let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/none"][queue];
         // One that has lost its name may be shown beside the one that has it, or without it.
         let shown = self.engine.queues().iter().filter(|view| view.name.as_str() == queue).count();
@@ -181,7 +181,7 @@ impl World {
         let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
         let answer = self.apply(client, Request::Manage(Box::new(manage)));
         let outcome = if is_there {
-            format!("\"count\":{}", self.model.manage(&name(queue), &operation))
+            format!("\"count\":{}", self.model.manage(&name(queue), operation))
         } else {
             "\"error\":\"unknown-queue\"".to_owned()
         };

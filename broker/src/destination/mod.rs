@@ -8,6 +8,7 @@ mod agenda;
 mod allowance;
 mod consumer;
 mod contents;
+mod counts;
 mod entry;
 mod fed;
 mod heads;
@@ -24,13 +25,15 @@ mod selection;
 mod slots;
 mod survey;
 mod topic;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use allowance::Allowance;
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Scope, Sources, Waiting};
 pub use contents::{ContentKey, Contents};
+pub use counts::Counts;
 pub use entry::{Entry, State};
 pub use fed::{Condition, Fed};
 pub use lease::{Departed, Lease, Return, Taken, Wish};
@@ -41,3 +44,4 @@ pub use selection::Sought;
 pub use slots::SlotId;
 pub use survey::{Survey, Surveyed};
 pub use topic::Topic;
+pub use view::{Glimpse, View};

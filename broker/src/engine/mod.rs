@@ -4,9 +4,11 @@
 //! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
+mod browse;
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
 mod errand;
@@ -32,6 +34,8 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod several;
+mod statistics;
 mod subscribe;
 mod take;
 mod transfer;

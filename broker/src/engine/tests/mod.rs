@@ -1,5 +1,6 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod browse;
 mod duplicates;
 mod feeds;
 mod overflow;
@@ -8,6 +9,7 @@ mod restart;
 mod retained;
 mod schedule;
 mod select;
+mod several;
 mod wildcards;
 
 use std::time::Duration;
@@ -16,6 +18,7 @@ mod lease;
 mod manage;
 mod pause;
 mod rank;
+mod statistics;
 mod take;
 mod time;
 mod transfer;

@@ -10,6 +10,7 @@ function connect(): Stomp
 
 function work(mixed ...$what): void {}
 function book(mixed $what): void {}
+function bill(mixed ...$what): void {}
 function send_mail(mixed $what): bool { return true; }
 
 /** Once, and then there is a film to work on. */

@@ -71,3 +71,19 @@ class Worked(unittest.TestCase):
             worker.prints(f"reserved: {job}", f"deleted: {job}")
         self.start("memcacheq/memcacheq.py", "get", "testtube").prints("END").ends()
         self.start("memcacheq/memcacheq.py", "get", "default").prints("not for the worker").ends()
+
+    # Amazon SQS
+
+    def test_sqs_standard_queue(self):
+        self.start("sqs/standard.py").prints(
+            "a long wait brings: order 1",
+            "nobody else sees it: []",
+            "when its visibility is over: order 1 | receive count 2",
+            "who comes too late is told: lease-lost",
+            "extended and deleted; left: []",
+            "new to the queue: [True, False]",
+            "up to ten at once: ['order 2', 'order 3']",
+            "received too often: order 3 | deliveries",
+            "redriven: 1",
+            "and back in its queue: order 3",
+        ).ends()

@@ -30,7 +30,7 @@ mod view;
 mod tests;
 
 pub use allowance::Allowance;
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Scope, Sources, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use entry::{Entry, State};
 pub use fed::{Condition, Fed};

@@ -34,7 +34,7 @@ impl Engine {
             Source::Name(name) if browse.tail => Some(self.obtain_for(now, id, name)?),
             Source::Name(name) => self.router.resolve(name),
             Source::Feed(feed) => self.router.resolve(&feed.queue),
-            Source::Wildcard(_) => None,
+            Source::Wildcard(_) | Source::List(_) => None,
         };
         let found = queue.and_then(|queue| Some((queue, &*queue_of(&mut self.destinations, queue)?)));
         let reach = found.map_or(Reach::Nowhere, |found| {

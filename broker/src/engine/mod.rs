@@ -33,6 +33,7 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod several;
 mod subscribe;
 mod take;
 mod transfer;

@@ -38,8 +38,8 @@ pub(super) fn asked(headers: &Headers, source: &Source) -> Result<Option<Wish>, 
     if !source.kind().is_queue() {
         return Err(Fault::BadHeader { header: "browser", expected: "a queue to look through; a topic keeps nothing" });
     }
-    if matches!(source, Source::Wildcard(_)) {
-        return Err(Fault::Unsupported("browser on a pattern"));
+    if matches!(source, Source::Wildcard(_) | Source::List(_)) {
+        return Err(Fault::Unsupported("browser on more than one queue"));
     }
     let tail = match said("browser-end") {
         None | Some("true") => false,

@@ -20,6 +20,7 @@ mod job;
 mod manage;
 mod moment;
 mod names;
+mod operator;
 mod options;
 mod output;
 mod oversee;

@@ -9,6 +9,7 @@ mod restart;
 mod retained;
 mod schedule;
 mod select;
+mod several;
 mod wildcards;
 
 use std::time::Duration;

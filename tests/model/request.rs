@@ -29,7 +29,7 @@ impl World {
             Step::Commit { client, acts } => self.commit(client, &acts),
             Step::Quarantine { client, which } => self.quarantine(client, which),
             Step::Manage { client, operation, queue, wants_reply } => {
-                self.manage(client, operation, queue, wants_reply);
+                self.manage(client, &operation, queue, wants_reply);
             }
             Step::Discard { client, is_sole } => self.discard(client, is_sole),
             Step::Leave { client, departure } => self.leave(client, departure),
@@ -170,7 +170,7 @@ impl World {
         }
     }
 
-    fn manage(&mut self, client: usize, operation: Operation, queue: usize, wants_reply: bool) {
+    fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
         let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/none"][queue];
         let is_there = self.engine.queues().iter().any(|view| view.name.as_str() == queue) && !self.is_lost(queue);
         let head: Box<[u8]> = b"u:7\n".as_slice().into();
@@ -178,7 +178,7 @@ impl World {
         let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
         let answer = self.apply(client, Request::Manage(Box::new(manage)));
         let outcome = if is_there {
-            format!("\"count\":{}", self.model.manage(&name(queue), &operation))
+            format!("\"count\":{}", self.model.manage(&name(queue), operation))
         } else {
             "\"error\":\"unknown-queue\"".to_owned()
         };

@@ -89,17 +89,20 @@ impl World {
         self.model.recall(id, self.now.wall);
     }
 
-    /// `false` if others read it with another selector.
+    /// `false` if somebody goes on reading it with another selector.
     fn bind(&mut self, client: usize, feed: &Feed, wants: Option<u32>) -> bool {
         let wants = wants.filter(|_| feed.selector.is_some());
+        let is_other = |behind: &Behind| behind.wants != wants;
+        let is_other =
+            self.model.find_queue(&feed.queue).is_some_and(|queue| queue.feed.as_ref().is_some_and(is_other));
+        let mut readers = self.model.subs.values().filter(|sub| sub.names(&feed.queue));
+        if is_other && readers.any(|sub| !feed.is_sole || sub.client == client) {
+            return false;
+        }
         if feed.is_sole {
             self.model.take_over(&feed.queue, client, self.now.wall);
         }
-        let is_other = |behind: &Behind| behind.wants != wants;
-        if self.model.find_queue(&feed.queue).is_some_and(|queue| queue.feed.as_ref().is_some_and(is_other)) {
-            if self.model.subs.values().any(|sub| sub.names(&feed.queue)) {
-                return false;
-            }
+        if is_other {
             self.model.doom(&feed.queue);
         }
         let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);

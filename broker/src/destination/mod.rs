@@ -8,6 +8,7 @@ mod agenda;
 mod allowance;
 mod consumer;
 mod contents;
+mod counts;
 mod entry;
 mod fed;
 mod heads;
@@ -29,8 +30,9 @@ mod topic;
 mod tests;
 
 pub use allowance::Allowance;
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Scope, Sources, Waiting};
 pub use contents::{ContentKey, Contents};
+pub use counts::Counts;
 pub use entry::{Entry, State};
 pub use fed::{Condition, Fed};
 pub use lease::{Departed, Lease, Return, Taken, Wish};

@@ -1,7 +1,7 @@
 //! What is ready goes out: after each batch of requests, and when the log has become durable.
 
 use super::destination::Kind;
-use super::machine::Engine;
+use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, SlotId};
 use crate::dispatcher::{self, Round};
@@ -48,24 +48,9 @@ impl Engine {
             if queue.doomed {
                 self.doomed.insert(id);
             }
-            if is_clear {
-                let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
-                let examined = &mut self.examined;
-                let tell = |key, consumer: &Consumer, delivery| {
-                    if consumer.allowance.is_some() {
-                        examined.push(key);
-                    }
-                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                };
-                if dispatcher::pump((id, queue), consumers, contents, now.wall, tell) == Round::Unfinished {
-                    self.unfinished.push(id);
-                }
-                if queue.wants_heads() && !self.unread.contains(&id) {
-                    self.unread.push_back(id);
-                }
-            }
         }
         if is_clear {
+            self.hand_out(now, id, effects);
             self.drop_surplus(id, effects);
         }
         let Some(destination) = self.destinations.get_mut(&id) else { return };
@@ -77,6 +62,29 @@ impl Engine {
         }
         if destination.next_moment() != destination.moment {
             self.make_appointment(id);
+        }
+    }
+
+    /// Gives the consumers of a queue their turns, until nobody has credit or nothing is ready.
+    fn hand_out(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        while let Some(queue) = queue_of(&mut self.destinations, id) {
+            let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
+            let examined = &mut self.examined;
+            let tell = |key, consumer: &Consumer, delivery| {
+                if consumer.allowance.is_some() {
+                    examined.push(key);
+                }
+                deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
+            };
+            let round = dispatcher::pump((id, queue), consumers, contents, now.wall, tell);
+            if queue.wants_heads() && !self.unread.contains(&id) {
+                self.unread.push_back(id);
+            }
+            match round {
+                Round::Choice(key) if self.choose(now, (id, key), effects) => {}
+                Round::Choice(_) | Round::Unfinished => return self.unfinished.push(id),
+                Round::Done => return,
+            }
         }
     }
 

@@ -7,6 +7,7 @@
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
 mod errand;
@@ -32,6 +33,8 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod several;
+mod statistics;
 mod subscribe;
 mod take;
 mod transfer;

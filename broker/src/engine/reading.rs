@@ -2,6 +2,7 @@
 //! by the shell, brought back.
 
 use super::machine::{Engine, queue_of};
+use crate::destination::Consumer;
 use crate::dispatcher;
 use crate::model::{Content, DestinationId, Effects, MessageId, Now, Position};
 
@@ -72,6 +73,10 @@ impl Engine {
         let Some(queue) = queue_of(&mut self.destinations, destination) else { return };
         for key in queue.heads_read() {
             dispatcher::readmit((destination, queue), key, &mut self.consumers);
+            // In its other queues it stood aside for this.
+            if self.consumers.get(key).is_some_and(Consumer::chooses) {
+                self.refilled.push(key);
+            }
         }
         self.touch(destination);
     }

@@ -4,11 +4,9 @@ use super::destination::Kind;
 use super::failure::Failure;
 use super::machine::Engine;
 use super::sessions::Departure;
-use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
+use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
-use crate::model::{
-    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Now, Refusal, SessionId, Source,
-};
+use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Now, Refusal, SessionId, Source};
 use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
@@ -26,15 +24,9 @@ impl Engine {
         }
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
-            Source::Feed(feed) => {
-                if feed.is_sole
-                    && let Some(queue) = self.router.resolve(&feed.queue)
-                {
-                    self.take_over(now, queue, id, effects);
-                }
-                Reach::One(self.bind(now, feed, effects)?)
-            }
-            Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
+            Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
+            Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(Scope::Wildcard(wildcard.clone())))),
+            Source::List(list) => Reach::Many(Box::new(Many::new(Scope::List(self.sources(now, id, list)?)))),
         };
         let credit = self.grant(id, wish);
         let mut consumer = Consumer::new(id, wish.id, reach, wish.mode, credit);
@@ -45,14 +37,19 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
-        if wish.to.kind() == DestinationKind::Topic {
+        if !wish.to.kind().is_queue() {
             self.recall(now, key, effects);
         }
         Ok(key)
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
-    fn obtain_for(&mut self, now: Now, id: SessionId, name: &DestinationName) -> Result<DestinationId, Refusal> {
+    pub(super) fn obtain_for(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        name: &DestinationName,
+    ) -> Result<DestinationId, Refusal> {
         let existed = self.router.resolve(name).is_some();
         let destination = self.obtain(now, name)?;
         if !name.kind().is_temporary() {
@@ -85,16 +82,24 @@ impl Engine {
 
     /// Puts a new consumer where its messages come from.
     fn join(&mut self, key: ConsumerKey) {
-        let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let Reach::One(destination) = consumer.reach else { return self.watch(key) };
+        match self.consumers.get(key).map(|consumer| &consumer.reach) {
+            Some(Reach::One(destination)) => self.join_by_name(*destination, key),
+            Some(Reach::Many(many)) if many.wildcard().is_some() => self.watch(key),
+            Some(Reach::Many(_)) => self.join_all(key),
+            Some(Reach::Nowhere) | None => {}
+        }
+    }
+
+    /// Puts a consumer into a destination that it has named.
+    pub(super) fn join_by_name(&mut self, destination: DestinationId, key: ConsumerKey) {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
-                queue.select(key, consumer.filter.as_ref());
+                queue.select(key, self.consumers.get(key).and_then(|consumer| consumer.filter.as_ref()));
                 if let Some(fed) = &mut queue.fed {
                     fed.readers.push(key);
                 }
-                dispatcher::enrol(queue, key, consumer);
+                dispatcher::readmit((destination, queue), key, &mut self.consumers);
             }
             Some(Kind::Topic(topic)) => topic.join(key, true),
             None => return,
@@ -147,7 +152,7 @@ impl Engine {
     pub(super) fn part(&mut self, key: ConsumerKey, reach: Reach) {
         match reach {
             Reach::One(destination) => self.leave(destination, key, true),
-            many @ Reach::Many(_) => self.unwatch(key, many),
+            Reach::Many(many) => self.unwatch(key, *many),
             Reach::Nowhere => {}
         }
     }

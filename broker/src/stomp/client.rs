@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
+use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
@@ -25,6 +26,7 @@ use super::output::{Output, Receipt};
 use super::oversee;
 use super::schedule;
 use super::settlement;
+use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -46,7 +48,7 @@ use crate::model::SubscriptionId;
 pub(super) struct Client {
     options: Arc<Options>,
     version: Version,
-    gate: Gate,
+    pub(super) gate: Gate,
     subscriptions: Subscriptions,
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
@@ -61,7 +63,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, request: Request) {
         let receipt = self.receipt.take();
         self.outputs.push_back(Output::Ask { request, receipt });
     }
@@ -133,6 +135,9 @@ impl Client {
         if manage::is_meant(written) {
             return self.manage(turn, frame);
         }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
+        }
         if oversee::is_meant(written) {
             return self.oversee(turn, frame);
         }
@@ -146,38 +151,6 @@ impl Client {
         }
         let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
-    }
-
-    /// A word to the broker about a queue.
-    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let reply = self.answer_to(&mut turn, frame)?;
-        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
-        turn.ask(Request::Manage(Box::new(manage)));
-        Ok(())
-    }
-
-    /// A word to the broker about all that waits for its time.
-    fn oversee(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let reply = self.answer_to(&mut turn, frame)?;
-        turn.ask(oversee::read(&frame.headers, reply, &self.gate)?);
-        Ok(())
-    }
-
-    /// Where the answer to an operator goes: somewhere where he may send to.
-    fn answer_to<'f>(
-        &mut self,
-        turn: &mut Turn<'_>,
-        frame: &'f Frame,
-    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("managing queues in a transaction"));
-        }
-        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
-        let full = self.gate.writable(written, Routing::Queue)?;
-        if written.starts_with("/temp-") {
-            self.listen_for_reply(turn, written, full.clone())?;
-        }
-        Ok(Some((written, full)))
     }
 
     /// A message for one destination, which the client may send to.
@@ -223,7 +196,12 @@ impl Client {
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
-    fn listen_for_reply(&mut self, turn: &mut Turn<'_>, written: &str, to: DestinationName) -> Result<(), Fault> {
+    pub(super) fn listen_for_reply(
+        &mut self,
+        turn: &mut Turn<'_>,
+        written: &str,
+        to: DestinationName,
+    ) -> Result<(), Fault> {
         if self.subscriptions.reads(&to) {
             return Ok(());
         }
@@ -252,7 +230,9 @@ impl Client {
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
-        let to = self.gate.readable(address, routing)?;
+        let to = self.source(address, routing, &frame.headers)?;
+        self.gate.check_readable(&to)?;
+        composite::check_order(&frame.headers, &to)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -274,6 +254,14 @@ impl Client {
         Ok(())
     }
 
+    /// What a client reads from, without a look at its rights.
+    fn source(&self, written: &str, routing: Routing, headers: &Headers) -> Result<Source, Fault> {
+        if composite::is_list(written) {
+            return composite::source(written, headers, &self.gate);
+        }
+        self.gate.any(written, routing)
+    }
+
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
     /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
@@ -282,7 +270,10 @@ impl Client {
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
+            (None, Some(_)) => {
+                let source = self.source(address, routing, &frame.headers)?;
+                self.subscriptions.remove_destination(&source)
+            }
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);

@@ -159,7 +159,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 10] = [
     ("browser", Ask::True),
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),
@@ -170,7 +170,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
     ("x-groups", Ask::Any),
     ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
-    ("x-order", Ask::Any),
 ];
 
 /// What only makes a difference on topics: leaving out one's own messages.

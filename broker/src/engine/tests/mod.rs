@@ -8,6 +8,7 @@ mod restart;
 mod retained;
 mod schedule;
 mod select;
+mod several;
 mod wildcards;
 
 use std::time::Duration;
@@ -16,6 +17,7 @@ mod lease;
 mod manage;
 mod pause;
 mod rank;
+mod statistics;
 mod take;
 mod time;
 mod transfer;

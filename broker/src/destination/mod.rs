@@ -25,6 +25,7 @@ mod selection;
 mod slots;
 mod survey;
 mod topic;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -43,3 +44,4 @@ pub use selection::Sought;
 pub use slots::SlotId;
 pub use survey::{Survey, Surveyed};
 pub use topic::Topic;
+pub use view::{Glimpse, View};

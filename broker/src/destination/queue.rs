@@ -41,6 +41,8 @@ pub struct Queue {
     pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
     pub doomed: bool,
+    /// Those who look through it.
+    pub viewers: Vec<ConsumerKey>,
     /// Consumers with credit, in the order of their turns.
     pub rotation: VecDeque<ConsumerKey>,
 }
@@ -67,6 +69,7 @@ impl Queue {
             fed: None,
             pause: Pause::default(),
             doomed: false,
+            viewers: Vec::new(),
             rotation: VecDeque::new(),
         }
     }
@@ -361,7 +364,7 @@ impl Queue {
 
     /// Whether somebody wants it by its name. A pattern keeps no queue in being.
     pub fn is_wanted(&self) -> bool {
-        self.consumers > 0
+        self.consumers > 0 || !self.viewers.is_empty()
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

@@ -59,6 +59,12 @@ pub struct Engine {
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) schedules: Schedules,
+    /// Those who look through queues and may go on.
+    pub(super) views: Vec<ConsumerKey>,
+    /// Those of them who have looked at enough for one call.
+    pub(super) late_views: Vec<ConsumerKey>,
+    /// Those who wait for heads.
+    pub(super) dim: VecDeque<ConsumerKey>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
@@ -105,6 +111,9 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             schedules: Schedules::default(),
+            views: Vec::new(),
+            late_views: Vec::new(),
+            dim: VecDeque::new(),
             touched: Vec::new(),
             unfinished: Vec::new(),
             unread: VecDeque::new(),
@@ -157,6 +166,7 @@ impl Engine {
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Browse(browse) => self.browse(now, session, &browse, effects),
             Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),

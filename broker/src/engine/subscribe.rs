@@ -66,7 +66,7 @@ impl Engine {
 
     /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
     /// written does not count.
-    fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
+    pub(super) fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
         let limit = self.options.unsettled_per_session;
         let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
         let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
@@ -86,7 +86,7 @@ impl Engine {
             Some(Reach::One(destination)) => self.join_by_name(*destination, key),
             Some(Reach::Many(many)) if many.wildcard().is_some() => self.watch(key),
             Some(Reach::Many(_)) => self.join_all(key),
-            Some(Reach::Nowhere) | None => {}
+            Some(Reach::View(_) | Reach::Nowhere) | None => {}
         }
     }
 
@@ -153,6 +153,7 @@ impl Engine {
         match reach {
             Reach::One(destination) => self.leave(destination, key, true),
             Reach::Many(many) => self.unwatch(key, *many),
+            Reach::View(view) => self.unview(view.queue, key),
             Reach::Nowhere => {}
         }
     }

@@ -5,6 +5,7 @@
 //! log speaks these words and needs no others.
 
 mod backoff;
+mod browse;
 mod burst;
 mod content;
 mod effects;
@@ -35,6 +36,7 @@ mod window;
 mod tests;
 
 pub use backoff::{Backoff, BackoffError};
+pub use browse::{Browse, Stage};
 pub use burst::Burst;
 pub use content::Content;
 pub use effects::Effects;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, SoftRefusal, Source, SubscriptionId,
-    Take, Urgency,
+    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
+    SubscriptionId, Take, Urgency,
 };
 
 /// One thing asked. Requests of one session are applied in order.
@@ -30,6 +30,8 @@ pub enum Request {
     Manage(Box<Manage>),
     /// Tell numbers.
     Inquire(Box<Inquiry>),
+    /// Look through a queue.
+    Browse(Box<Browse>),
     /// Look at what waits for its time, or take away from it.
     Oversee(Box<Oversee>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.

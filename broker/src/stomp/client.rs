@@ -12,6 +12,7 @@ use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::browse;
 use super::composite;
 use super::credit::{self, Asked};
 use super::error::Fault;
@@ -248,9 +249,13 @@ impl Client {
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, from.kind(), pull)?;
+        let browse = browse::asked(&frame.headers, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
-        turn.ask(manner.request(subscribe));
+        turn.ask(match browse {
+            Some(browse) => browse.request(subscribe, manner, &self.options)?,
+            None => manner.request(subscribe),
+        });
         Ok(())
     }
 

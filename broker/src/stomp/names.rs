@@ -159,8 +159,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 10] = [
-    ("browser", Ask::True),
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 8] = [
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),
     ("activemq.retroactive", Ask::True),
@@ -168,7 +167,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 10] = [
     ("x-stream-offset", Ask::Any),
     ("from", Ask::Any),
     ("x-groups", Ask::Any),
-    ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
 ];
 

@@ -175,7 +175,6 @@ fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // 66; pain 11
     for header in [
-        "browser:true",
         "activemq.exclusive:true",
         "exclusive:true",
         "x-stream-offset:first",

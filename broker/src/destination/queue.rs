@@ -1,6 +1,6 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -11,7 +11,7 @@ use super::agenda::Agenda;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -36,8 +36,8 @@ pub struct Queue {
     pub fed: Option<Box<Fed>>,
     /// Nobody will read it again: what is in it goes, then itself.
     pub doomed: bool,
-    /// Consumers with credit, in the order of their turns.
-    pub rotation: VecDeque<ConsumerKey>,
+    /// Consumers with credit, by their turns.
+    pub rotation: Rotation,
 }
 
 impl Queue {
@@ -60,7 +60,7 @@ impl Queue {
             passers: 0,
             fed: None,
             doomed: false,
-            rotation: VecDeque::new(),
+            rotation: Rotation::default(),
         }
     }
 
@@ -313,7 +313,7 @@ impl Queue {
         } else {
             self.passers -= 1;
         }
-        self.rotation.retain(|&other| other != consumer);
+        self.rotation.leave(consumer);
         self.selections.leave(consumer);
     }
 

@@ -280,7 +280,9 @@ impl Engine {
         let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new))) {
+            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
+                || consumer.no_local && self.author == Some(consumer.session)
+            {
                 continue;
             }
             let Some(session) = self.sessions.get_mut(consumer.session).filter(|session| !session.leaving) else {

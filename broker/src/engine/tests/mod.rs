@@ -3,6 +3,7 @@
 mod duplicates;
 mod feeds;
 mod overflow;
+mod ranks;
 mod retained;
 mod schedule;
 mod select;

@@ -5,6 +5,7 @@ mod duplicates;
 mod feeds;
 mod overflow;
 mod oversee;
+mod ranks;
 mod restart;
 mod retained;
 mod schedule;

@@ -20,18 +20,20 @@ mod policy;
 mod queue;
 mod rank;
 mod ready;
+mod rotation;
 mod schedule;
 mod selecting;
 mod selection;
 mod slots;
 mod survey;
 mod topic;
+mod view;
 
 #[cfg(test)]
 mod tests;
 
 pub use allowance::Allowance;
-pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Waiting};
+pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Scope, Sources, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use counts::Counts;
 pub use entry::{Entry, State};
@@ -40,7 +42,9 @@ pub use lease::{Departed, Lease, Return, Taken, Wish};
 pub use overflow::Overflow;
 pub use policy::{Policies, Policy, PolicyRule};
 pub use queue::Queue;
+pub use rotation::Rotation;
 pub use selection::Sought;
 pub use slots::SlotId;
 pub use survey::{Survey, Surveyed};
 pub use topic::Topic;
+pub use view::{Glimpse, View};

@@ -1,6 +1,6 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -13,7 +13,7 @@ use super::agenda::Agenda;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -45,8 +45,10 @@ pub struct Queue {
     pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
     pub doomed: bool,
-    /// Consumers with credit, in the order of their turns.
-    pub rotation: VecDeque<ConsumerKey>,
+    /// Those who look through it.
+    pub viewers: Vec<ConsumerKey>,
+    /// Consumers with credit, by their turns.
+    pub rotation: Rotation,
 }
 
 impl Queue {
@@ -73,7 +75,8 @@ impl Queue {
             had_reader: false,
             pause: Pause::default(),
             doomed: false,
-            rotation: VecDeque::new(),
+            viewers: Vec::new(),
+            rotation: Rotation::default(),
         }
     }
 
@@ -295,7 +298,7 @@ impl Queue {
         } else {
             self.passers -= 1;
         }
-        self.rotation.retain(|&other| other != consumer);
+        self.rotation.leave(consumer);
         self.selections.leave(consumer);
     }
 
@@ -368,7 +371,7 @@ impl Queue {
 
     /// Whether somebody wants it by its name. A pattern keeps no queue in being.
     pub fn is_wanted(&self) -> bool {
-        self.consumers > 0
+        self.consumers > 0 || !self.viewers.is_empty()
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

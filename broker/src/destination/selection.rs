@@ -181,6 +181,13 @@ impl Selections {
         sought
     }
 
+    /// What a consumer has found it leaves where it is, to come back to it.
+    pub(super) fn put_back(&mut self, consumer: ConsumerKey, place: Place) {
+        if let Some(selection) = self.by_consumer.get_mut(&consumer) {
+            selection.notice(place);
+        }
+    }
+
     /// Whether a consumer has looked at everything and found nothing more.
     pub(super) fn is_idle(&self, consumer: ConsumerKey) -> bool {
         self.by_consumer.get(&consumer).is_some_and(|selection| selection.is_idle)

@@ -15,8 +15,8 @@ use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::model::{
-    Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
-    Ticket, Timestamp, Windows,
+    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
+    Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) undecided: Vec<ConsumerKey>,
     /// Consumers by the end of their patience.
     pub(super) waits: Scheduler<Duration, ConsumerKey>,
+    /// Whose request is carried out; nobody's, when time does something.
+    pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
@@ -59,6 +61,12 @@ pub struct Engine {
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) schedules: Schedules,
+    /// Those who look through queues and may go on.
+    pub(super) views: Vec<ConsumerKey>,
+    /// Those of them who have looked at enough for one call.
+    pub(super) late_views: Vec<ConsumerKey>,
+    /// Those who wait for heads.
+    pub(super) dim: VecDeque<ConsumerKey>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
@@ -97,6 +105,7 @@ impl Engine {
             examined: Vec::new(),
             undecided: Vec::new(),
             waits: Scheduler::new(),
+            author: None,
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -105,6 +114,9 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             schedules: Schedules::default(),
+            views: Vec::new(),
+            late_views: Vec::new(),
+            dim: VecDeque::new(),
             touched: Vec::new(),
             unfinished: Vec::new(),
             unread: VecDeque::new(),
@@ -140,13 +152,17 @@ impl Engine {
         request: Request,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        self.author = Some(session);
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
-                self.subscribe(now, session, &subscribe, effects)?;
+                self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;
                 Ok(Answer::Done)
             }
-            Request::Take(take) => self.take(now, session, &take, effects),
+            Request::Take(take) => {
+                self.subscribe(now, session, (&take.subscribe, &take.manner), effects)?;
+                Ok(Answer::Done)
+            }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
             Request::Unsubscribe(subscription) => {
@@ -158,6 +174,7 @@ impl Engine {
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Browse(browse) => self.browse(now, session, &browse, effects),
             Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
@@ -179,6 +196,7 @@ impl Engine {
 
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
+        self.author = None;
         self.keep_appointments(now, effects);
         self.run_errands(now, effects);
         self.lose_patience(now, effects);

@@ -4,6 +4,7 @@
 //! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
+mod browse;
 mod close;
 mod destination;
 mod dispatch;
@@ -33,6 +34,7 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod several;
 mod shape;
 mod statistics;
 mod subscribe;

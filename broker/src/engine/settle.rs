@@ -143,6 +143,7 @@ impl Engine {
         let id = match &mut consumer.reach {
             Reach::One(id) => *id,
             Reach::Nowhere => return,
+            Reach::View(_) => return self.views.push(key),
             Reach::Many(many) => {
                 if !std::mem::replace(&mut many.refilled, true) {
                     self.refilled.push(key);

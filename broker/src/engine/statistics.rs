@@ -4,7 +4,7 @@
 use super::destination::Kind;
 use super::document::Document;
 use super::machine::Engine;
-use crate::destination::{Consumer, Counts, Queue, Reach};
+use crate::destination::{Consumer, Counts, Queue, Reach, Scope};
 use crate::model::{
     AckMode, Answer, DestinationId, DestinationKind, DestinationName, Effects, Inquiry, Now, Reader, Reply,
     SoftRefusal, Subject,
@@ -139,18 +139,28 @@ impl Engine {
         documents.take(ANSWERS).collect()
     }
 
+    /// The name of a destination that somebody may know of.
+    fn shown(&self, id: DestinationId, reader: &dyn Reader) -> Option<&DestinationName> {
+        let name = self.destinations.get(&id)?.kind.name();
+        (is_public(name) && reader.may_read(name)).then_some(name)
+    }
+
     fn about_subscription(&self, consumer: &Consumer, reader: &dyn Reader) -> Option<Document> {
         let name = match &consumer.reach {
             Reach::Nowhere => return None,
-            Reach::One(id) => {
-                let name = self.destinations.get(id)?.kind.name();
-                (is_public(name) && reader.may_read(name)).then(|| classic(name))?
-            }
-            Reach::Many(many) => {
-                // Whoever may read something of it may know of it.
-                let mut joined = many.joined.iter().filter_map(|id| self.destinations.get(id));
-                joined.any(|found| reader.may_read(found.kind.name())).then(|| many.wildcard.as_str().to_owned())?
-            }
+            Reach::One(id) => self.shown(*id, reader).map(classic)?,
+            Reach::View(view) => self.shown(view.queue, reader).map(classic)?,
+            // Whoever may read something of it may know of it.
+            Reach::Many(many) => match &many.scope {
+                Scope::Wildcard(wildcard) => {
+                    let mut joined = many.joined.iter().filter_map(|id| self.destinations.get(id));
+                    joined.any(|found| reader.may_read(found.kind.name())).then(|| wildcard.as_str().to_owned())?
+                }
+                Scope::List(sources) => {
+                    let shown = sources.listed.iter().filter_map(|id| self.shown(*id, reader).map(classic));
+                    Some(shown.collect::<Vec<_>>().join(",")).filter(|names| !names.is_empty())?
+                }
+            },
         };
         let mode = match consumer.mode {
             AckMode::Auto => "auto",

@@ -5,29 +5,10 @@
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::destination::{Allowance, ConsumerKey, Reach};
-use crate::model::{
-    AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, Refusal, SessionId, SoftRefusal, Take,
-};
+use crate::destination::{ConsumerKey, Reach};
+use crate::model::{AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, SessionId, SoftRefusal};
 
 impl Engine {
-    /// Adds a consumer that takes in a manner of its own.
-    pub(super) fn take(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        take: &Take,
-        effects: &mut Effects,
-    ) -> Result<Answer, Refusal> {
-        let key = self.subscribe(now, session, &take.subscribe, effects)?;
-        let allowance = Allowance::of(&take.manner);
-        if let Some(consumer) = self.consumers.get_mut(key).filter(|_| allowance.is_some()) {
-            consumer.allowance = allowance;
-            self.examined.push(key);
-        }
-        Ok(Answer::Done)
-    }
-
     /// Gives credit to a consumer that pulls. To others it comes by itself.
     pub(super) fn allow(&mut self, now: Now, session: SessionId, grant: Grant, effects: &mut Effects) -> Answer {
         let key = self.sessions.get(session).and_then(|state| state.subscriptions.get(&grant.subscription)).copied();
@@ -98,7 +79,7 @@ impl Engine {
         match self.consumers.get(key).map(|consumer| &consumer.reach) {
             Some(Reach::One(id)) => has(id),
             Some(Reach::Many(many)) => many.joined.iter().any(has),
-            Some(Reach::Nowhere) | None => false,
+            Some(Reach::View(_) | Reach::Nowhere) | None => false,
         }
     }
 
@@ -113,7 +94,7 @@ impl Engine {
     }
 
     /// A subscription delivers no more. Its client hears of it behind what was delivered.
-    fn end(&mut self, key: ConsumerKey, why: End, effects: &mut Effects) {
+    pub(super) fn end(&mut self, key: ConsumerKey, why: End, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let (id, subscription, is_auto) = (consumer.session, consumer.subscription, consumer.mode == AckMode::Auto);
         if let Some(allowance) = &mut consumer.allowance {

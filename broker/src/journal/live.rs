@@ -145,8 +145,7 @@ impl Live {
     fn scheduled(&mut self, position: Position, schedule: Box<Schedule>) {
         if self.is_live(position) {
             self.overrides.remove(&position);
-            let terms = self.terms.entry(position).or_default();
-            (terms.due, terms.schedule) = (Some(schedule.next), Some(schedule));
+            self.terms.entry(position).or_default().reschedule(schedule);
         }
     }
 

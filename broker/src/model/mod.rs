@@ -5,6 +5,7 @@
 //! log speaks these words and needs no others.
 
 mod backoff;
+mod browse;
 mod burst;
 mod content;
 mod effects;
@@ -12,6 +13,7 @@ mod event;
 mod feed;
 mod filter;
 mod id;
+mod list;
 mod log;
 mod manage;
 mod message;
@@ -35,6 +37,7 @@ mod window;
 mod tests;
 
 pub use backoff::{Backoff, BackoffError};
+pub use browse::{Browse, Stage};
 pub use burst::Burst;
 pub use content::Content;
 pub use effects::Effects;
@@ -42,6 +45,7 @@ pub use event::{DeathNote, DeathReason, Delivery, Event, Lease, Payload};
 pub use feed::Feed;
 pub use filter::{Candidate, Filter};
 pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket};
+pub use list::{List, Order};
 pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use manage::{Manage, Operation, Reply, States, Transfer, Writer};
 pub use message::{Durability, Message, Place, Urgency};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, Shape, SoftRefusal, Source,
+    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, Shape, SoftRefusal, Source,
     SubscriptionId, Take, Urgency,
 };
 
@@ -32,6 +32,8 @@ pub enum Request {
     Manage(Box<Manage>),
     /// Tell numbers.
     Inquire(Box<Inquiry>),
+    /// Look through a queue.
+    Browse(Box<Browse>),
     /// Look at what waits for its time, or take away from it.
     Oversee(Box<Oversee>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.

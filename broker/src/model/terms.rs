@@ -40,6 +40,11 @@ impl Terms {
         }
     }
 
+    /// There is a new plan, which says when it is due.
+    pub fn reschedule(&mut self, schedule: Box<Schedule>) {
+        (self.due, self.schedule) = (Some(schedule.next), Some(schedule));
+    }
+
     /// What of it holds for a dead letter: it is there at once, and stays until somebody looks at it.
     pub fn clear_time(&mut self) {
         (self.due, self.expires) = (None, None);

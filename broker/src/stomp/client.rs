@@ -8,16 +8,17 @@ use std::time::Duration;
 use bytes::BytesMut;
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
+use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::browse;
 use super::composite;
 use super::credit::{self, Asked};
 use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
-use super::limits;
 use super::manage;
 use super::moment;
 use super::names;
@@ -69,7 +70,7 @@ impl Turn<'_> {
     }
 
     /// Asks for something that the client did not ask for in so many words.
-    fn ask_before(&mut self, request: Request) {
+    pub(super) fn ask_before(&mut self, request: Request) {
         self.outputs.push_back(Output::Ask { request, receipt: None });
     }
 
@@ -201,23 +202,6 @@ impl Client {
         Ok(())
     }
 
-    /// What a SEND asks of the queue that it may bring into being comes first.
-    fn shape(
-        &self,
-        turn: &mut Turn<'_>,
-        frame: &Frame,
-        to: &DestinationName,
-        transaction: Option<&str>,
-    ) -> Result<(), Fault> {
-        if transaction.is_some() {
-            return Err(Fault::Unsupported("limits of a queue in a transaction"));
-        }
-        if let Some(shape) = limits::of_send(&frame.headers, to, &self.gate)? {
-            turn.ask_before(Request::Shape(Box::new(shape)));
-        }
-        Ok(())
-    }
-
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
     pub(super) fn listen_for_reply(
         &mut self,
@@ -253,8 +237,10 @@ impl Client {
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
-        let to = self.gate.readable(address, routing)?;
-        names::check_subscribe(&frame.headers, to.kind())?;
+        let to = self.source(address, routing, &frame.headers)?;
+        self.gate.check_readable(&to)?;
+        composite::check_order(&frame.headers, &to)?;
+        names::check_subscribe(&frame.headers)?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
         }
@@ -268,16 +254,24 @@ impl Client {
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
-        let manner = take::manner(&frame.headers, from.kind(), pull)?;
-        if let Source::Name(name) = &from
-            && let Some(shape) = limits::of_subscribe(&frame.headers, name, &self.gate)?
-        {
-            turn.ask_before(Request::Shape(Box::new(shape)));
-        }
+        let manner = take::manner(&frame.headers, (&to, &from), pull)?;
+        let browse = browse::asked(&frame.headers, &from)?;
+        self.shape_subscribed(&mut turn, frame, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
-        turn.ask(manner.request(subscribe));
+        turn.ask(match browse {
+            Some(browse) => browse.request(subscribe, manner, &self.options)?,
+            None => manner.request(subscribe),
+        });
         Ok(())
+    }
+
+    /// What a client reads from, without a look at its rights.
+    fn source(&self, written: &str, routing: Routing, headers: &Headers) -> Result<Source, Fault> {
+        if composite::is_list(written) {
+            return composite::source(written, headers, &self.gate);
+        }
+        self.gate.any(written, routing)
     }
 
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
@@ -288,7 +282,10 @@ impl Client {
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
+            (None, Some(_)) => {
+                let source = self.source(address, routing, &frame.headers)?;
+                self.subscriptions.remove_destination(&source)
+            }
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);

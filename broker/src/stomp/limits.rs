@@ -1,7 +1,9 @@
 //! What a SEND or SUBSCRIBE asks of the queue that it may bring into being, in the words of RabbitMQ (JOBS 5, ruling 25).
 
+use kolejka_codec::Frame;
 use kolejka_codec::Headers;
 
+use super::client::{Client, Turn};
 use super::error::Fault;
 use super::gate::Gate;
 use super::moment::milliseconds;
@@ -9,7 +11,9 @@ use crate::auth::Action;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Limits;
+use crate::model::Request;
 use crate::model::Shape;
+use crate::model::Source;
 
 /// What can be asked for.
 const KNOWN: [&str; 8] = [
@@ -33,17 +37,36 @@ const IGNORED: [&str; 6] = [
     "x-queue-leader-locator",
 ];
 
-/// Reads the wish of a SEND to that destination.
-pub(super) fn of_send(headers: &Headers, to: &DestinationName, gate: &Gate) -> Result<Option<Shape>, Fault> {
-    asked(headers, to, gate, false)
-}
-
-/// Reads the wish of a SUBSCRIBE. There `auto-delete` is one, and `x-expires` of a topic is another matter.
-pub(super) fn of_subscribe(headers: &Headers, to: &DestinationName, gate: &Gate) -> Result<Option<Shape>, Fault> {
-    if to.kind() != DestinationKind::Queue {
-        return Ok(None);
+impl Client {
+    /// What a SEND asks of the queue that it may bring into being comes first.
+    pub(super) fn shape(
+        &self,
+        turn: &mut Turn<'_>,
+        frame: &Frame,
+        to: &DestinationName,
+        transaction: Option<&str>,
+    ) -> Result<(), Fault> {
+        if transaction.is_some() {
+            return Err(Fault::Unsupported("limits of a queue in a transaction"));
+        }
+        if let Some(shape) = asked(&frame.headers, to, &self.gate, false)? {
+            turn.ask_before(Request::Shape(Box::new(shape)));
+        }
+        Ok(())
     }
-    asked(headers, to, gate, headers.get("auto-delete") == Some("true"))
+
+    /// The same for a SUBSCRIBE to one queue. There `auto-delete` is a wish too; `x-expires` of a topic is another matter.
+    pub(super) fn shape_subscribed(&self, turn: &mut Turn<'_>, frame: &Frame, from: &Source) -> Result<(), Fault> {
+        let Source::Name(to) = from else { return Ok(()) };
+        if to.kind() != DestinationKind::Queue {
+            return Ok(());
+        }
+        let auto_delete = frame.headers.get("auto-delete") == Some("true");
+        if let Some(shape) = asked(&frame.headers, to, &self.gate, auto_delete)? {
+            turn.ask_before(Request::Shape(Box::new(shape)));
+        }
+        Ok(())
+    }
 }
 
 fn asked(headers: &Headers, to: &DestinationName, gate: &Gate, auto_delete: bool) -> Result<Option<Shape>, Fault> {

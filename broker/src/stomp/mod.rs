@@ -7,6 +7,7 @@
 //!
 //! The rules are those of STOMP 1.0, 1.1 and 1.2; `docs/stomp-conformance.md` lists them one by one with their tests.
 
+mod browse;
 mod client;
 mod composite;
 mod credit;

@@ -23,7 +23,11 @@ const MARKER: &str = "end-";
 
 /// Whether an ACK or NACK is about a marker, as it is with clients that acknowledge whatever comes. It means nothing.
 pub(super) fn is_of_marker(headers: &Headers) -> bool {
-    [ACK, ID, MESSAGE_ID].into_iter().find_map(|name| headers.get(name)).is_some_and(|id| id.starts_with(MARKER))
+    [ACK, ID, MESSAGE_ID].into_iter().find_map(|name| headers.get(name)).is_some_and(is_marker)
+}
+
+fn is_marker(id: &str) -> bool {
+    id.starts_with(MARKER) || id == Token::END_OF_BROWSE
 }
 
 /// The delivery that an `ack` header names: the message's id, and behind a dash the number of the subscription where the
@@ -35,6 +39,9 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// The `message-id` of the marker at the end of a browse: no message has it.
+    pub(super) const END_OF_BROWSE: &str = "0";
+
     /// The `message-id` of the marker at the end of a subscription.
     pub(super) fn marker(subscription: SubscriptionId) -> String {
         format!("{MARKER}{}", subscription.0)

@@ -1,13 +1,16 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod browse;
 mod duplicates;
 mod feeds;
 mod overflow;
 mod oversee;
+mod ranks;
 mod restart;
 mod retained;
 mod schedule;
 mod select;
+mod several;
 mod wildcards;
 
 use std::time::Duration;

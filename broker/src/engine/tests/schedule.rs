@@ -14,7 +14,7 @@ use crate::model::{
 
 impl World {
     /// Moves the time, lets the engine notice, and brings what it wants from the log.
-    fn elapse(&mut self, ms: u64) {
+    pub(super) fn elapse(&mut self, ms: u64) {
         self.now.monotonic += Duration::from_millis(ms);
         self.now.wall.0 += ms;
         self.engine.tick(self.now, &mut self.effects);
@@ -28,7 +28,7 @@ impl World {
         self.sync();
     }
 
-    fn stored(&self, wanted: crate::model::Position) -> Option<Content> {
+    pub(super) fn stored(&self, wanted: crate::model::Position) -> Option<Content> {
         self.log.iter().find_map(|(record, position)| match record {
             Record::Accepted(accepted) if *position == Some(wanted) => accepted.content.clone(),
             _ => None,

@@ -124,8 +124,7 @@ impl Ledger {
                 if let Some(kept) = self.messages.get_mut(&scheduled.message) {
                     assert_eq!((kept.destination, kept.place), (scheduled.destination, scheduled.place));
                     (kept.attempts, kept.nacks, kept.standing) = (0, 0, Standing::Ready);
-                    let terms = kept.terms.get_or_insert_default();
-                    (terms.due, terms.schedule) = (Some(scheduled.schedule.next), Some(scheduled.schedule.clone()));
+                    kept.terms.get_or_insert_default().reschedule(scheduled.schedule.clone());
                 }
             }
             Record::Moved(moved) => {

@@ -3,6 +3,7 @@
 //! Numbers in comments are items of the checklist in `docs/stomp-conformance.md`.
 
 mod anything;
+mod browse;
 mod connect;
 mod deliver;
 mod durable;

@@ -38,6 +38,7 @@ impl World {
             max_deliveries: failures.max_deliveries,
             backoff: failures.backoff,
             on_exhaust: failures.on_exhaust,
+            last_value: None,
             schedule: None,
             dead_letter: failures.dead_letter.map(|number| World::place([0, 1, 5][number])),
         };

@@ -121,6 +121,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 expiry_ms,
                 dead_letter_expired,
                 idle_ms: None,
+                last_value_key: None,
                 time_to_run_ms,
             }
         },

@@ -238,6 +238,13 @@ const POLICY: &[Key] = &[
         fallback: Fallback::Absent("`limits.destination_idle`"),
         doc: " How long a queue is kept that is empty and that nobody reads by its name.",
     },
+    Key {
+        path: "policy.last_value_key",
+        kind: Kind::Text,
+        fallback: Fallback::Absent("every message stays"),
+        doc: " Header by whose value a newer message replaces an older one of the queue that no consumer holds. A message without it \
+              may say `_AMQ_LVQ_NAME` instead.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

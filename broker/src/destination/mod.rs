@@ -13,6 +13,7 @@ mod counts;
 mod entry;
 mod fed;
 mod heads;
+mod last;
 mod lease;
 mod overflow;
 mod pausing;

@@ -31,6 +31,8 @@ pub struct Policy {
     pub time_to_run_ms: Option<u32>,
     /// How long a queue is kept empty and unused, in milliseconds, if not as long as any.
     pub idle_ms: Option<u64>,
+    /// Header by whose value a newer message replaces an older one that nobody holds.
+    pub last_value_key: Option<Arc<str>>,
 }
 
 impl Default for Policy {
@@ -47,6 +49,7 @@ impl Default for Policy {
             dead_letter_expired: false,
             time_to_run_ms: None,
             idle_ms: None,
+            last_value_key: None,
         }
     }
 }
@@ -113,6 +116,8 @@ pub struct PolicyRule {
     pub time_to_run_ms: Option<u32>,
     /// See [`Policy::idle_ms`].
     pub idle_ms: Option<u64>,
+    /// See [`Policy::last_value_key`].
+    pub last_value_key: Option<Arc<str>>,
 }
 
 impl PolicyRule {
@@ -131,6 +136,7 @@ impl PolicyRule {
             dead_letter_expired: None,
             time_to_run_ms: None,
             idle_ms: None,
+            last_value_key: None,
         }
     }
 }
@@ -177,6 +183,9 @@ impl Policies {
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
             policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
             policy.idle_ms = rule.idle_ms.or(policy.idle_ms);
+            if rule.last_value_key.is_some() {
+                policy.last_value_key.clone_from(&rule.last_value_key);
+            }
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

@@ -10,6 +10,7 @@ use crate::model::{
 };
 
 use super::agenda::Agenda;
+use super::last::LastValues;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
@@ -37,6 +38,8 @@ pub struct Queue {
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// The newest message of each value, where it goes by values.
+    pub(super) last: Option<Box<LastValues>>,
     /// What its maker asked for.
     pub asked: Option<Box<Limits>>,
     /// Somebody read it once by its name.
@@ -71,6 +74,7 @@ impl Queue {
             consumers: 0,
             passers: 0,
             fed: None,
+            last: None,
             asked: None,
             had_reader: false,
             pause: Pause::default(),
@@ -97,7 +101,12 @@ impl Queue {
             entry.has_terms = true;
             self.terms.insert(entry.message, terms);
         }
-        self.slots.insert(entry)
+        let (message, has_terms) = (entry.message, entry.has_terms);
+        let slot = self.slots.insert(entry);
+        if has_terms {
+            self.note_value(message, slot);
+        }
+        slot
     }
 
     /// A message that was accepted may be seen: it is durable, or never will be. With a due time it is delayed, whatever
@@ -195,6 +204,9 @@ impl Queue {
         let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
         if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
             self.agenda.forget_end(end, message);
+        }
+        if let Some(value) = terms.as_ref().and_then(|terms| terms.last_value.as_ref()) {
+            self.forget_value(message, value);
         }
         if self.slots.len() == 0 {
             // Whatever a flood has made grow shrinks once the queue is empty.

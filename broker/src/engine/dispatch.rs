@@ -3,7 +3,7 @@
 use super::destination::Kind;
 use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
-use crate::destination::{Consumer, ConsumerKey, SlotId};
+use crate::destination::{Consumer, ConsumerKey, Queue, SlotId};
 use crate::dispatcher::{self, Round};
 use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Now, SessionId};
 
@@ -42,7 +42,11 @@ impl Engine {
         // `touched` stays, so that it does not come back here before its next appointment.
         let Some(destination) = self.destinations.get(&id) else { return };
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
-        let is_clear = destination.next_moment().is_none() || self.expire(now, id, effects);
+        let waits = destination.next_moment().is_some();
+        if destination.kind.queue().is_some_and(Queue::has_replaced) {
+            self.drop_superseded(id, effects);
+        }
+        let is_clear = !waits || self.expire(now, id, effects);
         if is_watched && is_clear {
             self.show_news(now, id, effects);
         }

@@ -29,6 +29,7 @@ mod pausing;
 mod publish;
 mod rank;
 mod reading;
+mod replace;
 mod retain;
 mod schedule;
 mod schedules;

@@ -41,7 +41,7 @@ impl Engine {
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
-        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        self.admit_one(destination, &publish.message, memory)?;
         for destination in self.takers(destination, &publish.message) {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
@@ -231,7 +231,10 @@ impl Engine {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
-        let new = limit_life(new, now, queue.policy());
+        let mut new = limit_life(new, now, queue.policy());
+        if let Some(value) = queue.value_of(&new.content) {
+            new.terms.get_or_insert_default().last_value = Some(value);
+        }
         let place = queue.next_place(new.urgency);
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         if !durable {

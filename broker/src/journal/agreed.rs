@@ -5,8 +5,8 @@
 use super::octets::{Octets, put_text};
 use crate::model::{Backoff, DestinationName, OnExhaust, Standing, Terms, Timestamp};
 
-/// Most octets of terms beside the name of a dead-letter queue.
-pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2;
+/// Most octets of terms beside the name of a dead-letter queue and a value.
+pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 2;
 
 /// Octets of a standing.
 pub(super) const STANDING_BYTES: usize = 1 + 8;
@@ -18,7 +18,7 @@ const MAX_DELIVERIES: u8 = 1 << 3;
 const BACKOFF: u8 = 1 << 4;
 const ON_EXHAUST: u8 = 1 << 5;
 const DEAD_LETTER: u8 = 1 << 6;
-const ALL: u8 = (1 << 7) - 1;
+const LAST_VALUE: u8 = 1 << 7;
 
 pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
@@ -29,7 +29,8 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
             | flag(terms.max_deliveries.is_some(), MAX_DELIVERIES)
             | flag(terms.backoff.is_some(), BACKOFF)
             | flag(terms.on_exhaust.is_some(), ON_EXHAUST)
-            | flag(terms.dead_letter.is_some(), DEAD_LETTER),
+            | flag(terms.dead_letter.is_some(), DEAD_LETTER)
+            | flag(terms.last_value.is_some(), LAST_VALUE),
     );
     for moment in [terms.due, terms.expires].into_iter().flatten() {
         into.extend_from_slice(&moment.0.to_le_bytes());
@@ -53,10 +54,13 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     if let Some(name) = &terms.dead_letter {
         put_text(into, name.as_str());
     }
+    if let Some(value) = &terms.last_value {
+        put_text(into, value);
+    }
 }
 
 pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
-    let flags = fields.u8().filter(|flags| flags & !ALL == 0)?;
+    let flags = fields.u8()?;
     let has = |bit: u8| flags & bit != 0;
     let mut terms = Terms::default();
     if has(DUE) {
@@ -84,6 +88,9 @@ pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
     }
     if has(DEAD_LETTER) {
         terms.dead_letter = Some(DestinationName::from_full(fields.text()?).ok()?);
+    }
+    if has(LAST_VALUE) {
+        terms.last_value = Some(fields.text()?.into());
     }
     Some(terms)
 }

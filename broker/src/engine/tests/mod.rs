@@ -15,6 +15,7 @@ mod wildcards;
 
 use std::time::Duration;
 
+mod last;
 mod lease;
 mod manage;
 mod pause;

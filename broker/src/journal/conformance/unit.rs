@@ -58,6 +58,7 @@ pub fn terms(number: u64) -> Terms {
         backoff: has(4).then_some(if has(5) { Backoff::Fixed { ms: number } } else { Backoff::default() }),
         on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
+        last_value: has(7).then(|| format!("v{number}").into()),
         schedule: has(3).then(|| Box::new(schedule(number))),
     }
 }

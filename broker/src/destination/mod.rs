@@ -10,6 +10,7 @@ mod consumer;
 mod contents;
 mod entry;
 mod fed;
+mod finding;
 mod heads;
 mod lease;
 mod overflow;

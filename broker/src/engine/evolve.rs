@@ -31,6 +31,9 @@ impl Engine {
             Record::Settled(settled) => {
                 self.homeless.remove(&settled.message);
                 let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
+                if departed.entry.tracked {
+                    self.jobs.place(settled.message, None);
+                }
                 self.forget(&departed.entry);
                 if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
                     self.schedules.remove(settled.destination, settled.message, schedule);
@@ -59,6 +62,10 @@ impl Engine {
                 self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
                 None
             }
+            Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+                self.evolve_job(record, true);
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None
@@ -68,6 +75,8 @@ impl Engine {
 
     fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
         let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
+        // Its own record came just before.
+        entry.tracked = self.jobs.newest(accepted.message).is_some();
         entry.durable = true;
         let terms = accepted.terms.clone();
         if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
@@ -78,6 +87,10 @@ impl Engine {
         };
         self.ids.seen(accepted.message);
         entry.set_position(position);
+        if self.jobs.get(accepted.message).is_some() {
+            entry.tracked = true;
+            self.jobs.place(accepted.message, Some((accepted.destination, accepted.place)));
+        }
         let Some(queue) = self.queue_mut(accepted.destination) else {
             self.homeless.insert(accepted.message, terms);
             return None;
@@ -101,6 +114,10 @@ impl Engine {
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
+        if self.jobs.get(moved.message).is_some() {
+            entry.tracked = true;
+            self.jobs.place(moved.message, Some((moved.to, moved.to_place)));
+        }
         entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
         let Some(queue) = self.queue_mut(moved.to) else {
             self.homeless.insert(moved.message, terms);
@@ -129,6 +146,7 @@ impl Engine {
                 }
             }
         }
+        self.jobs.begin();
         let ids: Vec<_> = self.destinations.keys().copied().collect();
         for id in ids {
             self.make_appointment(id);

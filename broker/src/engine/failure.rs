@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::{Entry, Return};
 use crate::model::{
-    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Moved, Now, OnExhaust, Place, Record, Returned,
-    Standing, Timestamp,
+    DeathNote, DeathReason, DestinationId, DestinationName, Effects, JobState, Moved, Now, OnExhaust, Place, Record,
+    Returned, Standing, Timestamp,
 };
 
 /// How a delivery failed.
@@ -63,7 +64,8 @@ impl Engine {
             error = reason;
         }
         if attempts < limit {
-            return self.give_back(destination, entry, back, effects);
+            self.give_back(destination, entry, back, effects);
+            return self.note(now, (destination, entry), Happening::Back(back), effects);
         }
         match on_exhaust {
             OnExhaust::DeadLetter => {
@@ -71,10 +73,14 @@ impl Engine {
                 self.dead_letter(now, destination, entry, death, effects);
             }
             OnExhaust::Bury => {
-                let standing = Standing::Buried(now.wall);
-                self.give_back(destination, entry, Return { standing, ..back }, effects);
+                let back = Return { standing: Standing::Buried(now.wall), ..back };
+                self.give_back(destination, entry, back, effects);
+                self.note(now, (destination, entry), Happening::Back(back), effects);
             }
-            OnExhaust::Drop => self.remove(destination, entry, effects),
+            OnExhaust::Drop => {
+                self.remove(destination, entry, effects);
+                self.note(now, (destination, entry), Happening::Over(JobState::Failed), effects);
+            }
         }
     }
 
@@ -86,6 +92,7 @@ impl Engine {
             standing: Standing::Buried(now.wall),
         };
         self.give_back(destination, entry, back, effects);
+        self.note(now, (destination, entry), Happening::Back(back), effects);
     }
 
     /// A delivery that came to nothing: the message is in its place again, or waits before it is. It is logged even where
@@ -126,8 +133,10 @@ impl Engine {
         let to = self.finishing_queue(now, target);
         let Some(to_queue) = self.queue_mut(to) else { return };
         let to_place = to_queue.next_place(entry.place().urgency);
+        let end = Happening::Over(JobState::Failed);
         let Some(position) = entry.position() else {
-            return self.move_transient(from, to, to_place, entry, note);
+            self.move_transient(from, to, to_place, entry, note);
+            return self.note(now, (from, entry), end, effects);
         };
         if !to_queue.declared {
             let record = Record::Created { destination: to, name: to_queue.name().clone() };
@@ -138,6 +147,7 @@ impl Engine {
         let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note });
         self.evolve(&record, None);
         effects.records.push(record);
+        self.note(now, (from, entry), end, effects);
         self.touch(from);
         self.touch(to);
     }
@@ -159,16 +169,19 @@ impl Engine {
         note: Arc<DeathNote>,
     ) {
         let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
-        let Some((departed, queue)) = departed.and_then(|departed| Some((departed, self.queue_mut(to)?))) else {
-            return;
-        };
+        let Some(departed) = departed else { return };
         let mut moved = Entry::new(entry.message, place, entry.size);
         moved.content = departed.entry.content;
         moved.handed_out = departed.entry.handed_out;
+        if departed.entry.tracked {
+            moved.tracked = true;
+            self.jobs.place(entry.message, Some((to, place)));
+        }
         let mut terms = departed.terms;
         if let Some(terms) = &mut terms {
             terms.clear_time();
         }
+        let Some(queue) = self.queue_mut(to) else { return };
         let slot = queue.accept(moved, Some(note), terms);
         queue.release(slot);
         self.touch(from);

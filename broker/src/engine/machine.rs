@@ -6,13 +6,16 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::destination::{Destination, Kind};
+use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::notice::Notice;
 use super::options::Options;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
+use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
     Ticket, Timestamp, Windows,
@@ -33,6 +36,12 @@ pub struct Engine {
     pub(super) watchers: Patterns<ConsumerKey>,
     /// Queues behind topics, by the patterns of these.
     pub(super) feeds: Patterns<DestinationId>,
+    /// Jobs that are followed.
+    pub(super) jobs: Book,
+    /// What a worker says about the delivery that is being settled.
+    pub(super) word: Option<Word>,
+    /// What is told once the log has what it speaks of.
+    pub(super) outbox: Outbox<Notice>,
     /// Keys that were seen lately, by destination.
     pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
@@ -84,6 +93,9 @@ impl Engine {
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
             feeds: Patterns::default(),
+            jobs: Book::default(),
+            word: None,
+            outbox: Outbox::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
@@ -142,6 +154,7 @@ impl Engine {
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
+            Request::Job(said) => self.hear(now, session, *said, effects),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
@@ -164,6 +177,7 @@ impl Engine {
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.keep_appointments(now, effects);
+        self.keep_jobs(now, effects);
         self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
@@ -195,7 +209,8 @@ impl Engine {
             return Some(Duration::ZERO);
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
-        let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
+        let moment = self.moments.deadline().into_iter().chain(self.jobs.deadline()).min();
+        let moment = moment.map(|moment| now.monotonic + until(moment));
         [self.idle.deadline(), self.waits.deadline(), moment].into_iter().flatten().min()
     }
 

@@ -2,11 +2,12 @@
 //!
 //! Each is made of the records that single messages bring about, so a replay needs no words of its own for them.
 
+use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::{Entry, State};
 use crate::model::{
-    Answer, Content, DestinationId, Durability, Effects, Manage, Message, Now, Operation, Publish, Reply, SoftRefusal,
-    Urgency,
+    Answer, Content, DestinationId, Durability, Effects, JobState, Manage, Message, Now, Operation, Publish, Reply,
+    SoftRefusal, Urgency,
 };
 
 /// Messages that one request deals with at most: it is one unit of the log, and others wait for it.
@@ -20,11 +21,11 @@ impl Engine {
         let outcome = match (operation, found) {
             (Operation::Refuse { why, .. }, _) => Err(why),
             (_, None) => Err(SoftRefusal::UnknownQueue),
-            (Operation::Kick { count }, Some(id)) => Ok(self.kick(id, count as usize, effects)),
+            (Operation::Kick { count }, Some(id)) => Ok(self.kick(now, id, count as usize, effects)),
             (Operation::Purge { ready, delayed, buried }, Some(id)) => {
                 let states = [(ready, State::Ready), (delayed, State::Delayed), (buried, State::Buried)];
                 let states = states.into_iter().filter(|(wanted, _)| *wanted).map(|(_, state)| state);
-                Ok(self.purge(id, states, effects))
+                Ok(self.purge(now, id, states, effects))
             }
         };
         if let Some(reply) = reply {
@@ -41,18 +42,26 @@ impl Engine {
     }
 
     /// Buried messages first, in the order in which they were buried, then delayed ones by their time.
-    fn kick(&mut self, id: DestinationId, count: usize, effects: &mut Effects) -> usize {
+    fn kick(&mut self, now: Now, id: DestinationId, count: usize, effects: &mut Effects) -> usize {
         let kicked = self.gather(id, [State::Buried, State::Delayed], count);
         for entry in &kicked {
             self.wake(id, entry, effects);
+            self.note(now, (id, entry), Happening::Woken, effects);
         }
         kicked.len()
     }
 
-    fn purge(&mut self, id: DestinationId, states: impl IntoIterator<Item = State>, effects: &mut Effects) -> usize {
+    fn purge(
+        &mut self,
+        now: Now,
+        id: DestinationId,
+        states: impl IntoIterator<Item = State>,
+        effects: &mut Effects,
+    ) -> usize {
         let purged = self.gather(id, states, AT_MOST);
         for entry in &purged {
             self.remove(id, entry, effects);
+            self.note(now, (id, entry), Happening::Over(JobState::Cancelled), effects);
         }
         purged.len()
     }

@@ -4,6 +4,7 @@
 //! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
+mod address;
 mod close;
 mod destination;
 mod dispatch;
@@ -12,14 +13,18 @@ mod duplicate;
 mod evolve;
 mod failure;
 mod feed;
+mod follow;
 mod handle;
+mod happening;
 mod ids;
 mod inbox;
 mod jitter;
+mod job;
 mod lease;
 mod machine;
 mod manage;
 mod moments;
+mod notice;
 mod options;
 mod publish;
 mod reading;
@@ -38,6 +43,7 @@ mod tests;
 
 pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
+pub use job::JobView;
 pub use machine::Engine;
 pub use options::Options;
 pub use reading::Unread;

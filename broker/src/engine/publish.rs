@@ -7,7 +7,7 @@ use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
     Effects, Event, Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId,
-    Timestamp,
+    Submission, Timestamp,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -35,6 +35,9 @@ impl Engine {
             return self.schedule(now, publish, effects);
         }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
+        if let Some(known) = self.known_job(&publish, effects)? {
+            return Ok(known);
+        }
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
             effects.leans = true;
             return Ok(Answer::Duplicate);
@@ -49,8 +52,11 @@ impl Engine {
         if publish.retain == Some(Retain::Set) {
             self.admit_retained(now, &publish)?;
         }
-        self.put(now, destination, publish, effects);
-        Ok(Answer::Done)
+        let is_queue = publish.to.kind().is_queue();
+        let taken = self.put(now, destination, publish, effects).filter(|_| is_queue);
+        Ok(taken.map_or(Answer::Done, |job| {
+            Answer::Submitted(Submission { job, token: self.jobs.newest(job), is_duplicate: false })
+        }))
     }
 
     /// All sends and acknowledgements of a transaction, or none.
@@ -67,6 +73,9 @@ impl Engine {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
+                    if self.known_job(publish, effects)?.is_some() {
+                        continue;
+                    }
                     if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
                         continue;
                     }
@@ -85,6 +94,7 @@ impl Engine {
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
+                Action::Job(said) => self.may_say(session, said)?,
                 Action::Settle(settle) => {
                     let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
@@ -94,10 +104,15 @@ impl Engine {
         let mut is_news = false;
         for action in actions {
             match action {
+                Action::Publish(publish) if self.known_job(&publish, effects)?.is_some() => {}
                 Action::Publish(publish) => match self.target(now, &publish)? {
-                    Some(destination) => is_news |= self.put(now, destination, publish, effects),
+                    Some(destination) => is_news |= self.put(now, destination, publish, effects).is_some(),
                     None => is_news = true,
                 },
+                Action::Job(said) => {
+                    self.hear(now, session, *said, effects)?;
+                    is_news = true;
+                }
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
                     self.settle(now, session, &settle, effects)?;
@@ -120,8 +135,10 @@ impl Engine {
                         self.is_logged(publish, memory)
                     }
                     Action::Settle(_) => false,
+                    Action::Job(said) => said.needs_room(),
                 })
             }
+            Request::Job(said) => said.needs_room(),
             _ => false,
         }
     }
@@ -193,7 +210,13 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn put_new(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
+    pub(super) fn put_new(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        message: Message,
+        effects: &mut Effects,
+    ) -> MessageId {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
@@ -208,6 +231,7 @@ impl Engine {
             }
             None => {}
         }
+        id
     }
 
     /// The queues behind a topic.
@@ -228,13 +252,23 @@ impl Engine {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
-        let new = limit_life(new, now, queue.policy());
+        let mut new = limit_life(new, now, queue.policy());
         let place = queue.next_place(new.urgency);
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
+        let tracked = new.terms.as_ref().is_some_and(|terms| terms.tracking.is_some());
+        let queue = if tracked {
+            self.follow(now, (destination, message, place), (&mut new, durable), effects);
+            let Some(queue) = self.queue_mut(destination) else { return };
+            queue
+        } else {
+            queue
+        };
         if !durable {
             // What waits for the log in this queue was sent before: it is not overtaken (P7).
             let waits = queue.has_unseen();
-            let slot = queue.accept(Entry::new(message, place, size), None, new.terms);
+            let mut entry = Entry::new(message, place, size);
+            entry.tracked = tracked;
+            let slot = queue.accept(entry, None, new.terms);
             if waits {
                 self.pending.push_back((destination, slot));
             } else {
@@ -337,6 +371,8 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         number,
         message,
         auto: consumer.mode == AckMode::Auto,
+        tracked: false,
+        token: None,
         held_twice: false,
         attempt: 1,
         redelivered: false,

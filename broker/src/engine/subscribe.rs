@@ -2,6 +2,7 @@
 
 use super::destination::Kind;
 use super::failure::Failure;
+use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
@@ -45,8 +46,16 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
-        if wish.to.kind() == DestinationKind::Topic {
-            self.recall(now, key, effects);
+        match wish.to.kind() {
+            DestinationKind::Topic => self.recall(now, key, effects),
+            DestinationKind::Job => {
+                if let Source::Name(name) = &wish.to
+                    && let Ok(token) = name.path().parse()
+                {
+                    self.greet(now, key, token, effects);
+                }
+            }
+            _ => {}
         }
         Ok(key)
     }
@@ -125,10 +134,13 @@ impl Engine {
                 continue;
             };
             if std::mem::take(&mut counts) {
+                self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
                 self.retry(now, destination, &entry, Failure::Lost, effects);
+                self.word = None;
             } else {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
                 self.give_back(destination, &entry, back, effects);
+                self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
         }
         let Some(consumer) = self.consumers.remove(key) else { return };

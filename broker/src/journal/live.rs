@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::format::{SegmentId, locate};
 use super::record;
 use super::record::{ExtentRecord, Override};
+use super::status::Statuses;
 use super::stored::{Back, Stored};
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
 use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
@@ -21,6 +22,7 @@ pub(super) struct Live {
     /// Queues that are fed, and those that are not any more (`None`) and still hold something.
     bindings: BTreeMap<DestinationId, Option<Bound>>,
     windows: Windows,
+    statuses: Statuses,
     next_id: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
@@ -194,6 +196,7 @@ impl Live {
             Record::Unbound { queue } => self.bound(*queue, None),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
             Record::IdBlock { next } => self.id_block(*next),
+            job => self.statuses.apply(job),
         }
     }
 
@@ -213,6 +216,7 @@ impl Live {
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
             Stored::Unbound { queue } => self.bound(queue, None),
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
+            Stored::Job(record) => self.statuses.apply(&record),
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
@@ -309,6 +313,7 @@ impl Live {
         }));
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
+        records.extend(self.statuses.heads());
         records.push(Record::IdBlock { next: self.next_id });
         records
     }

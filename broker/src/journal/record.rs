@@ -8,6 +8,7 @@ use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
 use super::plan::{plan_bytes, put_plan};
+use super::status::{job_bytes, put_job};
 use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
 use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Schedule, Standing, Terms};
 
@@ -103,6 +104,9 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
             RECORD_HEAD_BYTES + 8
         }
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
+        job @ (Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. }) => {
+            RECORD_HEAD_BYTES + job_bytes(job)
+        }
         Record::Bound(bound) => {
             RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
         }
@@ -152,6 +156,9 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
         Record::Keyed(keyed) => put_keyed(into, keyed),
+        Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+            framed_job(into, record);
+        }
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
     }
@@ -310,6 +317,15 @@ fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
     put_text(into, note.origin.as_str());
     if let Some(error) = &note.error {
         put_text(into, error);
+    }
+}
+
+/// The kind of a record about a job is known where it is written.
+fn framed_job(into: &mut Vec<u8>, record: &Record) {
+    let (start, mut kind) = (into.len(), None);
+    framed(into, 0, |bytes| kind = put_job(bytes, record));
+    if let Some((field, kind)) = into.get_mut(start + 4).zip(kind) {
+        *field = kind;
     }
 }
 

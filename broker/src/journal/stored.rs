@@ -14,9 +14,10 @@ use super::record::{
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord, Override};
+use super::status::{ATTACHED, FORGOTTEN, REPORTED, TRACKED, read_job};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
-    Returned, Schedule, Standing, Terms, Timestamp, Urgency,
+    Record, Returned, Schedule, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -35,6 +36,7 @@ pub(super) enum Stored<'a> {
     Bound(Bound),
     Unbound { queue: DestinationId },
     Keyed(Keyed),
+    Job(Record),
     IdBlock { next: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
@@ -136,6 +138,7 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
             at: Timestamp(fields.u64()?),
             key: fields.text()?.into(),
         }),
+        TRACKED | REPORTED | ATTACHED | FORGOTTEN => Stored::Job(read_job(kind, &mut fields)?),
         UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
         CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },

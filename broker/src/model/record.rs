@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
-use super::{Schedule, Timestamp};
+use super::{Report, Schedule, Status, Timestamp, Waiter};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +44,22 @@ pub enum Record {
     },
     /// A destination saw a key: a message that comes with it again is a duplicate.
     Keyed(Keyed),
+    /// A job is followed from now on.
+    Tracked(Box<Status>),
+    /// What is known of a job that is followed has changed.
+    Reported(Box<Report>),
+    /// One more destination waits for the result of a job.
+    Attached {
+        /// Which job.
+        job: MessageId,
+        /// Who.
+        waiter: Box<Waiter>,
+    },
+    /// Nothing is known of a job any more.
+    Forgotten {
+        /// Which.
+        job: MessageId,
+    },
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Filter, Grant, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId, Take};
+use super::{DestinationName, Filter, Grant, Job, Manage, Message, MessageId};
+use super::{SoftRefusal, Source, SubscriptionId, Take};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -23,6 +24,8 @@ pub enum Request {
     Settle(Settle),
     /// Keep a delivery for longer.
     Touch(Touch),
+    /// Say something about a job.
+    Job(Box<Job>),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
@@ -53,6 +56,8 @@ pub enum Action {
     Publish(Publish),
     /// An ACK or NACK.
     Settle(Settle),
+    /// A word about a job.
+    Job(Box<Job>),
 }
 
 /// A message and where it goes.

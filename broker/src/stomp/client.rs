@@ -24,6 +24,7 @@ use super::options::Options;
 use super::output::{Output, Receipt};
 use super::schedule;
 use super::settlement;
+use super::speech;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -45,7 +46,7 @@ use crate::model::SubscriptionId;
 pub(super) struct Client {
     options: Arc<Options>,
     version: Version,
-    gate: Gate,
+    pub(super) gate: Gate,
     subscriptions: Subscriptions,
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
@@ -60,7 +61,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, request: Request) {
         let receipt = self.receipt.take();
         self.outputs.push_back(Output::Ask { request, receipt });
     }
@@ -125,9 +126,8 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        if let Some(id) = written.strip_prefix(job::PREFIX) {
-            turn.ask(job::event(id, frame)?);
-            return Ok(());
+        if let Some(name) = written.strip_prefix(job::PREFIX) {
+            return self.speak(turn, frame, name);
         }
         if manage::is_meant(written) {
             return self.manage(turn, frame);
@@ -144,18 +144,26 @@ impl Client {
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
+    /// Where an answer goes that the broker makes itself: a destination that the client may send to.
+    pub(super) fn answers_to<'f>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        frame: &'f Frame,
+    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
+        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
+        let to = self.gate.writable(written, Routing::Queue)?;
+        if written.starts_with("/temp-") {
+            self.listen_for_reply(turn, written, to.clone())?;
+        }
+        Ok(Some((written, to)))
+    }
+
     /// A word to the broker about a queue. Its answer goes where the client may send to.
     fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         if frame.headers.get(TRANSACTION).is_some() {
             return Err(Fault::Unsupported("managing queues in a transaction"));
         }
-        let reply = match frame.headers.get("reply-to") {
-            None => None,
-            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
-        };
-        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
-            self.listen_for_reply(&mut turn, written, full)?;
-        }
+        let reply = self.answers_to(&mut turn, frame)?;
         let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
         turn.ask(Request::Manage(Box::new(manage)));
         Ok(())
@@ -170,7 +178,7 @@ impl Client {
     ) -> Result<(DestinationName, Sending<'f>), Fault> {
         let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
-        let sending = understand::sending(frame, (written, &to), &self.gate, now.wall, &mut self.scratch)?;
+        let sending = understand::sending(frame, (written, &to), &mut self.gate, now.wall, &mut self.scratch)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
             self.scratch = BytesMut::new();
         }
@@ -184,6 +192,9 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
+            if !actions.is_empty() && sending.message.is_named() {
+                return Err(Fault::BadHeader { header: "x-job-token", expected: "one destination" });
+            }
             actions.push(Action::Publish(Publish {
                 to: schedule::address(to, &sending.message),
                 message: sending.message,
@@ -233,7 +244,10 @@ impl Client {
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
-        let to = self.gate.readable(address, routing)?;
+        let to = match written.strip_prefix(job::PREFIX) {
+            Some(name) => job::watched(name)?,
+            None => self.gate.readable(address, routing)?,
+        };
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -263,7 +277,10 @@ impl Client {
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(_)) => self.subscriptions.remove_destination(&self.gate.any(address, routing)?),
+            (None, Some(written)) => {
+                let job = written.strip_prefix(job::PREFIX).map(job::watched);
+                self.subscriptions.remove_destination(&job.unwrap_or_else(|| self.gate.any(address, routing))?)
+            }
             (None, None) => return Err(missing(frame, ID)),
         };
         let for_good = feed::is_for_good(&frame.headers);
@@ -299,7 +316,7 @@ impl Client {
         };
         if grant.is_none() || take::names_message(&frame.headers) {
             let settle = settlement::settle(frame, &self.subscriptions)?;
-            self.act(&mut turn, frame.headers.get(TRANSACTION), Action::Settle(settle))?;
+            self.act(&mut turn, frame.headers.get(TRANSACTION), speech::verdict(frame, settle))?;
         }
         if let Some(grant) = grant {
             turn.ask(Request::Grant(grant));
@@ -309,7 +326,7 @@ impl Client {
 
     /// Does it now, or puts it into its transaction. There its receipt is due at once: it says that the transaction took
     /// the frame, and some clients wait for it before they send COMMIT.
-    fn act(&mut self, turn: &mut Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
         match (transaction, action) {
             (Some(id), action) => {
                 self.transactions.take(id, action, turn.now.monotonic, &self.options)?;
@@ -317,6 +334,7 @@ impl Client {
             }
             (None, Action::Publish(publish)) => turn.ask(Request::Publish(publish)),
             (None, Action::Settle(settle)) => turn.ask(Request::Settle(settle)),
+            (None, Action::Job(said)) => turn.ask(Request::Job(said)),
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationName;
+use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
 
@@ -109,6 +110,11 @@ impl Gate {
         let name = DestinationName::parse(text, &self.owner).map_err(Fault::BadDestination)?;
         let mut segments = name.path().split(['.', '/']);
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
+    }
+
+    /// Who knows what the client may read.
+    pub(super) fn reader(&self) -> Arc<dyn Reader> {
+        self.grants.clone()
     }
 
     /// Whether the client has a right.

@@ -43,7 +43,7 @@ pub(super) fn read(
         // A name of its own that is no queue: the answer says so.
         None => DestinationName::queue("Kolejka.Manage").map_err(Fault::BadDestination)?,
     };
-    let reply = reply.map(|(written, to)| Reply { to, head: head(written, headers, now) });
+    let reply = reply.map(|(written, to)| self::reply(written, to, headers, now));
     Ok(Manage { operation, queue, reply })
 }
 
@@ -79,6 +79,11 @@ fn states(text: &str) -> Option<Operation> {
         }
     }
     Some(Operation::Purge { ready, delayed, buried })
+}
+
+/// Where an answer goes, with its head.
+pub(super) fn reply(written: &str, to: DestinationName, headers: &Headers, now: Timestamp) -> Reply {
+    Reply { to, head: head(written, headers, now) }
 }
 
 /// The head of the answer.

@@ -25,12 +25,14 @@ mod reply;
 mod schedule;
 mod session;
 mod settlement;
+mod speech;
 mod state;
 mod subscription;
 mod take;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod transaction;
 mod understand;
 

@@ -42,6 +42,8 @@ pub(super) enum Meaning {
     OfNack,
     /// Says something about time and failures; ends here where it does, but for `expires`.
     Term(Term),
+    /// Says how the job is followed; ends here.
+    Tracking,
     /// Asks for something that is not there yet, or else is forwarded.
     Unsupported(Ask),
 }
@@ -51,10 +53,6 @@ pub(super) enum Meaning {
 pub(super) enum Ask {
     /// Any but the empty one.
     Any,
-    /// Any but 0, which asks for nothing.
-    NotZero,
-    /// Any but `false`.
-    NotFalse,
     /// `true`.
     True,
 }
@@ -63,8 +61,6 @@ impl Ask {
     fn is_meant(self, value: &str) -> bool {
         match self {
             Ask::Any => !value.is_empty(),
-            Ask::NotZero => !is_zero(value),
-            Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
     }
@@ -75,13 +71,9 @@ impl Ask {
     }
 }
 
-fn is_zero(value: &str) -> bool {
-    value.is_empty() || value.bytes().all(|octet| octet == b'0')
-}
-
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 66] = [
+const IN_SEND: [(&str, Meaning); 68] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -147,13 +139,16 @@ const IN_SEND: [(&str, Meaning); 66] = [
     ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Term(Term::TimeToRun)),
+    // Tracking.
+    ("x-job-token", Meaning::Tracking),
+    ("x-result-ttl", Meaning::Tracking),
+    ("x-token-scope", Meaning::Tracking),
+    ("x-track", Meaning::Tracking),
     // Uniqueness.
-    ("x-job-token", Meaning::Unsupported(Ask::Any)),
     ("x-unique", Meaning::Unsupported(Ask::Any)),
-    // Tracking, events and commands.
+    // Events and commands.
     ("x-event", Meaning::Unsupported(Ask::Any)),
     ("x-op", Meaning::Unsupported(Ask::Any)),
-    ("x-track", Meaning::Unsupported(Ask::NotFalse)),
     // Groups, and what is retained.
     ("JMSXGroupID", Meaning::Unsupported(Ask::Any)),
     ("message_group", Meaning::Unsupported(Ask::Any)),

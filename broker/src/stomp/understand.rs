@@ -14,6 +14,7 @@ use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
 use super::terms::{Asked, Term};
+use super::tracking;
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -53,6 +54,7 @@ struct Lifted<'f> {
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
     has_reply: bool,
+    is_tracked: bool,
     has_id: bool,
     has_timestamp: bool,
     asked: Asked<'f>,
@@ -63,7 +65,7 @@ struct Lifted<'f> {
 pub(super) fn sending<'f>(
     frame: &'f Frame,
     (written, to): (&str, &DestinationName),
-    gate: &Gate,
+    gate: &mut Gate,
     now: Timestamp,
     scratch: &mut BytesMut,
 ) -> Result<Sending<'f>, Fault> {
@@ -86,7 +88,7 @@ pub(super) fn sending<'f>(
         schedule.is_transient = lifted.persistent == Some("false");
         schedule.retain = lifted.retain.take();
     }
-    let message = Message {
+    let mut message = Message {
         content: content(frame, scratch),
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
@@ -97,6 +99,14 @@ pub(super) fn sending<'f>(
         },
         terms,
     };
+    if lifted.is_tracked
+        && let Some(tracking) = tracking::asked(&frame.headers, to, gate)?
+    {
+        if is_planned {
+            return Err(Fault::Unsupported("tracking of a job that repeats"));
+        }
+        message.terms.get_or_insert_default().tracking = Some(tracking);
+    }
     let key = match lifted.key {
         Some(key) if key.len() > Windows::KEY_BYTES => {
             return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
@@ -118,6 +128,10 @@ impl<'f> Lifted<'f> {
                 if term != Term::Expires {
                     return Ok(());
                 }
+            }
+            Meaning::Tracking => {
+                self.is_tracked = true;
+                return Ok(());
             }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Replay, Standing, Terms, Windows};
+use crate::model::{Replay, Standing, Status, Terms, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Ledger {
     pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Keys that were seen lately.
     pub windows: Windows,
+    /// Jobs that are followed.
+    pub statuses: BTreeMap<MessageId, Status>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -57,6 +59,7 @@ impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
         writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
+        writeln!(f, "statuses {:?}", self.statuses)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
 }
@@ -76,6 +79,9 @@ impl Ledger {
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
+            Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+                self.apply_to_job(record);
+            }
             Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
             Record::Accepted(Accepted { destination, message, place, size, terms, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);
@@ -120,6 +126,24 @@ impl Ledger {
                 }
             }
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
+        }
+    }
+
+    fn apply_to_job(&mut self, record: &Record) {
+        match record {
+            Record::Tracked(status) => drop(self.statuses.insert(status.job, (**status).clone())),
+            Record::Reported(report) => {
+                if let Some(status) = self.statuses.get_mut(&report.job) {
+                    status.apply(report);
+                }
+            }
+            Record::Attached { job, waiter } => {
+                if let Some(status) = self.statuses.get_mut(job) {
+                    status.attach((**waiter).clone());
+                }
+            }
+            Record::Forgotten { job } => drop(self.statuses.remove(job)),
+            _ => {}
         }
     }
 }

@@ -56,6 +56,7 @@ pub fn terms(number: u64) -> Terms {
         max_deliveries: has(3).then_some(number as u16 + 1),
         backoff: has(4).then_some(if has(5) { Backoff::Fixed { ms: number } } else { Backoff::default() }),
         on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
+        tracking: None,
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
         schedule: has(3).then(|| Box::new(schedule(number))),
     }

@@ -8,6 +8,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod job;
 mod manage;
 mod prefetch;
 mod schedule;
@@ -228,6 +229,8 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         number: 1,
         message: MessageId::from_bits(message),
         auto: false,
+        tracked: false,
+        token: None,
         held_twice: false,
         attempt: 1,
         redelivered: false,

@@ -188,9 +188,6 @@ fn what_makes_no_sense_at_a_job_is_refused_softly() {
     }
     let frame = "SEND\ndestination:/job/7\nx-event:touch\nx-ttr:7\n\n^@";
     assert_eq!(subscribed("1.2").fails_with(frame), "bad-header");
-    assert_eq!(subscribed("1.2").fails_with("SEND\ndestination:/job/7\nx-event:cancel\n\n^@"), "not-supported");
-    let frame = "BEGIN\ntransaction:t\n\n^@SEND\ndestination:/job/7\nx-event:touch\ntransaction:t\n\n^@";
-    assert_eq!(subscribed("1.2").fails_with(frame), "not-supported");
 }
 
 #[test]

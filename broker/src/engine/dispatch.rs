@@ -55,7 +55,9 @@ impl Engine {
                 let (jobs, examined) = (&self.jobs, &mut self.examined);
                 let tell = |key, consumer: &Consumer, mut delivery: Delivery| {
                     if delivery.tracked {
-                        delivery.token = jobs.get(delivery.message).map(|row| Box::new(row.status.token));
+                        let row = jobs.get(delivery.message);
+                        let row = row.filter(|row| row.status.state != JobState::Cancelled);
+                        delivery.token = row.map(|row| Box::new(row.status.token));
                         begun.push((delivery.message, consumer.session, delivery.attempt));
                     }
                     if consumer.allowance.is_some() {

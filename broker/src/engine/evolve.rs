@@ -31,6 +31,7 @@ impl Engine {
             Record::Settled(settled) => {
                 self.homeless.remove(&settled.message);
                 let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
+                self.uniques.leave(settled.destination, &departed);
                 if departed.entry.tracked {
                     self.jobs.place(settled.message, None);
                 }
@@ -82,6 +83,10 @@ impl Engine {
         if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.insert(accepted.destination, accepted.message, schedule);
         }
+        if terms.as_ref().is_some_and(|terms| terms.unique.is_some()) && self.queue_mut(accepted.destination).is_some()
+        {
+            self.uniques.enter(accepted.destination, (accepted.message, accepted.place), terms.as_deref());
+        }
         let Some(position) = position else {
             return Some(self.queue_mut(accepted.destination)?.accept(entry, None, terms));
         };
@@ -102,6 +107,9 @@ impl Engine {
 
     fn evolve_moved(&mut self, moved: &Moved) -> Option<SlotId> {
         let departed = self.queue_mut(moved.from).and_then(|queue| queue.depart(moved.message, moved.from_place));
+        if let Some(departed) = &departed {
+            self.uniques.leave(moved.from, departed);
+        }
         let homeless = self.homeless.remove(&moved.message);
         let (content, handed_out, mut terms) = match departed {
             Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.terms),

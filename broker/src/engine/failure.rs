@@ -170,6 +170,7 @@ impl Engine {
     ) {
         let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
         let Some(departed) = departed else { return };
+        self.uniques.leave(from, &departed);
         let mut moved = Entry::new(entry.message, place, entry.size);
         moved.content = departed.entry.content;
         moved.handed_out = departed.entry.handed_out;

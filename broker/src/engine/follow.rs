@@ -12,17 +12,24 @@ const AT_ONCE: usize = 1024;
 impl Engine {
     /// What becomes of a submission whose job is known already, or for whose job there is no room.
     pub(super) fn known_job(&self, publish: &Publish, effects: &mut Effects) -> Result<Option<Answer>, Refusal> {
-        let tracking = publish.message.terms.as_ref().and_then(|terms| terms.tracking.as_ref());
-        let Some(tracking) = tracking else { return Ok(None) };
-        if let Some(row) = tracking.token.and_then(|token| self.jobs.find(token)) {
+        if publish.message.terms.as_ref().is_none_or(|terms| terms.tracking.is_none()) {
+            return Ok(None);
+        }
+        if let Some(known) = self.known_token(publish) {
             effects.leans = true;
-            let (job, token) = (row.status.job, Some(row.status.token));
-            return Ok(Some(Answer::Submitted(Submission { job, token, is_duplicate: true })));
+            return Ok(Some(Answer::Submitted(known)));
         }
         if !self.jobs.has_room(self.options.jobs) {
             return Err(Refusal::TooManyJobs { limit: self.options.jobs.records });
         }
         Ok(None)
+    }
+
+    /// The job whose name a submission has, if it is known.
+    pub(super) fn known_token(&self, publish: &Publish) -> Option<Submission> {
+        let tracking = publish.message.terms.as_ref()?.tracking.as_ref()?;
+        let status = &self.jobs.find(tracking.token?)?.status;
+        Some(Submission { job: status.job, token: Some(status.token), is_duplicate: true })
     }
 
     /// A message that is about to be taken in is followed from now on.

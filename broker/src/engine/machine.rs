@@ -13,6 +13,7 @@ use super::notice::Notice;
 use super::options::Options;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
+use super::unique::Uniques;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
@@ -38,6 +39,8 @@ pub struct Engine {
     pub(super) feeds: Patterns<DestinationId>,
     /// Jobs that are followed.
     pub(super) jobs: Book,
+    /// Who holds which key, of messages that are alone in their queues.
+    pub(super) uniques: Uniques,
     /// What a worker says about the delivery that is being settled.
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
@@ -94,6 +97,7 @@ impl Engine {
             watchers: Patterns::default(),
             feeds: Patterns::default(),
             jobs: Book::default(),
+            uniques: Uniques::default(),
             word: None,
             outbox: Outbox::default(),
             windows: Windows::default(),

@@ -29,12 +29,14 @@ mod options;
 mod publish;
 mod reading;
 mod retain;
+mod room;
 mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
 mod subscribe;
 mod take;
+mod unique;
 mod view;
 mod wildcard;
 

@@ -129,6 +129,7 @@ impl Engine {
         } else if let Some(departed) =
             self.queue_mut(destination).and_then(|queue| queue.depart(entry.message, entry.place()))
         {
+            self.uniques.leave(destination, &departed);
             self.transient_bytes -= u64::from(departed.entry.size);
             self.forget(&departed.entry);
         }

@@ -116,6 +116,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
 /// Most octets of the records of these terms.
 pub(super) fn terms_bytes(terms: &Terms) -> usize {
     let own = RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
+    let own = own + terms.unique.as_ref().map_or(0, |unique| unique.key.len());
     own + terms.schedule.as_ref().map_or(0, |schedule| scheduled_bytes(schedule))
 }
 

@@ -28,6 +28,7 @@ mod take;
 mod terms;
 mod time;
 mod token;
+mod unique;
 mod window;
 
 #[cfg(test)]
@@ -57,4 +58,5 @@ pub use take::{End, Grant, Manner, Take};
 pub use terms::{OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use token::{JobToken, TokenError};
+pub use unique::{OnDuplicate, Unique, Until};
 pub use window::Windows;

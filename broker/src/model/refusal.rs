@@ -53,6 +53,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Another message of the queue has the same key.
+    #[error("the queue has a message with this x-unique key already")]
+    NotUnique,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
@@ -78,6 +81,7 @@ impl Refusal {
             Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::TooManyJobs { .. } => "too-many-jobs",
+            Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",

@@ -35,6 +35,7 @@ mod tests;
 mod tracking;
 mod transaction;
 mod understand;
+mod unique;
 
 pub use options::{Options, PeerFacts};
 pub use output::{Farewell, Output, Receipt};

@@ -44,6 +44,8 @@ pub(super) enum Meaning {
     Term(Term),
     /// Says how the job is followed; ends here.
     Tracking,
+    /// Says that it shall be the only one; ends here.
+    Unique,
     /// Asks for something that is not there yet, or else is forwarded.
     Unsupported(Ask),
 }
@@ -73,7 +75,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 68] = [
+const IN_SEND: [(&str, Meaning); 70] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -145,7 +147,9 @@ const IN_SEND: [(&str, Meaning); 68] = [
     ("x-token-scope", Meaning::Tracking),
     ("x-track", Meaning::Tracking),
     // Uniqueness.
-    ("x-unique", Meaning::Unsupported(Ask::Any)),
+    ("x-on-duplicate", Meaning::Unique),
+    ("x-unique", Meaning::Unique),
+    ("x-unique-until", Meaning::Unique),
     // Events and commands.
     ("x-event", Meaning::Unsupported(Ask::Any)),
     ("x-op", Meaning::Unsupported(Ask::Any)),

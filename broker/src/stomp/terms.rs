@@ -117,6 +117,7 @@ impl<'f> Asked<'f> {
             backoff: self.backoff.map(backoff).transpose()?,
             on_exhaust: self.on_exhaust.map(on_exhaust).transpose()?,
             tracking: None,
+            unique: None,
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
             schedule: None,
         };

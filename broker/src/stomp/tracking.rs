@@ -49,7 +49,7 @@ pub(super) fn token(text: &str) -> Result<JobToken, Fault> {
 }
 
 /// Who waits for the result. The broker sends it in the name of the client, so the client must have the right to.
-fn waiter(headers: &Headers, gate: &mut Gate) -> Result<Option<Waiter>, Fault> {
+pub(super) fn waiter(headers: &Headers, gate: &mut Gate) -> Result<Option<Waiter>, Fault> {
     let Some(written) = headers.get("reply-to").filter(|text| !text.is_empty()) else { return Ok(None) };
     let to = gate.writable(written, Routing::Queue)?;
     let correlation = match headers.get("correlation-id") {

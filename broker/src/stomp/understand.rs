@@ -15,6 +15,7 @@ use super::gate::Gate;
 use super::names::{self, Meaning};
 use super::terms::{Asked, Term};
 use super::tracking;
+use super::unique;
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -55,6 +56,7 @@ struct Lifted<'f> {
     reply: Option<(&'f str, DestinationName)>,
     has_reply: bool,
     is_tracked: bool,
+    is_unique: bool,
     has_id: bool,
     has_timestamp: bool,
     asked: Asked<'f>,
@@ -99,6 +101,14 @@ pub(super) fn sending<'f>(
         },
         terms,
     };
+    if lifted.is_unique
+        && let Some(unique) = unique::asked(&frame.headers, to, gate, now)?
+    {
+        if is_planned {
+            return Err(Fault::Unsupported("x-unique of a job that repeats"));
+        }
+        message.terms.get_or_insert_default().unique = Some(unique);
+    }
     if lifted.is_tracked
         && let Some(tracking) = tracking::asked(&frame.headers, to, gate)?
     {
@@ -131,6 +141,10 @@ impl<'f> Lifted<'f> {
             }
             Meaning::Tracking => {
                 self.is_tracked = true;
+                return Ok(());
+            }
+            Meaning::Unique => {
+                self.is_unique = true;
                 return Ok(());
             }
             Meaning::Transaction => {

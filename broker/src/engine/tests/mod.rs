@@ -7,6 +7,7 @@ mod overflow;
 mod retained;
 mod schedule;
 mod select;
+mod unique;
 mod watch;
 mod wildcards;
 

@@ -184,7 +184,7 @@ fn schedules_are_read_back_as_they_were_written() {
 
 #[test]
 fn terms_are_read_back_as_they_were_written() {
-    for number in 0..128 {
+    for number in 0..256 {
         let (terms, mut bytes) = (Terms { schedule: None, ..terms(number) }, Vec::new());
         record::put_agreed(&mut bytes, position(5), &terms);
         assert!(bytes.len() <= record::terms_bytes(&terms), "{terms:?} are longer than was said");

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Action, DestinationName, Job, JobError, JobEvent, JobName, JobToken, Outcome, Progress, SoftRefusal, Source,
-    Submission, Tracking,
+    Action, DestinationName, Job, JobError, JobEvent, JobName, JobToken, OnDuplicate, Outcome, Progress, SoftRefusal,
+    Source, Submission, Tracking, Until,
 };
 
 const TOKEN: &str = "00112233-4455-6677-8899-aabbccddeeff";
@@ -153,6 +153,29 @@ fn what_cannot_be_meant_at_a_job_is_refused_softly() {
         let is_it = matches!(client.asked.last(), Some(Request::Decline(refusal)) if *refusal == expected);
         assert!(is_it, "{headers}: {:?}", client.asked.last());
     }
+}
+
+#[test]
+fn a_send_may_be_the_only_one_of_its_kind() {
+    // JOBS 5.18
+    let unique = |headers: &str| {
+        let mut client = Client::speaking("1.2");
+        client.says(&format!("SEND\ndestination:/queue/a\n{headers}\n^@"));
+        assert!(!client.head().contains("x-"), "{}", client.head());
+        client.published().message.terms.as_ref().and_then(|terms| terms.unique.as_deref().cloned())
+    };
+    assert_eq!(unique("x-unique-until:start\n"), None, "without a key it means nothing");
+    let plain = unique("x-unique:k\n").expect("it is unique");
+    assert_eq!((&*plain.key, plain.until, plain.on_duplicate), ("k", Until::Done, OnDuplicate::Attach));
+    let timed = unique("x-unique:k\nx-unique-until:5\nx-on-duplicate:replace\n").expect("it is unique");
+    assert_eq!(timed.until, Until::Moment(Timestamp(1_700_000_000_005)));
+    assert_eq!(timed.on_duplicate, OnDuplicate::Replace);
+    for headers in ["x-unique:k\nx-unique-until:soon", "x-unique:k\nx-on-duplicate:maybe"] {
+        let frame = format!("SEND\ndestination:/queue/a\n{headers}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{headers}");
+    }
+    let frame = "SEND\ndestination:/topic/a\nx-unique:k\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(frame), "bad-header");
 }
 
 #[test]

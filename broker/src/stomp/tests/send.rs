@@ -268,7 +268,7 @@ fn messages_persist_unless_the_sender_says_otherwise_or_nothing_could_keep_them(
 #[test]
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // Pain 11
-    for header in ["x-unique:k", "JMSXGroupID:g", "message_group:g"] {
+    for header in ["JMSXGroupID:g", "message_group:g"] {
         let frame = format!("SEND\ndestination:/queue/a\nreceipt:1\n{header}\n\n^@");
         let mut client = Client::speaking("1.2");
         assert_eq!(client.fails_with(&frame), "not-supported", "{header}");

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use slotmap::{SlotMap, new_key_type};
 
 use super::Allowance;
+use super::View;
 use crate::model::{
-    AckMode, Credit, DestinationId, Filter, MessageId, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
+    AckMode, Credit, DestinationId, Filter, MessageId, Order, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
 
 new_key_type! {
@@ -36,29 +37,60 @@ pub struct Outstanding {
 pub enum Reach {
     /// One destination.
     One(DestinationId),
-    /// All that a pattern means.
+    /// Several, or all that a pattern means.
     Many(Box<Many>),
+    /// One that it looks through.
+    View(Box<View>),
     /// From nowhere any more: it has ended, and holds what it holds.
     Nowhere,
 }
 
-/// Where a wildcard subscription has got to.
+/// Where a subscription to many destinations has got to.
 #[derive(Debug)]
 pub struct Many {
     /// What it means.
-    pub wildcard: Arc<Wildcard>,
+    pub scope: Scope,
     /// Destinations that it receives from.
     pub joined: BTreeSet<DestinationId>,
-    /// Those of them, all queues, in whose rotation it does not stand for want of credit, in the order of their turns.
+    /// Those of them, all queues, in whose rotation it does not stand for want of credit or of heads to choose by, in the order
+    /// of their turns.
     pub parked: VecDeque<DestinationId>,
     /// It has credit again, and waits for the next dispatch.
     pub refilled: bool,
 }
 
+/// What many destinations have in common.
+#[derive(Debug)]
+pub enum Scope {
+    /// A pattern means them; each queue gives what it has when it is its turn.
+    Wildcard(Arc<Wildcard>),
+    /// They were listed: who reads them chooses among the queues.
+    List(Sources),
+}
+
+/// The destinations of a list.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// Which of the queues comes first.
+    pub order: Order,
+    /// All of them, as they were written.
+    pub listed: Vec<DestinationId>,
+    /// Where it goes on in turns.
+    pub next: usize,
+}
+
 impl Many {
-    /// A pattern that has not reached anything yet.
-    pub fn new(wildcard: Arc<Wildcard>) -> Many {
-        Many { wildcard, joined: BTreeSet::new(), parked: VecDeque::new(), refilled: false }
+    /// A scope that has not reached anything yet.
+    pub fn new(scope: Scope) -> Many {
+        Many { scope, joined: BTreeSet::new(), parked: VecDeque::new(), refilled: false }
+    }
+
+    /// The pattern, if it is one.
+    pub fn wildcard(&self) -> Option<&Arc<Wildcard>> {
+        match &self.scope {
+            Scope::Wildcard(wildcard) => Some(wildcard),
+            Scope::List(_) => None,
+        }
     }
 
     /// A destination is gone.
@@ -140,6 +172,11 @@ impl Consumer {
             && self.allowance.as_ref().is_none_or(|allowance| allowance.permits())
     }
 
+    /// Whether it chooses among several queues when it is its turn in one of them.
+    pub fn chooses(&self) -> bool {
+        matches!(&self.reach, Reach::Many(many) if matches!(many.scope, Scope::List(_)))
+    }
+
     /// The number of the next delivery.
     pub fn next_number(&self) -> u64 {
         self.next_number
@@ -162,7 +199,7 @@ impl Consumer {
         match &mut self.reach {
             Reach::One(_) => self.in_rotation = false,
             Reach::Many(many) => many.parked.push_back(queue),
-            Reach::Nowhere => {}
+            Reach::View(_) | Reach::Nowhere => {}
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::queue::Queue;
 use super::selection::Field;
-use super::{ConsumerKey, Contents, Sought};
-use crate::model::{Filter, MessageId, Position};
+use super::{ConsumerKey, Contents, Entry, Sought};
+use crate::model::{Filter, MessageId, Place, Position};
 
 impl Queue {
     /// A consumer wants only what its filter lets through, if it has one.
@@ -18,7 +18,7 @@ impl Queue {
 
     /// Whether something is there that could be handed out.
     pub fn offers(&self) -> bool {
-        self.ready() > 0 && !self.doomed
+        self.ready() > 0 && self.gives()
     }
 
     /// Whether something is there that might be for a consumer: for one that selects, until it has looked at everything.
@@ -42,6 +42,21 @@ impl Queue {
     /// Whether selective consumers wait for heads that nobody reads.
     pub fn wants_heads(&self) -> bool {
         self.selections.wants_heads()
+    }
+
+    /// A selective consumer leaves what it has found, to come back to it.
+    pub fn put_back(&mut self, consumer: ConsumerKey, place: Place) {
+        self.selections.put_back(consumer, place);
+    }
+
+    /// The first message that is ready.
+    pub fn first_ready(&self) -> Option<&Entry> {
+        self.ready.iter().next().and_then(|slot| self.slots.get(slot))
+    }
+
+    /// The ready message at a place.
+    pub fn ready_at(&self, place: Place) -> Option<&Entry> {
+        self.slots.get(self.ready.find(&self.slots, place)?)
     }
 
     /// Messages whose heads are to be read next, and where they lie. Until [`heads_read`](Self::heads_read) nothing more

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Sought, Taken, Wish};
-use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Timestamp};
+use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Place, Timestamp};
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +18,8 @@ pub enum Round {
     Done,
     /// Selective consumers have looked at as many messages as one round allows; another round goes on from there.
     Unfinished,
+    /// It is the turn of a consumer that chooses among several queues. It does so elsewhere; then the round goes on.
+    Choice(ConsumerKey),
 }
 
 /// Messages that selective consumers look at in one round, all of them together.
@@ -45,8 +47,10 @@ pub fn pump(
             }
             continue;
         };
-        let is_timed = consumer.mode != AckMode::Auto;
-        let wish = is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms });
+        if consumer.chooses() {
+            return Round::Choice(key);
+        }
+        let wish = wish(consumer, now);
         let taken = if consumer.filter.is_none() {
             queue.take(key, consumer.next_number(), wish)
         } else {
@@ -69,6 +73,23 @@ pub fn pump(
         told(key, consumer, delivery);
     }
     Round::Done
+}
+
+/// Hands out the ready message at a place to a consumer that has chosen it.
+pub fn give(
+    (id, queue): (DestinationId, &mut Queue),
+    (key, consumer): (ConsumerKey, &mut Consumer),
+    contents: &mut Contents,
+    (place, now): (Place, Timestamp),
+) -> Option<Delivery> {
+    let taken = queue.take_at(place, (key, consumer.next_number()), wish(consumer, now))?;
+    Some(hand_out((id, queue), consumer, contents, &taken))
+}
+
+/// How long a consumer wants to keep what it is given; nothing where being written settles it.
+fn wish(consumer: &Consumer, now: Timestamp) -> Option<Wish> {
+    let is_timed = consumer.mode != AckMode::Auto;
+    is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms })
 }
 
 /// Writes a taken message into the ledger of its consumer.
@@ -103,7 +124,7 @@ fn hand_out(
     }
 }
 
-/// A selective consumer that stood aside in a queue has its turns there again: at once, or when it has credit.
+/// A consumer that is new in a queue, or that stood aside there, has its turns: at once, or when it has credit.
 pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consumers: &mut Consumers) {
     let Some(consumer) = consumers.get_mut(key) else { return };
     let has_credit = consumer.has_credit();
@@ -111,7 +132,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
         Reach::One(_) => enrol(queue, key, consumer),
         Reach::Many(_) if has_credit => queue.rotation.push_back(key),
         Reach::Many(many) => many.parked.push_back(id),
-        Reach::Nowhere => {}
+        Reach::View(_) | Reach::Nowhere => {}
     }
 }
 

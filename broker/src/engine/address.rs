@@ -167,7 +167,7 @@ impl Engine {
             .line("x-job-token", &token.to_string())
             .maybe("x-final", is_final.then_some("true"));
         let head = [&reply.head, more.as_bytes()].concat();
-        self.inform(now, reply.to, Content::new(&head, document.into()), effects);
+        self.announce(now, reply.to, Content::new(&head, document.into()), effects);
         Answer::Done
     }
 

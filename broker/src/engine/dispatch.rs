@@ -2,7 +2,7 @@
 
 use super::destination::Kind;
 use super::happening::Happening;
-use super::machine::Engine;
+use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, SlotId};
 use crate::dispatcher::{self, Round};
@@ -13,15 +13,19 @@ impl Engine {
     /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
         self.examined.append(&mut self.undecided);
+        self.views.append(&mut self.late_views);
         for id in std::mem::take(&mut self.unfinished) {
             self.touch(id);
         }
         loop {
-            while let Some(id) = self.touched.pop() {
-                self.pump(now, id, effects);
-            }
-            if let Some(key) = self.refilled.pop() {
+            // These come first: what they have credit for is not surplus.
+            while let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
+            }
+            if let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
+            } else if let Some(key) = self.views.pop() {
+                self.look_on(now, key, effects);
             } else if self.examined.is_empty() {
                 return;
             } else {
@@ -37,11 +41,13 @@ impl Engine {
         }
         // What is over is never handed out, whether the timer has fired yet or not. While there is more of it, the mark of
         // `touched` stays, so that it does not come back here before its next appointment.
-        let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
-        let is_clear = !waits || self.expire(now, id, effects);
+        let Some(destination) = self.destinations.get(&id) else { return };
+        let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
+        let is_clear = destination.next_moment().is_none() || self.expire(now, id, effects);
+        if is_watched && is_clear {
+            self.show_news(now, id, effects);
+        }
         let patience = self.patience(id);
-        // Stays empty, and costs nothing, where nobody follows what goes out.
-        let mut begun = Vec::new();
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         destination.touched = false;
         destination.last_used = now.monotonic;
@@ -50,33 +56,9 @@ impl Engine {
             if queue.doomed {
                 self.doomed.insert(id);
             }
-            if is_clear {
-                let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
-                let (jobs, examined) = (&self.jobs, &mut self.examined);
-                let tell = |key, consumer: &Consumer, mut delivery: Delivery| {
-                    if delivery.tracked {
-                        let row = jobs.get(delivery.message);
-                        let row = row.filter(|row| row.status.state != JobState::Cancelled);
-                        delivery.token = row.map(|row| Box::new(row.status.token));
-                        begun.push((delivery.message, consumer.session, delivery.attempt));
-                    }
-                    if consumer.allowance.is_some() {
-                        examined.push(key);
-                    }
-                    deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
-                };
-                if dispatcher::pump((id, queue), consumers, contents, now.wall, tell) == Round::Unfinished {
-                    self.unfinished.push(id);
-                }
-                if queue.wants_heads() && !self.unread.contains(&id) {
-                    self.unread.push_back(id);
-                }
-            }
-        }
-        for work in begun {
-            self.begin_work(now, work, effects);
         }
         if is_clear {
+            self.hand_out(now, id, effects);
             self.drop_surplus(now, id, effects);
         }
         let Some(destination) = self.destinations.get_mut(&id) else { return };
@@ -88,6 +70,40 @@ impl Engine {
         }
         if destination.next_moment() != destination.moment {
             self.make_appointment(id);
+        }
+    }
+
+    /// Gives the consumers of a queue their turns, until nobody has credit or nothing is ready.
+    fn hand_out(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        while let Some(queue) = queue_of(&mut self.destinations, id) {
+            let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
+            let (jobs, examined) = (&self.jobs, &mut self.examined);
+            // Stays empty, and costs nothing, where nobody follows what goes out.
+            let mut begun = Vec::new();
+            let tell = |key, consumer: &Consumer, mut delivery: Delivery| {
+                if delivery.tracked {
+                    let row = jobs.get(delivery.message);
+                    let row = row.filter(|row| row.status.state != JobState::Cancelled);
+                    delivery.token = row.map(|row| Box::new(row.status.token));
+                    begun.push((delivery.message, consumer.session, delivery.attempt));
+                }
+                if consumer.allowance.is_some() {
+                    examined.push(key);
+                }
+                deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
+            };
+            let round = dispatcher::pump((id, queue), consumers, contents, now.wall, tell);
+            if queue.wants_heads() && !self.unread.contains(&id) {
+                self.unread.push_back(id);
+            }
+            for work in begun {
+                self.begin_work(now, work, effects);
+            }
+            match round {
+                Round::Choice(key) if self.choose(now, (id, key), effects) => {}
+                Round::Choice(_) | Round::Unfinished => return self.unfinished.push(id),
+                Round::Done => return,
+            }
         }
     }
 

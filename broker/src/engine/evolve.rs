@@ -3,7 +3,7 @@
 use super::destination::Kind;
 use super::machine::Engine;
 use crate::destination::{Entry, Return, SlotId};
-use crate::model::{Accepted, DeathReason, Moved, Position, Record, Replay, Returned};
+use crate::model::{Accepted, DeathReason, Moved, Place, Position, Record, Replay, Returned, Settled};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -28,23 +28,17 @@ impl Engine {
                 None
             }
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
-            Record::Settled(settled) => {
-                self.homeless.remove(&settled.message);
-                let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
-                self.uniques.leave(settled.destination, &departed);
-                if departed.entry.tracked {
-                    self.jobs.place(settled.message, None);
-                }
-                self.forget(&departed.entry);
-                if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
-                    self.schedules.remove(settled.destination, settled.message, schedule);
-                }
-                None
-            }
+            Record::Settled(settled) => self.evolve_settled(settled),
             Record::Returned(returned) => {
                 let queue = self.queue_mut(returned.destination)?;
                 let Returned { attempts, nacks, standing, .. } = *returned;
                 queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
+                None
+            }
+            Record::Ranked(ranked) => {
+                self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
+                let place = Place { urgency: ranked.urgency, ..ranked.place };
+                self.jobs.place(ranked.message, Some((ranked.destination, place)));
                 None
             }
             Record::Woken(woken) => {
@@ -63,6 +57,10 @@ impl Engine {
                 self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
                 None
             }
+            Record::Paused(paused) => {
+                self.queue_mut(paused.queue)?.pause = paused.pause;
+                None
+            }
             Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
                 self.evolve_job(record, true);
                 None
@@ -71,7 +69,25 @@ impl Engine {
                 self.ids.skip_to(*next);
                 None
             }
+            Record::Suspected { below } => {
+                self.suspect(*below);
+                None
+            }
         }
+    }
+
+    fn evolve_settled(&mut self, settled: &Settled) -> Option<SlotId> {
+        self.homeless.remove(&settled.message);
+        let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
+        self.uniques.leave(settled.destination, &departed);
+        if departed.entry.tracked {
+            self.jobs.place(settled.message, None);
+        }
+        self.forget(&departed.entry);
+        if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
+            self.schedules.remove(settled.destination, settled.message, schedule);
+        }
+        None
     }
 
     fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
@@ -96,6 +112,7 @@ impl Engine {
             entry.tracked = true;
             self.jobs.place(accepted.message, Some((accepted.destination, accepted.place)));
         }
+        entry.handed_out = accepted.message.sequence() < self.suspected;
         let Some(queue) = self.queue_mut(accepted.destination) else {
             self.homeless.insert(accepted.message, terms);
             return None;
@@ -116,7 +133,7 @@ impl Engine {
             None => (None, true, homeless.flatten()),
         };
         if let Some(terms) = &mut terms {
-            terms.clear_time();
+            terms.move_over(moved.carried.is_none());
         }
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
@@ -126,14 +143,16 @@ impl Engine {
             entry.tracked = true;
             self.jobs.place(moved.message, Some((moved.to, moved.to_place)));
         }
-        entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
+        if self.queue_mut(moved.to).is_some() {
+            self.uniques.enter(moved.to, (moved.message, moved.to_place), terms.as_deref());
+        }
+        let died = moved.note.as_ref().filter(|_| moved.carried.is_none());
+        entry.handed_out = handed_out || died.is_some_and(|note| note.reason != DeathReason::Expired);
         let Some(queue) = self.queue_mut(moved.to) else {
             self.homeless.insert(moved.message, terms);
             return None;
         };
-        let slot = queue.accept(entry, Some(moved.note.clone()), terms);
-        queue.release(slot);
-        Some(slot)
+        Some(queue.arrive(entry, moved.note.clone(), terms, moved.carried))
     }
 
     /// Lets go of a body in memory.
@@ -143,16 +162,29 @@ impl Engine {
         }
     }
 
-    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked:
-    /// the mark may be a false positive then, never a false negative (P8). Returns how many messages are left without a
+    /// Whatever is there may have been handed out, and so may what the log tells of later and has an id below that.
+    fn suspect(&mut self, below: u64) {
+        self.suspected = self.suspected.max(below);
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.mark_handed_out();
+            }
+        }
+    }
+
+    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked, and
+    /// stays marked however many orderly stops follow: the mark may be a false positive, never a false negative (P8). Returns how many messages are left without a
     /// queue, which only a damaged log can bring about.
     pub fn replayed(&mut self, clean: bool) -> usize {
-        if !clean {
-            for destination in self.destinations.values_mut() {
-                if let Kind::Queue(queue) = &mut destination.kind {
-                    queue.mark_handed_out();
-                }
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.begin_counting();
             }
+        }
+        if !clean {
+            let below = self.ids.unused();
+            self.suspect(below);
+            self.suspicion = Some(below);
         }
         self.jobs.begin();
         let ids: Vec<_> = self.destinations.keys().copied().collect();

@@ -10,7 +10,7 @@ use super::machine::Engine;
 use crate::destination::{Entry, Return};
 use crate::model::{
     Content, DestinationId, DestinationName, Durability, Effects, JobError, JobResult, JobState, Message, MessageId,
-    Now, Outcome, Record, Report, ResultBody, SessionId, Standing, Timestamp, Urgency,
+    Now, Outcome, Record, Report, ResultBody, SessionId, Standing, Status, Timestamp, Urgency,
 };
 
 /// What happened.
@@ -20,6 +20,10 @@ pub(super) enum Happening {
     Back(Return),
     /// It waits no more.
     Woken,
+    /// It is in another queue, and stands there as it stood.
+    Moved,
+    /// It was dead, and begins anew in its queue.
+    Reopened,
     /// It has come to that end.
     Over(JobState),
 }
@@ -38,6 +42,7 @@ impl Word {
     pub(super) fn of(outcome: &Outcome) -> Option<Word> {
         match outcome {
             Outcome::Retry { reason, .. } | Outcome::DeadLetter { reason } => reason.clone().map(Word::failure),
+            Outcome::Ranked { outcome, .. } => Word::of(outcome),
             Outcome::Ack | Outcome::Release | Outcome::Bury => None,
         }
     }
@@ -59,21 +64,31 @@ impl Engine {
         effects: &mut Effects,
     ) {
         if entry.tracked {
-            self.report(now, (at, entry), happening, effects);
+            self.chronicle(now, (at, entry), happening, effects);
         }
     }
 
-    fn report(&mut self, now: Now, (_, entry): (DestinationId, &Entry), happening: Happening, effects: &mut Effects) {
+    fn chronicle(
+        &mut self,
+        now: Now,
+        (at, entry): (DestinationId, &Entry),
+        happening: Happening,
+        effects: &mut Effects,
+    ) {
         let job = entry.message;
-        let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
-        let before = (row.status.state, row.status.attempt, row.durable);
-        let (state, attempt, due) = stand(happening, entry, before.1);
+        let begins_anew = matches!(happening, Happening::Reopened);
+        let Some(row) = self.jobs.get(job).filter(|row| begins_anew || !row.status.state.is_final()) else { return };
+        let durable = row.durable;
+        let (state, attempt, due) = stand(happening, entry, &row.status);
         let failed = matches!(state, JobState::Retrying | JobState::Buried | JobState::Failed)
             || matches!(happening, Happening::Back(back) if back.attempts > entry.attempts);
         let error = self.error(attempt).filter(|_| failed);
-        let result = if state == JobState::Completed { self.result(now, job, before.2, effects) } else { None };
-        let report = Report { job, at: now.wall, state, attempt, due, queue: None, error, result };
-        self.enter(Record::Reported(Box::new(report)), before.2, effects);
+        let result = if state == JobState::Completed { self.result(now, job, durable, effects) } else { None };
+        let is_elsewhere = begins_anew || matches!(happening, Happening::Moved);
+        let name = || self.destinations.get(&at).map(|found| found.kind.name().clone());
+        let queue = if is_elsewhere { name() } else { None };
+        let report = Report { job, at: now.wall, state, attempt, due, queue, error, result };
+        self.enter(Record::Reported(Box::new(report)), durable, effects);
         if state.is_final() {
             self.make_room_for_jobs(effects);
         }
@@ -135,10 +150,12 @@ impl Engine {
 }
 
 /// Where a job stands after that, after how many attempts, and until when it waits.
-fn stand(happening: Happening, entry: &Entry, attempt: u16) -> (JobState, u16, Option<Timestamp>) {
+fn stand(happening: Happening, entry: &Entry, status: &Status) -> (JobState, u16, Option<Timestamp>) {
     match happening {
-        Happening::Woken => (JobState::Ready, attempt, None),
-        Happening::Over(state) => (state, attempt, None),
+        Happening::Woken => (JobState::Ready, status.attempt, None),
+        Happening::Moved => (status.state, status.attempt, status.due),
+        Happening::Reopened => (JobState::Ready, 0, None),
+        Happening::Over(state) => (state, status.attempt, None),
         Happening::Back(back) => match back.standing {
             Standing::Ready => (JobState::Ready, back.attempts, None),
             Standing::Delayed(due) if back.attempts > entry.attempts => (JobState::Retrying, back.attempts, Some(due)),

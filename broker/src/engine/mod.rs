@@ -5,11 +5,14 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod address;
+mod browse;
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
+mod errand;
 mod evolve;
 mod failure;
 mod feed;
@@ -26,7 +29,10 @@ mod manage;
 mod moments;
 mod notice;
 mod options;
+mod oversee;
+mod pausing;
 mod publish;
+mod rank;
 mod reading;
 mod retain;
 mod room;
@@ -34,8 +40,11 @@ mod schedule;
 mod schedules;
 mod sessions;
 mod settle;
+mod several;
+mod statistics;
 mod subscribe;
 mod take;
+mod transfer;
 mod unique;
 mod view;
 mod wildcard;

@@ -53,22 +53,29 @@ impl Engine {
         let (token, waiters) = (row.status.token, row.status.waiters.clone());
         for waiter in waiters {
             let head = answer_head(&waiter, token, event).maybe("content-type", content_type);
-            self.inform(now, waiter.to, Content::new(head.as_bytes(), body.clone()), effects);
+            self.announce(now, waiter.to, Content::new(head.as_bytes(), body.clone()), effects);
         }
         if self.is_watched(token) {
             let content = watch(now, token, event, content_type, body);
-            self.inform(now, DestinationName::job(token), content, effects);
+            self.announce(now, DestinationName::job(token), content, effects);
         }
     }
 
     fn tell_watchers(&mut self, now: Now, job: MessageId, event: &str, effects: &mut Effects) {
         let Some(row) = self.jobs.get(job).filter(|row| self.is_watched(row.status.token)) else { return };
         let (to, content) = (DestinationName::job(row.status.token), self.present(now, row, event));
-        self.inform(now, to, content, effects);
+        self.announce(now, to, content, effects);
     }
 
     fn is_watched(&self, token: JobToken) -> bool {
         self.router.resolve(&DestinationName::job(token)).is_some()
+    }
+
+    /// The same for whoever watches at that address.
+    pub(super) fn greet_at(&mut self, now: Now, key: ConsumerKey, at: &DestinationName, effects: &mut Effects) {
+        if let Ok(token) = at.path().parse() {
+            self.greet(now, key, token, effects);
+        }
     }
 
     /// The present state for one who has begun to watch, with what is kept of the data behind it.
@@ -144,13 +151,13 @@ impl Engine {
                     Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
                 drop(self.publish(now, Publish { to: waiter.to, message, key: None, retain: None }, effects));
             } else {
-                self.inform(now, waiter.to, content, effects);
+                self.announce(now, waiter.to, content, effects);
             }
         }
     }
 
     /// Sends a message that the broker makes itself, once the log has what it speaks of.
-    pub(super) fn inform(&mut self, now: Now, to: DestinationName, content: Content, effects: &mut Effects) {
+    pub(super) fn announce(&mut self, now: Now, to: DestinationName, content: Content, effects: &mut Effects) {
         let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Transient, terms: None };
         let publish = Publish { to, message, key: None, retain: None };
         if self.outbox.is_clear() {

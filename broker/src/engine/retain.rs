@@ -6,10 +6,9 @@ use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::Engine;
 use super::publish::{Load, topic_delivery};
-use crate::destination::{ConsumerKey, Entry, Reach, Waiting};
+use crate::destination::{ConsumerKey, Entry, Reach, Scope, Waiting};
 use crate::model::{
-    Candidate, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, Message, Now, Payload,
-    Publish, Refusal,
+    Candidate, DestinationId, DestinationName, Durability, Effects, Filter, Message, Now, Payload, Publish, Refusal,
 };
 use crate::model::{Retain, Timestamp, Urgency};
 
@@ -55,10 +54,17 @@ impl Engine {
                 Some(Kind::Topic(topic)) => self.router.resolve(&topic.name().retained()).into_iter().collect(),
                 _ => return,
             },
-            Reach::Many(many) if many.wildcard.kind() == DestinationKind::Topic => {
-                self.router.select(|name| name.retained_of().is_some_and(|topic| many.wildcard.reaches(&topic)))
-            }
-            Reach::Many(_) | Reach::Nowhere => return,
+            Reach::Many(many) => match &many.scope {
+                Scope::Wildcard(wildcard) => {
+                    self.router.select(|name| name.retained_of().is_some_and(|topic| wildcard.reaches(&topic)))
+                }
+                Scope::List(sources) => {
+                    let topics = sources.listed.iter().filter_map(|id| self.destinations.get(id));
+                    let topics = topics.map(|found| found.kind.name()).filter(|name| !name.kind().is_queue());
+                    topics.filter_map(|topic| self.router.resolve(&topic.retained())).collect()
+                }
+            },
+            Reach::View(_) | Reach::Nowhere => return,
         };
         for queue in retained {
             let Some((entry, expires)) = self.retained(queue) else { continue };

@@ -73,7 +73,10 @@ impl Engine {
         let Some(&key) = state.subscriptions.get(&subscription) else { return };
         let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
         state.release(out.message, subscription, out.number);
-        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id)) {
+        // One whose lease ran out is with somebody else by now, or free.
+        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id))
+            && queue.leased(out.message, key, out.number).is_some()
+        {
             queue.hold(out.message);
         }
         self.refill(now, key, effects);
@@ -89,12 +92,21 @@ impl Engine {
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
         let Some(destination) = out.queue else { return };
         let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
-        let Some(entry) = leased else { return };
+        let Some(mut entry) = leased else { return };
+        let outcome = match outcome {
+            Outcome::Ranked { urgency, outcome } => {
+                self.rank(destination, &mut entry, *urgency, effects);
+                outcome
+            }
+            outcome => outcome,
+        };
         let speaks = entry.tracked && self.word.is_none();
         if speaks {
             self.word = Word::of(outcome);
         }
         match outcome {
+            // One within another says nothing more.
+            Outcome::Ranked { .. } => {}
             Outcome::Ack => {
                 self.remove(destination, &entry, effects);
                 self.note(now, (destination, &entry), Happening::Over(JobState::Completed), effects);
@@ -145,6 +157,7 @@ impl Engine {
         let id = match &mut consumer.reach {
             Reach::One(id) => *id,
             Reach::Nowhere => return,
+            Reach::View(_) => return self.views.push(key),
             Reach::Many(many) => {
                 if !std::mem::replace(&mut many.refilled, true) {
                     self.refilled.push(key);

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::sessions::Departure;
-use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return};
+use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Now, Refusal, SessionId, Source,
@@ -27,15 +27,9 @@ impl Engine {
         }
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
-            Source::Feed(feed) => {
-                if feed.is_sole
-                    && let Some(queue) = self.router.resolve(&feed.queue)
-                {
-                    self.take_over(now, queue, id, effects);
-                }
-                Reach::One(self.bind(now, feed, effects)?)
-            }
-            Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(wildcard.clone()))),
+            Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
+            Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(Scope::Wildcard(wildcard.clone())))),
+            Source::List(list) => Reach::Many(Box::new(Many::new(Scope::List(self.sources(now, id, list)?)))),
         };
         let credit = self.grant(id, wish);
         let mut consumer = Consumer::new(id, wish.id, reach, wish.mode, credit);
@@ -46,22 +40,21 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
-        match wish.to.kind() {
-            DestinationKind::Topic => self.recall(now, key, effects),
-            DestinationKind::Job => {
-                if let Source::Name(name) = &wish.to
-                    && let Ok(token) = name.path().parse()
-                {
-                    self.greet(now, key, token, effects);
-                }
-            }
+        match &wish.to {
+            Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            to if !to.kind().is_queue() => self.recall(now, key, effects),
             _ => {}
         }
         Ok(key)
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
-    fn obtain_for(&mut self, now: Now, id: SessionId, name: &DestinationName) -> Result<DestinationId, Refusal> {
+    pub(super) fn obtain_for(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        name: &DestinationName,
+    ) -> Result<DestinationId, Refusal> {
         let existed = self.router.resolve(name).is_some();
         let destination = self.obtain(now, name)?;
         if !name.kind().is_temporary() {
@@ -78,7 +71,7 @@ impl Engine {
 
     /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
     /// written does not count.
-    fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
+    pub(super) fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
         let limit = self.options.unsettled_per_session;
         let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
         let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
@@ -94,16 +87,24 @@ impl Engine {
 
     /// Puts a new consumer where its messages come from.
     fn join(&mut self, key: ConsumerKey) {
-        let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let Reach::One(destination) = consumer.reach else { return self.watch(key) };
+        match self.consumers.get(key).map(|consumer| &consumer.reach) {
+            Some(Reach::One(destination)) => self.join_by_name(*destination, key),
+            Some(Reach::Many(many)) if many.wildcard().is_some() => self.watch(key),
+            Some(Reach::Many(_)) => self.join_all(key),
+            Some(Reach::View(_) | Reach::Nowhere) | None => {}
+        }
+    }
+
+    /// Puts a consumer into a destination that it has named.
+    pub(super) fn join_by_name(&mut self, destination: DestinationId, key: ConsumerKey) {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
-                queue.select(key, consumer.filter.as_ref());
+                queue.select(key, self.consumers.get(key).and_then(|consumer| consumer.filter.as_ref()));
                 if let Some(fed) = &mut queue.fed {
                     fed.readers.push(key);
                 }
-                dispatcher::enrol(queue, key, consumer);
+                dispatcher::readmit((destination, queue), key, &mut self.consumers);
             }
             Some(Kind::Topic(topic)) => topic.join(key, true),
             None => return,
@@ -159,7 +160,8 @@ impl Engine {
     pub(super) fn part(&mut self, key: ConsumerKey, reach: Reach) {
         match reach {
             Reach::One(destination) => self.leave(destination, key, true),
-            many @ Reach::Many(_) => self.unwatch(key, many),
+            Reach::Many(many) => self.unwatch(key, *many),
+            Reach::View(view) => self.unview(view.queue, key),
             Reach::Nowhere => {}
         }
     }

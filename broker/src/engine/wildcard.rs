@@ -6,7 +6,7 @@
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::destination::{ConsumerKey, Reach};
+use crate::destination::{ConsumerKey, Many, Reach};
 use crate::model::{DestinationId, DestinationName, Effects, Now, Source};
 
 impl Engine {
@@ -35,8 +35,9 @@ impl Engine {
     /// A wildcard subscription begins.
     pub(super) fn watch(&mut self, key: ConsumerKey) {
         let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return };
-        self.watchers.insert(many.wildcard.pattern(), key);
-        for id in self.router.select(|name| many.wildcard.reaches(name)) {
+        let Some(wildcard) = many.wildcard() else { return };
+        self.watchers.insert(wildcard.pattern(), key);
+        for id in self.router.select(|name| wildcard.reaches(name)) {
             self.reach(key, id);
         }
     }
@@ -47,7 +48,8 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());
         let Reach::Many(many) = &mut consumer.reach else { return };
-        if !many.wildcard.reaches(destination.kind.name()) || !many.joined.insert(id) {
+        let is_meant = many.wildcard().is_some_and(|wildcard| wildcard.reaches(destination.kind.name()));
+        if !is_meant || !many.joined.insert(id) {
             return;
         }
         match &mut destination.kind {
@@ -65,21 +67,24 @@ impl Engine {
         self.touch(id);
     }
 
-    /// A wildcard subscription has ended.
-    pub(super) fn unwatch(&mut self, key: ConsumerKey, reach: Reach) {
-        let Reach::Many(many) = reach else { return };
-        self.watchers.remove(many.wildcard.pattern(), key);
+    /// A subscription to many destinations has ended.
+    pub(super) fn unwatch(&mut self, key: ConsumerKey, many: Many) {
+        if let Some(wildcard) = many.wildcard() {
+            self.watchers.remove(wildcard.pattern(), key);
+        }
+        let by_name = many.wildcard().is_none();
         for id in many.joined {
-            self.leave(id, key, false);
+            self.leave(id, key, by_name);
         }
     }
 
     /// A consumer of many queues has credit again: they get their turns, one after the other, until it is used up.
     pub(super) fn unpark(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
-        if let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) {
-            many.refilled = false;
-        }
-        while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
+        let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else { return };
+        many.refilled = false;
+        // One that still cannot choose stands aside again behind these.
+        for _ in 0..many.parked.len() {
+            let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else { return };
             let Reach::Many(many) = &mut consumer.reach else { return };
             let Some(id) = many.parked.pop_front() else { return };
             let Some(queue) = self.queue_mut(id) else { continue };
@@ -90,8 +95,11 @@ impl Engine {
 
     /// Whether a subscription is about temporary destinations of somebody else.
     pub(super) fn is_foreign(source: &Source, owner: &str) -> bool {
+        let is_of_others =
+            |name: &DestinationName| name.kind().is_temporary() && name.path().split('.').next() != Some(owner);
         match source {
-            Source::Name(name) => name.kind().is_temporary() && name.path().split('.').next() != Some(owner),
+            Source::Name(name) => is_of_others(name),
+            Source::List(list) => list.names().iter().any(is_of_others),
             Source::Wildcard(_) | Source::Feed(_) => false,
         }
     }

@@ -14,10 +14,10 @@ use crate::model::{
 };
 
 /// Kinds of records.
-pub(super) const TRACKED: u8 = 40;
-pub(super) const REPORTED: u8 = 41;
-pub(super) const ATTACHED: u8 = 42;
-pub(super) const FORGOTTEN: u8 = 43;
+pub(super) const TRACKED: u8 = 60;
+pub(super) const REPORTED: u8 = 61;
+pub(super) const ATTACHED: u8 = 62;
+pub(super) const FORGOTTEN: u8 = 63;
 
 /// Octets of a status or a report beside its texts, generously.
 const FIXED_BYTES: usize = 128;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, End, JobToken, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
+use super::{Content, DestinationName, End, JobToken, MessageId, Position, Refusal, Stage};
+use super::{SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct Delivery {
 pub enum Lease {
     /// It is not: a topic's message, or one that is settled as soon as it is written.
     None,
+    /// It is not: somebody looks at it where it is.
+    Seen(Stage),
     /// Until it is settled or the consumer goes.
     Bound,
     /// Until that moment at the latest.

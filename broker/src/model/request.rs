@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Filter, Grant, Job, Manage, Message, MessageId};
-use super::{SoftRefusal, Source, SubscriptionId, Take};
+use super::{
+    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
+    SubscriptionId, Take, Urgency,
+};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -28,6 +30,12 @@ pub enum Request {
     Job(Box<Job>),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
+    /// Tell numbers.
+    Inquire(Box<Inquiry>),
+    /// Look through a queue.
+    Browse(Box<Browse>),
+    /// Look at what waits for its time, or take away from it.
+    Oversee(Box<Oversee>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
     Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.
@@ -154,6 +162,13 @@ pub enum Outcome {
         reason: Option<Arc<str>>,
         /// When, in milliseconds from now, 0 for at once; `None` leaves it to the back-off of message and policy.
         delay_ms: Option<u64>,
+    },
+    /// The message has another urgency from now on; then as it says.
+    Ranked {
+        /// Which.
+        urgency: Urgency,
+        /// What becomes of the delivery.
+        outcome: Box<Outcome>,
     },
     /// Not done, and nobody shall try until somebody kicks it.
     Bury,

@@ -1,10 +1,10 @@
-//! What a subscription reads from: one destination, or all that a pattern means.
+//! What a subscription reads from: one destination, several, or all that a pattern means.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::name::split;
-use super::{DestinationKind, DestinationName, Feed, NameError, Pattern, Segment};
+use super::{DestinationKind, DestinationName, Feed, List, NameError, Pattern, Segment};
 
 /// Whom a wildcard subscription reads for. A pattern says nothing about rights: each destination is asked about when it
 /// comes into reach (SECURITY §5), by whoever knows the rights of that client.
@@ -22,6 +22,8 @@ pub enum Source {
     Wildcard(Arc<Wildcard>),
     /// A queue behind a topic.
     Feed(Arc<Feed>),
+    /// Each of several.
+    List(Arc<List>),
 }
 
 impl Source {
@@ -31,6 +33,7 @@ impl Source {
             Source::Name(name) => name.as_str(),
             Source::Wildcard(wildcard) => wildcard.as_str(),
             Source::Feed(feed) => feed.queue.as_str(),
+            Source::List(list) => list.as_str(),
         }
     }
 
@@ -40,6 +43,15 @@ impl Source {
             Source::Name(name) => name.kind(),
             Source::Wildcard(wildcard) => wildcard.kind,
             Source::Feed(feed) => feed.queue.kind(),
+            Source::List(list) => list.kind(),
+        }
+    }
+
+    /// Whether it names that destination.
+    pub fn names(&self, destination: &DestinationName) -> bool {
+        match self {
+            Source::List(list) => list.names().contains(destination),
+            _ => self.as_str() == destination.as_str(),
         }
     }
 }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
+use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::browse;
 use super::composite;
 use super::credit::{self, Asked};
 use super::error::Fault;
@@ -22,9 +24,11 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::oversee;
 use super::schedule;
 use super::settlement;
 use super::speech;
+use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -132,6 +136,12 @@ impl Client {
         if manage::is_meant(written) {
             return self.manage(turn, frame);
         }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
+        }
+        if oversee::is_meant(written) {
+            return self.oversee(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -142,31 +152,6 @@ impl Client {
         }
         let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
-    }
-
-    /// Where an answer goes that the broker makes itself: a destination that the client may send to.
-    pub(super) fn answers_to<'f>(
-        &mut self,
-        turn: &mut Turn<'_>,
-        frame: &'f Frame,
-    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
-        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
-        let to = self.gate.writable(written, Routing::Queue)?;
-        if written.starts_with("/temp-") {
-            self.listen_for_reply(turn, written, to.clone())?;
-        }
-        Ok(Some((written, to)))
-    }
-
-    /// A word to the broker about a queue. Its answer goes where the client may send to.
-    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("managing queues in a transaction"));
-        }
-        let reply = self.answers_to(&mut turn, frame)?;
-        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
-        turn.ask(Request::Manage(Box::new(manage)));
-        Ok(())
     }
 
     /// A message for one destination, which the client may send to.
@@ -215,7 +200,12 @@ impl Client {
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
-    fn listen_for_reply(&mut self, turn: &mut Turn<'_>, written: &str, to: DestinationName) -> Result<(), Fault> {
+    pub(super) fn listen_for_reply(
+        &mut self,
+        turn: &mut Turn<'_>,
+        written: &str,
+        to: DestinationName,
+    ) -> Result<(), Fault> {
         if self.subscriptions.reads(&to) {
             return Ok(());
         }
@@ -244,10 +234,9 @@ impl Client {
         let mode = understand::ack_mode(frame)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
-        let to = match written.strip_prefix(job::PREFIX) {
-            Some(name) => job::watched(name)?,
-            None => self.gate.readable(address, routing)?,
-        };
+        let to = self.source(address, routing, &frame.headers)?;
+        self.gate.check_readable(&to)?;
+        composite::check_order(&frame.headers, &to)?;
         names::check_subscribe(&frame.headers, to.kind())?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
@@ -256,17 +245,32 @@ impl Client {
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let filter = understand::selector(frame)?;
+        let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, from.kind(), pull)?;
+        let browse = browse::asked(&frame.headers, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
-        turn.ask(manner.request(subscribe));
+        turn.ask(match browse {
+            Some(browse) => browse.request(subscribe, manner, &self.options)?,
+            None => manner.request(subscribe),
+        });
         Ok(())
+    }
+
+    /// What a client reads from, without a look at its rights.
+    fn source(&self, written: &str, routing: Routing, headers: &Headers) -> Result<Source, Fault> {
+        if let Some(name) = written.strip_prefix(job::PREFIX) {
+            return job::watched(name);
+        }
+        if composite::is_list(written) {
+            return composite::source(written, headers, &self.gate);
+        }
+        self.gate.any(written, routing)
     }
 
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
@@ -277,9 +281,9 @@ impl Client {
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {
             (Some(id), _) => self.subscriptions.remove_id(id),
-            (None, Some(written)) => {
-                let job = written.strip_prefix(job::PREFIX).map(job::watched);
-                self.subscriptions.remove_destination(&job.unwrap_or_else(|| self.gate.any(address, routing))?)
+            (None, Some(_)) => {
+                let source = self.source(address, routing, &frame.headers)?;
+                self.subscriptions.remove_destination(&source)
             }
             (None, None) => return Err(missing(frame, ID)),
         };

@@ -1,9 +1,17 @@
-//! Lists of destinations on SEND: `/queue/a,b,/topic/c`, one message for each.
+//! Lists of destinations, `/queue/a,b,/topic/c`: on SEND one message for each, on SUBSCRIBE one subscription to all.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+
+use kolejka_codec::Headers;
 
 use super::error::Fault;
+use super::feed;
+use super::gate::{Gate, Routing};
+use crate::model::List;
 use crate::model::NameError;
+use crate::model::Order;
+use crate::model::Source;
 
 /// Most destinations in a list.
 const DESTINATIONS: usize = 64;
@@ -46,4 +54,35 @@ pub(super) fn parts(list: &str) -> Result<Vec<Cow<'_, str>>, Fault> {
         parts.push(part);
     }
     Ok(parts)
+}
+
+/// What a list of a SUBSCRIBE or UNSUBSCRIBE means, without a look at rights. `x-order` says which of its queues comes first.
+pub(super) fn source(list: &str, headers: &Headers, gate: &Gate) -> Result<Source, Fault> {
+    let mut names = Vec::new();
+    for part in parts(list)? {
+        let routing = Routing::of(&part, headers, "subscription-type")?;
+        match (gate.any(&part, routing)?, feed::qualified(&part, routing).1) {
+            (Source::Name(name), None) => names.push(name),
+            _ => return Err(Fault::Unsupported("a wildcard or the queue of an address in a list")),
+        }
+    }
+    Ok(Source::List(Arc::new(List::new(names, order(headers)?.unwrap_or_default()))))
+}
+
+/// The order that a SUBSCRIBE asks for.
+fn order(headers: &Headers) -> Result<Option<Order>, Fault> {
+    let Some(word) = headers.get("x-order").filter(|word| !word.is_empty()) else { return Ok(None) };
+    let order = Order::from_word(word);
+    order.map(Some).ok_or(Fault::BadHeader { header: "x-order", expected: "priority, strict or fair" })
+}
+
+/// An order needs several queues.
+pub(super) fn check_order(headers: &Headers, source: &Source) -> Result<(), Fault> {
+    match (order(headers)?, source) {
+        (Some(_), Source::Name(_) | Source::Wildcard(_) | Source::Feed(_)) => {
+            let expected = "a destination that lists several queues, such as /queue/a,/queue/b";
+            Err(Fault::BadHeader { header: "x-order", expected })
+        }
+        _ => Ok(()),
+    }
 }

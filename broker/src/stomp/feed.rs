@@ -7,6 +7,7 @@ use std::fmt::Write;
 
 use kolejka_codec::Headers;
 
+use super::composite;
 use super::error::Fault;
 use super::gate::{Gate, Routing};
 use crate::model::DestinationKind;
@@ -32,7 +33,7 @@ const QUEUE_BYTES: usize = 600;
 /// of a name.
 pub(super) fn qualified(written: &str, routing: Routing) -> (&str, Option<&str>) {
     let is_topic = routing == Routing::Topic || written.starts_with("/topic/");
-    match written.split_once("::").filter(|_| is_topic) {
+    match written.split_once("::").filter(|_| is_topic && !composite::is_list(written)) {
         Some((address, queue)) => (address, Some(queue)),
         None => (written, None),
     }
@@ -46,6 +47,14 @@ pub(super) fn asked(
     (id, queue): (Option<&str>, Option<&str>),
     gate: &Gate,
 ) -> Result<Option<Feed>, Fault> {
+    if let Source::List(list) = source {
+        for name in list.names() {
+            if asked(headers, &Source::Name(name.clone()), (id, queue), gate)?.is_some() {
+                return Err(Fault::Unsupported("a durable subscription or a virtual topic in a list"));
+            }
+        }
+        return Ok(None);
+    }
     let feed = behind(headers, source, (id, queue), gate)?;
     // The queue of a virtual topic has readers of its own by name, who bring their own selectors.
     let selector = headers.get("selector").filter(|text| !text.trim().is_empty());
@@ -166,6 +175,7 @@ fn feed(
         Source::Wildcard(wildcard) => wildcard.pattern().clone(),
         Source::Name(name) => Pattern::exactly(name),
         Source::Feed(feed) => feed.topics.clone(),
+        Source::List(_) => return Err(Fault::Unsupported("a durable subscription in a list")),
     };
     Ok(Feed { queue, topics, expires_after: expires_after(headers)?, selector: None, is_sole })
 }

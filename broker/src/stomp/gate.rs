@@ -13,6 +13,7 @@ use crate::model::DestinationName;
 use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
+use crate::model::Writer;
 
 /// Where a client may go.
 #[derive(Debug)]
@@ -83,10 +84,16 @@ impl Gate {
     /// What a SUBSCRIBE reads from. For a pattern the right is asked for destination by destination, where it reaches one.
     pub(super) fn readable(&self, text: &str, routing: Routing) -> Result<Source, Fault> {
         let source = self.any(text, routing)?;
-        if let Source::Name(_) = &source {
-            self.check_read(&source)?;
-        }
+        self.check_readable(&source)?;
         Ok(source)
+    }
+
+    /// Asks for the right to read what is named.
+    pub(super) fn check_readable(&self, source: &Source) -> Result<(), Fault> {
+        match source {
+            Source::Name(_) | Source::List(_) => self.check_read(source),
+            Source::Wildcard(_) | Source::Feed(_) => Ok(()),
+        }
     }
 
     /// The same, without asking for rights.
@@ -122,12 +129,18 @@ impl Gate {
         self.grants.may(action, name)
     }
 
+    /// Where the client may send to, for whoever has to ask later.
+    pub(super) fn writer(&self) -> Arc<dyn Writer> {
+        self.grants.clone()
+    }
+
     /// Asks for the right to read one destination, or all that a pattern means.
     pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
         let may = match source {
             Source::Name(name) => self.grants.may(Action::Read, name),
             Source::Wildcard(wildcard) => self.grants.may_all(Action::Read, wildcard.pattern()),
             Source::Feed(_) => false,
+            Source::List(list) => list.names().iter().all(|name| self.grants.may(Action::Read, name)),
         };
         let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
         if may { Ok(()) } else { Err(refused()) }

@@ -79,7 +79,11 @@ pub(super) fn event(
 /// What a NACK says beyond its verdict, if it says more than a reason in a line.
 pub(super) fn refused(headers: &Headers, outcome: &Outcome) -> Option<JobError> {
     let class = headers.get("x-error-class").is_some();
-    let hidden = *outcome == Outcome::Bury && headers.get("x-error").is_some();
+    let buries = |outcome: &Outcome| match outcome {
+        Outcome::Ranked { outcome, .. } => **outcome == Outcome::Bury,
+        outcome => *outcome == Outcome::Bury,
+    };
+    let hidden = buries(outcome) && headers.get("x-error").is_some();
     (class || hidden).then(|| failure(headers, headers.get("x-error").or(headers.get("reason")).unwrap_or_default()))
 }
 
@@ -121,6 +125,9 @@ fn with_reason(outcome: Outcome, error: &JobError) -> Outcome {
     match outcome {
         Outcome::Retry { delay_ms, .. } => Outcome::Retry { reason, delay_ms },
         Outcome::DeadLetter { .. } => Outcome::DeadLetter { reason },
+        Outcome::Ranked { urgency, outcome } => {
+            Outcome::Ranked { urgency, outcome: Box::new(with_reason(*outcome, error)) }
+        }
         other => other,
     }
 }

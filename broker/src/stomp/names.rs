@@ -75,7 +75,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 70] = [
+const IN_SEND: [(&str, Meaning); 71] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -118,6 +118,7 @@ const IN_SEND: [(&str, Meaning); 70] = [
     // Of NACK.
     ("requeue", Meaning::OfNack),
     ("x-bury", Meaning::OfNack),
+    ("x-error-class", Meaning::OfNack),
     // Delay and repetition.
     ("AMQ_SCHEDULED_CRON", Meaning::Term(Term::Cron)),
     ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
@@ -164,8 +165,7 @@ static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedSta
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
 /// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
-    ("browser", Ask::True),
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 8] = [
     ("activemq.exclusive", Ask::True),
     ("exclusive", Ask::True),
     ("activemq.retroactive", Ask::True),
@@ -173,16 +173,11 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 11] = [
     ("x-stream-offset", Ask::Any),
     ("from", Ask::Any),
     ("x-groups", Ask::Any),
-    ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
-    ("x-order", Ask::Any),
 ];
 
 /// What only makes a difference on topics: leaving out one's own messages.
 const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 2] = [("no-local", Ask::True), ("activemq.noLocal", Ask::True)];
-
-/// What a NACK must not ask for yet: another rank for the next attempt.
-const UNSUPPORTED_IN_NACK: [(&str, Ask); 1] = [("x-urgency", Ask::Any)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 /// The header's name as the table spells it comes with its meaning.
@@ -199,11 +194,6 @@ pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning)
 pub(super) fn check_subscribe(headers: &Headers, kind: DestinationKind) -> Result<(), Fault> {
     let of_topics: &[_] = if kind.is_queue() { &[] } else { &UNSUPPORTED_ON_TOPICS };
     check(headers, UNSUPPORTED_IN_SUBSCRIBE.iter().chain(of_topics))
-}
-
-/// The same for NACK.
-pub(super) fn check_nack(headers: &Headers) -> Result<(), Fault> {
-    check(headers, &UNSUPPORTED_IN_NACK)
 }
 
 fn check<'a>(headers: &Headers, list: impl IntoIterator<Item = &'a (&'static str, Ask)>) -> Result<(), Fault> {

@@ -12,6 +12,7 @@ use crate::model::Action;
 use crate::model::Job;
 use crate::model::JobEvent;
 use crate::model::JobName;
+use crate::model::Reply;
 use crate::model::Request;
 use crate::model::Settle;
 use crate::model::Touch;
@@ -19,8 +20,9 @@ use crate::model::Touch;
 impl Client {
     /// A word about a job.
     pub(super) fn speak(&mut self, mut turn: Turn<'_>, frame: &Frame, name: &str) -> Result<(), Fault> {
-        let reply = self.answers_to(&mut turn, frame)?;
-        let reply = reply.map(|(written, to)| manage::reply(written, to, &frame.headers, turn.now.wall));
+        let reply = self.reply_to(&mut turn, frame)?;
+        let head = |written| manage::head(written, &frame.headers, turn.now.wall);
+        let reply = reply.map(|(written, to)| Reply { to, head: head(written) });
         match job::event(name, frame, reply, &self.gate)? {
             // By the message a delivery is touched in one way, whoever follows the job.
             Ok(Job { name: JobName::Delivery { message, subscription }, event: JobEvent::Touch(time_to_run_ms) })

@@ -138,6 +138,6 @@ impl Subscriptions {
 
     /// Whether there is one from there.
     pub(super) fn reads(&self, to: &DestinationName) -> bool {
-        self.list.iter().any(|it| it.to.as_str() == to.as_str())
+        self.list.iter().any(|it| it.to.names(to))
     }
 }

@@ -46,9 +46,9 @@ pub(super) fn grant(headers: &Headers, subscriptions: &Subscriptions) -> Result<
     Ok(Some(Grant { subscription, credit }))
 }
 
-/// Whether an ACK names a message.
+/// Whether an ACK names a message. There are clients that cannot leave the name out, but leave it empty.
 pub(super) fn names_message(headers: &Headers) -> bool {
-    [ACK, ID, MESSAGE_ID].into_iter().any(|name| headers.get(name).is_some())
+    [ACK, ID, MESSAGE_ID].into_iter().any(|name| said(headers, name).is_some())
 }
 
 fn wait(headers: &Headers) -> Result<Option<u32>, Fault> {

@@ -324,6 +324,17 @@ class Cases:
             peer.receipted(peer.connection.unsubscribe, id="s")
         self.assertEqual(self.left(queue, 1), {b"3": False})
 
+    def test_several_queues_are_read_in_the_order_of_their_list(self):
+        first, second, peer = self.filled(2), self.filled(2), self.peer()
+        headers = {"x-order": "strict", "prefetch-count": "1", "x-limit": "4"}
+        peer.subscribe(f"{first},{second}", "client-individual", **headers)
+        seen = []
+        for _ in range(4):
+            frame = peer.message()
+            seen.append((frame.headers["destination"], frame.body))
+            peer.ack(frame)
+        self.assertEqual(seen, [(queue, body) for queue in (first, second) for body in (b"1", b"2")])
+
 
 class HeartBeats:
     """Versions that know heart-beats."""

@@ -3,7 +3,9 @@
 use super::*;
 use crate::destination::Policy;
 use crate::jobs::Limits;
-use crate::model::{Backoff, JobState, JobToken, Operation, Status, Submission, Terms, Tracking};
+use crate::model::{
+    Backoff, JobState, JobToken, Manage, Operation, States, Status, Submission, Terms, Tracking, Transfer,
+};
 
 pub(super) fn tracking(token: u128) -> Tracking {
     Tracking {
@@ -56,6 +58,12 @@ impl World {
         }
         assert_eq!(settled(&self.replayed(true)), expected, "replay gives the same jobs");
     }
+}
+
+/// Something that an operator does with a queue.
+pub(super) fn operate(queue: &str, operation: Operation) -> Request {
+    let manage = Manage { operation, queue: name(queue), filter: None, writer: None, reply: None };
+    Request::Manage(Box::new(manage))
 }
 
 /// A world with a worker at `/queue/a` that holds one message at a time.
@@ -183,13 +191,38 @@ fn a_lost_worker_a_burial_a_kick_and_a_purge_are_reported_too() {
     assert_eq!(world.state(7), JobState::Buried);
     world.sync();
     world.assert_replay();
-    let manage =
-        |operation| Request::Manage(Box::new(crate::model::Manage { operation, queue: name("/queue/a"), reply: None }));
     world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
-    world.ask(client, manage(Operation::Kick { count: 1 }));
+    world.ask(client, operate("/queue/a", Operation::Kick { count: 1 }));
     assert_eq!(world.state(7), JobState::Ready);
-    world.ask(client, manage(Operation::Purge { ready: true, delayed: false, buried: false }));
+    world.ask(client, operate("/queue/a", Operation::Purge(States { ready: true, delayed: false, buried: false })));
     assert_eq!(world.state(7), JobState::Cancelled);
+    world.sync();
+    world.assert_replay();
+}
+
+#[test]
+fn a_redrive_opens_a_record_again_and_a_move_takes_it_along() {
+    let (mut world, client) = worker(Policy::default());
+    world.ask(client, submit("/queue/a", "x", tracking(7)));
+    world.sync();
+    let id = world.deliveries(client)[0].message;
+    world.ask(client, settle(id, Outcome::DeadLetter { reason: Some("no".into()) }));
+    assert_eq!(world.state(7), JobState::Failed);
+    world.sync();
+    world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+    let all = States { ready: true, delayed: true, buried: true };
+    let to = |to: Option<&str>| Transfer { to: to.map(name), states: all, count: None, rate: None };
+    world.ask(client, operate("/queue/DLQ.a", Operation::Move(to(None))));
+    let status = world.status(7);
+    assert_eq!((status.state, status.attempt, status.finished), (JobState::Ready, 0, None));
+    assert_eq!((status.queue.as_str(), status.errors.len()), ("/queue/a", 1), "it keeps its errors");
+    world.sync();
+    world.assert_replay();
+    world.ask(client, operate("/queue/a", Operation::Move(to(Some("/queue/b")))));
+    assert_eq!((world.state(7), world.status(7).queue.as_str()), (JobState::Ready, "/queue/b"));
+    world.ask(client, subscribe(2, "/queue/b", AckMode::ClientIndividual, 1));
+    world.ask(client, ack(id));
+    assert_eq!(world.state(7), JobState::Completed);
     world.sync();
     world.assert_replay();
 }

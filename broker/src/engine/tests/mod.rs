@@ -1,12 +1,16 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod browse;
 mod duplicates;
 mod feeds;
 mod jobs;
 mod overflow;
+mod oversee;
+mod restart;
 mod retained;
 mod schedule;
 mod select;
+mod several;
 mod unique;
 mod watch;
 mod wildcards;
@@ -15,8 +19,12 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod pause;
+mod rank;
+mod statistics;
 mod take;
 mod time;
+mod transfer;
 
 use super::machine::Engine;
 use super::options::Options;

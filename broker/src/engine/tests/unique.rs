@@ -1,9 +1,11 @@
 //! Jobs of which a queue takes one at a time.
 
-use super::jobs::{submit_on, tracking, worker};
+use super::jobs::{operate, submit_on, tracking, worker};
 use super::*;
 use crate::destination::Policy;
-use crate::model::{JobState, JobToken, OnDuplicate, Submission, Terms, Tracking, Unique, Until, Waiter};
+use crate::model::{
+    JobState, JobToken, OnDuplicate, Operation, States, Submission, Terms, Tracking, Unique, Until, Waiter,
+};
 
 fn unique(until: Until, on_duplicate: OnDuplicate) -> Terms {
     let unique = Unique { key: "k".into(), until, on_duplicate, waiter: None };
@@ -63,10 +65,9 @@ fn a_key_may_be_free_from_the_start_or_from_a_moment_on() {
         world.ask(w, Request::Unsubscribe(SubscriptionId(9)));
         world.now.wall = Timestamp(1);
         for queue in world.engine.queues() {
-            let purge = crate::model::Operation::Purge { ready: true, delayed: true, buried: true };
-            let manage = crate::model::Manage { operation: purge, queue: queue.name, reply: None };
             world.sync();
-            world.ask(w, Request::Manage(Box::new(manage)));
+            let purge = Operation::Purge(States { ready: true, delayed: true, buried: true });
+            world.ask(w, operate(queue.name.as_str(), purge));
         }
     }
 }

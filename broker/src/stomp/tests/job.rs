@@ -121,7 +121,7 @@ fn a_nack_with_more_than_a_reason_is_a_failure_of_its_job() {
     assert!(matches!(nack("x-error:no\n"), Some(Request::Settle(_))), "a reason is enough for a verdict");
     let Some(Request::Job(said)) = nack("x-error:no\nx-error-class:IOError\n") else { panic!("a job") };
     let JobEvent::Fail { outcome, error } = said.event else { panic!("a failure") };
-    assert_eq!(outcome, Outcome::Retry { reason: Some("no".into()), delay_ms: None });
+    assert_eq!(outcome, Outcome::Retry { reason: Some("IOError: no".into()), delay_ms: None });
     assert_eq!((&*error.message, error.class.as_deref(), error.trace), ("no", Some("IOError"), None));
 }
 

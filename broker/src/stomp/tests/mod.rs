@@ -3,6 +3,7 @@
 //! Numbers in comments are items of the checklist in `docs/stomp-conformance.md`.
 
 mod anything;
+mod browse;
 mod connect;
 mod deliver;
 mod durable;
@@ -10,6 +11,7 @@ mod ending;
 mod heartbeat;
 mod job;
 mod manage;
+mod oversee;
 mod prefetch;
 mod schedule;
 mod send;

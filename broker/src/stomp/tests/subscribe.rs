@@ -3,6 +3,7 @@
 use super::{Client, Right, all_but, delivery, facts};
 use crate::model::AckMode;
 use crate::model::DestinationName;
+use crate::model::Order;
 use crate::model::Request;
 use crate::model::Source;
 use crate::model::SubscriptionId;
@@ -174,7 +175,6 @@ fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // 66; pain 11
     for header in [
-        "browser:true",
         "activemq.exclusive:true",
         "exclusive:true",
         "x-stream-offset:first",
@@ -244,4 +244,47 @@ fn a_subscription_type_makes_a_bare_name_a_topic() {
     assert_eq!(client.subscribed().to.as_str(), "/topic/news");
     client.says("UNSUBSCRIBE\ndestination:news\nsubscription-type:MULTICAST\n\n^@");
     assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(_))));
+}
+
+#[test]
+fn a_list_is_one_subscription_whose_order_may_be_said() {
+    // Row 41
+    let mut client = Client::speaking("1.2");
+    for (header, order) in [
+        ("", Order::Priority),
+        ("x-order:priority\n", Order::Priority),
+        ("x-order:strict\n", Order::Strict),
+        ("x-order:fair\n", Order::Fair),
+    ] {
+        client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/b, a,/topic/c,/amq/queue/b\n{header}\n^@"));
+        let Source::List(list) = client.subscribed().to.clone() else { panic!("a list") };
+        assert_eq!((list.as_str(), list.order()), ("/queue/b,/queue/a,/topic/c", order));
+        client.says("UNSUBSCRIBE\ndestination:/queue/b,a,/topic/c\n\n^@");
+        assert!(matches!(client.asked.last(), Some(Request::Unsubscribe(_))));
+    }
+}
+
+#[test]
+fn a_list_holds_names_that_one_may_read_and_nothing_else() {
+    for (headers, code) in [
+        ("destination:/queue/a,/queue/b\nx-order:random", "bad-header"),
+        ("destination:/queue/a\nx-order:strict", "bad-header"),
+        ("destination:/queue/*\nx-order:fair", "bad-header"),
+        ("destination:/queue/a,/queue/*", "not-supported"),
+        ("destination:/topic/a::g,/queue/b", "not-supported"),
+        ("destination:/topic/a,/topic/b\ndurable:true", "not-supported"),
+        ("destination:/queue/a,/queue/Consumer.g.VirtualTopic.t", "not-supported"),
+        ("destination:/queue/a,", "bad-destination"),
+        ("destination:/queue/a,/topic/b\nx-limit:1", "bad-header"),
+        ("destination:/queue/a,/queue/Kolejka.b", "reserved-destination"),
+    ] {
+        let frame = format!("SUBSCRIBE\nid:1\n{headers}\n\n^@");
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), code, "{headers}");
+    }
+    let mut client = Client::new();
+    client.login = Ok(all_but(&[("/queue/secret.**", Right::Read)]));
+    let mut client = client.connect("1.2");
+    let frame = "SUBSCRIBE\nid:1\ndestination:/queue/a,/queue/secret.b\n\n^@";
+    assert_eq!(client.fails_with(frame), "forbidden");
+    assert!(client.asked.is_empty());
 }

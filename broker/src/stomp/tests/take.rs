@@ -80,9 +80,14 @@ fn an_ack_grants_credit_with_or_without_a_message() {
     assert_eq!(client.says("ACK\ncredit:5\nreceipt:r\n\n^@"), "RECEIPT\nreceipt-id:r\n\n^@\n");
     let credit = Credit { messages: 5, bytes: u64::MAX };
     assert_eq!(grant_of(&client), Grant { subscription: SubscriptionId(1), credit });
+    client.says("ACK\nmessage-id:\nsubscription:7\ncredit:5\n\n^@");
+    assert_eq!(client.asked.len(), 3, "PECL cannot leave message-id out");
     client.says("ACK\nid:9\nsubscription:7\ncredit:1,1000\n\n^@");
     assert_eq!(grant_of(&client).credit, Credit { messages: 1, bytes: 1000 });
     assert!(matches!(&client.asked[..], [.., Request::Settle(_), Request::Grant(_)]), "first the message");
+    let asked = client.asked.len();
+    client.says("ACK\nmessage-id:\nsubscription:7\ncredit:1\n\n^@");
+    assert!(matches!(&client.asked[asked..], [Request::Grant(_)]), "an empty name names none");
 }
 
 #[test]

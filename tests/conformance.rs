@@ -105,7 +105,8 @@ fn transcripts_share_no_destination() {
         for destination in clients.filter_map(|line| Some(line.split_once(" destination:")?.1.trim())) {
             let is_temporary = destination.contains('$') || destination.starts_with("/temp-");
             let path = destination.trim_start_matches("/queue/").trim_start_matches("/topic/");
-            if !is_temporary && !path.is_empty() {
+            let is_of_the_server = path == "Kolejka.Manage";
+            if !is_temporary && !is_of_the_server && !path.is_empty() {
                 users.entry(path.to_owned()).or_default().insert(name.clone());
             }
         }

@@ -3,14 +3,14 @@
 mod abuse;
 mod conformance;
 mod connections;
-mod engine_model;
 mod engine_shell;
 mod history;
 mod limits;
+mod manage;
+mod model;
 mod routes;
 mod schedules;
 mod selection;
 mod stops;
 mod time;
-mod time_model;
 mod wire;

@@ -64,3 +64,36 @@ fn a_schedule_survives_restarts_with_a_large_body_and_its_name() {
         }
     }
 }
+
+#[test]
+fn what_waits_is_listed_and_removed_at_the_management_address() {
+    let server = Running::start(|_| ());
+    let mut worker = Worker::of(&server);
+    let id =
+        plan(&mut worker, "/queue/a", "AMQ_SCHEDULED_CRON:0 9 * * *\nx-cron-zone:Europe/Berlin\nx-schedule:n:\n", "x");
+    worker.publish("/queue/a", "x-delay:3600000\n", "later");
+    let manage = |action: &str, more: &str| {
+        format!("SEND\ndestination:/topic/ActiveMQ.Scheduler.Management\nAMQ_SCHEDULER_ACTION:{action}\n{more}\n")
+    };
+    worker.say(&manage("BROWSE", "reply-to:/temp-queue/answers\n"));
+    let mut listed = Vec::new();
+    loop {
+        let (_, frame) = worker.message();
+        if frame.headers.get("browser") == Some("end") {
+            break;
+        }
+        assert_eq!(header(&frame, "original-destination"), "/queue/a");
+        assert!(header(&frame, "AMQ_SCHEDULED_TIME").parse::<u64>().is_ok());
+        listed.push(header(&frame, "scheduledJobId").to_owned());
+    }
+    assert!(listed.len() == 2 && listed.contains(&id), "{listed:?}");
+    let mut removed = |headers: &str| {
+        worker.say(&manage("REMOVE", &format!("receipt:r\n{headers}\n")));
+        worker.hear().headers.get("x-refused").map(str::to_owned)
+    };
+    assert_eq!(removed(&format!("scheduledJobId:{id}")), None);
+    assert_eq!(removed("x-schedule:n\\c"), Some("unknown".to_owned()), "it is gone by either name");
+    listed.retain(|other| *other != id);
+    assert_eq!(removed(&format!("scheduledJobId:{}", listed[0])), None, "a delayed message goes too");
+    assert_eq!(removed(&format!("scheduledJobId:{}", listed[0])), Some("unknown".to_owned()));
+}

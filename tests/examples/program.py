@@ -16,11 +16,11 @@ PATIENCE_SECONDS = 20
 class Program:
     """A program that runs until it has printed what it must; ended by its process id."""
 
-    def __init__(self, *command, port, cwd=None):
+    def __init__(self, *command, port, cwd=None, **environment):
         self.command = [str(part) for part in command]
         self._process = subprocess.Popen(
             self.command,
-            env={**os.environ, "KOLEJKA_PORT": str(port), "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "KOLEJKA_PORT": str(port), "PYTHONUNBUFFERED": "1", **environment},
             cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -35,6 +35,10 @@ class Program:
         return self
 
     def __exit__(self, *_):
+        self.kill()
+
+    def kill(self):
+        """SIGKILL to its process id; what it printed before can still be read."""
         self._process.kill()
         self._process.wait()
 
@@ -65,6 +69,13 @@ class Program:
         rest = self._next(time.monotonic() + PATIENCE_SECONDS)
         assert status == 0 and rest is None, f"{self._name()}: status {status}, printed {rest!r} after {self._seen}"
 
+    def rest(self):
+        """What it prints until it ends."""
+        lines, end = [], time.monotonic() + PATIENCE_SECONDS
+        while (line := self._next(end)) is not None:
+            lines.append(line)
+        return lines
+
     def _next(self, end):
         """The next line, None at the end of the output."""
         try:
@@ -87,12 +98,18 @@ class Program:
 PHP = ["php", "-d", "error_reporting=-1", "-d", "display_errors=1"]
 
 
+def example(script, *arguments, port, **environment):
+    """A program of `examples/`, by its path there."""
+    runs = PHP if script.endswith(".php") else [sys.executable]
+    return Program(*runs, ROOT / "examples" / script, *arguments, port=port, **environment)
+
+
 def php(script, port):
-    return Program(*PHP, ROOT / "examples" / "php" / script, port=port)
+    return example(f"php/{script}", port=port)
 
 
 def python(script, port):
-    return Program(sys.executable, ROOT / "examples" / "python" / script, port=port)
+    return example(f"python/{script}", port=port)
 
 
 def rust(name, *arguments, port):

@@ -1,6 +1,6 @@
-"""What the reader of a page of `docs/` has at hand when he pastes its Python: a connection, and names for what is his.
+"""What the reader of a section of `docs/` has at hand when he pastes its Python: a connection, and names for what is his.
 
-Every connection that the page makes itself is watched too: an ERROR of the broker ends the program with status 3, and at
+Every connection that the section makes itself is watched too: an ERROR of the broker ends the program with status 3, and at
 the end each connection must still answer a receipt, which covers all frames before it.
 """
 
@@ -8,6 +8,8 @@ import atexit
 import json
 import os
 import queue
+import threading
+
 import stomp
 
 PORT = int(os.environ["KOLEJKA_PORT"])
@@ -31,7 +33,7 @@ def watch(kind):
     def connect(*arguments, **options):
         connection, listener = kind(*arguments, **options), Watch()
         connection.set_listener("watch", listener)
-        connection.set_listener("", job)
+        connection.set_listener("job", job)
         watched.append((connection, listener))
         return connection
 
@@ -52,13 +54,14 @@ def all_is_well():
 
 
 class Latest(stomp.ConnectionListener):
-    """The message that came last; whoever asks for its headers waits for the first."""
+    """The job that came last; whoever asks for its headers waits for the first."""
 
     def __init__(self):
         self._came, self._frame = queue.Queue(), None
 
     def on_message(self, frame):
-        self._came.put(frame)
+        if "x-job-id" in frame.headers:
+            self._came.put(frame)
 
     def __getattr__(self, name):
         while self._frame is None or not self._came.empty():
@@ -70,8 +73,11 @@ class Listener(stomp.ConnectionListener):
     pass
 
 
-def work(body):
+def work(*what):
     pass
+
+
+deploy = work
 
 
 job = Latest()
@@ -79,3 +85,4 @@ c = conn = stomp.Connection12([("localhost", PORT)])
 conn.connect(wait=True)
 body, number = json.dumps({"to": "ann@example.com"}), 17
 order = {"number": number}
+done = threading.Event()

@@ -9,6 +9,7 @@ from program import ROOT, Program, php, python, rust
 sys.path[:0] = [str(ROOT / "tests" / "interop"), str(ROOT / "tests" / "interop" / "python")]
 from broker import Broker  # noqa: E402
 from suite import report  # noqa: E402
+from worked import Worked  # noqa: E402
 
 
 class Examples(unittest.TestCase):
@@ -42,11 +43,6 @@ class Examples(unittest.TestCase):
         for listener in listeners:
             listener.prints("price: gold 2391", "price: silver 31")
 
-    def test_php_worker_that_takes_what_is_there_and_leaves(self):
-        self.fill("/queue/reports", "January", "February")
-        self.start(php("cron_worker.php", self.port)).prints("report: January", "report: February", "done: 2").ends()
-        self.start(php("cron_worker.php", self.port)).prints("done: 0").ends()
-
     # Python
 
     def test_python_producer_and_worker(self):
@@ -59,11 +55,6 @@ class Examples(unittest.TestCase):
         self.start(python("publisher.py", self.port)).prints("published: gold 2391", "published: silver 31").ends()
         for listener in listeners:
             listener.prints("price: gold 2391", "price: silver 31")
-
-    def test_python_worker_that_takes_what_is_there_and_leaves(self):
-        self.fill("/queue/reports", "January", "February")
-        self.start(python("cron_worker.py", self.port)).prints("report: January", "report: February", "done: 2").ends()
-        self.start(python("cron_worker.py", self.port)).prints("done: 0").ends()
 
     def test_python_request_and_reply(self):
         self.start(python("answer.py", self.port))
@@ -127,4 +118,4 @@ class Examples(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    sys.exit(report(unittest.defaultTestLoader.loadTestsFromTestCase(Examples)))
+    sys.exit(report(unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, [Examples, Worked]))))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::{DestinationName, Pattern, PatternError, Reader};
+use crate::model::{DestinationName, Pattern, PatternError, Reader, Writer};
 
 /// What can be done to a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -199,6 +199,12 @@ impl Grants {
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
+    }
+}
+
+impl Writer for Grants {
+    fn may_write(&self, name: &DestinationName) -> bool {
+        self.may(Action::Write, name)
     }
 }
 

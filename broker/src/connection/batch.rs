@@ -53,7 +53,8 @@ pub(super) struct Outcome {
 impl Batch {
     /// Something to ask, with the receipt that hangs on it.
     pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
-        let gates = receipt.is_some() && matches!(request, Request::Subscribe(_) | Request::Take(_));
+        let gates =
+            receipt.is_some() && matches!(request, Request::Subscribe(_) | Request::Browse(_) | Request::Take(_));
         self.requests.push(request);
         self.asked.push_back(Asked { answer: None, receipt, gates });
     }
@@ -148,12 +149,15 @@ fn finishes_work(request: &Request) -> bool {
         | Request::Touch(_)
         | Request::Decline(_)
         | Request::Manage(_)
+        | Request::Inquire(_)
+        | Request::Oversee(_)
         | Request::Grant(_)
         | Request::Written { .. }
         | Request::Quarantine { .. } => true,
         Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
         Request::Publish(_)
         | Request::Subscribe(_)
+        | Request::Browse(_)
         | Request::Take(_)
         | Request::Unsubscribe(_)
         | Request::Discard(_) => false,

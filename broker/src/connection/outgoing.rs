@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::task::Connection;
-use crate::model::{Burst, Content, Delivery, Event, LogError, Now, Payload, Request, SubscriptionId, Ticket};
+use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 
 /// The receipts of one batch of requests, encoded.
 #[derive(Debug)]
@@ -187,8 +187,13 @@ impl Connection {
 
     /// Nobody gets wrong octets, and nobody settles what nobody saw (P15, P18).
     fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
-        error!(message = %delivery.message, %error, "a message cannot be read and is kept back until the next start");
         let (subscription, number) = (delivery.subscription, delivery.number);
+        if let Lease::Seen(_) = delivery.lease {
+            // Whoever looks holds nothing: it may have been taken and settled since.
+            debug!(message = %delivery.message, %error, "a message is gone before it could be looked at");
+            return self.batch.ask(Request::Quarantine { subscription, number }, None);
+        }
+        error!(message = %delivery.message, %error, "a message cannot be read and is kept back until the next start");
         self.batch.ask(Request::Quarantine { subscription, number }, None);
     }
 

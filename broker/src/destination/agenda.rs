@@ -3,6 +3,7 @@
 //! Order is that of moments and ids, never that of a hash. It must not know what is done with a message whose moment comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 
 use foldhash::fast::RandomState;
 
@@ -110,6 +111,17 @@ impl Agenda {
     /// Buried messages in the order in which they were.
     pub(super) fn buried(&self) -> impl Iterator<Item = SlotId> {
         self.buried.iter().filter_map(|(_, message)| self.slot(*message))
+    }
+
+    /// Delayed or buried messages, in that order, behind a moment.
+    pub(super) fn behind(
+        &self,
+        buried: bool,
+        moment: Option<(Timestamp, MessageId)>,
+    ) -> impl Iterator<Item = ((Timestamp, MessageId), SlotId)> {
+        let first = moment.map_or(Bound::Unbounded, Bound::Excluded);
+        let waiting = if buried { &self.buried } else { &self.delayed };
+        waiting.range((first, Bound::Unbounded)).filter_map(|waits| Some((*waits, self.slot(waits.1)?)))
     }
 
     /// Where a message is that waits.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use slotmap::{SlotMap, new_key_type};
 
 use super::Allowance;
+use super::View;
 use crate::model::{
     AckMode, Credit, DestinationId, Filter, MessageId, Order, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
@@ -38,6 +39,8 @@ pub enum Reach {
     One(DestinationId),
     /// Several, or all that a pattern means.
     Many(Box<Many>),
+    /// One that it looks through.
+    View(Box<View>),
     /// From nowhere any more: it has ended, and holds what it holds.
     Nowhere,
 }
@@ -205,7 +208,7 @@ impl Consumer {
         match &mut self.reach {
             Reach::One(_) => self.in_rotation = false,
             Reach::Many(many) => many.parked.push_back(queue),
-            Reach::Nowhere => {}
+            Reach::View(_) | Reach::Nowhere => {}
         }
     }
 

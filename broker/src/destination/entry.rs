@@ -1,6 +1,6 @@
 //! What stays in memory of a queued message.
 
-use crate::model::{MessageId, Place, Position, Urgency};
+use crate::model::{MessageId, Place, Position, States, Urgency};
 
 use super::ContentKey;
 
@@ -57,6 +57,14 @@ pub enum State {
     Buried,
 }
 
+impl State {
+    /// Those that are meant, ready ones first.
+    pub fn of(states: States) -> impl Iterator<Item = State> + Clone {
+        let all = [(states.ready, State::Ready), (states.delayed, State::Delayed), (states.buried, State::Buried)];
+        all.into_iter().filter(|(is_meant, _)| *is_meant).map(|(_, state)| state)
+    }
+}
+
 /// No log gives out this position.
 const NOWHERE: u64 = u64::MAX;
 
@@ -82,6 +90,11 @@ impl Entry {
     /// Place in the queue; a returned message goes back to it.
     pub fn place(&self) -> Place {
         Place { urgency: self.urgency, sequence: self.sequence }
+    }
+
+    /// Gives it another urgency. The queue must not be looking for it by its old place.
+    pub fn rank(&mut self, urgency: Urgency) {
+        self.urgency = urgency;
     }
 
     /// Where the content lies, once the log has it; never for a message that lives in memory only.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ConsumerKey, Entry, SlotId};
-use crate::model::{DeathNote, Standing, Terms, Timestamp};
+use super::{ConsumerKey, Entry, Queue, SlotId};
+use crate::model::{Carried, DeathNote, MessageId, Standing, Terms, Timestamp};
 
 /// Who holds a message that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,4 +59,52 @@ pub struct Return {
     pub nacks: u8,
     /// How the message stands from now on.
     pub standing: Standing,
+}
+
+impl Queue {
+    /// A message comes from another queue: with what it takes along, or to begin anew.
+    pub fn arrive(
+        &mut self,
+        mut entry: Entry,
+        note: Option<Arc<DeathNote>>,
+        terms: Option<Box<Terms>>,
+        carried: Option<Carried>,
+    ) -> SlotId {
+        let Carried { attempts, nacks, standing } =
+            carried.unwrap_or(Carried { attempts: 0, nacks: 0, standing: Standing::Ready });
+        (entry.attempts, entry.nacks) = (attempts, nacks);
+        let slot = self.accept(entry, note, terms);
+        self.stand(slot, standing);
+        slot
+    }
+
+    /// The message that a consumer holds by its delivery of that number, if it still does.
+    pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
+        let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;
+        self.slots.get(self.leases.get(&message).filter(is_it)?.slot)
+    }
+
+    /// Restarts the time of a lease, or sets another one. A lease without a time stays without, unless one is set.
+    pub fn touch(&mut self, message: MessageId, wish: Wish) {
+        let Some(lease) = self.leases.get_mut(&message) else { return };
+        let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
+        let end = Timestamp(wish.now.0 + u64::from(ms));
+        if let Some((old, _)) = lease.timed.replace((end, ms)) {
+            self.agenda.forget_lease(old, message);
+        }
+        self.agenda.lend(end, message);
+    }
+
+    /// The lease of a message has no time any more: it is out until the process ends.
+    pub fn hold(&mut self, message: MessageId) {
+        if let Some((end, _)) = self.leases.get_mut(&message).and_then(|lease| lease.timed.take()) {
+            self.agenda.forget_lease(end, message);
+        }
+    }
+
+    /// A message whose lease is over, and the lease.
+    pub fn lapsed(&self, now: Timestamp) -> Option<(&Entry, Lease)> {
+        let lease = *self.leases.get(&self.agenda.lapsed(now)?)?;
+        Some((self.slots.get(lease.slot)?, lease))
+    }
 }

@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::model::{DeathNote, DestinationName, MessageId, Place, Position, Standing, Terms, Timestamp, Urgency};
+use crate::model::{
+    DeathNote, DestinationName, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
+};
 
 use super::agenda::Agenda;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -29,13 +31,18 @@ pub struct Queue {
     pub(super) selections: Selections,
     next_sequence: i64,
     bytes: u64,
+    pub(super) counts: Counts,
     consumers: usize,
     /// Those that came by a pattern.
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// Which sides stand still.
+    pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
     pub doomed: bool,
+    /// Those who look through it.
+    pub viewers: Vec<ConsumerKey>,
     /// Consumers with credit, by their turns.
     pub rotation: Rotation,
 }
@@ -56,10 +63,13 @@ impl Queue {
             selections: Selections::default(),
             next_sequence: 1,
             bytes: 0,
+            counts: Counts::default(),
             consumers: 0,
             passers: 0,
             fed: None,
+            pause: Pause::default(),
             doomed: false,
+            viewers: Vec::new(),
             rotation: Rotation::default(),
         }
     }
@@ -73,6 +83,7 @@ impl Queue {
     pub fn accept(&mut self, mut entry: Entry, note: Option<Arc<DeathNote>>, terms: Option<Box<Terms>>) -> SlotId {
         self.next_sequence = self.next_sequence.max(entry.place().sequence + 1);
         self.bytes += u64::from(entry.size);
+        self.counts.enqueued += 1;
         if let Some(note) = note {
             self.notes.insert(entry.message, note);
         }
@@ -140,6 +151,7 @@ impl Queue {
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
+        self.counts.dispatched += 1;
         entry.handed_out = true;
         if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
             self.agenda.forget_end(end, entry.message);
@@ -173,6 +185,7 @@ impl Queue {
         let slot = self.withdraw(message, place)?;
         let entry = self.slots.remove(slot)?;
         self.bytes -= u64::from(entry.size);
+        self.counts.dequeued += 1;
         let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
         if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
             self.agenda.forget_end(end, message);
@@ -237,36 +250,6 @@ impl Queue {
         self.slots.get_mut(slot)
     }
 
-    /// The message that a consumer holds by its delivery of that number, if it still does.
-    pub fn leased(&self, message: MessageId, consumer: ConsumerKey, number: u64) -> Option<&Entry> {
-        let is_it = |lease: &&Lease| lease.consumer == consumer && lease.number == number;
-        self.slots.get(self.leases.get(&message).filter(is_it)?.slot)
-    }
-
-    /// Restarts the time of a lease, or sets another one. A lease without a time stays without, unless one is set.
-    pub fn touch(&mut self, message: MessageId, wish: Wish) {
-        let Some(lease) = self.leases.get_mut(&message) else { return };
-        let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
-        let end = Timestamp(wish.now.0 + u64::from(ms));
-        if let Some((old, _)) = lease.timed.replace((end, ms)) {
-            self.agenda.forget_lease(old, message);
-        }
-        self.agenda.lend(end, message);
-    }
-
-    /// The lease of a message has no time any more: it is out until the process ends.
-    pub fn hold(&mut self, message: MessageId) {
-        if let Some((end, _)) = self.leases.get_mut(&message).and_then(|lease| lease.timed.take()) {
-            self.agenda.forget_lease(end, message);
-        }
-    }
-
-    /// A message whose lease is over, and the lease.
-    pub fn lapsed(&self, now: Timestamp) -> Option<(&Entry, Lease)> {
-        let lease = *self.leases.get(&self.agenda.lapsed(now)?)?;
-        Some((self.slots.get(lease.slot)?, lease))
-    }
-
     /// Why a message was dead-lettered into this queue, if it was.
     pub fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }
@@ -275,11 +258,6 @@ impl Queue {
     /// What the sender of a message said about it.
     pub fn terms(&self, entry: &Entry) -> Option<&Terms> {
         if entry.has_terms { self.terms.get(&entry.message).map(AsRef::as_ref) } else { None }
-    }
-
-    /// When something in it has to be looked at, because its time comes.
-    pub fn next_moment(&self) -> Option<Timestamp> {
-        self.agenda.next()
     }
 
     /// A message that nobody holds and whose end has come.
@@ -386,7 +364,7 @@ impl Queue {
 
     /// Whether somebody wants it by its name. A pattern keeps no queue in being.
     pub fn is_wanted(&self) -> bool {
-        self.consumers > 0
+        self.consumers > 0 || !self.viewers.is_empty()
     }
 
     /// Everything in it, ready messages in order first. For comparison and inspection.

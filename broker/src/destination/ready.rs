@@ -96,6 +96,12 @@ impl Ready {
         self.levels.values().flat_map(|level| level.chunks.iter().flatten()).copied()
     }
 
+    /// Of those from that sequence on, the first, whatever its urgency.
+    pub(super) fn arrived(&self, slots: &Slots, from: i64) -> Option<SlotId> {
+        let firsts = self.levels.values().filter_map(|level| level.after(slots, Some(from.saturating_sub(1))).next());
+        firsts.min_by_key(|slot| sequence(slots, *slot))
+    }
+
     /// Those behind a place, in order; all of them without one.
     pub(super) fn after<'a>(&'a self, slots: &'a Slots, place: Option<Place>) -> impl Iterator<Item = SlotId> + 'a {
         let first = place.map_or(Urgency(0), |place| place.urgency);

@@ -34,8 +34,7 @@ impl Queue {
         if let Some(entry) = self.slots.get_mut(slot) {
             (entry.attempts, entry.nacks, entry.handed_out, entry.has_terms) = (0, 0, false, true);
         }
-        let terms = self.terms.entry(message).or_default();
-        (terms.due, terms.schedule) = (Some(next), Some(schedule));
+        self.terms.entry(message).or_default().reschedule(schedule);
         self.stand(slot, Standing::Delayed(next));
     }
 }

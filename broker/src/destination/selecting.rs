@@ -18,7 +18,7 @@ impl Queue {
 
     /// Whether something is there that could be handed out.
     pub fn offers(&self) -> bool {
-        self.ready() > 0 && !self.doomed
+        self.ready() > 0 && self.gives()
     }
 
     /// Whether something is there that might be for a consumer: for one that selects, until it has looked at everything.

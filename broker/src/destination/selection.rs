@@ -60,7 +60,7 @@ pub(super) struct Field<'a> {
 
 impl Field<'_> {
     /// Whether the filter wants the message; `None` while its head is not known.
-    fn judge(&self, filter: &dyn Filter, entry: &Entry) -> Option<bool> {
+    pub(super) fn judge(&self, filter: &dyn Filter, entry: &Entry) -> Option<bool> {
         let head = match self.contents.head(entry) {
             Head::Known(head) => head,
             Head::Elsewhere => return None,
@@ -133,7 +133,7 @@ fn before(place: Place) -> Place {
 
 impl Selections {
     /// Messages whose heads are read at once.
-    const WINDOW: usize = 256;
+    pub(super) const WINDOW: usize = 256;
     /// Octets of head and body that are read at once, if it is more than one message.
     const WINDOW_BYTES: usize = 1 << 20;
 
@@ -218,11 +218,16 @@ impl Selections {
             return Vec::new();
         };
         self.is_reading = true;
-        let mut bytes = 0;
         let behind = selection.behind.iter().filter_map(|place| field.ready.find(field.slots, *place));
         let slots = behind.chain(field.ready.after(field.slots, selection.cursor)).take(Self::WINDOW);
         let entries = slots.filter_map(|slot: SlotId| field.slots.get(slot));
         let unread = entries.filter(|entry| field.contents.head(entry) == Head::Elsewhere);
+        Self::within_window(unread)
+    }
+
+    /// Of messages whose heads are wanted, as many as are read at once.
+    pub(super) fn within_window<'a>(unread: impl Iterator<Item = &'a Entry>) -> Vec<(MessageId, Position)> {
+        let mut bytes = 0;
         let within = unread.take_while(|entry| {
             let first = bytes == 0;
             bytes += entry.size as usize;

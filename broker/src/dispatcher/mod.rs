@@ -130,7 +130,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
         Reach::One(_) => enrol(queue, key, consumer),
         Reach::Many(_) if has_credit => queue.rotation.push(key, consumer.priority),
         Reach::Many(many) => many.parked.push_back(id),
-        Reach::Nowhere => {}
+        Reach::View(_) | Reach::Nowhere => {}
     }
 }
 

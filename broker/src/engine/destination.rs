@@ -41,7 +41,7 @@ impl Destination {
         let is_idle = match &self.kind {
             Kind::Queue(queue) => match &queue.fed {
                 Some(fed) => return Some(fed.unread_since? + fed.expires_after?),
-                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed,
+                None => queue.is_empty() && !queue.is_wanted() && !queue.doomed && queue.pause.is_over(),
             },
             Kind::Topic(topic) => !topic.is_wanted(),
         };

@@ -12,15 +12,19 @@ impl Engine {
     /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
         self.examined.append(&mut self.undecided);
+        self.views.append(&mut self.late_views);
         for id in std::mem::take(&mut self.unfinished) {
             self.touch(id);
         }
         loop {
-            while let Some(id) = self.touched.pop() {
-                self.pump(now, id, effects);
-            }
-            if let Some(key) = self.refilled.pop() {
+            // These come first: what they have credit for is not surplus.
+            while let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
+            }
+            if let Some(id) = self.touched.pop() {
+                self.pump(now, id, effects);
+            } else if let Some(key) = self.views.pop() {
+                self.look_on(now, key, effects);
             } else if self.examined.is_empty() {
                 return;
             } else {
@@ -36,8 +40,12 @@ impl Engine {
         }
         // What is over is never handed out, whether the timer has fired yet or not. While there is more of it, the mark of
         // `touched` stays, so that it does not come back here before its next appointment.
-        let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
-        let is_clear = !waits || self.expire(now, id, effects);
+        let Some(destination) = self.destinations.get(&id) else { return };
+        let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
+        let is_clear = destination.next_moment().is_none() || self.expire(now, id, effects);
+        if is_watched && is_clear {
+            self.show_news(now, id, effects);
+        }
         let patience = self.patience(id);
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         destination.touched = false;

@@ -44,6 +44,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
+        core.engine.hold_errands(self.is_spent());
         core.engine.tick(now, &mut core.effects);
         let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
         let wait = due.clamp(SHORTEST_WAIT, LONGEST_WAIT);

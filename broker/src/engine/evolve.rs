@@ -43,6 +43,10 @@ impl Engine {
                 queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
                 None
             }
+            Record::Ranked(ranked) => {
+                self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
+                None
+            }
             Record::Woken(woken) => {
                 self.queue_mut(woken.destination)?.wake(woken.message);
                 None
@@ -59,8 +63,16 @@ impl Engine {
                 self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at);
                 None
             }
+            Record::Paused(paused) => {
+                self.queue_mut(paused.queue)?.pause = paused.pause;
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
+                None
+            }
+            Record::Suspected { below } => {
+                self.suspect(*below);
                 None
             }
         }
@@ -78,6 +90,7 @@ impl Engine {
         };
         self.ids.seen(accepted.message);
         entry.set_position(position);
+        entry.handed_out = accepted.message.sequence() < self.suspected;
         let Some(queue) = self.queue_mut(accepted.destination) else {
             self.homeless.insert(accepted.message, terms);
             return None;
@@ -95,20 +108,19 @@ impl Engine {
             None => (None, true, homeless.flatten()),
         };
         if let Some(terms) = &mut terms {
-            terms.clear_time();
+            terms.move_over(moved.carried.is_none());
         }
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
-        entry.handed_out = handed_out || moved.note.reason != DeathReason::Expired;
+        let died = moved.note.as_ref().filter(|_| moved.carried.is_none());
+        entry.handed_out = handed_out || died.is_some_and(|note| note.reason != DeathReason::Expired);
         let Some(queue) = self.queue_mut(moved.to) else {
             self.homeless.insert(moved.message, terms);
             return None;
         };
-        let slot = queue.accept(entry, Some(moved.note.clone()), terms);
-        queue.release(slot);
-        Some(slot)
+        Some(queue.arrive(entry, moved.note.clone(), terms, moved.carried))
     }
 
     /// Lets go of a body in memory.
@@ -118,16 +130,29 @@ impl Engine {
         }
     }
 
-    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked:
-    /// the mark may be a false positive then, never a false negative (P8). Returns how many messages are left without a
+    /// Whatever is there may have been handed out, and so may what the log tells of later and has an id below that.
+    fn suspect(&mut self, below: u64) {
+        self.suspected = self.suspected.max(below);
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.mark_handed_out();
+            }
+        }
+    }
+
+    /// Ends the replay. After an unclean stop anything may have been handed out shortly before, so everything is marked, and
+    /// stays marked however many orderly stops follow: the mark may be a false positive, never a false negative (P8). Returns how many messages are left without a
     /// queue, which only a damaged log can bring about.
     pub fn replayed(&mut self, clean: bool) -> usize {
-        if !clean {
-            for destination in self.destinations.values_mut() {
-                if let Kind::Queue(queue) = &mut destination.kind {
-                    queue.mark_handed_out();
-                }
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.begin_counting();
             }
+        }
+        if !clean {
+            let below = self.ids.unused();
+            self.suspect(below);
+            self.suspicion = Some(below);
         }
         let ids: Vec<_> = self.destinations.keys().copied().collect();
         for id in ids {

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::machine::Engine;
-use crate::destination::{Entry, Return};
+use crate::destination::{Entry, Policy, Return};
 use crate::model::{
-    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Moved, Now, OnExhaust, Place, Record, Returned,
-    Standing, Timestamp,
+    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Now, OnExhaust, Record, Returned, Standing,
+    Timestamp,
 };
 
 /// How a delivery failed.
@@ -66,11 +66,11 @@ impl Engine {
             return self.give_back(destination, entry, back, effects);
         }
         match on_exhaust {
-            OnExhaust::DeadLetter => {
+            OnExhaust::DeadLetter if self.grave_of(destination, entry).is_some() => {
                 let death = Death { reason: DeathReason::Deliveries, error };
                 self.dead_letter(now, destination, entry, death, effects);
             }
-            OnExhaust::Bury => {
+            OnExhaust::Bury | OnExhaust::DeadLetter => {
                 let standing = Standing::Buried(now.wall);
                 self.give_back(destination, entry, Return { standing, ..back }, effects);
             }
@@ -114,32 +114,22 @@ impl Engine {
         death: Death<'_>,
         effects: &mut Effects,
     ) {
+        let Some(target) = self.grave_of(from, entry) else { return self.bury(now, from, entry, effects) };
         let Some(queue) = self.queue_mut(from) else { return };
         let origin = queue.name().clone();
-        let named = queue.terms(entry).and_then(|terms| terms.dead_letter.clone());
-        let target = queue.policy().dead_letter_for(&origin).map(|usual| named.unwrap_or(usual));
-        let Some(target) = target.filter(|target| *target != origin) else {
-            return self.bury(now, from, entry, effects);
-        };
         let attempts = entry.attempts + u16::from(death.reason != DeathReason::Expired);
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
-        let Some(to_queue) = self.queue_mut(to) else { return };
-        let to_place = to_queue.next_place(entry.place().urgency);
-        let Some(position) = entry.position() else {
-            return self.move_transient(from, to, to_place, entry, note);
-        };
-        if !to_queue.declared {
-            let record = Record::Created { destination: to, name: to_queue.name().clone() };
-            self.evolve(&record, None);
-            effects.records.push(record);
-        }
-        let (message, size, from_place) = (entry.message, entry.size, entry.place());
-        let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note });
-        self.evolve(&record, None);
-        effects.records.push(record);
-        self.touch(from);
-        self.touch(to);
+        self.relocate(from, entry, to, (Some(note), None), effects);
+    }
+
+    /// Where a message goes as a dead letter, if there is such a queue: its sender's wish goes before the policy's, and its
+    /// own queue is none.
+    pub(super) fn grave_of(&mut self, queue: DestinationId, entry: &Entry) -> Option<DestinationName> {
+        let queue = self.queue_mut(queue).filter(|queue| Policy::has_dead_letters(queue.name()))?;
+        let named = queue.terms(entry).and_then(|terms| terms.dead_letter.clone());
+        let target = named.or_else(|| queue.policy().dead_letter_for(queue.name()))?;
+        (target != *queue.name()).then_some(target)
     }
 
     /// Finishing work may not fail for lack of room, so no limit applies to it.
@@ -148,30 +138,5 @@ impl Engine {
             Ok(id) => id,
             Err(_) => self.create(DestinationId(self.next_destination), name),
         }
-    }
-
-    fn move_transient(
-        &mut self,
-        from: DestinationId,
-        to: DestinationId,
-        place: Place,
-        entry: &Entry,
-        note: Arc<DeathNote>,
-    ) {
-        let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
-        let Some((departed, queue)) = departed.and_then(|departed| Some((departed, self.queue_mut(to)?))) else {
-            return;
-        };
-        let mut moved = Entry::new(entry.message, place, entry.size);
-        moved.content = departed.entry.content;
-        moved.handed_out = departed.entry.handed_out;
-        let mut terms = departed.terms;
-        if let Some(terms) = &mut terms {
-            terms.clear_time();
-        }
-        let slot = queue.accept(moved, Some(note), terms);
-        queue.release(slot);
-        self.touch(from);
-        self.touch(to);
     }
 }

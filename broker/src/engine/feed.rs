@@ -9,7 +9,7 @@ use super::destination::Kind;
 use super::machine::Engine;
 use super::publish::candidate;
 use super::sessions::Departure;
-use crate::destination::{Condition, ConsumerKey, Fed, Queue};
+use crate::destination::{Condition, ConsumerKey, Fed};
 use crate::model::{
     Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Message, MessageId, Now, Pattern,
 };
@@ -19,9 +19,14 @@ use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 const DROPPED_AT_ONCE: usize = 1024;
 
 impl Engine {
-    /// The queue of a feed; it comes into being with its first reader.
-    pub(super) fn bind(&mut self, now: Now, feed: &Feed, effects: &mut Effects) -> Result<DestinationId, Refusal> {
-        self.leave_other_condition(feed, effects)?;
+    /// The queue of a feed, for a reader; it comes into being with its first one.
+    pub(super) fn bind(
+        &mut self,
+        now: Now,
+        (reader, feed): (SessionId, &Feed),
+        effects: &mut Effects,
+    ) -> Result<DestinationId, Refusal> {
+        self.succeed(now, (reader, feed), effects)?;
         let queue = self.obtain(now, &feed.queue)?;
         let expires_after = feed.expires_after.map(Duration::from_millis);
         let Some(found) = self.queue_mut(queue) else { return Ok(queue) };
@@ -41,17 +46,23 @@ impl Engine {
         Ok(queue)
     }
 
-    /// A feed with another selector is another feed (JMS 2.0 §8.3.3): the old one ends, with what it kept, unless somebody
-    /// reads it.
-    fn leave_other_condition(&mut self, feed: &Feed, effects: &mut Effects) -> Result<(), Refusal> {
+    /// A new reader comes to a feed that may be there already. Whom it is meant to replace is sent away. A feed with another
+    /// selector is another feed (JMS 2.0 §8.3.3): the old one ends, with what it kept, unless somebody goes on reading it.
+    fn succeed(&mut self, now: Now, (heir, feed): (SessionId, &Feed), effects: &mut Effects) -> Result<(), Refusal> {
         let Some(old) = self.router.resolve(&feed.queue) else { return Ok(()) };
-        let is_other =
-            |queue: &&mut Queue| queue.fed.as_ref().is_some_and(|fed| fed.selector() != feed.selector.as_ref());
-        let Some(found) = self.queue_mut(old).filter(is_other) else { return Ok(()) };
-        if found.is_wanted() {
+        let Some(fed) = self.queue_mut(old).and_then(|queue| queue.fed.as_ref()) else { return Ok(()) };
+        let is_other = fed.selector() != feed.selector.as_ref();
+        let stays =
+            |key: &ConsumerKey| self.consumers.get(*key).is_some_and(|one| !feed.is_sole || one.session == heir);
+        if is_other && self.readers(old).iter().any(stays) {
             return Err(Refusal::OtherSelector);
         }
-        self.unbind(old, effects);
+        if feed.is_sole {
+            self.take_over(now, old, heir, effects);
+        }
+        if is_other {
+            self.unbind(old, effects);
+        }
         Ok(())
     }
 
@@ -149,7 +160,7 @@ impl Engine {
     }
 
     /// Other connections that read a feed meant for one are sent away; what they hold goes back.
-    pub(super) fn take_over(&mut self, now: Now, queue: DestinationId, heir: SessionId, effects: &mut Effects) {
+    fn take_over(&mut self, now: Now, queue: DestinationId, heir: SessionId, effects: &mut Effects) {
         let readers = self.readers(queue);
         for key in readers {
             let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.session != heir) else { continue };
@@ -200,7 +211,8 @@ impl Engine {
         }
     }
 
-    fn readers(&mut self, queue: DestinationId) -> Vec<ConsumerKey> {
-        self.queue_mut(queue).and_then(|queue| queue.fed.as_ref()).map(|fed| fed.readers.clone()).unwrap_or_default()
+    fn readers(&self, queue: DestinationId) -> Vec<ConsumerKey> {
+        let queue = self.destinations.get(&queue).and_then(|found| found.kind.queue());
+        queue.and_then(|queue| queue.fed.as_ref()).map(|fed| fed.readers.clone()).unwrap_or_default()
     }
 }

@@ -43,6 +43,11 @@ impl Ids {
         self.block_end = self.block_end.max(next);
     }
 
+    /// The first sequence that was never given.
+    pub(super) fn unused(&self) -> u64 {
+        self.next
+    }
+
     /// The log knows of a message.
     pub(super) fn seen(&mut self, id: MessageId) {
         self.next = self.next.max(id.sequence() + 1);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::destination::{Destination, Kind};
+use super::errand::Errands;
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::options::Options;
@@ -60,6 +61,12 @@ pub struct Engine {
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) schedules: Schedules,
+    /// Those who look through queues and may go on.
+    pub(super) views: Vec<ConsumerKey>,
+    /// Those of them who have looked at enough for one call.
+    pub(super) late_views: Vec<ConsumerKey>,
+    /// Those who wait for heads.
+    pub(super) dim: VecDeque<ConsumerKey>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
@@ -69,6 +76,12 @@ pub struct Engine {
     pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
     pub(super) homeless: BTreeMap<MessageId, Option<Box<Terms>>>,
+    /// Work on many messages that goes on.
+    pub(super) errands: Errands,
+    /// Messages with ids below this sequence may have been handed out by an earlier process.
+    pub(super) suspected: u64,
+    /// The same, as long as the log does not know it.
+    pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     full: bool,
 }
@@ -101,18 +114,27 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             schedules: Schedules::default(),
+            views: Vec::new(),
+            late_views: Vec::new(),
+            dim: VecDeque::new(),
             touched: Vec::new(),
             unfinished: Vec::new(),
             unread: VecDeque::new(),
             homeless: BTreeMap::new(),
+            errands: Errands::default(),
+            suspected: 0,
+            suspicion: None,
             full: false,
         }
     }
 
     /// Reserves ids for what is to come. Before that is durable nobody should be let in: a transient message is handed
     /// out without a record of its own, and the next process would give its id again.
+    ///
+    /// After an unclean stop what was found is marked here, too, for all starts to come.
     pub fn reserve_ids(&mut self, effects: &mut Effects) {
         self.ids.reserve(&mut effects.records);
+        effects.records.extend(self.suspicion.take().map(|below| Record::Suspected { below }));
     }
 
     /// A client comes. `owner` is a text that nobody can guess; names of its temporary destinations begin with it.
@@ -150,6 +172,9 @@ impl Engine {
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Browse(browse) => self.browse(now, session, &browse, effects),
+            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -172,6 +197,7 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         self.keep_appointments(now, effects);
+        self.run_errands(now, effects);
         self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
@@ -204,7 +230,13 @@ impl Engine {
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
         let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
-        [self.idle.deadline(), self.waits.deadline(), moment].into_iter().flatten().min()
+        let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
+        others.into_iter().chain([moment]).flatten().min()
+    }
+
+    /// Whether the log has as much in flight as it wants: then what goes on by itself waits.
+    pub fn hold_errands(&mut self, is_held: bool) {
+        self.errands.is_held = is_held;
     }
 
     /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.

@@ -1,70 +1,201 @@
-//! What operators do with queues: kick and purge.
+//! What operators do with queues: kick, purge, move, pause and resume.
 //!
 //! Each is made of the records that single messages bring about, so a replay needs no words of its own for them.
 
-use super::machine::Engine;
-use crate::destination::{Entry, State};
+use std::sync::Arc;
+
+use super::document::quoted;
+use super::errand::{Errand, Pace};
+use super::machine::{Engine, queue_of};
+use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
-    Answer, Content, DestinationId, Durability, Effects, Manage, Message, Now, Operation, Publish, Reply, SoftRefusal,
-    Urgency,
+    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, Manage,
+    Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp, Transfer, Urgency, Writer,
 };
 
-/// Messages that one request deals with at most: it is one unit of the log, and others wait for it.
-const AT_MOST: usize = 10_000;
+/// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
+const AT_ONCE: usize = 10_000;
+
+/// What is done with each of many messages.
+#[derive(Clone, Debug)]
+pub(super) enum Task {
+    Kick,
+    Purge,
+    /// To another queue, as it stands.
+    Move(DestinationName),
+    /// Back to where it died, if that may be done for whoever asked.
+    Redrive(Option<Arc<dyn Writer>>),
+}
+
+/// Work on many messages, as it was asked for.
+struct Order {
+    task: Task,
+    states: Vec<State>,
+    filter: Option<Arc<dyn Filter>>,
+    limit: Option<u64>,
+    rate: Option<u32>,
+}
+
+impl Order {
+    /// What an operation means for single messages, if it is about such.
+    fn of(operation: &Operation, filter: Option<Arc<dyn Filter>>, writer: Option<Arc<dyn Writer>>) -> Option<Order> {
+        let all = |states: States| State::of(states).collect();
+        let (task, states, limit, rate) = match operation {
+            Operation::Kick { count } => {
+                (Task::Kick, vec![State::Buried, State::Delayed], Some(u64::from(*count)), None)
+            }
+            Operation::Purge(states) => (Task::Purge, all(*states), None, None),
+            Operation::Move(Transfer { to, states, count, rate }) => {
+                let task = to.clone().map_or_else(|| Task::Redrive(writer), Task::Move);
+                (task, all(*states), *count, *rate)
+            }
+            Operation::Pause { .. } | Operation::Resume { .. } | Operation::Refuse { .. } => return None,
+        };
+        Some(Order { task, states, filter, limit, rate })
+    }
+}
 
 impl Engine {
-    /// Does it, and tells whoever wants to know.
+    /// Does it, or begins to, and tells whoever wants to know once it is done.
     pub(super) fn manage(&mut self, now: Now, manage: Manage, effects: &mut Effects) -> Answer {
-        let Manage { operation, queue, reply } = manage;
+        let Manage { operation, queue, filter, writer, reply } = manage;
         let found = self.router.resolve(&queue).filter(|id| self.queue_mut(*id).is_some());
-        let outcome = match (operation, found) {
-            (Operation::Refuse { why, .. }, _) => Err(why),
+        let word = operation.as_str();
+        let outcome = match (&operation, found) {
+            (&Operation::Refuse { why, .. }, _) => Err(why),
             (_, None) => Err(SoftRefusal::UnknownQueue),
-            (Operation::Kick { count }, Some(id)) => Ok(self.kick(id, count as usize, effects)),
-            (Operation::Purge { ready, delayed, buried }, Some(id)) => {
-                let states = [(ready, State::Ready), (delayed, State::Delayed), (buried, State::Buried)];
-                let states = states.into_iter().filter(|(wanted, _)| *wanted).map(|(_, state)| state);
-                Ok(self.purge(id, states, effects))
+            (&Operation::Pause { side, for_ms }, Some(id)) => {
+                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| Timestamp(now.wall.0 + ms));
+                Ok(standing(self.set_pause(id, side, Some(until), effects)))
+            }
+            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(id, side, None, effects))),
+            (operation, Some(id)) => {
+                let Some(order) = Order::of(operation, filter, writer) else { return Answer::Done };
+                let Some(mut errand) = self.errand(now, id, order) else { return Answer::Done };
+                (errand.name, errand.word, errand.reply) = (queue.clone(), word, reply.clone());
+                if errand.pace.is_some() || errand.survey.is_selective() {
+                    match self.errands.begin(errand) {
+                        Ok(()) => return Answer::Done,
+                        Err(why) => Err(why),
+                    }
+                } else {
+                    self.do_at_once(now, &mut errand, effects).map(|()| counted(errand.done))
+                }
             }
         };
+        let (answer, detail) = match outcome {
+            Ok(detail) => (Answer::Done, detail),
+            Err(why) => (Answer::Soft(why), failed(why)),
+        };
         if let Some(reply) = reply {
-            let word = operation.as_str();
-            let body = match outcome {
-                Ok(count) => format!("{{\"op\":\"{word}\",\"queue\":{},\"count\":{count}}}", quoted(queue.as_str())),
-                Err(why) => {
-                    format!("{{\"op\":\"{word}\",\"queue\":{},\"error\":\"{}\"}}", quoted(queue.as_str()), why.as_str())
+            self.tell(now, (reply, word, &queue), &detail, effects);
+        }
+        answer
+    }
+
+    fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
+        let queue = self.queue_mut(id)?;
+        let survey = Survey::new(queue, order.states, order.filter);
+        Some(Errand {
+            queue: id,
+            name: queue.name().clone(),
+            word: "",
+            task: order.task,
+            survey,
+            limit: order.limit.unwrap_or(u64::MAX),
+            done: 0,
+            pace: order.rate.map(|per_second| Pace { per_second, since: now.monotonic }),
+            is_reading: false,
+            reply: None,
+        })
+    }
+
+    /// What needs no head that is not in memory and has no rate, up to a bound.
+    fn do_at_once(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Result<(), SoftRefusal> {
+        let mut looks = AT_ONCE;
+        while errand.done < errand.limit {
+            let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
+            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut looks) else { break };
+            match self.perform(now, errand.queue, &entry, &errand.task, effects) {
+                Ok(done) => errand.done += u64::from(done),
+                Err(why) if errand.done == 0 => return Err(why),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Does it with one message. `false` if it is not for this one.
+    pub(super) fn perform(
+        &mut self,
+        now: Now,
+        queue: DestinationId,
+        entry: &Entry,
+        task: &Task,
+        effects: &mut Effects,
+    ) -> Result<bool, SoftRefusal> {
+        match task {
+            Task::Kick => self.wake(queue, entry, effects),
+            Task::Purge => self.remove(queue, entry, effects),
+            Task::Move(to) => {
+                let to = self.receiving(now, to, entry)?;
+                let Some(found) = self.queue_mut(queue) else { return Ok(false) };
+                let standing = found.standing(entry.message);
+                let carried = Carried { attempts: entry.attempts, nacks: entry.nacks, standing };
+                let note = found.note(entry.message).cloned();
+                self.relocate(queue, entry, to, (note, Some(carried)), effects);
+            }
+            Task::Redrive(writer) => {
+                let note = self.queue_mut(queue).and_then(|found| found.note(entry.message).cloned());
+                let Some(note) = note else { return Ok(false) };
+                let may = match note.origin.kind() {
+                    // What was behind a topic goes back there as long as that is.
+                    DestinationKind::Subscription => self.router.resolve(&note.origin).is_some(),
+                    _ => writer.as_ref().is_none_or(|writer| writer.may_write(&note.origin)),
+                };
+                if !may {
+                    return Ok(false);
                 }
-            };
-            self.tell(now, reply, body, effects);
+                let to = self.receiving(now, &note.origin, entry)?;
+                self.relocate(queue, entry, to, (None, None), effects);
+            }
         }
-        outcome.map_or_else(Answer::Soft, |_| Answer::Done)
+        Ok(true)
     }
 
-    /// Buried messages first, in the order in which they were buried, then delayed ones by their time.
-    fn kick(&mut self, id: DestinationId, count: usize, effects: &mut Effects) -> usize {
-        let kicked = self.gather(id, [State::Buried, State::Delayed], count);
-        for entry in &kicked {
-            self.wake(id, entry, effects);
+    /// The queue that a message is to go to, if it has room.
+    fn receiving(&mut self, now: Now, name: &DestinationName, entry: &Entry) -> Result<DestinationId, SoftRefusal> {
+        let id = self.obtain(now, name).map_err(|_| SoftRefusal::Busy)?;
+        let Some(queue) = self.queue_mut(id) else { return Err(SoftRefusal::UnknownQueue) };
+        if queue.lacks_places(1) || queue.lacks_room(entry.size.into()) {
+            return Err(SoftRefusal::QueueFull);
         }
-        kicked.len()
+        Ok(id)
     }
 
-    fn purge(&mut self, id: DestinationId, states: impl IntoIterator<Item = State>, effects: &mut Effects) -> usize {
-        let purged = self.gather(id, states, AT_MOST);
-        for entry in &purged {
-            self.remove(id, entry, effects);
-        }
-        purged.len()
+    /// One that went on for a while is over.
+    pub(super) fn report(&mut self, now: Now, errand: Errand, why: Option<SoftRefusal>, effects: &mut Effects) {
+        let Errand { name, word, done, reply, .. } = errand;
+        let Some(reply) = reply else { return };
+        let count = counted(done);
+        let detail = why.map_or(count.clone(), |why| format!("{count},{}", failed(why)));
+        self.tell(now, (reply, word, &name), &detail, effects);
     }
 
-    fn gather(&mut self, id: DestinationId, states: impl IntoIterator<Item = State>, count: usize) -> Vec<Entry> {
-        let Some(queue) = self.queue_mut(id) else { return Vec::new() };
-        let found = states.into_iter().flat_map(|state| queue.in_state(state));
-        found.take(count.min(AT_MOST)).cloned().collect()
+    /// What became of it.
+    fn tell(
+        &mut self,
+        now: Now,
+        (reply, word, queue): (Reply, &str, &DestinationName),
+        detail: &str,
+        effects: &mut Effects,
+    ) {
+        let body = format!("{{\"op\":\"{word}\",\"queue\":{},{detail}}}", quoted(queue.as_str()));
+        self.say(now, reply, body, effects);
     }
 
     /// A reply that cannot be taken is nobody's fault who asked.
-    fn tell(&mut self, now: Now, reply: Reply, body: String, effects: &mut Effects) {
+    pub(super) fn say(&mut self, now: Now, reply: Reply, body: String, effects: &mut Effects) {
         let message = Message {
             content: Content::new(&reply.head, body.into()),
             urgency: Urgency::NORMAL,
@@ -75,16 +206,22 @@ impl Engine {
     }
 }
 
-/// A text as JSON has it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
+/// How many messages something was done with, for the answer.
+fn counted(count: u64) -> String {
+    format!("\"count\":{count}")
+}
+
+/// Why nothing came of it, for the answer.
+fn failed(why: SoftRefusal) -> String {
+    format!("\"error\":\"{}\"", why.as_str())
+}
+
+/// How both sides of a queue stand, for the answer: `null` where it runs, until when it stands still, or `true`.
+fn standing(pause: Pause) -> String {
+    let side = |until: Option<Timestamp>| match until {
+        None => "null".to_owned(),
+        Some(Pause::FOR_GOOD) => "true".to_owned(),
+        Some(Timestamp(ms)) => ms.to_string(),
+    };
+    format!("\"input\":{},\"output\":{}", side(pause.input), side(pause.output))
 }

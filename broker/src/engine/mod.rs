@@ -4,11 +4,14 @@
 //! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
+mod browse;
 mod close;
 mod destination;
 mod dispatch;
+mod document;
 mod driver;
 mod duplicate;
+mod errand;
 mod evolve;
 mod failure;
 mod feed;
@@ -21,7 +24,10 @@ mod machine;
 mod manage;
 mod moments;
 mod options;
+mod oversee;
+mod pausing;
 mod publish;
+mod rank;
 mod reading;
 mod retain;
 mod schedule;
@@ -29,8 +35,10 @@ mod schedules;
 mod sessions;
 mod settle;
 mod several;
+mod statistics;
 mod subscribe;
 mod take;
+mod transfer;
 mod view;
 mod wildcard;
 

@@ -4,7 +4,7 @@
 //! broker. Every firing is a record like any other change.
 
 use super::machine::Engine;
-use crate::destination::{Entry, Policy};
+use crate::destination::Entry;
 use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, Now, Record, Woken};
 
 /// Messages of one queue that are dealt with in a row. The rest follows at once, but others get the engine in between.
@@ -29,6 +29,7 @@ impl Engine {
             } else {
                 self.wake_due(now, id, effects);
             }
+            self.end_pause(now, id, effects);
             self.touch(id);
         }
     }
@@ -42,7 +43,8 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };
-            if queue.policy().dead_letter_expired && Policy::has_dead_letters(queue.name()) {
+            queue.count_expired();
+            if queue.policy().dead_letter_expired && self.grave_of(id, &entry).is_some() {
                 self.dead_letter(now, id, &entry, DeathReason::Expired.into(), effects);
             } else {
                 self.remove(id, &entry, effects);

@@ -174,6 +174,9 @@ impl Engine {
     /// Whether a queue may take that much more. `memory` is what the whole request adds to memory up to this message.
     pub(super) fn admit(&self, load: &Load, durability: Durability, memory: u64) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&load.destination).map(|d| &d.kind) else { return Ok(()) };
+        if !queue.takes() {
+            return Err(Refusal::QueuePaused);
+        }
         let policy = queue.policy();
         if queue.lacks_places(load.messages) {
             return Err(Refusal::QueueFull { limit: format!("{} messages", policy.max_length) });
@@ -277,7 +280,8 @@ impl Engine {
         if expires.is_some_and(|end| end <= now.wall) {
             return;
         }
-        let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
+        let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|d| &mut d.kind) else { return };
+        topic.counts.enqueued += 1;
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))

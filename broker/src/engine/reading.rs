@@ -18,12 +18,12 @@ pub struct Unread {
 impl Engine {
     /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
     pub fn is_unfinished(&self) -> bool {
-        !self.unfinished.is_empty()
+        !self.unfinished.is_empty() || !self.late_views.is_empty()
     }
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
-        !self.unread.is_empty() || self.schedules.has_cold()
+        !self.unread.is_empty() || self.schedules.has_cold() || !self.dim.is_empty() || self.errands.wants_heads()
     }
 
     /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
@@ -33,7 +33,9 @@ impl Engine {
             return Some(Unread { destination, messages: vec![(message, position)] });
         }
         loop {
-            let destination = self.unread.pop_front()?;
+            let Some(destination) = self.unread.pop_front() else {
+                return self.next_dim(now, effects).or_else(|| self.unread_of_errands());
+            };
             let Some(queue) = queue_of(&mut self.destinations, destination) else { continue };
             if !queue.wants_heads() {
                 continue;
@@ -63,6 +65,8 @@ impl Engine {
         for (message, content) in contents {
             self.contents.keep_head(message, content.as_ref().map(Content::head));
         }
+        self.errands.heads_read(destination);
+        self.light_up(destination);
         self.release(destination);
         self.dispatch(now, effects);
     }

@@ -64,7 +64,7 @@ impl Engine {
                     topics.filter_map(|topic| self.router.resolve(&topic.retained())).collect()
                 }
             },
-            Reach::Nowhere => return,
+            Reach::View(_) | Reach::Nowhere => return,
         };
         for queue in retained {
             let Some((entry, expires)) = self.retained(queue) else { continue };

@@ -48,6 +48,14 @@ impl Schedules {
         self.named.get(&(queue, name.clone())).copied()
     }
 
+    /// Those of that name, with their queues.
+    pub(super) fn queues_of(&self, name: &str) -> Vec<(DestinationId, MessageId)> {
+        let is_it = |((queue, other), message): (&(DestinationId, Arc<str>), &MessageId)| {
+            (&**other == name).then_some((*queue, *message))
+        };
+        self.named.iter().filter_map(is_it).collect()
+    }
+
     /// Those of a queue that have been replaced.
     pub(super) fn replaced(&self, queue: DestinationId) -> Vec<MessageId> {
         let all = (queue, MessageId::from_bits(0))..=(queue, MessageId::from_bits(u64::MAX));

@@ -71,7 +71,10 @@ impl Engine {
         let Some(&key) = state.subscriptions.get(&subscription) else { return };
         let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
         state.release(out.message, subscription, out.number);
-        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id)) {
+        // One whose lease ran out is with somebody else by now, or free.
+        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id))
+            && queue.leased(out.message, key, out.number).is_some()
+        {
             queue.hold(out.message);
         }
         self.refill(now, key, effects);
@@ -87,8 +90,17 @@ impl Engine {
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
         let Some(destination) = out.queue else { return };
         let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
-        let Some(entry) = leased else { return };
+        let Some(mut entry) = leased else { return };
+        let outcome = match outcome {
+            Outcome::Ranked { urgency, outcome } => {
+                self.rank(destination, &mut entry, *urgency, effects);
+                outcome
+            }
+            outcome => outcome,
+        };
         match outcome {
+            // One within another says nothing more.
+            Outcome::Ranked { .. } => {}
             Outcome::Ack => self.remove(destination, &entry, effects),
             Outcome::Release => {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
@@ -131,6 +143,7 @@ impl Engine {
         let id = match &mut consumer.reach {
             Reach::One(id) => *id,
             Reach::Nowhere => return,
+            Reach::View(_) => return self.views.push(key),
             Reach::Many(many) => {
                 if !std::mem::replace(&mut many.refilled, true) {
                     self.refilled.push(key);

@@ -208,7 +208,7 @@ impl Engine {
                 Scope::List(sources) => Some(std::mem::take(sources)),
                 Scope::Wildcard(_) => None,
             },
-            Reach::One(_) | Reach::Nowhere => None,
+            Reach::One(_) | Reach::View(_) | Reach::Nowhere => None,
         }
     }
 

@@ -24,14 +24,7 @@ impl Engine {
         }
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
-            Source::Feed(feed) => {
-                if feed.is_sole
-                    && let Some(queue) = self.router.resolve(&feed.queue)
-                {
-                    self.take_over(now, queue, id, effects);
-                }
-                Reach::One(self.bind(now, feed, effects)?)
-            }
+            Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(Scope::Wildcard(wildcard.clone())))),
             Source::List(list) => Reach::Many(Box::new(Many::new(Scope::List(self.sources(now, id, list)?)))),
         };
@@ -80,7 +73,7 @@ impl Engine {
 
     /// However many subscriptions share it, what a session holds unsettled stays below the limit. What is settled by being
     /// written does not count.
-    fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
+    pub(super) fn grant(&mut self, id: SessionId, wish: &Subscribe) -> Credit {
         let limit = self.options.unsettled_per_session;
         let session = self.sessions.get_mut(id).filter(|_| wish.mode != AckMode::Auto);
         let left = session.as_ref().map_or(wish.credit, |session| session.left_of(limit));
@@ -100,7 +93,7 @@ impl Engine {
             Some(Reach::One(destination)) => self.join_by_name(*destination, key),
             Some(Reach::Many(many)) if many.wildcard().is_some() => self.watch(key),
             Some(Reach::Many(_)) => self.join_all(key),
-            Some(Reach::Nowhere) | None => {}
+            Some(Reach::View(_) | Reach::Nowhere) | None => {}
         }
     }
 
@@ -172,6 +165,7 @@ impl Engine {
         match reach {
             Reach::One(destination) => self.leave(destination, key, true),
             Reach::Many(many) => self.unwatch(key, *many),
+            Reach::View(view) => self.unview(view.queue, key),
             Reach::Nowhere => {}
         }
     }

@@ -79,7 +79,7 @@ impl Engine {
         match self.consumers.get(key).map(|consumer| &consumer.reach) {
             Some(Reach::One(id)) => has(id),
             Some(Reach::Many(many)) => many.joined.iter().any(has),
-            Some(Reach::Nowhere) | None => false,
+            Some(Reach::View(_) | Reach::Nowhere) | None => false,
         }
     }
 
@@ -94,7 +94,7 @@ impl Engine {
     }
 
     /// A subscription delivers no more. Its client hears of it behind what was delivered.
-    fn end(&mut self, key: ConsumerKey, why: End, effects: &mut Effects) {
+    pub(super) fn end(&mut self, key: ConsumerKey, why: End, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let (id, subscription, is_auto) = (consumer.session, consumer.subscription, consumer.mode == AckMode::Auto);
         if let Some(allowance) = &mut consumer.allowance {

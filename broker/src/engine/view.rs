@@ -1,7 +1,7 @@
 //! What the engine shows of a queue. A copy: whoever looks at it holds nothing up.
 
 use crate::destination::{Entry, Queue};
-use crate::model::{DestinationName, Standing, Terms};
+use crate::model::{DestinationName, Pause, Standing, Terms};
 
 /// What can be seen of a queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct QueueView {
     pub consumers: usize,
     /// Octets of head and body.
     pub bytes: u64,
+    /// Which sides stand still.
+    pub pause: Pause,
     /// The messages, ready ones in order first.
     pub entries: Vec<Entry>,
     /// How those stand that nobody holds, and what their senders said about them; in the order of `entries`.
@@ -36,6 +38,7 @@ impl QueueView {
             buried: queue.buried(),
             consumers: queue.consumers(),
             bytes: queue.bytes(),
+            pause: queue.pause,
             entries: queue.entries().into_iter().cloned().collect(),
             standing: queue
                 .entries()

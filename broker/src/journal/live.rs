@@ -5,11 +5,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::change::{Arrival, Override};
 use super::format::{SegmentId, locate};
+use super::orders::Orders;
 use super::record;
-use super::record::{ExtentRecord, Override};
+use super::record::ExtentRecord;
 use super::stored::{Back, Stored};
-use crate::model::{Bound, DestinationId, DestinationName, Keyed, MessageId, Place, Position, Record, Returned};
+use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
 use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
 
 /// The state behind the log.
@@ -21,7 +23,10 @@ pub(super) struct Live {
     /// Queues that are fed, and those that are not any more (`None`) and still hold something.
     bindings: BTreeMap<DestinationId, Option<Bound>>,
     windows: Windows,
+    orders: Orders,
     next_id: u64,
+    /// Messages with ids below may have been handed out.
+    suspected: u64,
     extents: BTreeMap<SegmentId, Extent>,
     overrides: BTreeMap<Position, Override>,
     /// What senders said about their messages.
@@ -97,14 +102,21 @@ impl Live {
 
     /// A delivery of a message ended without success.
     pub(super) fn returned(&mut self, back: Back) {
-        let Back { position, destination, place, attempts, nacks, standing } = back;
+        let Back { position, attempts, nacks, standing, .. } = back;
         if !self.is_live(position) {
             return;
         }
-        let fresh = Override { destination, place, attempts_before: 0, note: None, attempts, nacks, standing };
-        let change = self.overrides.entry(position).or_insert(fresh);
-        (change.attempts, change.nacks, change.standing) = (attempts, nacks, standing);
+        let change = self.overrides.entry(position).or_insert_with(|| Override::of_return(back));
+        (change.attempts, change.nacks, change.standing, change.out) = (attempts, nacks, standing, true);
         self.forget_due(position);
+    }
+
+    /// A message has another place.
+    fn ranked(&mut self, position: Position, destination: DestinationId, place: Place) {
+        if self.is_live(position) {
+            let fresh = || Override::of_rank(destination, place);
+            self.overrides.entry(position).or_insert_with(fresh).place = place;
+        }
     }
 
     /// A message that waited is ready.
@@ -133,8 +145,7 @@ impl Live {
     fn scheduled(&mut self, position: Position, schedule: Box<Schedule>) {
         if self.is_live(position) {
             self.overrides.remove(&position);
-            let terms = self.terms.entry(position).or_default();
-            (terms.due, terms.schedule) = (Some(schedule.next), Some(schedule));
+            self.terms.entry(position).or_default().reschedule(schedule);
         }
     }
 
@@ -144,17 +155,16 @@ impl Live {
         }
     }
 
-    /// A message changed its queue; why stands in `to`.
-    pub(super) fn moved(&mut self, position: Position, mut to: Override) {
+    /// A message changed its queue.
+    pub(super) fn moved(&mut self, position: Position, arrival: Arrival) {
         if !self.is_live(position) {
             return;
         }
-        if let Some(old) = self.overrides.get(&position) {
-            to.attempts_before = if old.attempts > 0 { old.attempts } else { old.attempts_before };
-        }
-        self.overrides.insert(position, to);
+        let begins_anew = arrival.carried.is_none();
+        let change = Override::of_move(self.overrides.get(&position), arrival);
+        self.overrides.insert(position, change);
         if let Some(terms) = self.terms.get_mut(&position) {
-            terms.clear_time();
+            terms.move_over(begins_anew);
         }
     }
 
@@ -169,6 +179,7 @@ impl Live {
         self.destinations.remove(&destination);
         self.bindings.remove(&destination);
         self.windows.forget(destination);
+        self.orders.forget(destination);
     }
 
     fn bound(&mut self, queue: DestinationId, bound: Option<Bound>) {
@@ -185,15 +196,21 @@ impl Live {
             Record::Accepted(_) => {}
             Record::Settled(settled) => self.settle(settled.position, 1),
             Record::Returned(returned) => self.returned(Back::of(returned)),
+            Record::Ranked(ranked) => {
+                let place = Place { urgency: ranked.urgency, ..ranked.place };
+                self.ranked(ranked.position, ranked.destination, place);
+            }
             Record::Woken(woken) => self.woken(woken.position),
             Record::Scheduled(scheduled) => self.scheduled(scheduled.position, scheduled.schedule.clone()),
-            Record::Moved(m) => self.moved(m.position, arrival(m.to, m.to_place, m.note.clone())),
+            Record::Moved(moved) => self.moved(moved.position, Arrival::of(moved)),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
             Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
             Record::Unbound { queue } => self.bound(*queue, None),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
+            Record::Paused(_) => self.orders.note(record),
             Record::IdBlock { next } => self.id_block(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 
@@ -203,17 +220,20 @@ impl Live {
             Stored::Accepted { .. } => self.accept(segment),
             Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
             Stored::Returned(back) => self.returned(back),
+            Stored::Ranked { position, destination, place } => self.ranked(position, destination, place),
             Stored::Woken(position) => self.woken(position),
             Stored::Terms { position, terms } => self.agreed(position, terms),
             Stored::Planned { position, schedule } => self.planned(position, schedule),
             Stored::Scheduled { position, schedule } => self.scheduled(position, schedule),
-            Stored::Moved { position, to, to_place, note, .. } => self.moved(position, arrival(to, to_place, note)),
+            Stored::Moved { position, arrival, .. } => self.moved(position, arrival),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
             Stored::Unbound { queue } => self.bound(queue, None),
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
+            Stored::Ordered(record) => self.orders.note(&record),
             Stored::IdBlock { next } => self.id_block(next),
+            Stored::Suspected { below } => self.suspected = self.suspected.max(below),
             Stored::Extent(extent) => self.listed(extent),
             Stored::Override { position, change } => {
                 self.overrides.insert(position, change);
@@ -309,7 +329,11 @@ impl Live {
         }));
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
+        records.extend(self.orders.records());
         records.push(Record::IdBlock { next: self.next_id });
+        if self.suspected > 0 {
+            records.push(Record::Suspected { below: self.suspected });
+        }
         records
     }
 
@@ -325,6 +349,10 @@ impl Live {
             checkpoint.put(|bytes| record::put_record(bytes, &head));
         }
         for (position, change) in &self.overrides {
+            if let Some(moved) = change.instead(*position) {
+                checkpoint.put(|bytes| record::put_record(bytes, &moved));
+                continue;
+            }
             checkpoint.put(|bytes| record::put_override(bytes, *position, change));
             if let Some(waits) = change.waits(*position) {
                 checkpoint.put(|bytes| record::put_record(bytes, &waits));
@@ -337,23 +365,6 @@ impl Live {
             }
         }
         checkpoint
-    }
-}
-
-fn arrival(destination: DestinationId, place: Place, note: Arc<crate::model::DeathNote>) -> Override {
-    let standing = Standing::Ready;
-    Override { destination, place, attempts_before: 0, note: Some(note), attempts: 0, nacks: 0, standing }
-}
-
-impl Override {
-    /// What an override record cannot say, as a record to follow it.
-    pub(super) fn waits(&self, position: Position) -> Option<Record> {
-        let Override { destination, place, attempts, nacks, standing, .. } = *self;
-        let is_plain = nacks == 0 && standing == Standing::Ready;
-        // The log knows a message by its position.
-        let message = MessageId::new(position.shard(), 0);
-        let returned = Returned { destination, message, place, position, attempts, nacks, standing };
-        (!is_plain).then_some(Record::Returned(returned))
     }
 }
 

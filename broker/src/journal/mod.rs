@@ -6,6 +6,7 @@
 
 mod agreed;
 mod appender;
+mod change;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 #[cfg(any(test, feature = "internals"))]
@@ -17,6 +18,7 @@ mod live;
 pub mod memory;
 mod meta;
 mod octets;
+mod orders;
 mod plan;
 mod reader;
 mod record;

@@ -5,11 +5,15 @@
 use std::sync::Arc;
 
 use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
+use super::change::Override;
 use super::format::{Key, SegmentId};
 use super::octets::put_text;
+use super::orders;
 use super::plan::{plan_bytes, put_plan};
-use crate::model::{Accepted, Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId};
-use crate::model::{Content, Keyed, Moved, Place, Position, Record, Returned, Schedule, Standing, Terms};
+use crate::model::{
+    Accepted, Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId,
+};
+use crate::model::{Content, Keyed, Moved, Place, Position, Ranked, Record, Returned, Schedule, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
@@ -39,11 +43,14 @@ pub(super) const STOPPED: u8 = 12;
 pub(super) const PARKED: u8 = 13;
 pub(super) const WOKEN: u8 = 14;
 pub(super) const TERMS: u8 = 15;
+pub(super) const CARRIED: u8 = 41;
+pub(super) const RANKED: u8 = 42;
 pub(super) const BOUND: u8 = 24;
 pub(super) const UNBOUND: u8 = 25;
 pub(super) const KEYED: u8 = 26;
 pub(super) const PLAN: u8 = 27;
 pub(super) const SCHEDULED: u8 = 28;
+pub(super) const SUSPECTED: u8 = 48;
 
 /// What a summary says about a message, and what is kept of it until the summary is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,23 +62,6 @@ pub(super) struct Entry {
     pub(super) destination: DestinationId,
     pub(super) message: MessageId,
     pub(super) place: Place,
-}
-
-/// What has changed about a message since it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Override {
-    pub(super) destination: DestinationId,
-    pub(super) place: Place,
-    /// Failed deliveries before it was last moved.
-    pub(super) attempts_before: u16,
-    /// Why it was moved, if it was.
-    pub(super) note: Option<Arc<DeathNote>>,
-    /// Failed deliveries since, or all if it was not moved.
-    pub(super) attempts: u16,
-    /// NACKs among them.
-    pub(super) nacks: u8,
-    /// How it stands.
-    pub(super) standing: Standing,
 }
 
 /// A live segment in a checkpoint.
@@ -95,14 +85,19 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         Record::Scheduled(scheduled) => scheduled_bytes(&scheduled.schedule),
         Record::Settled(_) => SETTLED_RANGE_BYTES,
         Record::Returned(_) => RECORD_HEAD_BYTES + 33 + STANDING_BYTES,
+        Record::Ranked(_) => RECORD_HEAD_BYTES + 28,
         Record::Moved(moved) => {
-            RECORD_HEAD_BYTES + 48 + moved.note.origin.as_str().len() + moved.note.error.as_ref().map_or(0, |e| e.len())
+            let texts = |note: &Arc<DeathNote>| note.origin.as_str().len() + note.error.as_ref().map_or(0, |e| e.len());
+            RECORD_HEAD_BYTES + 49 + 3 + STANDING_BYTES + moved.note.as_ref().map_or(0, texts)
         }
         Record::Created { name, .. } => RECORD_HEAD_BYTES + 10 + name.as_str().len(),
-        Record::Deleted { .. } | Record::Unbound { .. } | Record::IdBlock { .. } | Record::Woken(_) => {
-            RECORD_HEAD_BYTES + 8
-        }
+        Record::Deleted { .. }
+        | Record::Unbound { .. }
+        | Record::IdBlock { .. }
+        | Record::Suspected { .. }
+        | Record::Woken(_) => RECORD_HEAD_BYTES + 8,
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
+        Record::Paused(_) => orders::bytes(record),
         Record::Bound(bound) => {
             RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
         }
@@ -143,6 +138,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
     match record {
         Record::Accepted(_) | Record::Settled(_) => {}
         Record::Returned(returned) => put_returned(into, returned),
+        Record::Ranked(ranked) => put_ranked(into, *ranked),
         Record::Woken(woken) => {
             framed(into, WOKEN, |bytes| bytes.extend_from_slice(&woken.position.to_bits().to_le_bytes()));
         }
@@ -151,9 +147,11 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
+        Record::Paused(_) => orders::put(into, record),
         Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
+        Record::Suspected { below } => framed(into, SUSPECTED, |b| b.extend_from_slice(&below.to_le_bytes())),
     }
 }
 
@@ -284,13 +282,33 @@ fn put_returned(into: &mut Vec<u8>, returned: &Returned) {
     });
 }
 
+fn put_ranked(into: &mut Vec<u8>, ranked: Ranked) {
+    framed(into, RANKED, |bytes| {
+        bytes.extend_from_slice(&ranked.position.to_bits().to_le_bytes());
+        bytes.extend_from_slice(&ranked.destination.0.to_le_bytes());
+        put_place(bytes, Place { urgency: ranked.urgency, ..ranked.place });
+    });
+}
+
+/// Writes a move. What is no new dead letter has a record of its own kind.
 fn put_moved(into: &mut Vec<u8>, moved: &Moved) {
-    framed(into, MOVED, |bytes| {
+    let died = moved.carried.is_none() && moved.note.is_some();
+    framed(into, if died { MOVED } else { CARRIED }, |bytes| {
         bytes.extend_from_slice(&moved.position.to_bits().to_le_bytes());
         bytes.extend_from_slice(&moved.from.0.to_le_bytes());
         bytes.extend_from_slice(&moved.to.0.to_le_bytes());
         put_place(bytes, moved.to_place);
-        put_note(bytes, &moved.note);
+        if !died {
+            bytes.push(u8::from(moved.note.is_some()) | u8::from(moved.carried.is_some()) << 1);
+        }
+        if let Some(Carried { attempts, nacks, standing }) = moved.carried {
+            bytes.extend_from_slice(&attempts.to_le_bytes());
+            bytes.push(nacks);
+            put_standing(bytes, standing);
+        }
+        if let Some(note) = &moved.note {
+            put_note(bytes, note);
+        }
     });
 }
 
@@ -314,7 +332,7 @@ fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
 }
 
 /// Head, then what `payload` writes, then the length into the head.
-fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec<u8>)) {
     let start = into.len();
     into.extend_from_slice(&[0, 0, 0, 0, kind, 0, 0, 0]);
     payload(into);

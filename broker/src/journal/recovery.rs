@@ -10,18 +10,19 @@ use std::sync::Arc;
 use super::OpenError;
 use super::Recovered;
 use super::appender::{Appender, batch_span, put_checkpoint};
+use super::change::Override;
 use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
 use super::live::{Live, Taken};
 use super::reader::{Shelf, read_record};
 use super::record;
-use super::record::{Entry, Override};
+use super::record::Entry;
 use super::roll::{SPARE_PREFIX, Spares};
 use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
 use super::store::Store;
 use super::stored;
 use super::stored::Stored;
 use super::walk::{Walk, open_segment};
-use crate::model::{Accepted, Moved, Position, Record, Replay, Returned, Terms, Timestamp};
+use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// Most octets of an override: names and notes are short.
 const OVERRIDE_BYTES_MAX: usize = 1024;
@@ -279,9 +280,11 @@ fn rewrite(
         live.accept(id);
         tell(replay, &entry, position, (change.as_ref(), terms.as_deref()));
         if let Some(change) = change {
-            chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, &change)).map_err(io)?;
-            if let Some(waits) = change.waits(position) {
-                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_record(bytes, &waits)).map_err(io)?;
+            if change.out {
+                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, &change)).map_err(io)?;
+            }
+            if let Some(record) = change.instead(position).or_else(|| change.waits(position)) {
+                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_record(bytes, &record)).map_err(io)?;
             }
             live.keep_override(position, change);
         }
@@ -336,10 +339,11 @@ fn tell(
     let accepted = Accepted { destination, message, place, size, content: None, terms };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };
-    if let Some(note) = change.note.clone() {
-        let (from, to) = (destination, destination);
-        let moved = Moved { message, position, from, from_place: place, to, to_place: place, size, note };
-        replay.record(Record::Moved(moved), None);
+    if change.note.is_some() || !change.out {
+        replay.record(Record::Moved(change.moved((message, position), size)), None);
+    }
+    if !change.out {
+        return;
     }
     // Told also where nothing was counted: that it was out is what `redelivered` goes by.
     let Override { attempts, nacks, standing, .. } = *change;

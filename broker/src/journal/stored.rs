@@ -5,18 +5,20 @@
 use std::sync::Arc;
 
 use super::agreed::{read_standing, read_terms};
+use super::change::{Arrival, Override};
 use super::format::{Key, SegmentId};
 use super::octets::Octets;
+use super::orders;
 use super::plan::read_plan;
 use super::record::{
-    ACCEPTED, BOUND, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RETURNED,
-    SCHEDULED, SETTLED, STOPPED, SUMMARY, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RANKED,
+    RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
-use super::record::{Entry, ExtentRecord, Override};
+use super::record::{Entry, ExtentRecord};
 use crate::model::{
-    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place, Position,
-    Returned, Schedule, Standing, Terms, Timestamp, Urgency,
+    Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place,
+    Position, Record, Returned, Schedule, Standing, Terms, Timestamp, Urgency,
 };
 
 /// A record as it is read back.
@@ -25,17 +27,20 @@ pub(super) enum Stored<'a> {
     Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
     Settled(Vec<(Position, u32)>),
     Returned(Back),
+    Ranked { position: Position, destination: DestinationId, place: Place },
     Woken(Position),
     Terms { position: Position, terms: Box<Terms> },
     Planned { position: Position, schedule: Box<Schedule> },
     Scheduled { position: Position, schedule: Box<Schedule> },
-    Moved { position: Position, from: DestinationId, to: DestinationId, to_place: Place, note: Arc<DeathNote> },
+    Moved { position: Position, from: DestinationId, arrival: Arrival },
     Created { destination: DestinationId, name: DestinationName },
     Deleted { destination: DestinationId },
     Bound(Bound),
     Unbound { queue: DestinationId },
     Keyed(Keyed),
+    Ordered(Record),
     IdBlock { next: u64 },
+    Suspected { below: u64 },
     Claim { epoch: Epoch },
     Extent(ExtentRecord),
     Override { position: Position, change: Override },
@@ -110,6 +115,11 @@ fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
 fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
     let stored = match kind {
         RETURNED | PARKED => Stored::Returned(read_returned(kind == PARKED, &mut fields)?),
+        RANKED => Stored::Ranked {
+            position: Position::from_bits(fields.u64()?),
+            destination: DestinationId(fields.u64()?),
+            place: read_place(&mut fields)?,
+        },
         WOKEN => Stored::Woken(Position::from_bits(fields.u64()?)),
         TERMS => {
             Stored::Terms { position: Position::from_bits(fields.u64()?), terms: Box::new(read_terms(&mut fields)?) }
@@ -118,12 +128,10 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
             let (position, schedule) = (Position::from_bits(fields.u64()?), Box::new(read_plan(&mut fields)?));
             if kind == PLAN { Stored::Planned { position, schedule } } else { Stored::Scheduled { position, schedule } }
         }
-        MOVED => Stored::Moved {
+        MOVED | CARRIED => Stored::Moved {
             position: Position::from_bits(fields.u64()?),
             from: DestinationId(fields.u64()?),
-            to: DestinationId(fields.u64()?),
-            to_place: read_place(&mut fields)?,
-            note: read_note(&mut fields)?,
+            arrival: read_arrival(kind == MOVED, &mut fields)?,
         },
         CREATED => Stored::Created {
             destination: DestinationId(fields.u64()?),
@@ -138,12 +146,13 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         }),
         UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
+        SUSPECTED => Stored::Suspected { below: fields.u64()? },
         CLAIM => Stored::Claim { epoch: Epoch(fields.u64()?) },
         OVERRIDE => {
             Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }
         }
         STOPPED => Stored::Stopped,
-        _ => return None,
+        _ => Stored::Ordered(orders::read(kind, &mut fields)?),
     };
     fields.end()?;
     Some(stored)
@@ -164,6 +173,18 @@ fn read_returned(waits: bool, fields: &mut Octets<'_>) -> Option<Back> {
     Some(back)
 }
 
+fn read_arrival(died: bool, fields: &mut Octets<'_>) -> Option<Arrival> {
+    let (to, place) = (DestinationId(fields.u64()?), read_place(fields)?);
+    let flags = if died { 1 } else { fields.u8().filter(|flags| *flags < 4)? };
+    let mut carried = None;
+    if flags & 2 != 0 {
+        let (attempts, nacks) = (fields.u16()?, fields.u8()?);
+        carried = Some(Carried { attempts, nacks, standing: read_standing(fields)? });
+    }
+    let note = if flags & 1 != 0 { Some(read_note(fields)?) } else { None };
+    Some(Arrival { to, place, note, carried })
+}
+
 fn read_bound(fields: &mut Octets<'_>) -> Option<Bound> {
     let queue = DestinationId(fields.u64()?);
     let expires_after = Some(fields.u64()?).filter(|time| *time > 0);
@@ -181,7 +202,16 @@ fn read_change(fields: &mut Octets<'_>) -> Option<Override> {
         1 => Some(read_note(fields)?),
         _ => return None,
     };
-    Some(Override { destination, place, attempts_before, note, attempts, nacks: 0, standing: Standing::Ready })
+    Some(Override {
+        destination,
+        place,
+        attempts_before,
+        note,
+        attempts,
+        nacks: 0,
+        standing: Standing::Ready,
+        out: true,
+    })
 }
 
 fn read_place(fields: &mut Octets<'_>) -> Option<Place> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, End, MessageId, Position, Refusal, SubscriptionId, Ticket, Timestamp};
+use super::{Content, DestinationName, End, MessageId, Position, Refusal, Stage, SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
@@ -55,6 +55,8 @@ pub struct Delivery {
 pub enum Lease {
     /// It is not: a topic's message, or one that is settled as soon as it is written.
     None,
+    /// It is not: somebody looks at it where it is.
+    Seen(Stage),
     /// Until it is settled or the consumer goes.
     Bound,
     /// Until that moment at the latest.

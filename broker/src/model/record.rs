@@ -5,7 +5,10 @@
 
 use std::sync::Arc;
 
-use super::{Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Place, Position, Standing, Terms};
+use super::{
+    Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Paused, Place, Position, Standing, Terms,
+    Urgency,
+};
 use super::{Schedule, Timestamp};
 
 /// One fact.
@@ -29,6 +32,8 @@ pub enum Record {
     Settled(Settled),
     /// A delivery ended without success; the message is back in its place, or waits before it is.
     Returned(Returned),
+    /// A message has another urgency.
+    Ranked(Ranked),
     /// A message that was delayed or buried is ready: its time has come, or somebody kicked it.
     Woken(Woken),
     /// A schedule has a new plan: it has sent a message, and when it sends the next.
@@ -44,10 +49,18 @@ pub enum Record {
     },
     /// A destination saw a key: a message that comes with it again is a duplicate.
     Keyed(Keyed),
+    /// A queue stands still from now on, or goes on.
+    Paused(Paused),
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.
         next: u64,
+    },
+    /// The process before this one ended without a word: messages with ids below this sequence may have been handed out,
+    /// and are marked so for good.
+    Suspected {
+        /// First sequence that certainly has not been.
+        below: u64,
     },
 }
 
@@ -124,6 +137,21 @@ pub struct Returned {
     pub standing: Standing,
 }
 
+/// A message with another urgency; its sequence stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ranked {
+    /// The queue it is in.
+    pub destination: DestinationId,
+    /// The message.
+    pub message: MessageId,
+    /// Its place there before.
+    pub place: Place,
+    /// Where its content lies.
+    pub position: Position,
+    /// Its urgency from now on.
+    pub urgency: Urgency,
+}
+
 /// A message that waits no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Woken {
@@ -168,5 +196,18 @@ pub struct Moved {
     /// Octets of head and body.
     pub size: u32,
     /// Why, for a dead letter.
-    pub note: Arc<DeathNote>,
+    pub note: Option<Arc<DeathNote>>,
+    /// What it keeps. `None` for one that begins anew: it is ready, nothing counts any more, and its times are over.
+    pub carried: Option<Carried>,
+}
+
+/// What a message takes along to another queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carried {
+    /// Failed deliveries so far.
+    pub attempts: u16,
+    /// NACKs among them.
+    pub nacks: u8,
+    /// How it stands.
+    pub standing: Standing,
 }

@@ -14,6 +14,9 @@ pub enum Refusal {
         /// Which limit, in words.
         limit: String,
     },
+    /// Somebody has paused the queue: it takes nothing in.
+    #[error("the queue is paused: it takes no messages until it is resumed")]
+    QueuePaused,
     /// Too many destinations exist.
     #[error("there are already {limit} destinations, the most allowed")]
     TooManyDestinations {
@@ -63,6 +66,7 @@ impl Refusal {
     pub const fn code(&self) -> &'static str {
         match self {
             Refusal::QueueFull { .. } => "queue-full",
+            Refusal::QueuePaused => "queue-paused",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
             Refusal::TooManySchedules { .. } => "too-many-schedules",
             Refusal::UnknownDelivery => "unknown-delivery",
@@ -106,6 +110,10 @@ pub enum SoftRefusal {
     Forbidden,
     /// The frame does not say what is wanted in words that are known.
     BadRequest,
+    /// As much of this kind goes on as may go on at a time.
+    Busy,
+    /// The queue that messages go to has no room for more.
+    QueueFull,
     /// A durable subscription cannot be ended while others read it.
     InUse,
 }
@@ -120,6 +128,8 @@ impl SoftRefusal {
             SoftRefusal::UnknownQueue => "unknown-queue",
             SoftRefusal::Forbidden => "forbidden",
             SoftRefusal::BadRequest => "bad-request",
+            SoftRefusal::Busy => "busy",
+            SoftRefusal::QueueFull => "queue-full",
             SoftRefusal::InUse => "in-use",
         }
     }

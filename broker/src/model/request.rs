@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{DestinationName, Filter, Grant, Manage, Message, MessageId, SoftRefusal, Source, SubscriptionId, Take};
+use super::{
+    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
+    SubscriptionId, Take, Urgency,
+};
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
@@ -25,6 +28,12 @@ pub enum Request {
     Touch(Touch),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
+    /// Tell numbers.
+    Inquire(Box<Inquiry>),
+    /// Look through a queue.
+    Browse(Box<Browse>),
+    /// Look at what waits for its time, or take away from it.
+    Oversee(Box<Oversee>),
     /// Nothing: the session knows already why it must be refused softly, and the refusal keeps its turn.
     Decline(SoftRefusal),
     /// All of it or nothing: one unit in the log.
@@ -149,6 +158,13 @@ pub enum Outcome {
         reason: Option<Arc<str>>,
         /// When, in milliseconds from now, 0 for at once; `None` leaves it to the back-off of message and policy.
         delay_ms: Option<u64>,
+    },
+    /// The message has another urgency from now on; then as it says.
+    Ranked {
+        /// Which.
+        urgency: Urgency,
+        /// What becomes of the delivery.
+        outcome: Box<Outcome>,
     },
     /// Not done, and nobody shall try until somebody kicks it.
     Bury,

@@ -61,6 +61,8 @@ pub enum End {
     Empty,
     /// It had as many as it wanted.
     Limit,
+    /// It looked through a queue, and this was all.
+    Browse,
 }
 
 impl End {
@@ -70,6 +72,7 @@ impl End {
             End::Wait => "wait",
             End::Empty => "empty",
             End::Limit => "limit",
+            End::Browse => "browse",
         }
     }
 }

@@ -31,6 +31,20 @@ impl Terms {
         *self == Terms::default()
     }
 
+    /// What of it holds in another queue, where the message begins anew or keeps how it stands: that has the due time now.
+    pub fn move_over(&mut self, begins_anew: bool) {
+        if begins_anew {
+            self.clear_time();
+        } else {
+            self.due = None;
+        }
+    }
+
+    /// There is a new plan, which says when it is due.
+    pub fn reschedule(&mut self, schedule: Box<Schedule>) {
+        (self.due, self.schedule) = (Some(schedule.next), Some(schedule));
+    }
+
     /// What of it holds for a dead letter: it is there at once, and stays until somebody looks at it.
     pub fn clear_time(&mut self) {
         (self.due, self.expires) = (None, None);

@@ -12,6 +12,7 @@ use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::header::names::{DESTINATION, ID, TRANSACTION};
 
+use super::browse;
 use super::composite;
 use super::credit::{self, Asked};
 use super::error::Fault;
@@ -23,8 +24,10 @@ use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
+use super::oversee;
 use super::schedule;
 use super::settlement;
+use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -46,7 +49,7 @@ use crate::model::SubscriptionId;
 pub(super) struct Client {
     options: Arc<Options>,
     version: Version,
-    gate: Gate,
+    pub(super) gate: Gate,
     subscriptions: Subscriptions,
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
@@ -61,7 +64,7 @@ pub(super) struct Turn<'a> {
 }
 
 impl Turn<'_> {
-    fn ask(&mut self, request: Request) {
+    pub(super) fn ask(&mut self, request: Request) {
         let receipt = self.receipt.take();
         self.outputs.push_back(Output::Ask { request, receipt });
     }
@@ -133,6 +136,12 @@ impl Client {
         if manage::is_meant(written) {
             return self.manage(turn, frame);
         }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
+        }
+        if oversee::is_meant(written) {
+            return self.oversee(turn, frame);
+        }
         if composite::is_list(written) {
             return self.send_to_all(turn, frame, written);
         }
@@ -143,23 +152,6 @@ impl Client {
         }
         let to = schedule::address(to, &message);
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
-    }
-
-    /// A word to the broker about a queue. Its answer goes where the client may send to.
-    fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        if frame.headers.get(TRANSACTION).is_some() {
-            return Err(Fault::Unsupported("managing queues in a transaction"));
-        }
-        let reply = match frame.headers.get("reply-to") {
-            None => None,
-            Some(written) => Some((written, self.gate.writable(written, Routing::Queue)?)),
-        };
-        if let Some((written, full)) = reply.clone().filter(|(written, _)| written.starts_with("/temp-")) {
-            self.listen_for_reply(&mut turn, written, full)?;
-        }
-        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
-        turn.ask(Request::Manage(Box::new(manage)));
-        Ok(())
     }
 
     /// A message for one destination, which the client may send to.
@@ -205,7 +197,12 @@ impl Client {
     }
 
     /// Whoever names a temporary destination in `reply-to` wants to hear the answer, subscribed or not.
-    fn listen_for_reply(&mut self, turn: &mut Turn<'_>, written: &str, to: DestinationName) -> Result<(), Fault> {
+    pub(super) fn listen_for_reply(
+        &mut self,
+        turn: &mut Turn<'_>,
+        written: &str,
+        to: DestinationName,
+    ) -> Result<(), Fault> {
         if self.subscriptions.reads(&to) {
             return Ok(());
         }
@@ -245,16 +242,20 @@ impl Client {
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
         let time_to_run_ms = moment::time_to_run(&frame.headers)?;
-        let filter = understand::selector(frame)?;
+        let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, (&to, &from), pull)?;
+        let browse = browse::asked(&frame.headers, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
-        turn.ask(manner.request(subscribe));
+        turn.ask(match browse {
+            Some(browse) => browse.request(subscribe, manner, &self.options)?,
+            None => manner.request(subscribe),
+        });
         Ok(())
     }
 

@@ -10,8 +10,10 @@ use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationName;
+use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
+use crate::model::Writer;
 
 /// Where a client may go.
 #[derive(Debug)]
@@ -117,9 +119,19 @@ impl Gate {
         if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
     }
 
+    /// Who knows what the client may read.
+    pub(super) fn reader(&self) -> Arc<dyn Reader> {
+        self.grants.clone()
+    }
+
     /// Whether the client has a right.
     pub(super) fn may(&self, action: Action, name: &DestinationName) -> bool {
         self.grants.may(action, name)
+    }
+
+    /// Where the client may send to, for whoever has to ask later.
+    pub(super) fn writer(&self) -> Arc<dyn Writer> {
+        self.grants.clone()
     }
 
     /// Asks for the right to read one destination, or all that a pattern means.

@@ -7,6 +7,7 @@
 //!
 //! The rules are those of STOMP 1.0, 1.1 and 1.2; `docs/stomp-conformance.md` lists them one by one with their tests.
 
+mod browse;
 mod client;
 mod composite;
 mod credit;
@@ -19,13 +20,16 @@ mod job;
 mod manage;
 mod moment;
 mod names;
+mod operator;
 mod options;
 mod output;
+mod oversee;
 mod reply;
 mod schedule;
 mod session;
 mod settlement;
 mod state;
+mod statistics;
 mod subscription;
 mod take;
 mod terms;

@@ -73,7 +73,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 66] = [
+const IN_SEND: [(&str, Meaning); 67] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -116,6 +116,7 @@ const IN_SEND: [(&str, Meaning); 66] = [
     // Of NACK.
     ("requeue", Meaning::OfNack),
     ("x-bury", Meaning::OfNack),
+    ("x-error-class", Meaning::OfNack),
     // Delay and repetition.
     ("AMQ_SCHEDULED_CRON", Meaning::Term(Term::Cron)),
     ("AMQ_SCHEDULED_DELAY", Meaning::Term(Term::Delay)),
@@ -156,20 +157,15 @@ const IN_SEND: [(&str, Meaning); 66] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: browsing, replay, groups, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 8] = [
-    ("browser", Ask::True),
+/// What a SUBSCRIBE must not ask for yet: replay, groups, leases.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 6] = [
     ("activemq.retroactive", Ask::True),
     ("from-seq", Ask::Any),
     ("x-stream-offset", Ask::Any),
     ("from", Ask::Any),
     ("x-groups", Ask::Any),
-    ("x-states", Ask::Any),
     ("x-lease", Ask::Any),
 ];
-
-/// What a NACK must not ask for yet: another rank for the next attempt.
-const UNSUPPORTED_IN_NACK: [(&str, Ask); 1] = [("x-urgency", Ask::Any)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 /// The header's name as the table spells it comes with its meaning.
@@ -185,11 +181,6 @@ pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning)
 /// Refuses a SUBSCRIBE that asks for what is not there yet.
 pub(super) fn check_subscribe(headers: &Headers) -> Result<(), Fault> {
     check(headers, &UNSUPPORTED_IN_SUBSCRIBE)
-}
-
-/// The same for NACK.
-pub(super) fn check_nack(headers: &Headers) -> Result<(), Fault> {
-    check(headers, &UNSUPPORTED_IN_NACK)
 }
 
 fn check<'a>(headers: &Headers, list: impl IntoIterator<Item = &'a (&'static str, Ask)>) -> Result<(), Fault> {

@@ -133,9 +133,16 @@ impl Voice {
         out.write(|into| {
             put_command(into, Command::Message);
             into.extend_from_slice(&of.line);
-            put_header(into, MESSAGE_ID, &Token::marker(of.number), self.version);
+            match why {
+                // ActiveMQ's end of a browse.
+                End::Browse => put_header(into, MESSAGE_ID, Token::END_OF_BROWSE, self.version),
+                _ => put_header(into, MESSAGE_ID, &Token::marker(of.number), self.version),
+            }
             put_header(into, DESTINATION, &of.written, self.version);
-            put_header(into, "x-end", why.as_str(), self.version);
+            match why {
+                End::Browse => put_header(into, "browser", "end", self.version),
+                _ => put_header(into, "x-end", why.as_str(), self.version),
+            }
             put_number_header(into, CONTENT_LENGTH, 0);
             end_head(into);
             finish(into, self.ending);
@@ -174,6 +181,11 @@ impl Voice {
             return;
         }
         put_number_header(into, "x-job-id", delivery.message.to_bits());
+        if let Lease::Seen(stage) = delivery.lease {
+            into.extend_from_slice(b"x-state:");
+            into.extend_from_slice(stage.as_str().as_bytes());
+            into.extend_from_slice(b"\n");
+        }
         if let Lease::Until { end, time_to_run_ms } = delivery.lease {
             put_number_header(into, "x-lease-until", end.0);
             put_number_header(into, "x-ttr", u64::from(time_to_run_ms));

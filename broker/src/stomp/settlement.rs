@@ -5,24 +5,29 @@ use std::sync::Arc;
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
 use kolejka_codec::Headers;
-use kolejka_codec::header::names::{ACK, ID, MESSAGE_ID, SUBSCRIPTION};
+use kolejka_codec::header::names::{ACK, DESTINATION, ID, MESSAGE_ID, SUBSCRIPTION};
 
 use super::error::Fault;
 use super::moment;
-use super::names;
 use super::subscription::Subscriptions;
+use super::understand::urgency;
 use crate::model::MessageId;
 use crate::model::Outcome;
 use crate::model::Refusal;
 use crate::model::Settle;
 use crate::model::SubscriptionId;
+use crate::model::Urgency;
 
 /// How the `message-id` of a marker begins: no message's does.
 const MARKER: &str = "end-";
 
 /// Whether an ACK or NACK is about a marker, as it is with clients that acknowledge whatever comes. It means nothing.
 pub(super) fn is_of_marker(headers: &Headers) -> bool {
-    [ACK, ID, MESSAGE_ID].into_iter().find_map(|name| headers.get(name)).is_some_and(|id| id.starts_with(MARKER))
+    [ACK, ID, MESSAGE_ID].into_iter().find_map(|name| headers.get(name)).is_some_and(is_marker)
+}
+
+fn is_marker(id: &str) -> bool {
+    id.starts_with(MARKER) || id == Token::END_OF_BROWSE
 }
 
 /// The delivery that an `ack` header names: the message's id, and behind a dash the number of the subscription where the
@@ -34,6 +39,9 @@ pub(super) struct Token {
 }
 
 impl Token {
+    /// The `message-id` of the marker at the end of a browse: no message has it.
+    pub(super) const END_OF_BROWSE: &str = "0";
+
     /// The `message-id` of the marker at the end of a subscription.
     pub(super) fn marker(subscription: SubscriptionId) -> String {
         format!("{MARKER}{}", subscription.0)
@@ -82,16 +90,45 @@ pub(super) fn settle(frame: &Frame, subscriptions: &Subscriptions) -> Result<Set
 
 /// `x-bury` beats `requeue:false` beats a delay.
 fn nack(headers: &Headers) -> Result<Outcome, Fault> {
-    names::check_nack(headers)?;
-    let reason = headers.get("x-error").or_else(|| headers.get("reason")).map(reason);
+    let reason = failure(headers);
     let delay_ms = delay(headers)?;
+    let outcome = unranked(headers, reason, delay_ms);
+    Ok(match rank(headers)? {
+        Some(urgency) => Outcome::Ranked { urgency, outcome: Box::new(outcome) },
+        None => outcome,
+    })
+}
+
+fn unranked(headers: &Headers, reason: Option<Arc<str>>, delay_ms: Option<u64>) -> Outcome {
     if headers.get("x-bury") == Some("true") {
-        return Ok(Outcome::Bury);
+        return Outcome::Bury;
     }
-    Ok(match headers.get("requeue") {
+    match headers.get("requeue") {
         Some("false") => Outcome::DeadLetter { reason },
         _ => Outcome::Retry { reason, delay_ms },
-    })
+    }
+}
+
+/// Another urgency for the next attempt: exactly by `x-urgency`, in bands by `priority`. That is delivered with every
+/// message that was sent with it, so it counts only where the client does not send back the whole MESSAGE: a NACK of
+/// its own has no `destination`.
+fn rank(headers: &Headers) -> Result<Option<Urgency>, Fault> {
+    let exact = headers.get("x-urgency").filter(|text| !text.is_empty());
+    let priority = headers.get("priority").filter(|_| headers.get(DESTINATION).is_none());
+    if exact.is_none() && priority.is_none() {
+        return Ok(None);
+    }
+    urgency(exact, priority).map(Some)
+}
+
+/// What the consumer says about its failure: a class and a text, or either.
+fn failure(headers: &Headers) -> Option<Arc<str>> {
+    let text = headers.get("x-error").or_else(|| headers.get("reason"));
+    let class = headers.get("x-error-class").filter(|class| !class.is_empty());
+    match (class, text) {
+        (Some(class), Some(text)) => Some(reason(&format!("{class}: {text}"))),
+        (class, text) => class.or(text).map(reason),
+    }
 }
 
 /// How long the message shall wait. Under the bare word, what is no number is the application's.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use bytes::BytesMut;
 use kolejka_codec::Frame;
+use kolejka_codec::Headers;
 use kolejka_codec::Version;
 use kolejka_codec::encoder::{put_header, put_number_header};
 use kolejka_codec::header::names::{ACK, DESTINATION};
@@ -187,7 +188,7 @@ fn content(frame: &Frame, head: &mut BytesMut) -> Content {
 }
 
 /// `x-urgency` is exact and beats `priority`, which is 0–9 with 9 first and 4 where it is missing.
-fn urgency(exact: Option<&str>, priority: Option<&str>) -> Result<Urgency, Fault> {
+pub(super) fn urgency(exact: Option<&str>, priority: Option<&str>) -> Result<Urgency, Fault> {
     if let Some(text) = exact {
         let plain = text.bytes().all(|octet| octet.is_ascii_digit());
         let number = text.parse().ok().filter(|_| plain);
@@ -213,8 +214,8 @@ pub(super) fn ack_mode(frame: &Frame) -> Result<AckMode, Fault> {
 }
 
 /// The condition that a SUBSCRIBE puts on its messages (STOMP 1.0, "SUBSCRIBE", `selector`). An empty one is none.
-pub(super) fn selector(frame: &Frame) -> Result<Option<Arc<dyn Filter>>, Fault> {
-    match frame.headers.get("selector") {
+pub(super) fn selector(headers: &Headers) -> Result<Option<Arc<dyn Filter>>, Fault> {
+    match headers.get("selector") {
         Some(text) if !text.trim().is_empty() => {
             let selector = Selector::parse(text).map_err(Fault::BadSelector)?;
             Ok(Some(Arc::new(selector)))

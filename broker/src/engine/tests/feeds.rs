@@ -129,6 +129,12 @@ fn a_sole_subscription_is_taken_over_with_another_selector() {
     world.ask(heir, coloured("blue"));
     world.sync();
     assert_eq!((world.bodies(stale).len(), world.bodies(heir)), (0, vec!["blue".to_owned()]));
+    // Refused, it takes nothing over.
+    let (shared, both) = (world.client("c"), follow_only(2, None, true));
+    world.ask(shared, follow_only(1, Some("blue"), false));
+    world.told.clear();
+    let refused = world.engine.apply(world.now, heir, both, &mut world.effects);
+    assert_eq!((refused, world.effects.events.len()), (Err(Refusal::OtherSelector), 0));
 }
 
 #[test]

@@ -153,3 +153,14 @@ fn who_hangs_again_and_again_sends_the_message_to_the_dead() {
     let views = world.engine.queues();
     assert_eq!((views[0].name.as_str(), views[0].ready), ("/queue/DLQ.a", 1));
 }
+
+#[test]
+fn a_lost_delivery_that_cannot_be_read_leaves_the_one_of_now_alone() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 2, Some(100));
+    world.submit(worker, "one");
+    world.pass(100);
+    world.ask(worker, Request::Quarantine { subscription: SubscriptionId(1), number: 1 });
+    world.pass(100);
+    assert_eq!(world.deliveries(worker).len(), 3, "the second lease had its time too");
+}

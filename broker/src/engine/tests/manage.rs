@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::destination::State;
-use crate::model::{Manage, Operation, Reply, Standing, Terms};
+use crate::model::{Manage, Operation, Reply, Standing, States, Terms};
 
 /// A queue with `ready`, `delayed` and `buried` messages, its operator, and a worker without credit left.
-fn stocked(ready: usize, delayed: usize, buried: usize) -> (World, SessionId) {
+pub(super) fn stocked(ready: usize, delayed: usize, buried: usize) -> (World, SessionId) {
     let mut world = World::new();
     let client = world.client("c");
     world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 100));
@@ -29,11 +29,11 @@ fn stocked(ready: usize, delayed: usize, buried: usize) -> (World, SessionId) {
 }
 
 impl World {
-    fn manage(&mut self, client: SessionId, operation: Operation, queue: &str) -> (Answer, String) {
+    pub(super) fn manage(&mut self, client: SessionId, operation: Operation, queue: &str) -> (Answer, String) {
         let to = name("/queue/answers");
         self.ask(client, subscribe(9, "/queue/answers", AckMode::Auto, 10));
         let reply = Some(Reply { to, head: (*b"destination:/queue/answers\n").into() });
-        let manage = Manage { operation, queue: name(queue), reply };
+        let manage = Manage { operation, queue: name(queue), filter: None, writer: None, reply };
         let answer = self.ask(client, Request::Manage(Box::new(manage)));
         let told = self.deliveries(client).into_iter().filter(|delivery| delivery.subscription == SubscriptionId(9));
         let told: Vec<_> = told.map(|delivery| (delivery.number, body(&delivery))).collect();
@@ -73,7 +73,7 @@ fn a_purge_removes_what_nobody_holds_in_the_states_that_are_meant() {
     let (mut world, client) = stocked(3, 2, 1);
     world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 1));
     let held = world.deliveries(client).remove(0);
-    let purge = |ready, delayed, buried| Operation::Purge { ready, delayed, buried };
+    let purge = |ready, delayed, buried| Operation::Purge(States { ready, delayed, buried });
     assert!(world.manage(client, purge(false, true, true), "/queue/a").1.ends_with("\"count\":3}"));
     assert!(world.manage(client, purge(true, true, true), "/queue/a").1.ends_with("\"count\":2}"));
     assert_eq!(world.states(), [State::Reserved]);

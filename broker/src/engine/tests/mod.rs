@@ -1,9 +1,11 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod browse;
 mod duplicates;
 mod feeds;
 mod overflow;
-mod ranks;
+mod oversee;
+mod restart;
 mod retained;
 mod schedule;
 mod select;
@@ -14,8 +16,13 @@ use std::time::Duration;
 
 mod lease;
 mod manage;
+mod pause;
+mod rank;
+mod statistics;
 mod take;
 mod time;
+mod transfer;
+mod turns;
 
 use super::machine::Engine;
 use super::options::Options;

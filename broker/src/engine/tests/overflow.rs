@@ -1,9 +1,13 @@
 //! Queues that drop what has waited longest.
 
-use super::{Options, World, ack, message, name, send, send_transient, subscribe};
+use super::wildcards::wildcard;
+use super::{Options, World, ack, message, name, send, send_transient, settle, subscribe};
 use crate::destination::Overflow;
 use crate::engine::Engine;
-use crate::model::{AckMode, Durability, Message, Publish, Record, Refusal, Request, Terms, Timestamp};
+use crate::model::{
+    AckMode, Credit, Durability, Message, Outcome, Publish, Record, Refusal, Request, Subscribe, SubscriptionId, Terms,
+    Timestamp,
+};
 
 fn ring(length: u64, bytes: u64) -> World {
     let mut options = Options::default();
@@ -91,4 +95,27 @@ fn the_least_urgent_do_not_push_out_what_goes_first() {
     }
     world.ask(client, subscribe(1, "/queue/a", AckMode::Auto, 10));
     assert_eq!(world.bodies(client), ["1"]);
+}
+
+#[test]
+fn what_a_wildcard_subscription_has_credit_for_is_not_dropped() {
+    let mut world = ring(1, 1 << 20);
+    let client = world.client("c");
+    let credit = Credit { messages: 1, bytes: 1 << 20 };
+    world.ask(client, send_transient("/queue/a", "first"));
+    world.ask(
+        client,
+        Request::Subscribe(Subscribe {
+            id: SubscriptionId(1),
+            to: wildcard("/queue/*"),
+            mode: AckMode::ClientIndividual,
+            credit,
+            time_to_run_ms: None,
+            filter: None,
+        }),
+    );
+    world.ask(client, send_transient("/queue/a", "second"));
+    let first = world.deliveries(client).remove(0);
+    world.ask(client, settle(first.message, Outcome::Release));
+    assert_eq!(world.bodies(client), ["first"], "given back, it is the first again");
 }

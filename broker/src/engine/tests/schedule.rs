@@ -14,7 +14,7 @@ use crate::model::{
 
 impl World {
     /// Moves the time, lets the engine notice, and brings what it wants from the log.
-    fn elapse(&mut self, ms: u64) {
+    pub(super) fn elapse(&mut self, ms: u64) {
         self.now.monotonic += Duration::from_millis(ms);
         self.now.wall.0 += ms;
         self.engine.tick(self.now, &mut self.effects);
@@ -28,14 +28,14 @@ impl World {
         self.sync();
     }
 
-    fn stored(&self, wanted: crate::model::Position) -> Option<Content> {
+    pub(super) fn stored(&self, wanted: crate::model::Position) -> Option<Content> {
         self.log.iter().find_map(|(record, position)| match record {
             Record::Accepted(accepted) if *position == Some(wanted) => accepted.content.clone(),
             _ => None,
         })
     }
 
-    fn plan(&mut self, client: SessionId, to: &str, body: &str, schedule: Schedule) -> MessageId {
+    pub(super) fn plan(&mut self, client: SessionId, to: &str, body: &str, schedule: Schedule) -> MessageId {
         let answer = self.ask(client, Request::Publish(planned(to, body, schedule)));
         self.sync();
         let Answer::Scheduled(id) = answer else { panic!("no schedule: {answer:?}") };
@@ -81,7 +81,7 @@ fn planned(to: &str, body: &str, schedule: Schedule) -> Publish {
 }
 
 /// One message at that time.
-fn once(next: u64) -> Schedule {
+pub(super) fn once(next: u64) -> Schedule {
     Schedule {
         name: None,
         cron: None,
@@ -96,11 +96,11 @@ fn once(next: u64) -> Schedule {
     }
 }
 
-fn every(ms: u64, repeat: Option<u32>) -> Schedule {
+pub(super) fn every(ms: u64, repeat: Option<u32>) -> Schedule {
     Schedule { period_ms: Some(ms), repeat, left: repeat, ..once(1 + ms) }
 }
 
-fn named(name: &str, schedule: Schedule) -> Schedule {
+pub(super) fn named(name: &str, schedule: Schedule) -> Schedule {
     Schedule { name: Some(name.into()), ..schedule }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{
 
 /// Wants messages whose head is this line, and counts how many it was shown.
 #[derive(Debug)]
-struct Line {
+pub(super) struct Line {
     text: &'static str,
     looks: AtomicUsize,
 }
@@ -24,7 +24,7 @@ impl Filter for Line {
     }
 }
 
-fn line(text: &'static str) -> Arc<Line> {
+pub(super) fn line(text: &'static str) -> Arc<Line> {
     Arc::new(Line { text, looks: AtomicUsize::new(0) })
 }
 
@@ -41,7 +41,7 @@ fn select(id: u32, to: &str, messages: u32, filter: &Arc<Line>) -> Request {
     })
 }
 
-fn with_head(head: &str, text: &str, durability: Durability) -> Message {
+pub(super) fn with_head(head: &str, text: &str, durability: Durability) -> Message {
     let content = Content::small(format!("{head}{text}").as_bytes(), head.len());
     Message { content, durability, ..message("") }
 }

@@ -6,7 +6,7 @@ use crate::model::{Backoff, OnExhaust, Standing, Terms};
 
 impl World {
     /// Moves the time and lets the engine notice.
-    fn wait(&mut self, ms: u64) {
+    pub(super) fn wait(&mut self, ms: u64) {
         self.now.monotonic += Duration::from_millis(ms);
         self.now.wall.0 += ms;
         self.engine.tick(self.now, &mut self.effects);
@@ -317,4 +317,35 @@ fn a_topics_message_that_waits_for_credit_expires_as_well() {
     world.wait(60);
     world.ask(client, ack(first.message));
     assert_eq!(world.bodies(client), ["long"]);
+}
+
+#[test]
+fn what_is_over_and_has_no_other_queue_to_go_to_is_dropped() {
+    let (mut world, client) =
+        World::with_policy(Policy { dead_letter_expired: true, dead_letter: "/queue/a".into(), ..Policy::default() });
+    world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+    world.send_on(client, "one", Terms { expires: Some(Timestamp(100)), ..Terms::default() });
+    world.wait(200);
+    assert!(world.engine.queues()[0].entries.is_empty());
+    assert!(world.engine.deadline(world.now).is_none_or(|due| due > world.now.monotonic), "nothing is left to do");
+}
+
+#[test]
+fn the_sender_names_a_dead_letter_queue_where_the_policy_has_none() {
+    let (mut world, client) =
+        World::with_policy(Policy { dead_letter: "/queue/a".into(), max_deliveries: 1, ..Policy::default() });
+    world.send_on(client, "one", Terms { dead_letter: Some(name("/queue/mine")), ..Terms::default() });
+    let id = world.deliveries(client)[0].message;
+    world.ask(client, nack(id));
+    assert_eq!(world.engine.queues()[1].name, name("/queue/mine"));
+}
+
+#[test]
+fn a_message_that_is_buried_because_its_consumers_were_lost_was_never_refused() {
+    let (mut world, client) =
+        World::with_policy(Policy { dead_letter: "/queue/a".into(), max_deliveries: 1, ..Policy::default() });
+    world.send_on(client, "one", Terms::default());
+    world.close(client, Departure::Lost);
+    let entry = world.engine.queues()[0].entries[0].clone();
+    assert_eq!((entry.state, entry.attempts, entry.nacks), (State::Buried, 1, 0));
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Accepted, Bound, DeathNote, DestinationId, DestinationName, MessageId, Place, Position, Record};
-use crate::model::{Replay, Standing, Terms, Windows};
+use crate::model::{Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
+use crate::model::{Pause, Record, Replay, Standing, Terms, Urgency, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -18,10 +18,14 @@ pub struct Ledger {
     pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Keys that were seen lately.
     pub windows: Windows,
+    /// Queues that stand still.
+    pub pauses: BTreeMap<DestinationId, Pause>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
     pub next_id: u64,
+    /// Messages with ids below this may have been handed out.
+    pub suspected: u64,
 }
 
 /// One message of a [`Ledger`].
@@ -46,6 +50,11 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// Whether it has never been moved nor ranked: only then can it be a schedule.
+    pub fn is_at_first_place(&self) -> bool {
+        self.place.urgency == Urgency::NORMAL
+    }
+
     fn forget_due(&mut self) {
         if let Some(terms) = &mut self.terms {
             terms.due = None;
@@ -56,6 +65,7 @@ impl Kept {
 impl fmt::Debug for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
+        writeln!(f, "suspected below {}", self.suspected)?;
         writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
@@ -73,6 +83,7 @@ impl Ledger {
                 self.destinations.remove(destination);
                 self.bindings.remove(destination);
                 self.windows.forget(*destination);
+                self.pauses.remove(destination);
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
@@ -94,6 +105,12 @@ impl Ledger {
                     kept.forget_due();
                 }
             }
+            Record::Ranked(ranked) => {
+                if let Some(kept) = self.messages.get_mut(&ranked.message) {
+                    assert_eq!((kept.destination, kept.place), (ranked.destination, ranked.place));
+                    kept.place.urgency = ranked.urgency;
+                }
+            }
             Record::Woken(woken) => {
                 if let Some(kept) = self.messages.get_mut(&woken.message) {
                     kept.standing = Standing::Ready;
@@ -104,22 +121,26 @@ impl Ledger {
                 if let Some(kept) = self.messages.get_mut(&scheduled.message) {
                     assert_eq!((kept.destination, kept.place), (scheduled.destination, scheduled.place));
                     (kept.attempts, kept.nacks, kept.standing) = (0, 0, Standing::Ready);
-                    let terms = kept.terms.get_or_insert_default();
-                    (terms.due, terms.schedule) = (Some(scheduled.schedule.next), Some(scheduled.schedule.clone()));
+                    kept.terms.get_or_insert_default().reschedule(scheduled.schedule.clone());
                 }
             }
             Record::Moved(moved) => {
                 if let Some(kept) = self.messages.get_mut(&moved.message) {
                     assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
                     (kept.destination, kept.place) = (moved.to, moved.to_place);
-                    (kept.attempts, kept.note) = (0, Some(moved.note.clone()));
-                    (kept.nacks, kept.standing) = (0, Standing::Ready);
+                    kept.note.clone_from(&moved.note);
+                    let anew = Carried { attempts: 0, nacks: 0, standing: Standing::Ready };
+                    let Carried { attempts, nacks, standing } = moved.carried.unwrap_or(anew);
+                    (kept.attempts, kept.nacks, kept.standing) = (attempts, nacks, standing);
                     if let Some(terms) = &mut kept.terms {
-                        terms.clear_time();
+                        terms.move_over(moved.carried.is_none());
                     }
                 }
             }
+            Record::Paused(paused) if paused.pause.is_over() => drop(self.pauses.remove(&paused.queue)),
+            Record::Paused(paused) => drop(self.pauses.insert(paused.queue, paused.pause)),
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
+            Record::Suspected { below } => self.suspected = self.suspected.max(*below),
         }
     }
 }

@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
 pub use self::unit::{
-    accepted, accepted_with_terms, bound, content, created, moved, parked, returned, schedule, scheduled, settled,
-    terms, woken,
+    accepted, accepted_with_terms, bound, carried, content, created, moved, parked, ranked, returned, schedule,
+    scheduled, settled, terms, woken,
 };
 pub use self::witness::{Seen, Witness};
 use crate::model::{
@@ -109,16 +109,17 @@ pub fn state_survives(subject: &mut dyn Subject, orderly: bool) {
         for message in (first.saturating_sub(90)..first + 40).map(|n| MessageId::new(shard, n)) {
             let Some(kept) = session.reading.ledger.messages.get(&message).cloned() else { continue };
             let position = session.reading.position(message).expect("it is there");
-            let record = match (message.sequence() + round) % 7 {
-                0 | 1 => settled(message, &kept, position),
-                2 => moved(message, &kept, position, round * 2 + 2),
-                3 => returned(message, &kept, position),
-                4 => parked(message, &kept, position),
-                5 => woken(message, &kept, position),
-                6 if kept.note.is_none() => scheduled(message, &kept, position),
-                _ => continue,
+            let records = match (message.sequence() + round) % 9 {
+                0 | 1 => vec![settled(message, &kept, position)],
+                2 => vec![moved(message, &kept, position, round * 2 + 2)],
+                3 => vec![returned(message, &kept, position)],
+                4 => vec![parked(message, &kept, position)],
+                5 => vec![woken(message, &kept, position)],
+                6 if kept.is_at_first_place() => vec![scheduled(message, &kept, position)],
+                7 => vec![carried(message, &kept, position, round * 2 + 2)],
+                _ => ranked(message, &kept, position).into(),
             };
-            session.write(subject, vec![record]);
+            session.write(subject, records);
         }
         session.write(subject, vec![bound(round * 2 + 1, "/topic/a.>", (round > 1).then_some(round))]);
         let keyed =

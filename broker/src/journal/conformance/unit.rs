@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::Kept;
 use crate::model::{
-    Accepted, Bound, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
+    Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
 use crate::model::{
-    Backoff, Cron, OnExhaust, Pattern, Position, Record, Retain, Returned, Schedule, Scheduled, Settled, ShardId,
-    Standing, Terms, Timestamp, Urgency, Woken,
+    Backoff, Cron, OnExhaust, Pattern, Position, Ranked, Record, Retain, Returned, Schedule, Scheduled, Settled,
+    ShardId, Standing, Terms, Timestamp, Urgency, Woken,
 };
 
 /// What a message of that id and size says.
@@ -103,6 +103,14 @@ pub fn parked(message: MessageId, kept: &Kept, position: Position) -> Record {
     Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing })
 }
 
+/// Another urgency for it, and the return that always follows.
+pub fn ranked(message: MessageId, kept: &Kept, position: Position) -> [Record; 2] {
+    let urgency = Urgency(message.sequence() as u32 % 3);
+    let place = Place { urgency, ..kept.place };
+    let record = Ranked { destination: kept.destination, message, place: kept.place, position, urgency };
+    [Record::Ranked(record), returned(message, &Kept { place, ..kept.clone() }, position)]
+}
+
 /// The end of its wait.
 pub fn woken(message: MessageId, kept: &Kept, position: Position) -> Record {
     Record::Woken(Woken { destination: kept.destination, message, position })
@@ -132,6 +140,21 @@ pub fn moved(message: MessageId, kept: &Kept, position: Position, to: u64) -> Re
         to: DestinationId(to),
         to_place: Place { urgency: Urgency(7), sequence: -kept.place.sequence },
         size: kept.size,
-        note: Arc::new(note),
+        note: Some(Arc::new(note)),
+        carried: None,
     })
+}
+
+/// Its way to another queue, which must exist, by somebody's hand: with all that is known of it, or to begin anew.
+pub fn carried(message: MessageId, kept: &Kept, position: Position, to: u64) -> Record {
+    let Kept { destination: from, place: from_place, attempts, nacks, size, .. } = *kept;
+    let (to, to_place) = (DestinationId(to), Place { urgency: Urgency(8), sequence: from_place.sequence + 1 });
+    let moment = Timestamp(message.sequence() * 9);
+    let (note, carried) = match message.sequence() % 4 {
+        0 => (None, None),
+        1 => (kept.note.clone(), Some(Carried { attempts, nacks, standing: Standing::Ready })),
+        2 => (kept.note.clone(), Some(Carried { attempts, nacks, standing: Standing::Delayed(moment) })),
+        _ => (None, Some(Carried { attempts, nacks, standing: Standing::Buried(moment) })),
+    };
+    Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note, carried })
 }

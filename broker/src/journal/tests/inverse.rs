@@ -2,17 +2,19 @@
 
 use std::sync::Arc;
 
+use super::super::change::{Arrival, Override};
 use super::super::conformance::{content, schedule, terms};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
 };
 use super::super::record;
-use super::super::record::{Entry, ExtentRecord, Override};
+use super::super::record::{Entry, ExtentRecord};
 use super::super::stored;
 use super::super::stored::{Back, Stored};
 use crate::model::{
-    Bound, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Place, Position,
+    Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Pause,
+    Paused, Place, Position, Ranked,
 };
 use crate::model::{Pattern, Record, Returned, Scheduled, ShardId, Standing, Terms, Timestamp, Urgency, Woken};
 
@@ -70,7 +72,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         ExtentRecord { segment: SEGMENT, length: 1 << 26, summary_at: 8192, slots: 65, bitmap: vec![u64::MAX, 1] };
     let change = |note| {
         let (nacks, standing) = (0, Standing::Ready);
-        Override { destination, place, attempts_before: 2, note, attempts: 3, nacks, standing }
+        Override { destination, place, attempts_before: 2, note, attempts: 3, nacks, standing, out: true }
     };
     let (entries, to) = (vec![entry(7), entry(0)], DestinationId(6));
     let returned = |nacks, standing| {
@@ -79,7 +81,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
     };
     let back = |nacks, standing| Stored::Returned(Back::of(&returned(nacks, standing)));
     let (delayed, buried) = (Standing::Delayed(Timestamp(8)), Standing::Buried(Timestamp(1 << 40)));
-    let moved = |error| Moved {
+    let moved = |error, carried| Moved {
         message,
         position: position(2),
         from: destination,
@@ -87,7 +89,18 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         to,
         to_place: place,
         size: 0,
-        note: note(error),
+        note: error,
+        carried,
+    };
+    let carried = |standing| Some(Carried { attempts: 3, nacks: 2, standing });
+    let arrived = |error, carried| Stored::Moved {
+        position: position(2),
+        from: destination,
+        arrival: Arrival { to, place, note: error, carried },
+    };
+    let paused = |until: Option<u64>| {
+        let (input, output) = (until.map(Timestamp), Some(Pause::FOR_GOOD));
+        Paused { queue: destination, pause: Pause { input, output } }
     };
     let ranges = vec![(position(0), 3), (position(7), 1)];
     vec![
@@ -95,6 +108,10 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Returned(returned(3, Standing::Ready))), back(3, Standing::Ready)),
         (write(Record::Returned(returned(0, delayed))), back(0, delayed)),
         (write(Record::Returned(returned(255, buried))), back(255, buried)),
+        (
+            write(Record::Ranked(Ranked { destination, message, place, position: position(4), urgency: Urgency(9) })),
+            Stored::Ranked { position: position(4), destination, place: Place { urgency: Urgency(9), ..place } },
+        ),
         (write(Record::Woken(Woken { destination, message, position: position(4) })), Stored::Woken(position(4))),
         (
             write(Record::Scheduled(Scheduled {
@@ -106,14 +123,11 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
             })),
             Stored::Scheduled { position: position(4), schedule: Box::new(schedule(127)) },
         ),
-        (
-            write(Record::Moved(moved(Some("no")))),
-            Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(Some("no")) },
-        ),
-        (
-            write(Record::Moved(moved(None))),
-            Stored::Moved { position: position(2), from: destination, to, to_place: place, note: note(None) },
-        ),
+        (write(Record::Moved(moved(Some(note(Some("no"))), None))), arrived(Some(note(Some("no"))), None)),
+        (write(Record::Moved(moved(Some(note(None)), None))), arrived(Some(note(None)), None)),
+        (write(Record::Moved(moved(None, None))), arrived(None, None)),
+        (write(Record::Moved(moved(None, carried(buried)))), arrived(None, carried(buried))),
+        (write(Record::Moved(moved(Some(note(None)), carried(delayed)))), arrived(Some(note(None)), carried(delayed))),
         (write(Record::Created { destination, name: name.clone() }), Stored::Created { destination, name }),
         (write(Record::Deleted { destination }), Stored::Deleted { destination }),
         (write(Record::Bound(bound(None))), Stored::Bound(bound(None))),
@@ -121,7 +135,10 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         (write(Record::Bound(selective())), Stored::Bound(selective())),
         (write(Record::Keyed(keyed())), Stored::Keyed(keyed())),
         (write(Record::Unbound { queue: destination }), Stored::Unbound { queue: destination }),
+        (write(Record::Paused(paused(None))), Stored::Ordered(Record::Paused(paused(None)))),
+        (write(Record::Paused(paused(Some(9)))), Stored::Ordered(Record::Paused(paused(Some(9))))),
         (write(Record::IdBlock { next: 1 << 50 }), Stored::IdBlock { next: 1 << 50 }),
+        (write(Record::Suspected { below: 1 << 51 }), Stored::Suspected { below: 1 << 51 }),
         (put(&|bytes| record::put_claim(bytes, Epoch(4))), Stored::Claim { epoch: Epoch(4) }),
         (put(&record::put_stopped), Stored::Stopped),
         (put(&|bytes| record::put_extent(bytes, &extent)), Stored::Extent(extent.clone())),

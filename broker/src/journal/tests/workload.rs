@@ -8,7 +8,7 @@ use super::super::conformance;
 use super::super::conformance::{Ledger, Reading, Session, Witness};
 use super::super::fault::{CrashDisk, Dice};
 use super::super::{Journal, OpenError, Options, Recovered, Stopper};
-use crate::model::{DestinationId, Keyed, LogError, MessageId, Record, ShardId, Timestamp};
+use crate::model::{DestinationId, Keyed, LogError, MessageId, Pause, Paused, Record, ShardId, Timestamp};
 
 /// Segments of eight blocks, so that a short run rolls often; no thread and no timing decides what is written when.
 pub(super) fn small_options() -> Options {
@@ -103,12 +103,19 @@ impl Run {
             used.push(*message);
             let position = self.session.reading.position(*message).unwrap();
             records.push(match dice.below(8) {
+                0 if message.sequence().is_multiple_of(3) => {
+                    records.extend(conformance::ranked(*message, kept, position));
+                    continue;
+                }
                 0 => conformance::returned(*message, kept, position),
                 1 => conformance::moved(*message, kept, position, 1 + dice.below(3)),
                 2 | 3 => conformance::settled(*message, kept, position),
                 4 => conformance::parked(*message, kept, position),
                 5 => conformance::woken(*message, kept, position),
-                6 if kept.note.is_none() => conformance::scheduled(*message, kept, position),
+                6 if message.sequence().is_multiple_of(2) && kept.is_at_first_place() => {
+                    conformance::scheduled(*message, kept, position)
+                }
+                6 => conformance::carried(*message, kept, position, 1 + self.next % 3),
                 _ => continue,
             });
         }
@@ -121,10 +128,16 @@ impl Run {
             1 => records.push(Record::Unbound { queue: DestinationId(1 + dice.below(3)) }),
             _ => {}
         }
+        if self.next.is_multiple_of(7) {
+            let queue = DestinationId(1 + self.next % 3);
+            let until = [None, Some(Timestamp(self.next)), Some(Pause::FOR_GOOD)][self.next as usize / 7 % 3];
+            records.push(Record::Paused(Paused { queue, pause: Pause { input: until, output: None } }));
+        }
         if dice.below(6) == 0 {
             let extra = ledger.newest.map_or(10, |newest| newest.0.max(10) + 1);
             records.push(conformance::created(extra));
             records.push(Record::IdBlock { next: self.next + 10 });
+            records.push(Record::Suspected { below: self.next });
             records.push(conformance::bound(extra, "/topic/x", Some(self.next)));
             records.push(Record::Deleted { destination: DestinationId(extra) });
         }

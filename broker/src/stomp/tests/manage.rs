@@ -1,14 +1,19 @@
 //! `/queue/Kolejka.Manage`.
 
 use super::{Client, Right, all_but};
+use crate::model::DestinationName;
 use crate::model::Manage;
 use crate::model::Operation;
 use crate::model::Request;
+use crate::model::Side;
 use crate::model::SoftRefusal;
+use crate::model::States;
+use crate::model::Subject;
+use crate::model::Transfer;
 
 fn client() -> Client {
     let mut client = Client::new();
-    client.login = Ok(all_but(&[("/queue/secret", Right::Read)]));
+    client.login = Ok(all_but(&[("/queue/secret", Right::Read), ("/queue/closed", Right::Write)]));
     client.connect("1.2")
 }
 
@@ -27,10 +32,37 @@ fn kick_and_purge_are_understood() {
     let manage = manages("x-op:kick\nx-queue:mail\nx-count:20\n");
     assert_eq!((manage.operation, manage.queue.as_str()), (Operation::Kick { count: 20 }, "/queue/mail"));
     assert_eq!(manages("x-op:kick\nx-queue:/queue/mail\n").operation, Operation::Kick { count: 1 });
-    let all = Operation::Purge { ready: true, delayed: true, buried: true };
+    let all = Operation::Purge(States::ALL);
     assert_eq!(manages("x-op:purge\nx-queue:mail\n").operation, all);
-    let some = Operation::Purge { ready: false, delayed: true, buried: true };
+    let some = Operation::Purge(States { ready: false, delayed: true, buried: true });
     assert_eq!(manages("x-op:purge\nx-queue:mail\nx-states:buried, delayed\n").operation, some);
+}
+
+#[test]
+fn pause_and_resume_are_understood() {
+    let pause = |side, for_ms| Operation::Pause { side, for_ms };
+    assert_eq!(manages("x-op:pause\nx-queue:mail\n").operation, pause(Side::Output, None));
+    let timed = "x-op:pause\nx-queue:mail\nx-for:5000\nx-side:both\n";
+    assert_eq!(manages(timed).operation, pause(Side::Both, Some(5000)));
+    assert_eq!(manages("x-op:resume\nx-queue:mail\n").operation, Operation::Resume { side: Side::Both });
+    let input = "x-op:resume\nx-queue:mail\nx-side:input\n";
+    assert_eq!(manages(input).operation, Operation::Resume { side: Side::Input });
+}
+
+#[test]
+fn a_move_is_understood() {
+    let transfer = |to: Option<&str>, states, count, rate| {
+        let to = to.map(|to| DestinationName::parse(to, "").expect("a name"));
+        Operation::Move(Transfer { to, states, count, rate })
+    };
+    let all = transfer(Some("/queue/b"), States::ALL, None, None);
+    assert_eq!(manages("x-op:move\nx-queue:mail\nx-to:b\n").operation, all);
+    assert_eq!(manages("x-op:move\nx-queue:DLQ.mail\n").operation, transfer(None, States::ALL, None, None));
+    let some = "x-op:move\nx-queue:mail\nx-to:b\nx-states:buried\nx-count:7\nx-rate:100\nselector:a = 1\n";
+    let manage = manages(some);
+    let buried = States { ready: false, delayed: false, buried: true };
+    assert_eq!(manage.operation, transfer(Some("/queue/b"), buried, Some(7), Some(100)));
+    assert!(manage.filter.is_some() && manage.writer.is_some());
 }
 
 #[test]
@@ -47,6 +79,40 @@ fn the_answer_goes_to_reply_to_with_its_correlation_id() {
     assert!(reply.to.kind().is_temporary());
 }
 
+/// What a question is about.
+fn inquires(destination: &str, headers: &str) -> Result<Subject, Option<SoftRefusal>> {
+    let mut client = client();
+    client.says(&format!("SEND\ndestination:{destination}\n{headers}\n^@"));
+    match client.asked.pop() {
+        Some(Request::Inquire(inquiry)) => Ok(inquiry.about),
+        Some(Request::Decline(why)) => Err(Some(why)),
+        _ => Err(None),
+    }
+}
+
+#[test]
+fn statistics_are_asked_for_at_the_addresses_of_activemq() {
+    let asks = |destination: &str| inquires(destination, "reply-to:/queue/answers\n");
+    for prefix in ["/queue/", "/topic/", ""] {
+        assert!(matches!(asks(&format!("{prefix}ActiveMQ.Statistics.Broker")), Ok(Subject::Broker)));
+        assert!(matches!(asks(&format!("{prefix}ActiveMQ.Statistics.Subscription")), Ok(Subject::Subscriptions)));
+    }
+    for (written, expected) in [("", "/queue/a.b"), ("/queue/", "/queue/a.b"), ("/topic/", "/topic/a.b")] {
+        match asks(&format!("{written}ActiveMQ.Statistics.Destination.a.b")) {
+            Ok(Subject::Destination(name)) => assert_eq!(name.as_str(), expected),
+            other => panic!("{written}: {other:?}"),
+        }
+    }
+    let many = asks("/queue/ActiveMQ.Statistics.Destination.>");
+    assert!(matches!(many, Ok(Subject::Destinations(wildcard)) if wildcard.as_str() == "/queue/>"));
+    let refused = Some(SoftRefusal::BadRequest);
+    assert_eq!(asks("ActiveMQ.Statistics.Weather").err(), Some(refused));
+    assert_eq!(inquires("ActiveMQ.Statistics.Broker", "").err(), Some(refused), "nobody to tell");
+    let mut client = client();
+    client.says("SEND\ndestination:ActiveMQ.Statistics.Broker\nreply-to:/temp-queue/r\n\n^@");
+    assert!(matches!(client.asked[..], [Request::Subscribe(_), Request::Inquire(_)]));
+}
+
 #[test]
 fn what_makes_no_sense_there_is_refused_softly() {
     // JOBS 5.12
@@ -56,16 +122,23 @@ fn what_makes_no_sense_there_is_refused_softly() {
         ("x-op:kick\nx-queue:/topic/t\n", SoftRefusal::UnknownQueue),
         ("x-op:kick\nx-queue:mail\nx-count:-1\n", SoftRefusal::BadRequest),
         ("x-op:purge\nx-queue:mail\nx-states:lost\n", SoftRefusal::BadRequest),
+        ("x-op:pause\nx-queue:mail\nx-for:soon\n", SoftRefusal::BadRequest),
+        ("x-op:pause\nx-queue:mail\nx-side:left\n", SoftRefusal::BadRequest),
+        ("x-op:resume\nx-queue:mail\nx-side:left\n", SoftRefusal::BadRequest),
+        ("x-op:move\nx-queue:mail\nx-to:mail\n", SoftRefusal::BadRequest),
+        ("x-op:move\nx-queue:mail\nx-to:/topic/t\n", SoftRefusal::BadRequest),
+        ("x-op:move\nx-queue:mail\nx-to:b\nx-rate:0\n", SoftRefusal::BadRequest),
+        ("x-op:move\nx-queue:mail\nx-to:b\nx-count:many\n", SoftRefusal::BadRequest),
+        ("x-op:move\nx-queue:mail\nx-to:closed\n", SoftRefusal::Forbidden),
+        ("x-op:move\nx-queue:secret\nx-to:b\n", SoftRefusal::Forbidden),
         ("x-op:dance\nx-queue:mail\n", SoftRefusal::BadRequest),
         ("x-queue:mail\n", SoftRefusal::BadRequest),
     ] {
         let operation = manages(headers).operation;
         assert!(matches!(operation, Operation::Refuse { why, .. } if why == expected), "{headers}: {operation:?}");
     }
-    for headers in ["x-op:pause\nx-queue:mail\n", "x-op:purge\nx-queue:mail\nselector:a = 1\n"] {
-        let frame = format!("SEND\ndestination:/queue/Kolejka.Manage\n{headers}\n^@");
-        assert_eq!(client().fails_with(&frame), "not-supported", "{headers}");
-    }
+    let frame = "SEND\ndestination:/queue/Kolejka.Manage\nx-op:purge\nx-queue:mail\nselector:a =\n\n^@";
+    assert_eq!(client().fails_with(frame), "bad-selector");
     let frame = "BEGIN\ntransaction:t\n\n^@SEND\ndestination:Kolejka.Manage\ntransaction:t\nx-op:kick\n\n^@";
     assert_eq!(client().fails_with(frame), "not-supported");
 }

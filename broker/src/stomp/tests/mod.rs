@@ -3,12 +3,14 @@
 //! Numbers in comments are items of the checklist in `docs/stomp-conformance.md`.
 
 mod anything;
+mod browse;
 mod connect;
 mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
 mod manage;
+mod oversee;
 mod prefetch;
 mod schedule;
 mod send;

@@ -8,6 +8,7 @@ use crate::model::Refusal;
 use crate::model::Request;
 use crate::model::SoftRefusal;
 use crate::model::SubscriptionId;
+use crate::model::Urgency;
 
 fn subscribed(version: &str) -> Client {
     let mut client = Client::speaking(version);
@@ -141,7 +142,26 @@ fn a_nack_says_when_to_try_again_or_that_nobody_shall() {
     assert_eq!(nacks("x-delay:5\nrequeue:false\n"), Outcome::DeadLetter { reason: None });
     assert_eq!(nacks("x-delay:5\nrequeue:false\nx-bury:true\n"), Outcome::Bury);
     assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-delay:soon\n\n^@"), "bad-header");
-    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-urgency:0\n\n^@"), "not-supported");
+}
+
+#[test]
+fn a_nack_may_give_the_message_another_urgency() {
+    // JOBS 2, 5.15, 5.16
+    let ranked = |urgency, outcome| Outcome::Ranked { urgency: Urgency(urgency), outcome: Box::new(outcome) };
+    let again = || Outcome::Retry { reason: None, delay_ms: None };
+    assert_eq!(nacks("x-urgency:7\n"), ranked(7, again()));
+    assert_eq!(nacks("priority:9\n"), ranked(0, again()));
+    assert_eq!(nacks("priority:9\nx-urgency:7\nx-bury:true\n"), ranked(7, Outcome::Bury));
+    assert_eq!(nacks("priority:9\ndestination:/queue/a\n"), again(), "a MESSAGE sent back whole asks for nothing");
+    assert_eq!(subscribed("1.2").fails_with("NACK\nid:7\nx-urgency:urgent\n\n^@"), "bad-header");
+}
+
+#[test]
+fn a_nack_may_name_the_class_of_its_failure() {
+    let reason = |text: &str| Some(text.into());
+    let after = |text| Outcome::Retry { reason: reason(text), delay_ms: None };
+    assert_eq!(nacks("x-error-class:TimeoutError\n"), after("TimeoutError"));
+    assert_eq!(nacks("x-error-class:TimeoutError\nx-error:after 5 s\n"), after("TimeoutError: after 5 s"));
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
 #[test]
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // 66; pain 11
-    for header in ["browser:true", "x-stream-offset:first", "from-seq:1", "activemq.retroactive:true"] {
+    for header in ["x-stream-offset:first", "from-seq:1", "activemq.retroactive:true"] {
         let frame = format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&frame), "not-supported", "{header}");
     }

@@ -85,6 +85,9 @@ fn an_ack_grants_credit_with_or_without_a_message() {
     client.says("ACK\nid:9\nsubscription:7\ncredit:1,1000\n\n^@");
     assert_eq!(grant_of(&client).credit, Credit { messages: 1, bytes: 1000 });
     assert!(matches!(&client.asked[..], [.., Request::Settle(_), Request::Grant(_)]), "first the message");
+    let asked = client.asked.len();
+    client.says("ACK\nmessage-id:\nsubscription:7\ncredit:1\n\n^@");
+    assert!(matches!(&client.asked[asked..], [Request::Grant(_)]), "an empty name names none");
 }
 
 #[test]

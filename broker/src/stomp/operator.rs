@@ -1,0 +1,56 @@
+//! A client as an operator: what it says to the broker itself, and where it is answered.
+
+use kolejka_codec::Frame;
+use kolejka_codec::header::names::TRANSACTION;
+
+use super::client::{Client, Turn};
+use super::error::Fault;
+use super::gate::Routing;
+use super::manage;
+use super::oversee;
+use super::statistics;
+use crate::model::DestinationName;
+use crate::model::Request;
+
+impl Client {
+    /// A word to the broker about a queue.
+    pub(super) fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let reply = self.answer_to(&mut turn, frame)?;
+        let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
+        turn.ask(Request::Manage(Box::new(manage)));
+        Ok(())
+    }
+
+    /// A question about numbers.
+    pub(super) fn inquire(&mut self, mut turn: Turn<'_>, frame: &Frame, asked: (&str, Routing)) -> Result<(), Fault> {
+        let reply = self.answer_to(&mut turn, frame)?;
+        let head = |written| manage::head(written, &frame.headers, turn.now.wall);
+        let request = statistics::read(asked, reply.map(|(written, to)| (to, head(written))), &self.gate)?;
+        turn.ask(request);
+        Ok(())
+    }
+
+    /// A word to the broker about all that waits for its time.
+    pub(super) fn oversee(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+        let reply = self.answer_to(&mut turn, frame)?;
+        turn.ask(oversee::read(&frame.headers, reply, &self.gate)?);
+        Ok(())
+    }
+
+    /// Where the answer to an operator goes: somewhere where he may send to.
+    fn answer_to<'f>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        frame: &'f Frame,
+    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
+        if frame.headers.get(TRANSACTION).is_some() {
+            return Err(Fault::Unsupported("managing queues in a transaction"));
+        }
+        let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
+        let full = self.gate.writable(written, Routing::Queue)?;
+        if written.starts_with("/temp-") {
+            self.listen_for_reply(turn, written, full.clone())?;
+        }
+        Ok(Some((written, full)))
+    }
+}

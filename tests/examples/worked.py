@@ -1,0 +1,89 @@
+"""The worked examples: what users of six job queues know, each a folder of `examples/`, run as they would run it."""
+
+import unittest
+
+from broker import Broker
+from program import example
+
+CONTACT, INVITATION = "CONTACT_EMAIL", "INVITATION_EMAIL"
+DELETE, RESIZE = 'ACCOUNT_DELETE {"id":34532,"with_opts":true}', 'IMAGE_RESIZE {"id":322,"thumbs":true}'
+TASKS = [CONTACT, INVITATION, DELETE, RESIZE]
+A_MINUTE_OF_WORK = {"TASK_MS": "60000"}
+
+
+class Worked(unittest.TestCase):
+    def setUp(self):
+        self.broker = Broker().start()
+        self.addCleanup(self.broker.close)
+
+    def start(self, script, *arguments, **environment):
+        program = example(script, *arguments, port=self.broker.port, **environment)
+        self.addCleanup(program.kill)
+        return program
+
+    # the task table and cron
+
+    def queue_tasks(self, language):
+        submit = self.start(f"cron/submit.{language}")
+        if language == "php":
+            submit.prints(*(f"queued: {task}" if " " in task else f"queued: {task} " for task in TASKS)).ends()
+        else:
+            submit.prints("queued: CONTACT_EMAIL, INVITATION_EMAIL, ACCOUNT_DELETE, IMAGE_RESIZE").ends()
+
+    def test_cron_worker_does_what_is_there_and_ends(self):
+        for submit, worker in [("php", "py"), ("py", "php")]:
+            self.queue_tasks(submit)
+            steps = [f"{step}: {task}" for task in TASKS for step in ["marked", "executed", "removed"]]
+            self.start(f"cron/worker.{worker}").prints(*steps, "nothing left").ends()
+            self.start(f"cron/worker.{worker}").prints("nothing left").ends()
+
+    def test_cron_worker_that_is_killed_loses_nothing(self):
+        for language in ["php", "py"]:
+            self.queue_tasks(language)
+            killed = self.start(f"cron/worker.{language}", **A_MINUTE_OF_WORK).prints(f"marked: {CONTACT}")
+            killed.kill()
+            self.assertEqual(killed.rest(), [])
+            again = self.start(f"cron/worker.{language}")
+            again.prints(f"marked: {CONTACT}, not for the first time", f"executed: {CONTACT}", f"removed: {CONTACT}")
+            again.prints(*(f"{step}: {task}" for task in TASKS[1:] for step in ["marked", "executed", "removed"]))
+            again.prints("nothing left").ends()
+
+    # MemcacheQ
+
+    def test_memcacheq_messages_are_popped_in_order(self):
+        stored = ["STORED queue_1: message 1", "STORED queue_1: message 2", "STORED queue_2: message 1"]
+        self.start("memcacheq/set.php").prints(*stored).ends()
+        popped = ["queue_1: message 1", "queue_2: message 1", "queue_1: message 2", "queue_1: END"]
+        self.start("memcacheq/get.php").prints(*popped).ends()
+
+    def test_memcacheq_in_python(self):
+        for queue, message in [("queue_1", "message 1"), ("queue_1", "message 2"), ("queue_2", "message 1")]:
+            self.start("memcacheq/memcacheq.py", "set", queue, message).prints("STORED").ends()
+        for queue, message in [("queue_1", "message 1"), ("queue_1", "message 2"), ("queue_1", "END"), ("queue_2", "message 1")]:
+            self.start("memcacheq/memcacheq.py", "get", queue).prints(message).ends()
+
+    # Beanstalkd
+
+    def test_beanstalkd_put_watch_reserve_delete(self):
+        self.start("beanstalkd/producer.php").prints("put: 3 jobs into testtube").ends()
+        worker = self.start("beanstalkd/worker.php")
+        for job in ["hello, urgently", "hello", "hello, half a second late"]:
+            worker.prints(f"reserved: {job}", f"deleted: {job}")
+        self.start("memcacheq/memcacheq.py", "get", "testtube").prints("END").ends()
+        self.start("memcacheq/memcacheq.py", "get", "default").prints("not for the worker").ends()
+
+    # Amazon SQS
+
+    def test_sqs_standard_queue(self):
+        self.start("sqs/standard.py").prints(
+            "a long wait brings: order 1",
+            "nobody else sees it: []",
+            "when its visibility is over: order 1 | receive count 2",
+            "who comes too late is told: lease-lost",
+            "extended and deleted; left: []",
+            "new to the queue: [True, False]",
+            "up to ten at once: ['order 2', 'order 3']",
+            "received too often: order 3 | deliveries",
+            "redriven: 1",
+            "and back in its queue: order 3",
+        ).ends()

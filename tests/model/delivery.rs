@@ -1,0 +1,125 @@
+//! Deliveries: each has to be one that the model allows, and none that it wants may be missing.
+
+use kolejka::model::{AckMode, Content, Delivery, Lease, MessageId, Now, Timestamp};
+
+use super::message::{Holder, Known, Out};
+use super::queue::Queue;
+use super::reference::Model;
+use super::subscriber::{Reach, Sub};
+
+impl Model {
+    /// A client is handed a message.
+    pub(super) fn delivered(&mut self, client: usize, delivery: &Delivery, content: &Content, now: Now) {
+        let id = delivery.subscription.0;
+        let is_held = self.holds_plainly(client, delivery.message);
+        let sub = self.subs.get_mut(&id).expect("a subscription that is there");
+        assert_eq!(sub.client, client);
+        sub.number += 1;
+        assert_eq!(delivery.number, sub.number, "deliveries are numbered");
+        assert_eq!(delivery.auto, sub.mode == AckMode::Auto);
+        assert_eq!(delivery.held_twice, is_held && !delivery.auto, "tokens tell deliveries apart");
+        let (of_topic, size, is_plain) = (sub.is_of_topics(), content.len() as u32, !delivery.held_twice);
+        assert_eq!(delivery.payload.len(), content.len());
+        let out = Out {
+            number: delivery.number,
+            message: delivery.message,
+            size,
+            is_leased: !of_topic,
+            is_plain,
+            is_lost: false,
+        };
+        if of_topic {
+            let coming = sub.next_coming(content.body());
+            assert_eq!(content.body(), coming.body, "in the order in which they were sent");
+            assert_eq!((delivery.attempt, delivery.redelivered, delivery.lease), (1, false, Lease::None));
+            sub.out.push(out);
+        } else {
+            assert!(sub.is_hungry(), "no more than the credit");
+            sub.out.push(out);
+            let sub = sub.clone();
+            self.leased(&sub, delivery, content, now.wall);
+        }
+        let highest = &mut self.clients[client].highest;
+        *highest = (*highest).max(Some(delivery.message));
+    }
+
+    /// A queue's message: the first of those that are ready and wanted, with the right marks.
+    fn leased(&mut self, sub: &Sub, delivery: &Delivery, content: &Content, now: Timestamp) {
+        let has_it = |queue: &&mut Queue| sub.reads(queue) && queue.find(delivery.message).is_some();
+        let queue = self.queues.iter_mut().find(has_it).expect("a message of a queue that it reads");
+        let (name, policy) = (queue.name.clone(), queue.policy.clone());
+        // A message returns to its own place; urgency goes first, then the order of arrival.
+        let ready = queue.messages.iter_mut().filter(|known| known.is_ready() && sub.wants(known.says));
+        let first = ready.min_by_key(|known| known.place()).expect("a ready message");
+        assert_eq!(first.id, delivery.message, "the first ready message of {name}");
+        assert_eq!(content.body(), first.body);
+        // §5.1: the number of this attempt, and whether anybody may have seen it before, counted or not.
+        assert_eq!(delivery.redelivered, first.handed_out);
+        assert_eq!(delivery.attempt, first.attempts + 1);
+        // §5.4: a dead letter says where it comes from, and where it is if the subscription does not say that.
+        assert_eq!(delivery.death.as_deref(), first.note.as_ref());
+        let is_far = first.note.is_some() && !matches!(sub.reach, Reach::One(_));
+        assert_eq!(delivery.from.as_deref(), is_far.then_some(&name));
+        // §5.6: the consumer's time goes before the message's, and that before the policy's.
+        let own = first.terms.as_ref().and_then(|terms| terms.time_to_run_ms);
+        let ms = sub.time_to_run.or(own).or(policy.time_to_run_ms).filter(|_| sub.mode != AckMode::Auto);
+        let timed = ms.map(|ms| (Timestamp(now.0 + u64::from(ms)), ms));
+        let lease = match timed {
+            Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },
+            None if sub.mode == AckMode::Auto => Lease::None,
+            None => Lease::Bound,
+        };
+        assert_eq!(delivery.lease, lease);
+        first.handed_out = true;
+        first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
+    }
+
+    /// A client names that message already when it names nothing else.
+    fn holds_plainly(&self, client: usize, message: MessageId) -> bool {
+        self.outs_of(client).any(|(_, out)| out.message == message && out.is_plain && !out.is_lost)
+    }
+
+    /// §5.6: a holder asks for more time. A lease without a time stays without, unless one is set.
+    pub(super) fn touch(&mut self, sub: u32, number: u64, ms: Option<u32>, now: Timestamp) {
+        let is_it = |known: &&mut Known| matches!(known.holder, Some(Holder::Sub { sub: s, number: n, .. }) if (s, n) == (sub, number));
+        let known = self.queues.iter_mut().flat_map(|queue| &mut queue.messages).find(is_it);
+        if let Some(Holder::Sub { timed, .. }) = known.and_then(|known| known.holder.as_mut())
+            && let Some(ms) = ms.or(timed.map(|(_, ms)| ms))
+        {
+            *timed = Some((Timestamp(now.0 + u64::from(ms)), ms));
+        }
+    }
+
+    /// Nothing that somebody wants and has credit for is kept back, and what topics gave has come.
+    pub(super) fn check_nothing_kept_back(&self) {
+        for sub in self.subs.values().filter(|sub| !self.clients[sub.client].is_leaving) {
+            assert!(sub.coming.is_empty(), "a topic's message is missing");
+            if sub.is_hungry() {
+                assert!(sub.backlog.is_empty(), "a topic keeps a message back");
+                for queue in self.queues.iter().filter(|queue| sub.reads(queue)) {
+                    let wanted = queue.messages.iter().any(|known| known.is_ready() && sub.wants(known.says));
+                    assert!(!wanted, "{} keeps a message back from somebody with credit", queue.name);
+                }
+            }
+        }
+    }
+
+    /// A message is out with at most one subscription, and whoever holds one has it in its ledger.
+    pub(super) fn check_nothing_held_twice(&self) {
+        for known in self.messages() {
+            let leased = |out: &Out| out.message == known.id && out.is_leased && !out.is_lost;
+            let holders = self.subs.values().flat_map(|sub| &sub.out).filter(|out| leased(out)).count();
+            assert_eq!(holders, usize::from(matches!(known.holder, Some(Holder::Sub { .. }))));
+        }
+    }
+}
+
+impl Sub {
+    pub(super) fn is_of_topics(&self) -> bool {
+        match &self.reach {
+            Reach::One(name) => !name.kind().is_queue(),
+            Reach::Queues(_) => false,
+            Reach::Topics => true,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! The engine against a reference model: random clients, any interleaving, time, crashes and restarts (TESTING.md, T2).
+//!
+//! [`reference`] keeps each queue as a plain list and each subscription as a ledger. It does not foretell who of several
+//! gets a message; it checks that every delivery was allowed (the first ready message that is wanted, to somebody with
+//! credit, with the right marks) and that nothing that could be handed out was kept back. All else is foretold exactly:
+//! answers, refusals, counts, places, standings, terms, what a crash leaves. Where a rule has a number in the job model
+//! (§5), the check that holds it says so.
+//!
+//! A longer run: `PROPTEST_CASES=200000 cargo test --release -p kolejka-tests --test all model::`.
+
+mod comparison;
+mod delivery;
+mod feeding;
+mod log;
+mod message;
+mod publishing;
+mod queue;
+mod reference;
+mod request;
+mod restart;
+mod sending;
+mod setting;
+mod settling;
+mod step;
+mod subscriber;
+mod subscribing;
+mod timing;
+mod world;
+
+use proptest::prelude::*;
+
+use self::setting::Setting;
+use self::step::steps;
+use self::world::World;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_engine_does_what_the_model_foretells(setting in Setting::any(), steps in steps()) {
+        let mut world = World::new(setting);
+        for (step, goes_on) in steps {
+            world.run(step, goes_on);
+        }
+    }
+}
+
+/// How many runs, unless the environment says otherwise.
+fn cases() -> u32 {
+    let wanted = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    wanted.unwrap_or(2000)
+}

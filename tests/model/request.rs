@@ -1,0 +1,235 @@
+//! Steps as requests to the engine, each with the answer that the model expects.
+
+use kolejka::engine::Departure;
+use kolejka::model::{
+    Action, Answer, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle, SoftRefusal,
+    SubscriptionId, Touch, Urgency,
+};
+
+use super::reference::Meant;
+use super::sending::{Sent, Verdict};
+use super::setting::{QUEUES, REPLIES, SHARED_FEED, SOLE_FEED, name};
+use super::step::{Act, Step, Target};
+use super::world::World;
+
+impl World {
+    /// A client asks for something.
+    pub(super) fn ask(&mut self, step: Step) {
+        match step {
+            Step::Publish { client, send } => self.publish(client, &send),
+            Step::Subscribe { client, wish } => self.subscribe(client, &wish),
+            Step::Unsubscribe { client, which } => {
+                let Some(id) = self.model.sub_of(client, which) else { return };
+                assert_eq!(self.apply(client, Request::Unsubscribe(SubscriptionId(id))), Ok(Answer::Done));
+                self.model.dismiss(id, Departure::Clean, self.now.wall);
+            }
+            Step::Settle { client, target, outcome } => self.settle(client, target, &outcome),
+            Step::Touch { client, target, ms } => self.touch(client, target, ms),
+            Step::Written { client, which, count } => self.written(client, which, count),
+            Step::Commit { client, acts } => self.commit(client, &acts),
+            Step::Quarantine { client, which } => self.quarantine(client, which),
+            Step::Manage { client, operation, queue, wants_reply } => {
+                self.manage(client, &operation, queue, wants_reply);
+            }
+            Step::Discard { client, is_sole } => self.discard(client, is_sole),
+            Step::Leave { client, departure } => self.leave(client, departure),
+            Step::Wait { .. } | Step::Sync(_) | Step::Full(_) | Step::Crash | Step::Restart => {}
+        }
+    }
+
+    /// A refusal ends the session.
+    pub(super) fn refused(&mut self, client: usize) {
+        self.leave(client, Departure::Lost);
+    }
+
+    /// The delivery that a target stands for, as a client names it.
+    fn named(&self, client: usize, target: Target) -> Option<(MessageId, Option<u32>)> {
+        match target {
+            Target::Out { which, by_message } => {
+                let outs: Vec<_> = self.model.outs_of(client).collect();
+                let (sub, out) = outs.get(which.checked_rem(outs.len())?)?;
+                Some((out.message, (!(by_message && out.is_plain)).then_some(*sub)))
+            }
+            Target::Any(which) => {
+                let ids: Vec<_> = self.model.ids().into_iter().collect();
+                Some((*ids.get(which.checked_rem(ids.len())?)?, None))
+            }
+        }
+    }
+
+    fn settle(&mut self, client: usize, target: Target, outcome: &Outcome) {
+        let Some((message, by)) = self.named(client, target) else { return };
+        let meant = self.model.meant(client, message, by);
+        let answer = self.apply(client, Request::Settle(settlement(message, by, outcome)));
+        match meant {
+            Meant::Held(sub, number) => {
+                assert_eq!(answer, Ok(Answer::Done));
+                self.model.settle(sub, number, outcome, self.now.wall);
+            }
+            // §5.8: in client mode the earlier ones that are held are settled all the same.
+            Meant::Lost(sub, number) => {
+                assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::LeaseLost)));
+                self.model.settle(sub, number, outcome, self.now.wall);
+            }
+            Meant::Past => assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::NotHolder))),
+            Meant::Unknown => {
+                assert_eq!(answer, Err(Refusal::UnknownDelivery));
+                self.refused(client);
+            }
+        }
+    }
+
+    fn touch(&mut self, client: usize, target: Target, ms: Option<u32>) {
+        let Some((message, by)) = self.named(client, target) else { return };
+        let request = Touch { message, subscription: by.map(SubscriptionId), time_to_run_ms: ms };
+        let answer = self.apply(client, Request::Touch(request));
+        match self.model.meant(client, message, by) {
+            Meant::Held(sub, number) => {
+                let is_leased = !self.model.subs[&sub].is_of_topics();
+                let expected = if is_leased { Answer::Done } else { Answer::Soft(SoftRefusal::NotHolder) };
+                assert_eq!(answer, Ok(expected));
+                self.model.touch(sub, number, ms, self.now.wall);
+            }
+            Meant::Lost(..) => assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::LeaseLost))),
+            Meant::Past | Meant::Unknown => assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::NotHolder))),
+        }
+    }
+
+    fn written(&mut self, client: usize, which: usize, count: usize) {
+        let Some(id) = self.model.sub_of(client, which) else { return };
+        let out = &self.model.subs[&id].out;
+        let Some(through) = out.get(count.min(out.len().saturating_sub(1))).map(|out| out.number) else { return };
+        let subscription = SubscriptionId(id);
+        assert_eq!(self.apply(client, Request::Written { subscription, through }), Ok(Answer::Done));
+        self.model.written(id, through, self.now.wall);
+    }
+
+    fn quarantine(&mut self, client: usize, which: usize) {
+        let Some(id) = self.model.sub_of(client, which) else { return };
+        let out = &self.model.subs[&id].out;
+        let Some(number) = out.get(which.min(out.len().saturating_sub(1))).map(|out| out.number) else { return };
+        let subscription = SubscriptionId(id);
+        assert_eq!(self.apply(client, Request::Quarantine { subscription, number }), Ok(Answer::Done));
+        self.model.quarantine(id, number, self.now.wall);
+    }
+
+    /// Several sends and settlements: all or nothing.
+    fn commit(&mut self, client: usize, acts: &[Act]) {
+        let mut actions = Vec::new();
+        let mut parts = Vec::new();
+        for act in acts {
+            match act {
+                Act::Send(send) => {
+                    let (publish, sent) = self.message(send);
+                    actions.push(Action::Publish(publish));
+                    parts.push(Part::Send(sent));
+                }
+                Act::Settle(target, outcome) => {
+                    let Some((message, by)) = self.named(client, *target) else { continue };
+                    actions.push(Action::Settle(settlement(message, by, outcome)));
+                    parts.push(Part::Settle { message, by, outcome: outcome.clone() });
+                }
+            }
+        }
+        let sends: Vec<_> = parts.iter().filter_map(Part::sent).collect();
+        let mut verdict = self.model.judge(&sends, self.now.wall);
+        let answer = self.apply(client, Request::Commit(actions));
+        // §5.9: it fails whole if one of its ACKs has lost its lease.
+        if parts.iter().any(|part| self.is_late(client, part)) {
+            assert!(answer.is_err(), "{answer:?}");
+            return self.refused(client);
+        }
+        if verdict == Verdict::Duplicate && sends.len() < parts.len() {
+            verdict = Verdict::Taken;
+        }
+        if sends.is_empty() && parts.is_empty() {
+            verdict = Verdict::Duplicate;
+        }
+        self.expect_sent(client, &answer, verdict);
+        if verdict == Verdict::Refused {
+            return;
+        }
+        for part in &parts {
+            match part {
+                Part::Send(sent) => self.model.send(sent, self.now.wall),
+                // An earlier part may have covered it: then it is late, and nothing is wrong with that.
+                Part::Settle { message, by, outcome } => match self.model.meant(client, *message, *by) {
+                    Meant::Held(sub, number) | Meant::Lost(sub, number) => {
+                        self.model.settle(sub, number, outcome, self.now.wall);
+                    }
+                    Meant::Past | Meant::Unknown => {}
+                },
+            }
+        }
+    }
+
+    fn is_late(&self, client: usize, part: &Part) -> bool {
+        match part {
+            Part::Send(_) => false,
+            Part::Settle { message, by, .. } => !matches!(self.model.meant(client, *message, *by), Meant::Held(..)),
+        }
+    }
+
+    fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
+        let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/none"][queue];
+        let is_there = self.engine.queues().iter().any(|view| view.name.as_str() == queue) && !self.is_lost(queue);
+        let head: Box<[u8]> = b"u:7\n".as_slice().into();
+        let reply = wants_reply.then(|| Reply { to: name(REPLIES), head: head.clone() });
+        let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
+        let answer = self.apply(client, Request::Manage(Box::new(manage)));
+        let outcome = if is_there {
+            format!("\"count\":{}", self.model.manage(&name(queue), operation))
+        } else {
+            "\"error\":\"unknown-queue\"".to_owned()
+        };
+        let expected = if is_there { Answer::Done } else { Answer::Soft(SoftRefusal::UnknownQueue) };
+        assert_eq!(answer, Ok(expected), "{queue}");
+        if wants_reply {
+            let body = format!("{{\"op\":\"{}\",\"queue\":\"{queue}\",{outcome}}}", operation.as_str()).into_bytes();
+            let size = (head.len() + body.len()) as u32;
+            let (urgency, says) = (Urgency::NORMAL.0, 7);
+            let (to, terms, key, retain) = (name(REPLIES), None, None, None::<Retain>);
+            let sent = Sent { to, urgency, says, durable: false, body, size, terms, key, retain };
+            if self.model.judge(&[&sent], self.now.wall) == Verdict::Taken {
+                self.model.send(&sent, self.now.wall);
+            }
+        }
+    }
+
+    /// The only queue of that name is one that has lost it.
+    fn is_lost(&self, queue: &str) -> bool {
+        let named: Vec<_> = self.model.queues.iter().filter(|known| known.name.as_str() == queue).collect();
+        !named.is_empty() && named.iter().all(|known| known.is_doomed)
+    }
+
+    fn discard(&mut self, client: usize, is_sole: bool) {
+        let queue = name(if is_sole { SOLE_FEED } else { SHARED_FEED });
+        let answer = self.apply(client, Request::Discard(queue.clone()));
+        let is_feed = self.model.find_queue(&queue).is_some_and(|queue| queue.feed.is_some());
+        let is_read = self.model.subs.values().any(|sub| sub.names(&queue));
+        let expected = if is_feed && is_read { Answer::Soft(SoftRefusal::InUse) } else { Answer::Done };
+        assert_eq!(answer, Ok(expected));
+        if is_feed && !is_read {
+            self.model.doom(&queue);
+        }
+    }
+}
+
+/// A part of a transaction, as the model sees it.
+enum Part {
+    Send(Sent),
+    Settle { message: MessageId, by: Option<u32>, outcome: Outcome },
+}
+
+impl Part {
+    fn sent(&self) -> Option<&Sent> {
+        match self {
+            Part::Send(sent) => Some(sent),
+            Part::Settle { .. } => None,
+        }
+    }
+}
+
+fn settlement(message: MessageId, by: Option<u32>, outcome: &Outcome) -> Settle {
+    Settle { message, subscription: by.map(SubscriptionId), outcome: outcome.clone() }
+}

@@ -1,0 +1,251 @@
+//! What clients, time and fate may do next.
+
+use kolejka::engine::Departure;
+use kolejka::model::{AckMode, Backoff, OnExhaust, Operation, Outcome, Retain, States};
+use proptest::option::of;
+use proptest::prelude::*;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Publish {
+        client: usize,
+        send: Send,
+    },
+    Subscribe {
+        client: usize,
+        wish: Wish,
+    },
+    Unsubscribe {
+        client: usize,
+        which: usize,
+    },
+    Settle {
+        client: usize,
+        target: Target,
+        outcome: Outcome,
+    },
+    Touch {
+        client: usize,
+        target: Target,
+        ms: Option<u32>,
+    },
+    Written {
+        client: usize,
+        which: usize,
+        count: usize,
+    },
+    Commit {
+        client: usize,
+        acts: Vec<Act>,
+    },
+    Quarantine {
+        client: usize,
+        which: usize,
+    },
+    Manage {
+        client: usize,
+        operation: Operation,
+        queue: usize,
+        wants_reply: bool,
+    },
+    /// Ends a queue behind topics.
+    Discard {
+        client: usize,
+        is_sole: bool,
+    },
+    /// So many milliseconds pass; timers fire on time, or late and all together.
+    Wait {
+        ms: u64,
+        on_time: bool,
+    },
+    /// So many units of the log become durable.
+    Sync(usize),
+    /// The disk is full, or is not any more.
+    Full(bool),
+    Leave {
+        client: usize,
+        departure: Departure,
+    },
+    /// The process is gone without a word.
+    Crash,
+    /// The process ends in order, and another one begins.
+    Restart,
+}
+
+/// A part of a transaction.
+#[derive(Clone, Debug)]
+pub(super) enum Act {
+    Send(Send),
+    Settle(Target, Outcome),
+}
+
+/// A message to be sent. Times are in milliseconds, 0 for none.
+#[derive(Clone, Debug)]
+pub(super) struct Send {
+    pub(super) place: usize,
+    pub(super) urgency: u32,
+    pub(super) durable: bool,
+    pub(super) padding: usize,
+    pub(super) delay: u64,
+    pub(super) life: u64,
+    pub(super) time_to_run: u32,
+    pub(super) failures: Failures,
+    pub(super) key: Option<u8>,
+    pub(super) retain: Option<Retain>,
+}
+
+/// What a sender says about failures.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Failures {
+    pub(super) max_deliveries: Option<u16>,
+    pub(super) backoff: Option<Backoff>,
+    pub(super) on_exhaust: Option<OnExhaust>,
+    /// A queue by its number.
+    pub(super) dead_letter: Option<usize>,
+}
+
+/// A wish to receive.
+#[derive(Clone, Debug)]
+pub(super) struct Wish {
+    pub(super) source: usize,
+    pub(super) mode: AckMode,
+    pub(super) messages: u32,
+    pub(super) bytes: u64,
+    /// In milliseconds, 0 for none.
+    pub(super) time_to_run: u32,
+    pub(super) wants: Option<u32>,
+}
+
+/// Which delivery is meant.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Target {
+    /// One that the client has yet to settle, named by its message alone where that is enough.
+    Out { which: usize, by_message: bool },
+    /// Any message that is there.
+    Any(usize),
+}
+
+/// What may happen in a run; whether the batch that it is a part of goes on behind it.
+pub(super) fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
+    prop::collection::vec((step(), prop::bool::weighted(0.3)), 1..60)
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let client = 0..3usize;
+    let which = || 0..8usize;
+    let departure = prop_oneof![Just(Departure::Clean), Just(Departure::Lost)];
+    let act = prop_oneof![
+        3 => send().prop_map(Act::Send),
+        2 => (target(), outcome()).prop_map(|(target, outcome)| Act::Settle(target, outcome))
+    ];
+    let acts = prop::collection::vec(act, 1..5);
+    let ms = prop_oneof![8 => 1..30u64, 1 => Just(100_000)];
+    let talk = prop_oneof![
+        9 => (client.clone(), send()).prop_map(|(client, send)| Step::Publish { client, send }),
+        5 => (client.clone(), wish()).prop_map(|(client, wish)| Step::Subscribe { client, wish }),
+        2 => (client.clone(), which()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
+        9 => (client.clone(), target(), outcome())
+            .prop_map(|(client, target, outcome)| Step::Settle { client, target, outcome }),
+        1 => (client.clone(), target(), of(1..40u32))
+            .prop_map(|(client, target, ms)| Step::Touch { client, target, ms }),
+        3 => (client.clone(), which(), which())
+            .prop_map(|(client, which, count)| Step::Written { client, which, count }),
+        3 => (client.clone(), acts).prop_map(|(client, acts)| Step::Commit { client, acts }),
+        1 => (client.clone(), which()).prop_map(|(client, which)| Step::Quarantine { client, which }),
+        2 => (client.clone(), operation(), 0..5usize, any::<bool>()).prop_map(
+            |(client, operation, queue, wants_reply)| Step::Manage { client, operation, queue, wants_reply }
+        ),
+        1 => (client.clone(), any::<bool>()).prop_map(|(client, is_sole)| Step::Discard { client, is_sole }),
+        2 => (client, departure).prop_map(|(client, departure)| Step::Leave { client, departure })
+    ];
+    let fate = prop_oneof![
+        6 => (ms, any::<bool>()).prop_map(|(ms, on_time)| Step::Wait { ms, on_time }),
+        7 => prop_oneof![3 => Just(usize::MAX), 1 => 1..3usize].prop_map(Step::Sync),
+        1 => any::<bool>().prop_map(Step::Full),
+        1 => Just(Step::Crash),
+        1 => Just(Step::Restart)
+    ];
+    prop_oneof![3 => talk, 1 => fate]
+}
+
+fn send() -> impl Strategy<Value = Send> {
+    let padding = prop_oneof![3 => Just(0usize), 1 => 0..60usize];
+    let rarely = |max: u64| prop_oneof![3 => Just(0u64), 1 => 1..max];
+    let retain = prop_oneof![2 => Just(None), 2 => Just(Some(Retain::Set)), 1 => Just(Some(Retain::Remove))];
+    let key = prop_oneof![3 => Just(None), 1 => (0..3u8).prop_map(Some)];
+    let failures = prop_oneof![3 => Just(Failures::default()), 1 => failures()];
+    let times = (rarely(40), rarely(60), rarely(30));
+    (0..8usize, 0..3u32, any::<bool>(), padding, times, failures, key, retain).prop_map(
+        |(place, urgency, durable, padding, (delay, life, time_to_run), failures, key, retain)| Send {
+            place,
+            urgency,
+            durable,
+            padding,
+            delay,
+            life,
+            time_to_run: time_to_run as u32,
+            failures,
+            key,
+            retain,
+        },
+    )
+}
+
+fn failures() -> impl Strategy<Value = Failures> {
+    let backoff = prop_oneof![
+        Just(Backoff::Fixed { ms: 7 }),
+        Just(Backoff::Exponential { first_ms: 5, factor_milli: 3000, max_ms: 40 })
+    ];
+    let on_exhaust = prop_oneof![Just(OnExhaust::DeadLetter), Just(OnExhaust::Bury), Just(OnExhaust::Drop)];
+    (of(1..4u16), of(backoff), of(on_exhaust), of(0..3usize)).prop_map(
+        |(max_deliveries, backoff, on_exhaust, dead_letter)| Failures {
+            max_deliveries,
+            backoff,
+            on_exhaust,
+            dead_letter,
+        },
+    )
+}
+
+fn wish() -> impl Strategy<Value = Wish> {
+    let mode = prop_oneof![Just(AckMode::Auto), Just(AckMode::Client), Just(AckMode::ClientIndividual)];
+    let bytes = prop_oneof![4 => Just(1u64 << 20), 1 => 1..60u64];
+    let time_to_run = prop_oneof![2 => Just(0u32), 1 => 1..30u32];
+    (0..11usize, mode, 1..4u32, bytes, time_to_run, of(0..3u32)).prop_map(
+        |(source, mode, messages, bytes, time_to_run, wants)| Wish {
+            source,
+            mode,
+            messages,
+            bytes,
+            time_to_run,
+            wants,
+        },
+    )
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        6 => (0..8usize, any::<bool>()).prop_map(|(which, by_message)| Target::Out { which, by_message }),
+        1 => (0..8usize).prop_map(Target::Any)
+    ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let reason = || prop_oneof![1 => Just(None), 1 => Just(Some("no".into()))];
+    let delay_ms = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => (1..30u64).prop_map(Some)];
+    prop_oneof![
+        5 => Just(Outcome::Ack),
+        1 => Just(Outcome::Release),
+        4 => (reason(), delay_ms).prop_map(|(reason, delay_ms)| Outcome::Retry { reason, delay_ms }),
+        1 => Just(Outcome::Bury),
+        1 => reason().prop_map(|reason| Outcome::DeadLetter { reason })
+    ]
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        2 => (1..4u32).prop_map(|count| Operation::Kick { count }),
+        1 => any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| Operation::Purge(States { ready, delayed, buried }))
+    ]
+}

@@ -1,0 +1,112 @@
+//! Subscriptions begin, to a name, a pattern or a queue behind topics.
+
+use std::sync::Arc;
+
+use kolejka::model::{
+    Answer, Credit, DestinationName, Feed, Pattern, Reader, Refusal, Request, Source, Subscribe, SubscriptionId,
+    Wildcard,
+};
+
+use super::queue::Behind;
+use super::setting::{SHARED_FEED, SOLE_FEED, SOLE_FEED_MS, TOPICS, compile, condition, name, temporary};
+use super::step::Wish;
+use super::subscriber::{Family, Reach, Sub};
+use super::world::World;
+
+#[derive(Debug)]
+struct Anybody;
+
+impl Reader for Anybody {
+    fn may_read(&self, _: &DestinationName) -> bool {
+        true
+    }
+}
+
+impl World {
+    fn source(client: usize, wish: &Wish) -> (Source, Reach) {
+        let wildcard =
+            |text: &str| Source::Wildcard(Arc::new(Wildcard::parse(text, Arc::new(Anybody)).expect("a pattern")));
+        let one = |to: &str| Reach::One(name(to));
+        match wish.source {
+            0..4 => (World::place(wish.source).into(), Reach::One(World::place(wish.source))),
+            4 => (wildcard("/queue/*"), Reach::Queues(Family::OnePart)),
+            5 => (wildcard("/queue/>"), Reach::Queues(Family::Any)),
+            6 => (wildcard("/queue/DLQ.>"), Reach::Queues(Family::DeadLetters)),
+            7 => (wildcard("/topic/>"), Reach::Topics),
+            8 => {
+                let topics = Pattern::exactly(&name(TOPICS[0]));
+                let feed =
+                    Feed { queue: name(SHARED_FEED), topics, expires_after: None, selector: None, is_sole: false };
+                (Source::Feed(Arc::new(feed)), one(SHARED_FEED))
+            }
+            9 => {
+                let feed = Feed {
+                    queue: name(SOLE_FEED),
+                    topics: Pattern::parse("/topic/>").expect("a pattern"),
+                    expires_after: Some(SOLE_FEED_MS),
+                    selector: wish.wants.map(|urgency| condition(urgency).into()),
+                    is_sole: true,
+                };
+                (Source::Feed(Arc::new(feed)), one(SOLE_FEED))
+            }
+            _ => (temporary(client).into(), Reach::One(temporary(client))),
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, client: usize, wish: &Wish) {
+        let id = self.next_sub;
+        self.next_sub += 1;
+        let (to, reach) = World::source(client, wish);
+        let asked = Credit { messages: wish.messages, bytes: wish.bytes };
+        let time_to_run = (wish.time_to_run > 0).then_some(wish.time_to_run);
+        let subscribe = Subscribe {
+            id: SubscriptionId(id),
+            to: to.clone(),
+            mode: wish.mode,
+            credit: asked,
+            time_to_run_ms: time_to_run,
+            filter: wish.wants.and_then(|urgency| compile(&condition(urgency))),
+        };
+        let answer = self.apply(client, Request::Subscribe(subscribe));
+        if let Source::Feed(feed) = &to
+            && !self.bind(client, feed, wish.wants)
+        {
+            assert_eq!(answer, Err(Refusal::OtherSelector));
+            return self.refused(client);
+        }
+        assert_eq!(answer, Ok(Answer::Done));
+        if let Reach::One(queue) = &reach
+            && queue.kind().is_queue()
+        {
+            self.model.queue(queue);
+        }
+        let credit = self.model.grant(client, wish.mode, asked);
+        let (mode, wants) = (wish.mode, wish.wants);
+        let (out, coming, backlog) = Default::default();
+        self.model
+            .subs
+            .insert(id, Sub { client, reach, mode, credit, time_to_run, wants, out, number: 0, coming, backlog });
+        self.model.recall(id, self.now.wall);
+    }
+
+    /// `false` if somebody goes on reading it with another selector.
+    fn bind(&mut self, client: usize, feed: &Feed, wants: Option<u32>) -> bool {
+        let wants = wants.filter(|_| feed.selector.is_some());
+        let is_other = |behind: &Behind| behind.wants != wants;
+        let is_other =
+            self.model.find_queue(&feed.queue).is_some_and(|queue| queue.feed.as_ref().is_some_and(is_other));
+        let mut readers = self.model.subs.values().filter(|sub| sub.names(&feed.queue));
+        if is_other && readers.any(|sub| !feed.is_sole || sub.client == client) {
+            return false;
+        }
+        if feed.is_sole {
+            self.model.take_over(&feed.queue, client, self.now.wall);
+        }
+        if is_other {
+            self.model.doom(&feed.queue);
+        }
+        let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
+        self.model.queue(&feed.queue).feed.get_or_insert(Behind { topics, wants, expires_after, unread_since: None });
+        true
+    }
+}

@@ -5,7 +5,6 @@ mod duplicates;
 mod feeds;
 mod overflow;
 mod oversee;
-mod ranks;
 mod restart;
 mod retained;
 mod schedule;
@@ -23,6 +22,7 @@ mod statistics;
 mod take;
 mod time;
 mod transfer;
+mod turns;
 
 use super::machine::Engine;
 use super::options::Options;

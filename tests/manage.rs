@@ -116,3 +116,18 @@ fn what_was_moved_and_sent_back_outlives_a_stop() {
     assert_eq!((&back.body[..], back.headers.get("original-destination")), (&b"1"[..], None));
     assert_eq!((back.headers.get("delivery-count"), back.headers.get("redelivered")), (Some("1"), Some("true")));
 }
+
+#[test]
+fn numbers_are_told_of_each_queue_that_a_pattern_means() {
+    let house = House::new();
+    let mut client = house.client();
+    fill(&mut client, "/queue/n/a", 3);
+    fill(&mut client, "/queue/n/b", 2);
+    let address = "/queue/ActiveMQ.Statistics.Destination.n.*";
+    let first = ask(&mut client, &format!("SEND\ndestination:{address}\nreply-to:/temp-queue/s\n\n^"));
+    let told = [first, hear(&mut client)].map(|answer| String::from_utf8_lossy(&answer.body).into_owned());
+    for (queue, size) in [("n/a", 3), ("n/b", 2)] {
+        let name = format!("\"destinationName\":\"queue://{queue}\",\"size\":{size},\"enqueueCount\":{size},");
+        assert!(told.iter().any(|text| text.contains(&name)), "{name} in {told:?}");
+    }
+}

@@ -149,6 +149,7 @@ fn finishes_work(request: &Request) -> bool {
         | Request::Touch(_)
         | Request::Decline(_)
         | Request::Manage(_)
+        | Request::Inquire(_)
         | Request::Oversee(_)
         | Request::Grant(_)
         | Request::Written { .. }

@@ -13,7 +13,7 @@ use super::agenda::Agenda;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ pub struct Queue {
     pub(super) selections: Selections,
     next_sequence: i64,
     bytes: u64,
+    pub(super) counts: Counts,
     consumers: usize,
     /// Those that came by a pattern.
     passers: usize,
@@ -62,6 +63,7 @@ impl Queue {
             selections: Selections::default(),
             next_sequence: 1,
             bytes: 0,
+            counts: Counts::default(),
             consumers: 0,
             passers: 0,
             fed: None,
@@ -81,6 +83,7 @@ impl Queue {
     pub fn accept(&mut self, mut entry: Entry, note: Option<Arc<DeathNote>>, terms: Option<Box<Terms>>) -> SlotId {
         self.next_sequence = self.next_sequence.max(entry.place().sequence + 1);
         self.bytes += u64::from(entry.size);
+        self.counts.enqueued += 1;
         if let Some(note) = note {
             self.notes.insert(entry.message, note);
         }
@@ -148,6 +151,7 @@ impl Queue {
         let entry = self.slots.get_mut(slot)?;
         let redelivered = entry.handed_out;
         entry.state = State::Reserved;
+        self.counts.dispatched += 1;
         entry.handed_out = true;
         if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
             self.agenda.forget_end(end, entry.message);
@@ -181,6 +185,7 @@ impl Queue {
         let slot = self.withdraw(message, place)?;
         let entry = self.slots.remove(slot)?;
         self.bytes -= u64::from(entry.size);
+        self.counts.dequeued += 1;
         let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
         if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
             self.agenda.forget_end(end, message);

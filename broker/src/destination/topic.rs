@@ -2,7 +2,7 @@
 
 use crate::model::{DestinationId, DestinationName};
 
-use super::ConsumerKey;
+use super::{ConsumerKey, Counts};
 
 /// A topic and its subscribers, in the order in which they came.
 #[derive(Debug)]
@@ -13,12 +13,14 @@ pub struct Topic {
     by_name: usize,
     /// Queues that get a copy of every message, in the order of their numbers.
     pub feeds: Vec<DestinationId>,
+    /// What it has seen.
+    pub counts: Counts,
 }
 
 impl Topic {
     /// A topic without subscribers.
     pub fn new(name: DestinationName) -> Topic {
-        Topic { name, subscribers: Vec::new(), by_name: 0, feeds: Vec::new() }
+        Topic { name, subscribers: Vec::new(), by_name: 0, feeds: Vec::new(), counts: Counts::default() }
     }
 
     /// Its name.

@@ -144,6 +144,11 @@ impl Engine {
     /// stays marked however many orderly stops follow: the mark may be a false positive, never a false negative (P8). Returns how many messages are left without a
     /// queue, which only a damaged log can bring about.
     pub fn replayed(&mut self, clean: bool) -> usize {
+        for destination in self.destinations.values_mut() {
+            if let Kind::Queue(queue) = &mut destination.kind {
+                queue.begin_counting();
+            }
+        }
         if !clean {
             let below = self.ids.unused();
             self.suspect(below);

@@ -165,6 +165,7 @@ impl Engine {
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
             Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),

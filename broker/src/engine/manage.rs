@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::document::quoted;
 use super::errand::{Errand, Pace};
 use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
@@ -181,7 +182,7 @@ impl Engine {
         self.tell(now, (reply, word, &name), &detail, effects);
     }
 
-    /// A reply that cannot be taken is nobody's fault who asked.
+    /// What became of it.
     fn tell(
         &mut self,
         now: Now,
@@ -190,6 +191,11 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let body = format!("{{\"op\":\"{word}\",\"queue\":{},{detail}}}", quoted(queue.as_str()));
+        self.say(now, reply, body, effects);
+    }
+
+    /// A reply that cannot be taken is nobody's fault who asked.
+    pub(super) fn say(&mut self, now: Now, reply: Reply, body: String, effects: &mut Effects) {
         let message = Message {
             content: Content::new(&reply.head, body.into()),
             urgency: Urgency::NORMAL,
@@ -218,18 +224,4 @@ fn standing(pause: Pause) -> String {
         Some(Timestamp(ms)) => ms.to_string(),
     };
     format!("\"input\":{},\"output\":{}", side(pause.input), side(pause.output))
-}
-
-/// A text as JSON has it.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => quoted.extend(format!("\\u{:04x}", u32::from(c)).chars()),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }

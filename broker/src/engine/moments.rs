@@ -43,6 +43,7 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };
+            queue.count_expired();
             if queue.policy().dead_letter_expired && self.grave_of(id, &entry).is_some() {
                 self.dead_letter(now, id, &entry, DeathReason::Expired.into(), effects);
             } else {

@@ -280,7 +280,8 @@ impl Engine {
         if expires.is_some_and(|end| end <= now.wall) {
             return;
         }
-        let Some(Kind::Topic(topic)) = self.destinations.get(&topic).map(|d| &d.kind) else { return };
+        let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|d| &mut d.kind) else { return };
+        topic.counts.enqueued += 1;
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
             if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new))) {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Browse, DestinationName, Filter, Grant, Manage, Message, MessageId, Oversee, SoftRefusal, Source, SubscriptionId,
-    Take, Urgency,
+    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
+    SubscriptionId, Take, Urgency,
 };
 
 /// One thing asked. Requests of one session are applied in order.
@@ -28,6 +28,8 @@ pub enum Request {
     Touch(Touch),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
+    /// Tell numbers.
+    Inquire(Box<Inquiry>),
     /// Look through a queue.
     Browse(Box<Browse>),
     /// Look at what waits for its time, or take away from it.

@@ -39,7 +39,7 @@ pub(super) fn asked(headers: &Headers, source: &Source) -> Result<Option<Wish>, 
         return Err(Fault::BadHeader { header: "browser", expected: "a queue to look through; a topic keeps nothing" });
     }
     if matches!(source, Source::Wildcard(_) | Source::List(_)) {
-        return Err(Fault::Unsupported("browser on more than one queue"));
+        return Err(Fault::Unsupported("browser on several queues"));
     }
     let tail = match said("browser-end") {
         None | Some("true") => false,

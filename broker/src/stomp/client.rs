@@ -27,6 +27,7 @@ use super::output::{Output, Receipt};
 use super::oversee;
 use super::schedule;
 use super::settlement;
+use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -134,6 +135,9 @@ impl Client {
         }
         if manage::is_meant(written) {
             return self.manage(turn, frame);
+        }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
         }
         if oversee::is_meant(written) {
             return self.oversee(turn, frame);

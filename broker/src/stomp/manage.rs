@@ -121,8 +121,8 @@ fn states(headers: &Headers) -> Option<States> {
     headers.get("x-states").map_or(Some(States::ALL), States::from_words)
 }
 
-/// The head of the answer.
-fn head(written: &str, headers: &Headers, now: Timestamp) -> Box<[u8]> {
+/// The head of an answer.
+pub(super) fn head(written: &str, headers: &Headers, now: Timestamp) -> Box<[u8]> {
     let mut head = BytesMut::new();
     put_header(&mut head, DESTINATION, written, Version::V1_2);
     put_header(&mut head, CONTENT_TYPE, "application/json", Version::V1_2);

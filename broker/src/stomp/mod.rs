@@ -29,6 +29,7 @@ mod schedule;
 mod session;
 mod settlement;
 mod state;
+mod statistics;
 mod subscription;
 mod take;
 mod terms;

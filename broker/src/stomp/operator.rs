@@ -1,4 +1,4 @@
-//! What a client says to the addresses at which the broker itself is spoken to, and where the answer goes.
+//! A client as an operator: what it says to the broker itself, and where it is answered.
 
 use kolejka_codec::Frame;
 use kolejka_codec::header::names::TRANSACTION;
@@ -8,6 +8,7 @@ use super::error::Fault;
 use super::gate::Routing;
 use super::manage;
 use super::oversee;
+use super::statistics;
 use crate::model::DestinationName;
 use crate::model::Request;
 
@@ -17,6 +18,15 @@ impl Client {
         let reply = self.answer_to(&mut turn, frame)?;
         let manage = manage::read(&frame.headers, reply, &self.gate, turn.now.wall)?;
         turn.ask(Request::Manage(Box::new(manage)));
+        Ok(())
+    }
+
+    /// A question about numbers.
+    pub(super) fn inquire(&mut self, mut turn: Turn<'_>, frame: &Frame, asked: (&str, Routing)) -> Result<(), Fault> {
+        let reply = self.answer_to(&mut turn, frame)?;
+        let head = |written| manage::head(written, &frame.headers, turn.now.wall);
+        let request = statistics::read(asked, reply.map(|(written, to)| (to, head(written))), &self.gate)?;
+        turn.ask(request);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ mod lease;
 mod manage;
 mod pause;
 mod rank;
+mod statistics;
 mod take;
 mod time;
 mod transfer;

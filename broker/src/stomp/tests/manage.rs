@@ -8,6 +8,7 @@ use crate::model::Request;
 use crate::model::Side;
 use crate::model::SoftRefusal;
 use crate::model::States;
+use crate::model::Subject;
 use crate::model::Transfer;
 
 fn client() -> Client {
@@ -76,6 +77,40 @@ fn the_answer_goes_to_reply_to_with_its_correlation_id() {
     let head = String::from_utf8_lossy(&reply.head);
     assert!(head.starts_with("destination:/temp-queue/r\ncontent-type:application/json\ncorrelation-id:7\n"), "{head}");
     assert!(reply.to.kind().is_temporary());
+}
+
+/// What a question is about.
+fn inquires(destination: &str, headers: &str) -> Result<Subject, Option<SoftRefusal>> {
+    let mut client = client();
+    client.says(&format!("SEND\ndestination:{destination}\n{headers}\n^@"));
+    match client.asked.pop() {
+        Some(Request::Inquire(inquiry)) => Ok(inquiry.about),
+        Some(Request::Decline(why)) => Err(Some(why)),
+        _ => Err(None),
+    }
+}
+
+#[test]
+fn statistics_are_asked_for_at_the_addresses_of_activemq() {
+    let asks = |destination: &str| inquires(destination, "reply-to:/queue/answers\n");
+    for prefix in ["/queue/", "/topic/", ""] {
+        assert!(matches!(asks(&format!("{prefix}ActiveMQ.Statistics.Broker")), Ok(Subject::Broker)));
+        assert!(matches!(asks(&format!("{prefix}ActiveMQ.Statistics.Subscription")), Ok(Subject::Subscriptions)));
+    }
+    for (written, expected) in [("", "/queue/a.b"), ("/queue/", "/queue/a.b"), ("/topic/", "/topic/a.b")] {
+        match asks(&format!("{written}ActiveMQ.Statistics.Destination.a.b")) {
+            Ok(Subject::Destination(name)) => assert_eq!(name.as_str(), expected),
+            other => panic!("{written}: {other:?}"),
+        }
+    }
+    let many = asks("/queue/ActiveMQ.Statistics.Destination.>");
+    assert!(matches!(many, Ok(Subject::Destinations(wildcard)) if wildcard.as_str() == "/queue/>"));
+    let refused = Some(SoftRefusal::BadRequest);
+    assert_eq!(asks("ActiveMQ.Statistics.Weather").err(), Some(refused));
+    assert_eq!(inquires("ActiveMQ.Statistics.Broker", "").err(), Some(refused), "nobody to tell");
+    let mut client = client();
+    client.says("SEND\ndestination:ActiveMQ.Statistics.Broker\nreply-to:/temp-queue/r\n\n^@");
+    assert!(matches!(client.asked[..], [Request::Subscribe(_), Request::Inquire(_)]));
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod log;
 mod message;
 mod publishing;
 mod queue;
+mod records;
 mod reference;
 mod request;
 mod restart;

@@ -26,7 +26,13 @@ impl Model {
                 self.highest = queue.name_fresh(fresh, before).max(self.highest);
             }
             let views = views.iter().filter(|view| view.name == queue.name);
-            queue.place_new(&views.flat_map(|view| view.entries.iter().zip(&view.standing)).collect::<Vec<_>>());
+            let shown: Vec<_> = views.flat_map(|view| view.entries.iter().zip(&view.standing)).collect();
+            queue.place_new(&shown);
+            if queue.policy.overflow == Overflow::DropOldest {
+                for known in queue.messages.iter_mut().filter(|known| known.is_ready()) {
+                    known.is_gone = shown.iter().all(|(entry, _)| entry.message != known.id);
+                }
+            }
         }
         fresh.retain(|_, ids| !ids.is_empty());
         assert_eq!(fresh, BTreeMap::new(), "no more messages than were sent");

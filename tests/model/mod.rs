@@ -8,6 +8,7 @@
 //!
 //! A longer run: `PROPTEST_CASES=200000 cargo test --release -p kolejka-tests --test all model::`.
 
+mod allowance;
 mod comparison;
 mod delivery;
 mod disk;

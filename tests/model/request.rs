@@ -2,8 +2,8 @@
 
 use kolejka::engine::Departure;
 use kolejka::model::{
-    Action, Answer, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle, SoftRefusal,
-    SubscriptionId, Touch, Urgency,
+    Action, Answer, Credit, Grant, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle,
+    SoftRefusal, SubscriptionId, Touch, Urgency,
 };
 
 use super::reference::Meant;
@@ -23,6 +23,7 @@ impl World {
                 assert_eq!(self.apply(client, Request::Unsubscribe(SubscriptionId(id))), Ok(Answer::Done));
                 self.model.dismiss(id, Departure::Clean, self.now.wall);
             }
+            Step::Grant { client, which, messages } => self.grant(client, which, messages),
             Step::Settle { client, target, outcome } => self.settle(client, target, &outcome),
             Step::Touch { client, target, ms } => self.touch(client, target, ms),
             Step::Written { client, which, count } => self.written(client, which, count),
@@ -77,6 +78,15 @@ impl World {
                 self.refused(client);
             }
         }
+    }
+
+    fn grant(&mut self, client: usize, which: usize, messages: u32) {
+        let Some(id) = self.model.sub_of(client, which) else { return };
+        let grant = Grant { subscription: SubscriptionId(id), credit: Credit { messages, bytes: 1000 } };
+        let answer = self.apply(client, Request::Grant(grant));
+        let expected =
+            if self.model.grant_more(id, messages) { Answer::Done } else { Answer::Soft(SoftRefusal::BadRequest) };
+        assert_eq!(answer, Ok(expected));
     }
 
     fn touch(&mut self, client: usize, target: Target, ms: Option<u32>) {

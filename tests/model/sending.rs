@@ -188,6 +188,7 @@ impl Model {
             holder: None,
             standing: terms.as_ref().and_then(|terms| terms.due).map_or(Standing::Ready, Standing::Delayed),
             due_within: None,
+            is_gone: false,
             terms,
             note: None,
         });

@@ -1,7 +1,7 @@
 //! What clients, time and fate may do next.
 
 use kolejka::engine::Departure;
-use kolejka::model::{AckMode, Backoff, OnExhaust, Operation, Outcome, Retain, States};
+use kolejka::model::{AckMode, Backoff, Credit, Manner, OnExhaust, Operation, Outcome, Retain, States};
 use proptest::option::of;
 use proptest::prelude::*;
 
@@ -19,6 +19,12 @@ pub(super) enum Step {
     Unsubscribe {
         client: usize,
         which: usize,
+    },
+    /// Asks for so many messages more.
+    Grant {
+        client: usize,
+        which: usize,
+        messages: u32,
     },
     Settle {
         client: usize,
@@ -115,6 +121,7 @@ pub(super) struct Wish {
     /// In milliseconds, 0 for none.
     pub(super) time_to_run: u32,
     pub(super) wants: Option<u32>,
+    pub(super) manner: Manner,
 }
 
 /// Which delivery is meant.
@@ -145,6 +152,8 @@ fn step() -> impl Strategy<Value = Step> {
         9 => (client.clone(), send()).prop_map(|(client, send)| Step::Publish { client, send }),
         5 => (client.clone(), wish()).prop_map(|(client, wish)| Step::Subscribe { client, wish }),
         2 => (client.clone(), which()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
+        2 => (client.clone(), which(), 0..3u32)
+            .prop_map(|(client, which, messages)| Step::Grant { client, which, messages }),
         9 => (client.clone(), target(), outcome())
             .prop_map(|(client, target, outcome)| Step::Settle { client, target, outcome }),
         1 => (client.clone(), target(), of(1..40u32))
@@ -212,16 +221,24 @@ fn wish() -> impl Strategy<Value = Wish> {
     let mode = prop_oneof![Just(AckMode::Auto), Just(AckMode::Client), Just(AckMode::ClientIndividual)];
     let bytes = prop_oneof![4 => Just(1u64 << 20), 1 => 1..60u64];
     let time_to_run = prop_oneof![2 => Just(0u32), 1 => 1..30u32];
-    (0..11usize, mode, 1..4u32, bytes, time_to_run, of(0..3u32)).prop_map(
-        |(source, mode, messages, bytes, time_to_run, wants)| Wish {
+    let manner = prop_oneof![3 => Just(Manner::default()), 1 => manner()];
+    (0..14usize, mode, 1..4u32, bytes, time_to_run, of(0..3u32), manner).prop_map(
+        |(source, mode, messages, bytes, time_to_run, wants, manner)| Wish {
             source,
             mode,
             messages,
             bytes,
             time_to_run,
             wants,
+            manner,
         },
     )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    let pull = of((0..3u32).prop_map(|messages| Credit { messages, bytes: 1000 }));
+    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32))
+        .prop_map(|(pull, wait_ms, until_empty, limit)| Manner { pull, wait_ms, until_empty, limit })
 }
 
 fn target() -> impl Strategy<Value = Target> {

@@ -22,6 +22,7 @@ mod statistics;
 mod take;
 mod time;
 mod transfer;
+mod turns;
 
 use super::machine::Engine;
 use super::options::Options;

@@ -49,6 +49,7 @@ fn what_makes_no_sense_is_refused_with_what_is_allowed() {
         ("/queue/a", "x-states:ready", "bad-header"),
         ("/topic/a", "browser:true", "bad-header"),
         ("/queue/a.>", "browser:true", "not-supported"),
+        ("/queue/a,b", "browser:true", "not-supported"),
     ] {
         let frame = format!("SUBSCRIBE\nid:1\ndestination:{to}\n{headers}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&frame), code, "{headers}");

@@ -42,6 +42,8 @@ pub(super) struct Known {
     pub(super) terms: Option<Terms>,
     /// The engine has dropped it for want of room, which is still to be checked.
     pub(super) is_gone: bool,
+    /// It came from another queue, so that its id says nothing about its place.
+    pub(super) has_moved: bool,
     /// Why it is a dead letter.
     pub(super) note: Option<DeathNote>,
 }

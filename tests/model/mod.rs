@@ -14,6 +14,7 @@ mod delivery;
 mod disk;
 mod feeding;
 mod log;
+mod managing;
 mod message;
 mod publishing;
 mod queue;

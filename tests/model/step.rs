@@ -1,9 +1,13 @@
 //! What clients, time and fate may do next.
 
 use kolejka::engine::Departure;
-use kolejka::model::{AckMode, Backoff, Credit, Manner, OnExhaust, Operation, Outcome, Retain, States};
+use kolejka::model::{
+    AckMode, Backoff, Credit, Manner, OnExhaust, Operation, Outcome, Retain, Side, States, Transfer, Urgency,
+};
 use proptest::option::of;
 use proptest::prelude::*;
+
+use super::setting::name;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -162,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(client, which, count)| Step::Written { client, which, count }),
         3 => (client.clone(), acts).prop_map(|(client, acts)| Step::Commit { client, acts }),
         1 => (client.clone(), which()).prop_map(|(client, which)| Step::Quarantine { client, which }),
-        2 => (client.clone(), operation(), 0..5usize, any::<bool>()).prop_map(
+        2 => (client.clone(), operation(), 0..6usize, any::<bool>()).prop_map(
             |(client, operation, queue, wants_reply)| Step::Manage { client, operation, queue, wants_reply }
         ),
         1 => (client.clone(), any::<bool>()).prop_map(|(client, is_sole)| Step::Discard { client, is_sole }),
@@ -252,7 +256,16 @@ fn target() -> impl Strategy<Value = Target> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     let reason = || prop_oneof![1 => Just(None), 1 => Just(Some("no".into()))];
     let delay_ms = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => (1..30u64).prop_map(Some)];
+    let ranked = prop_oneof![
+        Just(Outcome::Release),
+        Just(Outcome::Bury),
+        Just(Outcome::Retry { reason: None, delay_ms: Some(0) }),
+        Just(Outcome::DeadLetter { reason: None })
+    ];
+    let ranked = (0..3u32, ranked)
+        .prop_map(|(urgency, outcome)| Outcome::Ranked { urgency: Urgency(urgency), outcome: Box::new(outcome) });
     prop_oneof![
+        1 => ranked,
         5 => Just(Outcome::Ack),
         1 => Just(Outcome::Release),
         4 => (reason(), delay_ms).prop_map(|(reason, delay_ms)| Outcome::Retry { reason, delay_ms }),
@@ -262,8 +275,16 @@ fn outcome() -> impl Strategy<Value = Outcome> {
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
+    let states = || any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| States { ready, delayed, buried });
+    let side = || prop_oneof![1 => Just(Side::Input), 2 => Just(Side::Output), 1 => Just(Side::Both)];
+    let to = of(prop_oneof![Just("/queue/a"), Just("/queue/b"), Just("/queue/new")].prop_map(name));
+    let transfer =
+        (to, states(), of(1..4u64)).prop_map(|(to, states, count)| Transfer { to, states, count, rate: None });
     prop_oneof![
-        2 => (1..4u32).prop_map(|count| Operation::Kick { count }),
-        1 => any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| Operation::Purge(States { ready, delayed, buried }))
+        3 => (1..4u32).prop_map(|count| Operation::Kick { count }),
+        2 => states().prop_map(Operation::Purge),
+        3 => transfer.prop_map(Operation::Move),
+        1 => (side(), of(1..40u64)).prop_map(|(side, for_ms)| Operation::Pause { side, for_ms }),
+        2 => side().prop_map(|side| Operation::Resume { side })
     ]
 }

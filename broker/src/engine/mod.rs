@@ -30,6 +30,7 @@ mod publish;
 mod rank;
 mod reading;
 mod retain;
+mod route;
 mod schedule;
 mod schedules;
 mod sessions;

@@ -34,6 +34,10 @@ impl Engine {
         if publish.to.kind() == DestinationKind::Schedules {
             return self.schedule(now, publish, effects);
         }
+        if self.is_routed(&publish.to) {
+            let actions = self.copies(publish);
+            return self.commit_all(now, None, actions, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
             effects.leans = true;
@@ -58,6 +62,18 @@ impl Engine {
         &mut self,
         now: Now,
         session: SessionId,
+        actions: Vec<Action>,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        let actions = self.routed(actions);
+        self.commit_all(now, Some(session), actions, effects)
+    }
+
+    /// The same without looking for routes. Only who acknowledges needs a session.
+    pub(super) fn commit_all(
+        &mut self,
+        now: Now,
+        session: Option<SessionId>,
         actions: Vec<Action>,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
@@ -86,7 +102,7 @@ impl Engine {
                     }
                 }
                 Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
+                    let session = session.and_then(|session| self.sessions.get(session)).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
                 }
             }
@@ -100,7 +116,9 @@ impl Engine {
                 },
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    self.settle(now, session, &settle, effects)?;
+                    if let Some(session) = session {
+                        self.settle(now, session, &settle, effects)?;
+                    }
                     is_news = true;
                 }
             }
@@ -110,6 +128,9 @@ impl Engine {
 
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
     pub fn needs_room(&self, request: &Request) -> bool {
+        if self.needs_room_for_copies(request) {
+            return true;
+        }
         match request {
             Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
             Request::Commit(actions) => {

@@ -129,6 +129,7 @@ impl Queue {
     }
 
     fn drop_surplus(&mut self, shown: &BTreeSet<MessageId>) {
+        let selected = std::mem::take(&mut self.selected);
         let mut bytes = self.bytes();
         let mut ready: Vec<_> = self.messages.iter().filter(|known| known.is_ready()).collect();
         ready.sort_by_key(|known| (std::cmp::Reverse(known.urgency), known.sequence));
@@ -139,7 +140,9 @@ impl Queue {
                 dropped.insert(known.id);
             }
             let is_too_much = self.overflows((ready.len() - at) as u64, bytes);
-            assert!(!is_gone || is_too_much, "{} drops what it has room for", self.name);
+            // Surplus goes before the heads of messages are read that somebody may want.
+            let was_too_much = is_too_much || self.overflows((ready.len() - at) as u64 + selected, bytes);
+            assert!(!is_gone || was_too_much, "{} drops what it has room for", self.name);
             if !is_gone {
                 // Nothing has to go for what the log does not have yet.
                 assert!(!is_too_much || self.has_unseen(), "{} keeps what it has no room for", self.name);

@@ -71,6 +71,7 @@ impl Model {
         };
         assert_eq!(delivery.lease, lease);
         first.handed_out = true;
+        queue.selected += u64::from(sub.wants.is_some());
         first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
     }
 

@@ -10,11 +10,13 @@
 
 mod comparison;
 mod delivery;
+mod disk;
 mod feeding;
 mod log;
 mod message;
 mod publishing;
 mod queue;
+mod records;
 mod reference;
 mod request;
 mod restart;
@@ -29,8 +31,10 @@ mod world;
 
 use proptest::prelude::*;
 
+use self::disk::OnDisk;
+use self::log::{Plain, Store};
 use self::setting::Setting;
-use self::step::steps;
+use self::step::{Step, steps};
 use self::world::World;
 
 proptest! {
@@ -38,10 +42,25 @@ proptest! {
 
     #[test]
     fn the_engine_does_what_the_model_foretells(setting in Setting::any(), steps in steps()) {
-        let mut world = World::new(setting);
-        for (step, goes_on) in steps {
-            world.run(step, goes_on);
-        }
+        let store = Box::new(Plain::new(setting.shard));
+        run(setting, store, steps);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 50, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_journal_tells_a_new_process_what_the_model_remembers(setting in Setting::any(), steps in steps()) {
+        let store = Box::new(OnDisk::new(setting.shard));
+        run(setting, store, steps);
+    }
+}
+
+fn run(setting: Setting, store: Box<dyn Store>, steps: Vec<(Step, bool)>) {
+    let mut world = World::new(setting, store);
+    for (step, goes_on) in steps {
+        world.run(step, goes_on);
     }
 }
 

@@ -15,6 +15,8 @@ pub(super) struct Queue {
     pub(super) messages: Vec<Known>,
     /// Topics that feed it.
     pub(super) feed: Option<Behind>,
+    /// Messages that were handed out since surplus was dropped, to subscriptions that select.
+    pub(super) selected: u64,
     /// It has lost its name, and what is in it goes.
     pub(super) is_doomed: bool,
 }
@@ -33,7 +35,7 @@ pub(super) struct Behind {
 
 impl Queue {
     pub(super) fn new(name: DestinationName, policy: Policy) -> Queue {
-        Queue { name, policy, messages: Vec::new(), feed: None, is_doomed: false }
+        Queue { name, policy, messages: Vec::new(), feed: None, selected: 0, is_doomed: false }
     }
 
     pub(super) fn find(&self, id: MessageId) -> Option<&Known> {

@@ -172,7 +172,10 @@ impl World {
 
     fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
         let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/none"][queue];
-        let is_there = self.engine.queues().iter().any(|view| view.name.as_str() == queue) && !self.is_lost(queue);
+        // One that has lost its name may be shown beside the one that has it, or without it.
+        let shown = self.engine.queues().iter().filter(|view| view.name.as_str() == queue).count();
+        let doomed = self.model.queues.iter().filter(|known| known.is_doomed && known.name.as_str() == queue).count();
+        let is_there = shown > doomed;
         let head: Box<[u8]> = b"u:7\n".as_slice().into();
         let reply = wants_reply.then(|| Reply { to: name(REPLIES), head: head.clone() });
         let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
@@ -194,12 +197,6 @@ impl World {
                 self.model.send(&sent, self.now.wall);
             }
         }
-    }
-
-    /// The only queue of that name is one that has lost it.
-    fn is_lost(&self, queue: &str) -> bool {
-        let named: Vec<_> = self.model.queues.iter().filter(|known| known.name.as_str() == queue).collect();
-        !named.is_empty() && named.iter().all(|known| known.is_doomed)
     }
 
     fn discard(&mut self, client: usize, is_sole: bool) {

@@ -13,7 +13,6 @@ impl World {
     pub(super) fn crash(&mut self) {
         self.effects.records.clear();
         self.effects.events.clear();
-        self.log.crash();
         self.revive(false);
     }
 
@@ -32,7 +31,7 @@ impl World {
 
     fn revive(&mut self, is_clean: bool) {
         let mut engine = Engine::new(self.setting.options());
-        self.log.replay(&mut engine);
+        self.log.reopen(is_clean, &mut engine);
         assert_eq!(engine.replayed(is_clean), 0, "no message is without a queue");
         engine.set_full(self.model.is_full);
         self.engine = engine;

@@ -1,5 +1,6 @@
 //! The engine and the model side by side. Each step is taken by both; then both have to be alike.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kolejka::engine::{Departure, Engine};
@@ -7,7 +8,7 @@ use kolejka::model::{
     Answer, Content, Delivery, Durable, Effects, Event, Now, Payload, Refusal, Request, SessionId, Ticket, Timestamp,
 };
 
-use super::log::Log;
+use super::log::{Log, Store};
 use super::reference::Model;
 use super::setting::{Setting, owner};
 use super::step::Step;
@@ -25,13 +26,13 @@ pub(super) struct World {
     /// The number in the body of the last message.
     pub(super) last: u64,
     /// Clients that were told to go, and why.
-    pub(super) sent_away: Vec<(usize, Refusal)>,
+    pub(super) sent_away: BTreeMap<usize, Refusal>,
     /// Clients that have asked something since the last append.
     pub(super) asking: Vec<usize>,
 }
 
 impl World {
-    pub(super) fn new(setting: Setting) -> World {
+    pub(super) fn new(setting: Setting, store: Box<dyn Store>) -> World {
         let mut engine = Engine::new(setting.options());
         let model = Model::new(setting.clone());
         let clients = std::array::from_fn(|client| engine.open(owner(client)));
@@ -40,12 +41,12 @@ impl World {
             engine,
             effects: Effects::default(),
             clients,
-            log: Log::new(setting.shard, model.clone()),
+            log: Log::new(store, model.clone()),
             model,
             setting,
             next_sub: 1,
             last: 0,
-            sent_away: Vec::new(),
+            sent_away: BTreeMap::new(),
             asking: Vec::new(),
         };
         world.begin();
@@ -144,7 +145,8 @@ impl World {
                     assert_eq!(promised, Some(ticket), "promises are kept in order");
                 }
                 Event::End { .. } => panic!("no subscription ends by itself"),
-                Event::Disconnect(refusal) => self.sent_away.push((client, refusal)),
+                // Once for each of its subscriptions that somebody has taken over.
+                Event::Disconnect(refusal) => drop(self.sent_away.insert(client, refusal)),
             }
         }
         for (client, refusal) in std::mem::take(&mut self.sent_away) {

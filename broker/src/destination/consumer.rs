@@ -128,6 +128,12 @@ pub struct Consumer {
     pub in_rotation: bool,
     /// It wants only what this lets through.
     pub filter: Option<Arc<dyn Filter>>,
+    /// How it ranks among the consumers of a queue: higher ones are served first.
+    pub priority: i32,
+    /// It wants its queues for itself.
+    pub is_exclusive: bool,
+    /// It does not want from topics what its own session has sent.
+    pub no_local: bool,
     /// What else bounds it beside its credit.
     pub allowance: Option<Box<Allowance>>,
     credit: Credit,
@@ -156,6 +162,9 @@ impl Consumer {
             time_to_run_ms: None,
             in_rotation: false,
             filter: None,
+            priority: 0,
+            is_exclusive: false,
+            no_local: false,
             allowance: None,
             credit,
             out: VecDeque::new(),

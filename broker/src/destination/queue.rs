@@ -1,6 +1,6 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -13,7 +13,7 @@ use super::agenda::Agenda;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
@@ -43,8 +43,8 @@ pub struct Queue {
     pub doomed: bool,
     /// Those who look through it.
     pub viewers: Vec<ConsumerKey>,
-    /// Consumers with credit, in the order of their turns.
-    pub rotation: VecDeque<ConsumerKey>,
+    /// Consumers with credit, by their turns.
+    pub rotation: Rotation,
 }
 
 impl Queue {
@@ -70,7 +70,7 @@ impl Queue {
             pause: Pause::default(),
             doomed: false,
             viewers: Vec::new(),
-            rotation: VecDeque::new(),
+            rotation: Rotation::default(),
         }
     }
 
@@ -291,7 +291,7 @@ impl Queue {
         } else {
             self.passers -= 1;
         }
-        self.rotation.retain(|&other| other != consumer);
+        self.rotation.leave(consumer);
         self.selections.leave(consumer);
     }
 

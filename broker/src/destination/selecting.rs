@@ -23,7 +23,7 @@ impl Queue {
 
     /// Whether something is there that might be for a consumer: for one that selects, until it has looked at everything.
     pub fn may_have(&self, consumer: ConsumerKey) -> bool {
-        self.offers() && !self.selections.is_idle(consumer)
+        self.offers() && !self.rotation.is_barred(consumer) && !self.selections.is_idle(consumer)
     }
 
     /// Looks for the next message of a selective consumer, at no more than `budget` messages, which falls by those that

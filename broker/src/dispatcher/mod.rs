@@ -39,9 +39,9 @@ pub fn pump(
         readmit((id, queue), key, consumers);
     }
     while queue.offers() {
-        let Some(&key) = queue.rotation.front() else { return Round::Done };
+        let Some(key) = queue.rotation.next() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
-            queue.rotation.pop_front();
+            queue.rotation.drop_next();
             if let Some(consumer) = consumers.get_mut(key) {
                 consumer.park(id);
             }
@@ -57,19 +57,19 @@ pub fn pump(
             match queue.seek(key, contents, &mut looks) {
                 Sought::Found(place) => queue.take_at(place, (key, consumer.next_number()), wish),
                 Sought::Nothing | Sought::Unread => {
-                    queue.rotation.pop_front();
+                    queue.rotation.drop_next();
                     consumer.in_rotation = false;
                     continue;
                 }
                 Sought::Later => {
-                    queue.rotation.rotate_left(1);
+                    queue.rotation.turn();
                     return Round::Unfinished;
                 }
             }
         };
         let Some(taken) = taken else { return Round::Done };
         let delivery = hand_out((id, queue), consumer, contents, &taken);
-        queue.rotation.rotate_left(1);
+        queue.rotation.turn();
         told(key, consumer, delivery);
     }
     Round::Done
@@ -128,7 +128,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
     let has_credit = consumer.has_credit();
     match &mut consumer.reach {
         Reach::One(_) => enrol(queue, key, consumer),
-        Reach::Many(_) if has_credit => queue.rotation.push_back(key),
+        Reach::Many(_) if has_credit => queue.rotation.push(key, consumer.priority),
         Reach::Many(many) => many.parked.push_back(id),
         Reach::View(_) | Reach::Nowhere => {}
     }
@@ -138,7 +138,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
 pub fn enrol(queue: &mut Queue, key: ConsumerKey, consumer: &mut Consumer) {
     if !consumer.in_rotation && consumer.has_credit() {
         consumer.in_rotation = true;
-        queue.rotation.push_back(key);
+        queue.rotation.push(key, consumer.priority);
     }
 }
 

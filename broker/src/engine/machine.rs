@@ -15,8 +15,8 @@ use super::sessions::Sessions;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::model::{
-    Answer, DestinationId, DestinationName, Effects, MessageId, Now, Record, Refusal, Request, SessionId, Terms,
-    Ticket, Timestamp, Windows,
+    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
+    Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub(super) undecided: Vec<ConsumerKey>,
     /// Consumers by the end of their patience.
     pub(super) waits: Scheduler<Duration, ConsumerKey>,
+    /// Whose request is carried out; nobody's, when time does something.
+    pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
@@ -103,6 +105,7 @@ impl Engine {
             examined: Vec::new(),
             undecided: Vec::new(),
             waits: Scheduler::new(),
+            author: None,
             sessions: Sessions::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -149,13 +152,17 @@ impl Engine {
         request: Request,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        self.author = Some(session);
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
-                self.subscribe(now, session, &subscribe, effects)?;
+                self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;
                 Ok(Answer::Done)
             }
-            Request::Take(take) => self.take(now, session, &take, effects),
+            Request::Take(take) => {
+                self.subscribe(now, session, (&take.subscribe, &take.manner), effects)?;
+                Ok(Answer::Done)
+            }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
@@ -188,6 +195,7 @@ impl Engine {
 
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
+        self.author = None;
         self.keep_appointments(now, effects);
         self.run_errands(now, effects);
         self.lose_patience(now, effects);

@@ -305,7 +305,9 @@ impl Engine {
         topic.counts.enqueued += 1;
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
-            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new))) {
+            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
+                || consumer.no_local && self.author == Some(consumer.session)
+            {
                 continue;
             }
             let Some(session) = self.sessions.get_mut(consumer.session).filter(|session| !session.leaving) else {

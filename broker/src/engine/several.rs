@@ -5,7 +5,7 @@
 
 use super::dispatch::deliver;
 use super::machine::{Engine, queue_of};
-use crate::destination::{ConsumerKey, Reach, Scope, Sought, Sources};
+use crate::destination::{ConsumerKey, Queue, Reach, Scope, Sought, Sources};
 use crate::dispatcher;
 use crate::model::{DestinationId, Effects, List, MessageId, Now, Order, Place, Refusal, SessionId};
 
@@ -79,9 +79,9 @@ impl Engine {
             }
             Offer::Unread => {
                 // It comes back once they have been read.
-                let queue = queue_of(&mut self.destinations, here).filter(|queue| queue.rotation.front() == Some(&key));
+                let queue = queue_of(&mut self.destinations, here).filter(|queue| queue.rotation.next() == Some(key));
                 if let (Some(queue), Some(consumer)) = (queue, self.consumers.get_mut(key)) {
-                    queue.rotation.pop_front();
+                    queue.rotation.drop_next();
                     consumer.park(here);
                 }
                 true
@@ -134,11 +134,10 @@ impl Engine {
         if waits && !self.expire(now, id, effects) {
             return Offer::Nothing;
         }
-        let Some(queue) = queue_of(&mut self.destinations, id).filter(|queue| queue.offers()) else {
-            return Offer::Nothing;
-        };
-        let is_selective = self.consumers.get(key).is_some_and(|consumer| consumer.filter.is_some());
-        let found = if is_selective {
+        let Some(consumer) = self.consumers.get(key) else { return Offer::Nothing };
+        let is_for_it = |queue: &&mut Queue| queue.offers() && !queue.rotation.is_behind(key, consumer.priority);
+        let Some(queue) = queue_of(&mut self.destinations, id).filter(is_for_it) else { return Offer::Nothing };
+        let found = if consumer.filter.is_some() {
             match queue.seek(key, &self.contents, budget) {
                 Sought::Found(place) => queue.ready_at(place),
                 Sought::Later => {
@@ -146,7 +145,7 @@ impl Engine {
                     return Offer::Later;
                 }
                 aside @ (Sought::Nothing | Sought::Unread) => {
-                    queue.rotation.retain(|&other| other != key);
+                    queue.rotation.remove(key);
                     if queue.wants_heads() && !self.unread.contains(&id) {
                         self.unread.push_back(id);
                     }
@@ -187,9 +186,9 @@ impl Engine {
 
     /// Others have their turns there. Returns how many messages are still there for a consumer that has not left the queue.
     fn end_turn(&mut self, here: DestinationId, key: ConsumerKey) -> usize {
-        let queue = queue_of(&mut self.destinations, here).filter(|queue| queue.rotation.front() == Some(&key));
+        let queue = queue_of(&mut self.destinations, here).filter(|queue| queue.rotation.next() == Some(key));
         queue.map_or(0, |queue| {
-            queue.rotation.rotate_left(1);
+            queue.rotation.turn();
             queue.ready()
         })
     }

@@ -4,9 +4,9 @@ use super::destination::Kind;
 use super::failure::Failure;
 use super::machine::Engine;
 use super::sessions::Departure;
-use crate::destination::{Consumer, ConsumerKey, Many, Reach, Return, Scope};
+use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Now, Refusal, SessionId, Source};
+use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source};
 use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
@@ -15,9 +15,9 @@ impl Engine {
         &mut self,
         now: Now,
         id: SessionId,
-        wish: &Subscribe,
+        (wish, manner): (&Subscribe, &Manner),
         effects: &mut Effects,
-    ) -> Result<ConsumerKey, Refusal> {
+    ) -> Result<(), Refusal> {
         let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
@@ -32,7 +32,14 @@ impl Engine {
         let mut consumer = Consumer::new(id, wish.id, reach, wish.mode, credit);
         consumer.time_to_run_ms = wish.time_to_run_ms;
         consumer.filter.clone_from(&wish.filter);
+        (consumer.priority, consumer.is_exclusive) = (manner.priority, manner.exclusive);
+        consumer.no_local = manner.no_local;
+        consumer.allowance = Allowance::of(manner);
+        let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
+        if is_examined {
+            self.examined.push(key);
+        }
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
         }
@@ -40,7 +47,7 @@ impl Engine {
         if !wish.to.kind().is_queue() {
             self.recall(now, key, effects);
         }
-        Ok(key)
+        Ok(())
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
@@ -95,7 +102,12 @@ impl Engine {
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
-                queue.select(key, self.consumers.get(key).and_then(|consumer| consumer.filter.as_ref()));
+                if let Some(consumer) = self.consumers.get(key) {
+                    queue.select(key, consumer.filter.as_ref());
+                    if consumer.is_exclusive {
+                        queue.rotation.stand_in_line(key, consumer.priority);
+                    }
+                }
                 if let Some(fed) = &mut queue.fed {
                     fed.readers.push(key);
                 }

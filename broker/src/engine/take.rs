@@ -5,29 +5,10 @@
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::destination::{Allowance, ConsumerKey, Reach};
-use crate::model::{
-    AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, Refusal, SessionId, SoftRefusal, Take,
-};
+use crate::destination::{ConsumerKey, Reach};
+use crate::model::{AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, SessionId, SoftRefusal};
 
 impl Engine {
-    /// Adds a consumer that takes in a manner of its own.
-    pub(super) fn take(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        take: &Take,
-        effects: &mut Effects,
-    ) -> Result<Answer, Refusal> {
-        let key = self.subscribe(now, session, &take.subscribe, effects)?;
-        let allowance = Allowance::of(&take.manner);
-        if let Some(consumer) = self.consumers.get_mut(key).filter(|_| allowance.is_some()) {
-            consumer.allowance = allowance;
-            self.examined.push(key);
-        }
-        Ok(Answer::Done)
-    }
-
     /// Gives credit to a consumer that pulls. To others it comes by itself.
     pub(super) fn allow(&mut self, now: Now, session: SessionId, grant: Grant, effects: &mut Effects) -> Answer {
         let key = self.sessions.get(session).and_then(|state| state.subscriptions.get(&grant.subscription)).copied();

@@ -47,6 +47,7 @@ impl Engine {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());
+        let (priority, is_exclusive) = (consumer.priority, consumer.is_exclusive);
         let Reach::Many(many) = &mut consumer.reach else { return };
         let is_meant = many.wildcard().is_some_and(|wildcard| wildcard.reaches(destination.kind.name()));
         if !is_meant || !many.joined.insert(id) {
@@ -57,8 +58,11 @@ impl Engine {
             Kind::Queue(queue) => {
                 queue.join(false);
                 queue.select(key, filter.as_ref());
+                if is_exclusive {
+                    queue.rotation.stand_in_line(key, priority);
+                }
                 if has_credit {
-                    queue.rotation.push_back(key);
+                    queue.rotation.push(key, priority);
                 } else {
                     many.parked.push_back(id);
                 }
@@ -85,10 +89,11 @@ impl Engine {
         // One that still cannot choose stands aside again behind these.
         for _ in 0..many.parked.len() {
             let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else { return };
+            let priority = consumer.priority;
             let Reach::Many(many) = &mut consumer.reach else { return };
             let Some(id) = many.parked.pop_front() else { return };
             let Some(queue) = self.queue_mut(id) else { continue };
-            queue.rotation.push_back(key);
+            queue.rotation.push(key, priority);
             self.pump(now, id, effects);
         }
     }

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::stored::Back;
-use crate::model::{Carried, DeathNote, DestinationId, MessageId, Moved, Place, Position, Record, Returned, Standing};
+use crate::model::{
+    Carried, DeathNote, DeathReason, DestinationId, MessageId, Moved, Place, Position, Record, Returned, Standing,
+};
 
 /// What has changed about a message since it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,9 @@ impl Override {
             };
         }
         let attempts_before = old.map(|old| old.attempts).filter(|attempts| *attempts > 0).unwrap_or(before);
-        let (out, standing) = (was_out || note.is_some(), Standing::Ready);
+        // What has expired dies without having been out.
+        let died_out = note.as_ref().is_some_and(|note| note.reason != DeathReason::Expired);
+        let (out, standing) = (was_out || died_out, Standing::Ready);
         Override { destination, place, attempts_before, note, attempts: 0, nacks: 0, standing, out }
     }
 

@@ -11,7 +11,8 @@ pub struct Take {
     pub manner: Manner,
 }
 
-/// How a subscription takes. The default is that of a plain [`Subscribe`]. All of it is about queues.
+/// How a subscription takes. The default is that of a plain [`Subscribe`]. All but the last
+/// is about queues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Manner {
     /// It is given what it has asked for and no more: so much to begin with, then what each [`Grant`] adds. Settling
@@ -23,6 +24,12 @@ pub struct Manner {
     pub until_empty: bool,
     /// It ends with that many deliveries.
     pub limit: Option<u32>,
+    /// How it ranks among the consumers of a queue: as long as a higher one has room, lower ones get nothing. Usually 0.
+    pub priority: i32,
+    /// It wants its queues for itself: others get nothing until it is gone, and the next that wants the same follows.
+    pub exclusive: bool,
+    /// It does not want from topics what its own session sends.
+    pub no_local: bool,
 }
 
 impl Manner {

@@ -234,7 +234,7 @@ impl Client {
         let to = self.source(address, routing, &frame.headers)?;
         self.gate.check_readable(&to)?;
         composite::check_order(&frame.headers, &to)?;
-        names::check_subscribe(&frame.headers, to.kind())?;
+        names::check_subscribe(&frame.headers)?;
         if let Some(implicit) = self.subscriptions.remove_implicit(&to) {
             turn.ask_before(Request::Unsubscribe(implicit));
         }
@@ -248,7 +248,7 @@ impl Client {
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
-        let manner = take::manner(&frame.headers, from.kind(), pull)?;
+        let manner = take::manner(&frame.headers, (&to, &from), pull)?;
         let browse = browse::asked(&frame.headers, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };

@@ -9,7 +9,6 @@ use kolejka_codec::Headers;
 
 use super::error::Fault;
 use super::terms::Term;
-use crate::model::DestinationKind;
 
 /// What becomes of a header of SEND.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,10 +157,8 @@ const IN_SEND: [(&str, Meaning); 67] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: browsing, replay, exclusive reading, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 8] = [
-    ("activemq.exclusive", Ask::True),
-    ("exclusive", Ask::True),
+/// What a SUBSCRIBE must not ask for yet: replay, groups, leases.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 6] = [
     ("activemq.retroactive", Ask::True),
     ("from-seq", Ask::Any),
     ("x-stream-offset", Ask::Any),
@@ -169,9 +166,6 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 8] = [
     ("x-groups", Ask::Any),
     ("x-lease", Ask::Any),
 ];
-
-/// What only makes a difference on topics: leaving out one's own messages.
-const UNSUPPORTED_ON_TOPICS: [(&str, Ask); 2] = [("no-local", Ask::True), ("activemq.noLocal", Ask::True)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 /// The header's name as the table spells it comes with its meaning.
@@ -185,9 +179,8 @@ pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning)
 }
 
 /// Refuses a SUBSCRIBE that asks for what is not there yet.
-pub(super) fn check_subscribe(headers: &Headers, kind: DestinationKind) -> Result<(), Fault> {
-    let of_topics: &[_] = if kind.is_queue() { &[] } else { &UNSUPPORTED_ON_TOPICS };
-    check(headers, UNSUPPORTED_IN_SUBSCRIBE.iter().chain(of_topics))
+pub(super) fn check_subscribe(headers: &Headers) -> Result<(), Fault> {
+    check(headers, &UNSUPPORTED_IN_SUBSCRIBE)
 }
 
 fn check<'a>(headers: &Headers, list: impl IntoIterator<Item = &'a (&'static str, Ask)>) -> Result<(), Fault> {

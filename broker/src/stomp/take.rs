@@ -8,26 +8,44 @@ use super::error::Fault;
 use super::moment;
 use super::subscription::Subscriptions;
 use crate::model::Credit;
-use crate::model::DestinationKind;
 use crate::model::Grant;
 use crate::model::Manner;
+use crate::model::Source;
 
 /// Longest wait: a day.
 const WAIT_MS: u64 = 86_400_000;
 
-/// Reads the headers of a SUBSCRIBE. `pull` is what it has to begin with, if it pulls. All of it needs a queue: nothing of a
-/// topic waits to be taken.
-pub(super) fn manner(headers: &Headers, kind: DestinationKind, pull: Option<Credit>) -> Result<Manner, Fault> {
-    let manner = Manner { pull, wait_ms: wait(headers)?, until_empty: until_empty(headers)?, limit: limit(headers)? };
-    if kind.is_queue() {
-        return Ok(manner);
+/// Reads the headers of a SUBSCRIBE to a source, behind which another one may stand that is read in its place. `pull` is
+/// what it has to begin with, if it pulls.
+pub(super) fn manner(
+    headers: &Headers,
+    (asked, read): (&Source, &Source),
+    pull: Option<Credit>,
+) -> Result<Manner, Fault> {
+    let priority = priority(headers)?;
+    let says = |names: [&str; 2]| names.into_iter().any(|name| headers.get(name) == Some("true"));
+    let manner = Manner {
+        pull,
+        wait_ms: wait(headers)?,
+        until_empty: until_empty(headers)?,
+        limit: limit(headers)?,
+        ..Manner::default()
+    };
+    let no_local = says(["no-local", "activemq.noLocal"]) && !asked.kind().is_queue();
+    if read.kind().is_queue() {
+        if no_local {
+            // What is kept for later says nothing of who sent it.
+            return Err(Fault::Unsupported("no-local on a durable subscription"));
+        }
+        return Ok(Manner { priority, exclusive: says(["exclusive", "activemq.exclusive"]), ..manner });
     }
+    // Nothing of a topic waits to be taken, and nobody is before others there.
     let header = match manner {
         Manner { pull: Some(_), .. } => "prefetch",
         Manner { wait_ms: Some(_), .. } => "x-wait",
         Manner { until_empty: true, .. } => "x-until-empty",
         Manner { limit: Some(_), .. } => "x-limit",
-        _ => return Ok(manner),
+        _ => return Ok(Manner { no_local, ..manner }),
     };
     Err(Fault::BadHeader {
         header,
@@ -49,6 +67,16 @@ pub(super) fn grant(headers: &Headers, subscriptions: &Subscriptions) -> Result<
 /// Whether an ACK names a message. There are clients that cannot leave the name out, but leave it empty.
 pub(super) fn names_message(headers: &Headers) -> bool {
     [ACK, ID, MESSAGE_ID].into_iter().any(|name| said(headers, name).is_some())
+}
+
+/// ActiveMQ's name, then RabbitMQ's.
+fn priority(headers: &Headers) -> Result<i32, Fault> {
+    for header in ["activemq.priority", "x-priority"] {
+        let Some(text) = said(headers, header) else { continue };
+        let number = text.parse().ok().filter(|_| !text.starts_with('+'));
+        return number.ok_or(Fault::BadHeader { header, expected: "a whole number; the highest is served first" });
+    }
+    Ok(0)
 }
 
 fn wait(headers: &Headers) -> Result<Option<u32>, Fault> {

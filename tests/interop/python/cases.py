@@ -335,6 +335,19 @@ class Cases:
             peer.ack(frame)
         self.assertEqual(seen, [(queue, body) for queue in (first, second) for body in (b"1", b"2")])
 
+    def test_an_exclusive_worker_is_followed_by_the_next_in_line(self):
+        queue, first, second, plain = fresh(), self.peer(), self.peer(), self.peer()
+        plain.subscribe(queue, "client-individual", **{"x-priority": "9"})
+        first.subscribe(queue, "client-individual", **{"activemq.exclusive": "true"})
+        second.subscribe(queue, "client-individual", exclusive="true")
+        plain.send(queue, "one")
+        self.assertEqual(first.message().body, b"one")
+        plain.silence()
+        first.leave()
+        self.assertEqual(second.message().body, b"one")
+        second.leave()
+        self.assertEqual(plain.message().body, b"one")
+
 
 class HeartBeats:
     """Versions that know heart-beats."""

@@ -23,6 +23,7 @@ mod statistics;
 mod take;
 mod time;
 mod transfer;
+mod turns;
 
 use super::machine::Engine;
 use super::options::Options;

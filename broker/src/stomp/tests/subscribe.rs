@@ -174,26 +174,9 @@ fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
 #[test]
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // 66; pain 11
-    for header in [
-        "activemq.exclusive:true",
-        "exclusive:true",
-        "x-stream-offset:first",
-        "from-seq:1",
-        "activemq.retroactive:true",
-    ] {
+    for header in ["x-stream-offset:first", "from-seq:1", "activemq.retroactive:true"] {
         let frame = format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&frame), "not-supported", "{header}");
-    }
-}
-
-#[test]
-fn leaving_out_ones_own_messages_is_refused_on_topics_and_means_nothing_on_queues() {
-    for header in ["no-local:true", "activemq.noLocal:true"] {
-        let mut client = Client::speaking("1.2");
-        client.says(&format!("SUBSCRIBE\nid:1\ndestination:/queue/a\n{header}\n\n^@"));
-        assert!(client.farewell.is_none());
-        let frame = format!("SUBSCRIBE\nid:2\ndestination:/topic/a\n{header}\n\n^@");
-        assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
     }
 }
 

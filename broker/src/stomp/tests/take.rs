@@ -145,3 +145,36 @@ fn the_marker_at_the_end_has_no_body_and_needs_no_ack() {
         assert_eq!(client.subscribed().mode, AckMode::Auto);
     }
 }
+
+#[test]
+fn a_consumer_says_how_it_ranks_and_whether_it_wants_to_be_alone() {
+    // Rows 70, 71
+    assert_eq!(manner("activemq.priority:5\n"), Manner { priority: 5, ..Manner::default() });
+    assert_eq!(manner("x-priority:-3\n"), Manner { priority: -3, ..Manner::default() });
+    for header in ["exclusive:true", "activemq.exclusive:true"] {
+        assert_eq!(manner(&format!("{header}\n")), Manner { exclusive: true, ..Manner::default() });
+    }
+    for header in ["activemq.priority:high", "x-priority:1.5", "x-priority:+1", "x-priority:99999999999"] {
+        let frame = subscribe(1, "/queue/a", &format!("{header}\n"));
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{header}");
+    }
+    let mut client = Client::speaking("1.2");
+    client.says(&subscribe(1, "/topic/a", "exclusive:true\nx-priority:1\n"));
+    client.says(&subscribe(2, "/queue/a", "exclusive:false\nx-priority:0\n"));
+    assert!(client.asked.iter().all(|request| matches!(request, Request::Subscribe(_))), "each reads a topic alone");
+}
+
+#[test]
+fn ones_own_messages_can_be_left_out_on_topics_and_nothing_comes_of_it_on_queues() {
+    // Row 68
+    for header in ["no-local:true", "activemq.noLocal:true"] {
+        let mut client = Client::speaking("1.2");
+        for (id, to) in [(1, "/topic/a"), (2, "/topic/*"), (3, "/topic/a,/topic/b"), (4, "/queue/a")] {
+            client.says(&subscribe(id, to, &format!("{header}\n")));
+        }
+        let taken = |request: &Request| matches!(request, Request::Take(take) if take.manner.no_local);
+        assert_eq!(client.asked.iter().map(taken).collect::<Vec<_>>(), [true, true, true, false], "{header}");
+        let frame = subscribe(5, "/topic/a", &format!("{header}\ndurable:true\n"));
+        assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
+    }
+}

@@ -36,6 +36,7 @@ mod rank;
 mod reading;
 mod retain;
 mod room;
+mod route;
 mod schedule;
 mod schedules;
 mod sessions;

@@ -12,6 +12,7 @@ mod contents;
 mod counts;
 mod entry;
 mod fed;
+mod finding;
 mod heads;
 mod last;
 mod lease;

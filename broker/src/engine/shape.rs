@@ -1,6 +1,7 @@
 //! Queues that come into being with limits of their own.
 
 use super::machine::Engine;
+use crate::destination::SlotId;
 use crate::model::{Answer, DestinationId, Effects, Limited, Limits, Now, Record, Refusal, Shape};
 
 impl Engine {
@@ -36,12 +37,12 @@ impl Engine {
         effects.records.push(record);
     }
 
-    pub(super) fn evolve_limited(&mut self, limited: &Limited) -> Option<()> {
+    pub(super) fn evolve_limited(&mut self, limited: &Limited) -> Option<SlotId> {
         let (name, limits) = (self.queue_mut(limited.queue)?.name().clone(), limited.limits.clone());
         let policy = self.options.policies.resolve_for(&name, Some(&limits));
         let queue = self.queue_mut(limited.queue)?;
         queue.asked = Some(Box::new(limits));
         queue.set_policy(policy);
-        Some(())
+        None
     }
 }

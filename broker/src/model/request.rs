@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, Shape, SoftRefusal, Source,
-    SubscriptionId, Take, Urgency,
+    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, Shape, SoftRefusal,
+    Source, SubscriptionId, Take, Urgency,
 };
 
 /// One thing asked. Requests of one session are applied in order.
@@ -28,6 +28,8 @@ pub enum Request {
     Settle(Settle),
     /// Keep a delivery for longer.
     Touch(Touch),
+    /// Say something about a job.
+    Job(Box<Job>),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
     /// Tell numbers.
@@ -64,6 +66,8 @@ pub enum Action {
     Publish(Publish),
     /// An ACK or NACK.
     Settle(Settle),
+    /// A word about a job.
+    Job(Box<Job>),
 }
 
 /// A message and where it goes.

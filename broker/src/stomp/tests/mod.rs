@@ -9,6 +9,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod job;
 mod limits;
 mod manage;
 mod oversee;
@@ -231,6 +232,8 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         number: 1,
         message: MessageId::from_bits(message),
         auto: false,
+        tracked: false,
+        token: None,
         held_twice: false,
         attempt: 1,
         redelivered: false,

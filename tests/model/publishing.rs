@@ -76,7 +76,10 @@ impl World {
             Verdict::Taken => assert!(answer.as_ref().is_ok_and(Answer::is_done), "{answer:?}"),
             Verdict::Duplicate => assert_eq!(*answer, Ok(Answer::Duplicate)),
             Verdict::Refused => {
-                assert!(matches!(answer, Err(Refusal::QueueFull { .. } | Refusal::DiskFull)), "{answer:?}");
+                assert!(
+                    matches!(answer, Err(Refusal::QueueFull { .. } | Refusal::QueuePaused | Refusal::DiskFull)),
+                    "{answer:?}"
+                );
                 self.refused(client);
             }
         }

@@ -219,6 +219,8 @@ impl Engine {
         self.keep_appointments(now, effects);
         self.keep_jobs(now, effects);
         self.run_errands(now, effects);
+        self.dispatch(now, effects);
+        // Behind what has become ready by now: who is given that does not wait any more.
         self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {

@@ -37,6 +37,7 @@ mod rank;
 mod reading;
 mod retain;
 mod room;
+mod route;
 mod schedule;
 mod schedules;
 mod sessions;

@@ -35,6 +35,13 @@ impl Engine {
         if publish.to.kind() == DestinationKind::Schedules {
             return self.schedule(now, publish, effects);
         }
+        if self.is_routed(&publish.to) {
+            if let Some(known) = self.known_job(&publish, effects)? {
+                return Ok(known);
+            }
+            let actions = self.copies(publish);
+            return self.commit_all(now, None, actions, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if let Some(known) = self.known_job(&publish, effects)? {
             self.hook_duplicate(now, destination, &known, effects);
@@ -76,6 +83,18 @@ impl Engine {
         actions: Vec<Action>,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        let actions = self.routed(actions);
+        self.commit_all(now, Some(session), actions, effects)
+    }
+
+    /// The same without looking for routes. Only who acknowledges needs a session.
+    pub(super) fn commit_all(
+        &mut self,
+        now: Now,
+        session: Option<SessionId>,
+        actions: Vec<Action>,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
@@ -106,9 +125,9 @@ impl Engine {
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
-                Action::Job(said) => self.may_say(session, said)?,
+                Action::Job(said) => self.may_say(session.ok_or(Refusal::LeaseLost)?, said)?,
                 Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
+                    let session = session.and_then(|session| self.sessions.get(session)).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
                 }
             }
@@ -122,12 +141,16 @@ impl Engine {
                     None => is_news = true,
                 },
                 Action::Job(said) => {
-                    self.hear(now, session, *said, effects)?;
+                    if let Some(session) = session {
+                        self.hear(now, session, *said, effects)?;
+                    }
                     is_news = true;
                 }
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    self.settle(now, session, &settle, effects)?;
+                    if let Some(session) = session {
+                        self.settle(now, session, &settle, effects)?;
+                    }
                     is_news = true;
                 }
             }

@@ -9,6 +9,7 @@ mod overflow;
 mod oversee;
 mod restart;
 mod retained;
+mod routes;
 mod schedule;
 mod select;
 mod several;

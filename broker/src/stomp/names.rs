@@ -74,7 +74,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 71] = [
+const IN_SEND: [(&str, Meaning); 72] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -142,6 +142,7 @@ const IN_SEND: [(&str, Meaning); 71] = [
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Term(Term::TimeToRun)),
     // Tracking.
+    ("x-drop-if-abandoned", Meaning::Tracking),
     ("x-job-token", Meaning::Tracking),
     ("x-result-ttl", Meaning::Tracking),
     ("x-token-scope", Meaning::Tracking),

@@ -20,6 +20,7 @@ mod ids;
 mod inbox;
 mod jitter;
 mod lease;
+mod legacy;
 mod machine;
 mod manage;
 mod moments;

@@ -16,6 +16,7 @@ mod wildcards;
 use std::time::Duration;
 
 mod lease;
+mod legacy;
 mod manage;
 mod pause;
 mod rank;

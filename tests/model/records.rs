@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Answer, Content, Credit, Delivery, Durability, Durable, Effects, Event, Feed, Manage, Message, Now,
-    Operation, Outcome, Pattern, Publish, Record, Request, Schedule, SessionId, Settle, ShardId, Side, Source,
-    Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Urgency,
+    AckMode, Answer, Content, Credit, Delivery, Durability, Durable, Effects, Event, Feed, JobToken, Manage, Message,
+    MessageId, Now, OnDuplicate, Operation, Outcome, Pattern, Publish, Record, Request, Schedule, SessionId, Settle,
+    ShardId, Side, Source, Status, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Tracking, Unique, Until,
+    Urgency, Waiter,
 };
 
 use super::disk::OnDisk;
@@ -36,7 +37,7 @@ macro_rules! kinds {
 
 kinds!(
     Created, Deleted, Accepted, Settled, Returned, Ranked, Woken, Scheduled, Moved, Bound, Unbound, Keyed, Paused,
-    IdBlock, Suspected
+    IdBlock, Suspected, Tracked, Reported, Attached, Forgotten
 );
 
 impl Kind {
@@ -78,6 +79,22 @@ impl Kind {
                 stage.ask(Request::Manage(Box::new(manage)));
             }
             Kind::Suspected => stage.revive(false),
+            Kind::Tracked => stage.submit("/queue/b", 7, 500),
+            Kind::Reported => {
+                stage.submit("/queue/b", 7, 500);
+                let reason = Some("no".into());
+                stage.settle("/queue/b", Outcome::Retry { reason, delay_ms: Some(500) });
+            }
+            Kind::Attached => {
+                stage.submit("/queue/b", 7, 100_000);
+                stage.submit("/queue/b", 8, 100_000);
+            }
+            Kind::Forgotten => {
+                stage.submit("/queue/c", 7, 50);
+                stage.submit("/queue/b", 8, 100_000);
+                stage.settle("/queue/c", Outcome::Ack);
+                stage.wait(50);
+            }
         }
     }
 }
@@ -162,11 +179,30 @@ impl Stage {
     }
 
     fn send(&mut self, to: &str, terms: Terms) {
-        assert_eq!(self.publish(to, terms, None), Answer::Done);
+        assert!(self.publish(to, terms, None).is_done());
+    }
+
+    /// A job that is followed, and alone in its queue; somebody waits for it.
+    fn submit(&mut self, to: &str, token: u128, keep_ms: u64) {
+        let waiter = Some(Waiter { to: name("/queue/answers"), correlation: Some(token.to_string().into()) });
+        let token = Some(JobToken::from_bits(token));
+        let tracking = Tracking {
+            token,
+            kind: Some("t".into()),
+            keeps_result: true,
+            keep_ms: Some(keep_ms),
+            is_open: true,
+            waiter: waiter.clone(),
+        };
+        let (until, on_duplicate) = (Until::Done, OnDuplicate::Attach);
+        let unique = Unique { key: "k".into(), until, on_duplicate, waiter };
+        let terms = Terms { tracking: Some(Box::new(tracking)), unique: Some(Box::new(unique)), ..Terms::default() };
+        let answer = self.publish(to, terms, None);
+        assert!(matches!(answer, Answer::Submitted(_)), "{answer:?}");
     }
 
     fn send_keyed(&mut self, to: &str, key: &str) {
-        assert_eq!(self.publish(to, Terms::default(), Some(key)), Answer::Done);
+        assert!(self.publish(to, Terms::default(), Some(key)).is_done());
     }
 
     fn schedule(&mut self, to: &str) {
@@ -259,6 +295,11 @@ impl Stage {
                 facts.push(format!("  {place:?} {state:?} {standing:?} {counts:?} {seen} {terms:?} {body:?}"));
             }
         }
+        for row in self.engine.jobs() {
+            // Ids are not given twice, so the next process gives others.
+            let status = Status { job: MessageId::new(ShardId::default(), 0), ..row.status.clone() };
+            facts.push(format!("  {status:?}"));
+        }
         facts
     }
 }
@@ -279,8 +320,8 @@ fn replay_is_the_same(kind: Kind, store: &dyn Fn() -> Box<dyn Store>) {
     let (mut first, mut second) = (prepare(), prepare());
     second.revive(true);
     assert_eq!(
-        first.publish("/queue/b", Terms::default(), Some("k")),
-        second.publish("/queue/b", Terms::default(), Some("k"))
+        first.publish("/queue/b", Terms::default(), Some("k")).is_done(),
+        second.publish("/queue/b", Terms::default(), Some("k")).is_done()
     );
     first.send(TOPICS[0], Terms::default());
     second.send(TOPICS[0], Terms::default());

@@ -263,6 +263,7 @@ impl Core {
             match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
                 Some(Ok(ticket)) => {
                     self.appended = ticket;
+                    self.engine.appended(ticket);
                     if let Some(client) = author.and_then(|session| self.attached(session)) {
                         client.last = ticket;
                     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::destination::Policies;
+use crate::jobs::Limits;
 use crate::model::{Credit, Filter, ShardId};
 use crate::router::Routes;
 
@@ -32,6 +33,10 @@ pub struct Options {
     pub compile: fn(&str) -> Option<Arc<dyn Filter>>,
     /// Where chance begins: the jitter of the back-off.
     pub seed: u64,
+    /// What may be known of jobs that are followed.
+    pub jobs: Limits,
+    /// Where names of jobs come from that nobody can guess. Without one they come from `seed`, which is for tests.
+    pub tokens: Option<fn() -> u128>,
     /// How long a destination without messages and consumers is kept.
     pub idle_destination: Duration,
 }
@@ -50,6 +55,8 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             compile: |_| None,
             seed: 0,
+            jobs: Limits::default(),
+            tokens: None,
             idle_destination: Duration::from_secs(60),
         }
     }

@@ -2,11 +2,14 @@
 
 use super::destination::Kind;
 use super::failure::Failure;
+use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source};
+use crate::model::{
+    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source,
+};
 use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
@@ -44,8 +47,10 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
-        if !wish.to.kind().is_queue() {
-            self.recall(now, key, effects);
+        match &wish.to {
+            Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            to if !to.kind().is_queue() => self.recall(now, key, effects),
+            _ => {}
         }
         Ok(())
     }
@@ -142,10 +147,13 @@ impl Engine {
                 continue;
             };
             if std::mem::take(&mut counts) {
+                self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
                 self.retry(now, destination, &entry, Failure::Lost, effects);
+                self.word = None;
             } else {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
                 self.give_back(destination, &entry, back, effects);
+                self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
         }
         let Some(consumer) = self.consumers.remove(key) else { return };

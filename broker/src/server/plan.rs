@@ -11,6 +11,7 @@ use crate::config::{Config, ListenerConfig, RouteConfig};
 use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
 use crate::engine;
+use crate::jobs::Limits;
 use crate::journal;
 use crate::model::{Credit, Filter, ShardId};
 use crate::router::{Route, Routes};
@@ -46,6 +47,8 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         cache_bytes: limits.memory_cache,
         compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
+        jobs: Limits::default(),
+        tokens: Some(|| uuid::Uuid::new_v4().as_u128()),
         idle_destination: limits.destination_idle,
     }
 }

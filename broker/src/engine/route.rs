@@ -39,6 +39,9 @@ impl Engine {
         publish: Publish,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        if self.known_token(&publish).is_some() {
+            return self.publish_alone(now, publish, effects);
+        }
         let (leader, copies) = self.copies(publish);
         let mut memory = 0;
         for copy in &copies {

@@ -25,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("engine", &["model", "clock", "calendar", "router", "destination", "dispatcher", "scheduler", "jobs"]),
     ("transport", &["model"]),
     ("connection", &["model", "clock", "auth", "engine", "stomp", "transport"]),
-    ("config", &["model", "auth", "destination", "engine", "journal", "stomp", "transport", "connection"]),
+    ("config", &["model", "auth", "selector", "destination", "engine", "journal", "stomp", "transport", "connection"]),
     ("server", &["*"]),
     ("args", &["config"]),
     ("logging", &["config"]),

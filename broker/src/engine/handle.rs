@@ -16,6 +16,7 @@ use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
+use crate::router::Routes;
 
 /// A share of the engine.
 #[derive(Clone, Debug)]
@@ -200,6 +201,11 @@ impl Handle {
     /// Replaces the rules of destinations.
     pub fn set_policies(&self, policies: Policies) {
         self.lock().engine.set_policies(policies);
+    }
+
+    /// Replaces the routes.
+    pub fn set_routes(&self, routes: Routes) {
+        self.lock().engine.set_routes(routes);
     }
 
     /// What the queues hold.

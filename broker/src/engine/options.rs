@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::destination::Policies;
 use crate::jobs::Limits;
 use crate::model::{Credit, Filter, ShardId};
+use crate::router::Routes;
 
 /// Limits and policies of the engine. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Options {
     pub shard: ShardId,
     /// Rules by destination.
     pub policies: Policies,
+    /// Where else messages go than to where they are sent.
+    pub routes: Routes,
     /// Destinations that may exist at a time.
     pub destinations: usize,
     /// Schedules that may exist at a time.
@@ -43,6 +46,7 @@ impl Default for Options {
         Options {
             shard: ShardId::default(),
             policies: Policies::default(),
+            routes: Routes::default(),
             destinations: 100_000,
             schedules: 10_000,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },

@@ -35,8 +35,16 @@ impl Engine {
         if publish.to.kind() == DestinationKind::Schedules {
             return self.schedule(now, publish, effects);
         }
+        if self.is_routed(&publish.to) {
+            if let Some(known) = self.known_job(&publish, effects)? {
+                return Ok(known);
+            }
+            let actions = self.copies(publish);
+            return self.commit_all(now, None, actions, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if let Some(known) = self.known_job(&publish, effects)? {
+            self.hook_duplicate(now, destination, &known, effects);
             return Ok(known);
         }
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
@@ -45,7 +53,9 @@ impl Engine {
         }
         let hit = self.hit(now, destination, &publish)?;
         if let Hit::Known(job) = hit {
-            return Ok(self.join_job(job, &publish, effects));
+            let known = self.join_job(job, &publish, effects);
+            self.hook_duplicate(now, destination, &known, effects);
+            return Ok(known);
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
@@ -70,6 +80,18 @@ impl Engine {
         &mut self,
         now: Now,
         session: SessionId,
+        actions: Vec<Action>,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        let actions = self.routed(actions);
+        self.commit_all(now, Some(session), actions, effects)
+    }
+
+    /// The same without looking for routes. Only who acknowledges needs a session.
+    pub(super) fn commit_all(
+        &mut self,
+        now: Now,
+        session: Option<SessionId>,
         actions: Vec<Action>,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
@@ -103,9 +125,9 @@ impl Engine {
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
-                Action::Job(said) => self.may_say(session, said)?,
+                Action::Job(said) => self.may_say(session.ok_or(Refusal::LeaseLost)?, said)?,
                 Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
+                    let session = session.and_then(|session| self.sessions.get(session)).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
                 }
             }
@@ -119,12 +141,16 @@ impl Engine {
                     None => is_news = true,
                 },
                 Action::Job(said) => {
-                    self.hear(now, session, *said, effects)?;
+                    if let Some(session) = session {
+                        self.hear(now, session, *said, effects)?;
+                    }
                     is_news = true;
                 }
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    self.settle(now, session, &settle, effects)?;
+                    if let Some(session) = session {
+                        self.settle(now, session, &settle, effects)?;
+                    }
                     is_news = true;
                 }
             }
@@ -247,7 +273,7 @@ impl Engine {
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
-            return;
+            return self.hook_submitted(now, (destination, message), false, effects);
         }
         if !queue.declared {
             self.declare(destination, effects);
@@ -259,6 +285,7 @@ impl Engine {
             self.pending.push_back((destination, slot));
         }
         effects.records.push(record);
+        self.hook_submitted(now, (destination, message), true, effects);
     }
 
     /// Keeps a body in memory beside its entry.

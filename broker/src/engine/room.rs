@@ -6,6 +6,9 @@ use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, 
 impl Engine {
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
     pub fn needs_room(&self, request: &Request) -> bool {
+        if self.needs_room_for_copies(request) {
+            return true;
+        }
         match request {
             Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
             Request::Commit(actions) => {

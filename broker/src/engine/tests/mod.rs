@@ -3,11 +3,13 @@
 mod browse;
 mod duplicates;
 mod feeds;
+mod hooks;
 mod jobs;
 mod overflow;
 mod oversee;
 mod restart;
 mod retained;
+mod routes;
 mod schedule;
 mod select;
 mod several;

@@ -107,7 +107,8 @@ impl Model {
     /// are left out: what they had is not known any more.
     fn check_order(&self, sub: &Sub, chosen: &DestinationName, rank: (u32, MessageId)) {
         let Reach::List(names, order) = &sub.reach else { return };
-        let keeps = |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !self.is_barred(sub, queue);
+        let keeps =
+            |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !self.is_barred(sub, queue);
         for queue in self.queues.iter().filter(keeps).filter(|queue| names.contains(&queue.name)) {
             let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
             let ready = ready.filter(|known| !known.is_arriving);

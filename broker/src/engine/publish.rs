@@ -95,7 +95,7 @@ impl Engine {
         actions: Vec<Action>,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
-        let mut loads: Vec<Load> = Vec::new();
+        let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
@@ -110,6 +110,7 @@ impl Engine {
                     if let Hit::Known(_) = self.hit(now, destination, publish)? {
                         continue;
                     }
+                    Engine::claim(destination, publish, &mut keys)?;
                     if publish.to.kind() == DestinationKind::Schedules {
                         self.admit_schedule(destination, publish, schedules)?;
                         schedules += 1;

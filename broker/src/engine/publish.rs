@@ -90,7 +90,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let mut loads: Vec<Load> = Vec::new();
+        let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
@@ -105,6 +105,7 @@ impl Engine {
                     if let Hit::Known(_) = self.hit(now, destination, publish)? {
                         continue;
                     }
+                    Engine::claim(destination, publish, &mut keys)?;
                     if publish.to.kind() == DestinationKind::Schedules {
                         self.admit_schedule(destination, publish, schedules)?;
                         schedules += 1;

@@ -93,6 +93,7 @@ impl Model {
         let ids: Vec<_> = self.subs.iter().filter(|(_, sub)| sub.allowance.is_some()).map(|(&id, _)| id).collect();
         for id in ids {
             let (is_hungry, has_some) = (self.subs[&id].is_hungry(), self.has_some_for(&self.subs[&id]));
+            let selects = self.subs[&id].wants.is_some();
             let Some(allowance) = self.subs.get_mut(&id).and_then(|sub| sub.allowance.as_mut()) else { continue };
             if allowance.has_ended {
                 continue;
@@ -104,7 +105,12 @@ impl Model {
             if is_hungry && !has_some && allowance.ends_when_idle() {
                 let wait = allowance.wait().filter(|wait| !allowance.manner.until_empty && !wait.is_zero());
                 let wait = wait.expect("nothing is there, and it has not ended");
-                let until = *allowance.waits_until.get_or_insert(now.monotonic + wait);
+                // Where it had to be read first whether something is for it, it waits anew.
+                let is_over = |until: &Duration| *until <= now.monotonic && selects;
+                let from_now = now.monotonic + wait;
+                let until = *allowance.waits_until.get_or_insert(from_now);
+                let until = if is_over(&until) { from_now } else { until };
+                allowance.waits_until = Some(until);
                 assert!(until > now.monotonic, "it waits for too long");
             }
         }

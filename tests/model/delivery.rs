@@ -54,7 +54,9 @@ impl Model {
         let (name, policy) = (queue.name.clone(), queue.policy.clone());
         assert!(queue.gives(), "{name} stands still");
         // A message returns to its own place; urgency goes first, then the order of arrival.
+        let may_be_first = |known: &&mut Known| !known.is_arriving || known.id == delivery.message;
         let ready = queue.messages.iter_mut().filter(|known| known.is_offered() && sub.wants(known.says));
+        let ready = ready.filter(may_be_first);
         let first = ready.min_by_key(|known| known.place()).expect("a ready message");
         assert_eq!(first.id, delivery.message, "the first ready message of {name}");
         assert_eq!(content.body(), first.body);
@@ -89,6 +91,7 @@ impl Model {
         let keeps = |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !queue.is_doomed;
         for queue in self.queues.iter().filter(keeps).filter(|queue| names.contains(&queue.name)) {
             let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
+            let ready = ready.filter(|known| !known.is_arriving);
             let best = ready.map(|known| (known.urgency, known.sequence, known.id)).min();
             let Some((urgency, _, id)) = best.filter(|_| queue.name != *chosen) else { continue };
             let place = |name| names.iter().position(|other| other == name);

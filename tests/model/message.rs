@@ -40,6 +40,8 @@ pub(super) struct Known {
     pub(super) due_within: Option<RangeInclusive<u64>>,
     /// What its sender said, as far as it still holds.
     pub(super) terms: Option<Terms>,
+    /// It expired in this very round and came from another queue, perhaps behind what was handed out here.
+    pub(super) is_arriving: bool,
     /// The engine has dropped it for want of room, which is still to be checked.
     pub(super) is_gone: bool,
     /// It came from another queue, so that its id says nothing about its place.

@@ -6,6 +6,7 @@ use kolejka::model::{
     SoftRefusal, SubscriptionId, Touch, Urgency,
 };
 
+use super::message::Known;
 use super::reference::Meant;
 use super::sending::{Sent, Verdict};
 use super::setting::{QUEUES, REPLIES, SHARED_FEED, SOLE_FEED, name};
@@ -181,7 +182,13 @@ impl World {
     }
 
     fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
-        let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/DLQ.b", "/queue/none"][queue];
+        let fixed = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/DLQ.b", "/queue/none"];
+        // Mostly one where something waits.
+        let waiting = self.model.queues.iter().filter(|queue| queue.count(Known::is_parked) > 0);
+        let waiting: Vec<_> =
+            waiting.map(|queue| queue.name.as_str()).filter(|name| name.starts_with("/queue/")).collect();
+        let queue = fixed.get(queue).or(waiting.get(queue % waiting.len().max(1))).unwrap_or(&fixed[0]).to_string();
+        let queue = queue.as_str();
         // One that has lost its name may be shown beside the one that has it, or without it.
         let shown = self.engine.queues().iter().filter(|view| view.name.as_str() == queue).count();
         let doomed = self.model.queues.iter().filter(|known| known.is_doomed && known.name.as_str() == queue).count();

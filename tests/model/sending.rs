@@ -189,6 +189,7 @@ impl Model {
             holder: None,
             standing: terms.as_ref().and_then(|terms| terms.due).map_or(Standing::Ready, Standing::Delayed),
             due_within: None,
+            is_arriving: false,
             is_gone: false,
             has_moved: false,
             terms,

@@ -136,7 +136,7 @@ impl Model {
         let attempts = dead.attempts + u16::from(reason != DeathReason::Expired);
         dead.note = Some(DeathNote { origin, reason, attempts, error: error.cloned() });
         (dead.attempts, dead.nacks, dead.sequence, dead.holder, dead.standing) = (0, 0, 0, None, Standing::Ready);
-        dead.has_moved = true;
+        (dead.has_moved, dead.is_arriving) = (true, reason == DeathReason::Expired);
         dead.is_noted |= reason != DeathReason::Expired;
         if let Some(terms) = &mut dead.terms {
             (terms.due, terms.expires) = (None, None);

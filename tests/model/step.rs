@@ -166,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(client, which, count)| Step::Written { client, which, count }),
         3 => (client.clone(), acts).prop_map(|(client, acts)| Step::Commit { client, acts }),
         1 => (client.clone(), which()).prop_map(|(client, which)| Step::Quarantine { client, which }),
-        2 => (client.clone(), operation(), 0..6usize, any::<bool>()).prop_map(
+        4 => (client.clone(), operation(), 0..15usize, any::<bool>()).prop_map(
             |(client, operation, queue, wants_reply)| Step::Manage { client, operation, queue, wants_reply }
         ),
         1 => (client.clone(), any::<bool>()).prop_map(|(client, is_sole)| Step::Discard { client, is_sole }),
@@ -269,7 +269,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         5 => Just(Outcome::Ack),
         1 => Just(Outcome::Release),
         4 => (reason(), delay_ms).prop_map(|(reason, delay_ms)| Outcome::Retry { reason, delay_ms }),
-        1 => Just(Outcome::Bury),
+        2 => Just(Outcome::Bury),
         1 => reason().prop_map(|reason| Outcome::DeadLetter { reason })
     ]
 }

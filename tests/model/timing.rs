@@ -48,6 +48,13 @@ impl Model {
         }
     }
 
+    /// What came by expiring is there for all.
+    pub(super) fn arrive(&mut self) {
+        for known in self.queues.iter_mut().flat_map(|queue| &mut queue.messages) {
+            known.is_arriving = false;
+        }
+    }
+
     /// Of what a topic retains the last one counts, and what it replaced does not come back when it is over.
     fn replace_retained(&mut self) {
         for queue in self.queues.iter_mut().filter(|queue| queue.name.kind() == DestinationKind::Retained) {

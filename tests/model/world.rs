@@ -119,6 +119,7 @@ impl World {
         }
         self.model.note_readers(self.now.monotonic);
         self.model.examine(self.now);
+        self.model.arrive();
     }
 
     /// What the driver does for selective consumers.

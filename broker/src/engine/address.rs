@@ -224,7 +224,7 @@ impl Engine {
         let waits = |state| matches!(state, State::Delayed | State::Buried);
         if let Some(entry) = entry.filter(|entry| waits(entry.state)) {
             self.wake(at.0, &entry, effects);
-            self.note(now, (at.0, &entry), Happening::Woken, effects);
+            self.note(now, (at.0, &entry), Happening::Kicked, effects);
         }
         Answer::Done
     }

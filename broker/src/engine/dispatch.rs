@@ -77,7 +77,7 @@ impl Engine {
     fn hand_out(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         while let Some(queue) = queue_of(&mut self.destinations, id) {
             let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
-            let (jobs, examined) = (&self.jobs, &mut self.examined);
+            let (jobs, examined, overheard) = (&self.jobs, &mut self.examined, self.ears > 0);
             // Stays empty, and costs nothing, where nobody follows what goes out.
             let mut begun = Vec::new();
             let tell = |key, consumer: &Consumer, mut delivery: Delivery| {
@@ -85,6 +85,8 @@ impl Engine {
                     let row = jobs.get(delivery.message);
                     let row = row.filter(|row| row.status.state != JobState::Cancelled);
                     delivery.token = row.map(|row| Box::new(row.status.token));
+                }
+                if delivery.tracked || overheard {
                     begun.push((delivery.message, consumer.session, delivery.attempt));
                 }
                 if consumer.allowance.is_some() {
@@ -97,7 +99,7 @@ impl Engine {
                 self.unread.push_back(id);
             }
             for work in begun {
-                self.begin_work(now, work, effects);
+                self.begin_work(now, (id, work), effects);
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::hook::Fact;
 use super::machine::Engine;
 use crate::destination::{Entry, Return};
 use crate::model::{
@@ -18,8 +19,10 @@ use crate::model::{
 pub(super) enum Happening {
     /// Nobody holds it any more, and it stands like that.
     Back(Return),
-    /// It waits no more.
-    Woken,
+    /// Its time has come.
+    Due,
+    /// Somebody has kicked it.
+    Kicked,
     /// It is in another queue, and stands there as it stood.
     Moved,
     /// It was dead, and begins anew in its queue.
@@ -33,6 +36,8 @@ pub(super) enum Happening {
 pub(super) enum Word {
     /// Why it failed; the attempt is filled in.
     Error(JobError),
+    /// Nothing, and its time was over.
+    Late,
     /// What came of one job.
     Result { job: MessageId, content_type: Option<Arc<str>>, body: Bytes },
 }
@@ -66,6 +71,43 @@ impl Engine {
         if entry.tracked {
             self.chronicle(now, (at, entry), happening, effects);
         }
+        if self.is_overheard() {
+            self.call_out(now, (at, entry), happening, effects);
+        }
+    }
+
+    /// Whoever listens hears of it.
+    fn call_out(
+        &mut self,
+        now: Now,
+        (at, entry): (DestinationId, &Entry),
+        happening: Happening,
+        effects: &mut Effects,
+    ) {
+        let is_late = matches!(self.word, Some(Word::Late));
+        let (event, state) = match happening {
+            Happening::Due => ("due", JobState::Ready),
+            Happening::Kicked => ("kicked", JobState::Ready),
+            Happening::Moved | Happening::Reopened => ("moved", JobState::Ready),
+            Happening::Over(state) => (state.as_str(), state),
+            Happening::Back(back) => match back.standing {
+                Standing::Buried(_) => ("buried", JobState::Buried),
+                _ if is_late => ("timed-out", JobState::Ready),
+                _ if back.nacks == entry.nacks => ("released", JobState::Ready),
+                Standing::Delayed(_) => ("retried", JobState::Retrying),
+                Standing::Ready => ("retried", JobState::Ready),
+            },
+        };
+        let attempt = match happening {
+            Happening::Back(back) => back.attempts,
+            Happening::Over(JobState::Completed | JobState::Failed) => entry.attempts.saturating_add(1),
+            _ => entry.attempts,
+        };
+        let has_failed = matches!(event, "retried" | "buried" | "failed" | "timed-out");
+        let error = self.error(attempt).filter(|_| has_failed);
+        let fact =
+            Fact { event, job: entry.message, state, attempt, error: error.as_deref(), is_logged: entry.durable };
+        self.hook(now, at, fact, effects);
     }
 
     fn chronicle(
@@ -99,9 +141,14 @@ impl Engine {
     pub(super) fn begin_work(
         &mut self,
         now: Now,
-        (job, worker, attempt): (MessageId, SessionId, u16),
+        (at, (job, worker, attempt)): (DestinationId, (MessageId, SessionId, u16)),
         effects: &mut Effects,
     ) {
+        if self.is_overheard() {
+            let state = JobState::Running;
+            let fact = Fact { event: "reserved", job, state, attempt, error: None, is_logged: false };
+            self.hook(now, at, fact, effects);
+        }
         let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
         let durable = row.durable;
         let state = JobState::Running;
@@ -114,6 +161,10 @@ impl Engine {
     fn error(&self, attempt: u16) -> Option<Arc<JobError>> {
         match &self.word {
             Some(Word::Error(error)) => Some(Arc::new(JobError { attempt, ..error.clone() })),
+            Some(Word::Late) => {
+                let message = "its time to run was over".into();
+                Some(Arc::new(JobError { attempt, class: None, message, trace: None }))
+            }
             _ => None,
         }
     }
@@ -152,7 +203,7 @@ impl Engine {
 /// Where a job stands after that, after how many attempts, and until when it waits.
 fn stand(happening: Happening, entry: &Entry, status: &Status) -> (JobState, u16, Option<Timestamp>) {
     match happening {
-        Happening::Woken => (JobState::Ready, status.attempt, None),
+        Happening::Due | Happening::Kicked => (JobState::Ready, status.attempt, None),
         Happening::Moved => (status.state, status.attempt, status.due),
         Happening::Reopened => (JobState::Ready, 0, None),
         Happening::Over(state) => (state, status.attempt, None),

@@ -25,7 +25,7 @@ impl Engine {
                 let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
                 session.lose(entry.message, Held { consumer, subscription, number }, SoftRefusal::LeaseLost);
             }
-            self.word = entry.tracked.then(|| Word::failure("its time to run was over".into()));
+            self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);
             self.word = None;
         }

@@ -42,6 +42,8 @@ pub struct Engine {
     pub(super) jobs: Book,
     /// Who holds which key, of messages that are alone in their queues.
     pub(super) uniques: Uniques,
+    /// Subscriptions and feeds that hear what happens to jobs.
+    pub(super) ears: usize,
     /// What a worker says about the delivery that is being settled.
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
@@ -113,6 +115,7 @@ impl Engine {
             feeds: Patterns::default(),
             jobs: Book::default(),
             uniques: Uniques::default(),
+            ears: 0,
             word: None,
             outbox: Outbox::default(),
             windows: Windows::default(),

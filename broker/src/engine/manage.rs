@@ -138,7 +138,7 @@ impl Engine {
         match task {
             Task::Kick => {
                 self.wake(queue, entry, effects);
-                self.note(now, (queue, entry), Happening::Woken, effects);
+                self.note(now, (queue, entry), Happening::Kicked, effects);
             }
             Task::Purge => {
                 self.remove(queue, entry, effects);

@@ -19,6 +19,7 @@ mod feed;
 mod follow;
 mod handle;
 mod happening;
+mod hook;
 mod ids;
 mod inbox;
 mod jitter;

@@ -60,7 +60,7 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
             self.wake(id, &entry, effects);
-            self.note(now, (id, &entry), Happening::Woken, effects);
+            self.note(now, (id, &entry), Happening::Due, effects);
         }
     }
 

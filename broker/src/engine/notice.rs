@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::address::Part;
 use super::dispatch::deliver;
 use super::happening::Word;
+use super::hook::Fact;
 use super::machine::Engine;
 use super::publish::topic_delivery;
 use crate::destination::{ConsumerKey, Waiting};
@@ -40,8 +41,12 @@ impl Engine {
 
     /// Tells how far a job is.
     pub(super) fn tell_progress(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
-        if self.jobs.get(job).is_some_and(|row| !row.status.state.is_final()) {
-            self.tell_watchers(now, job, "progress", effects);
+        let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
+        let (at, state, attempt) = (row.at, row.status.state, row.status.attempt);
+        self.tell_watchers(now, job, "progress", effects);
+        if let Some((at, _)) = at.filter(|_| self.is_overheard()) {
+            let fact = Fact { event: "progress", job, state, attempt, error: None, is_logged: false };
+            self.hook(now, at, fact, effects);
         }
     }
 

@@ -44,6 +44,7 @@ impl Engine {
         }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if let Some(known) = self.known_job(&publish, effects)? {
+            self.hook_duplicate(now, destination, &known, effects);
             return Ok(known);
         }
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
@@ -52,7 +53,9 @@ impl Engine {
         }
         let hit = self.hit(now, destination, &publish)?;
         if let Hit::Known(job) = hit {
-            return Ok(self.join_job(job, &publish, effects));
+            let known = self.join_job(job, &publish, effects);
+            self.hook_duplicate(now, destination, &known, effects);
+            return Ok(known);
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
@@ -270,7 +273,7 @@ impl Engine {
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
-            return;
+            return self.hook_submitted(now, (destination, message), false, effects);
         }
         if !queue.declared {
             self.declare(destination, effects);
@@ -282,6 +285,7 @@ impl Engine {
             self.pending.push_back((destination, slot));
         }
         effects.records.push(record);
+        self.hook_submitted(now, (destination, message), true, effects);
     }
 
     /// Keeps a body in memory beside its entry.

@@ -37,6 +37,8 @@ impl Engine {
         consumer.filter.clone_from(&wish.filter);
         (consumer.priority, consumer.is_exclusive) = (manner.priority, manner.exclusive);
         consumer.no_local = manner.no_local;
+        consumer.hears = wish.to.hears();
+        self.ears += usize::from(consumer.hears);
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
@@ -47,6 +49,7 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
+        self.hook_consumer(now, key, "worker-online", effects);
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
             to if !to.kind().is_queue() => self.recall(now, key, effects),
@@ -157,6 +160,7 @@ impl Engine {
             }
         }
         let Some(consumer) = self.consumers.remove(key) else { return };
+        self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
@@ -165,7 +169,11 @@ impl Engine {
         if let Some(moment) = consumer.allowance.and_then(|allowance| allowance.waits_until) {
             self.waits.cancel(moment, key);
         }
+        let at = if let Reach::One(at) = consumer.reach { Some(at) } else { None };
         self.part(key, consumer.reach);
+        if let Some(at) = at.filter(|_| self.is_overheard()) {
+            self.hook_worker(now, at, "worker-offline", effects);
+        }
     }
 
     /// Takes a consumer out of wherever it receives from.

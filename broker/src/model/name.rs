@@ -105,6 +105,23 @@ impl DestinationName {
         Ok(DestinationName { kind: DestinationKind::Queue, full: format!("/queue/{path}").into() })
     }
 
+    /// A topic by its path, for names that the broker makes itself.
+    pub fn topic(path: &str) -> Result<DestinationName, NameError> {
+        check(path)?;
+        Ok(DestinationName { kind: DestinationKind::Topic, full: format!("/topic/{path}").into() })
+    }
+
+    /// Whether it is a topic on which the broker alone speaks.
+    pub fn is_announced(&self) -> bool {
+        let mut parts = self.path().split(['.', '/']);
+        self.kind == DestinationKind::Topic
+            && match parts.next() {
+                Some("Kolejka") => true,
+                Some("ActiveMQ") => parts.next() == Some("Advisory"),
+                _ => false,
+            }
+    }
+
     /// The queue of a durable subscription, by its path.
     pub fn subscription(path: &str) -> Result<DestinationName, NameError> {
         check(path)?;

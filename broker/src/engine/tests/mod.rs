@@ -3,6 +3,7 @@
 mod browse;
 mod duplicates;
 mod feeds;
+mod hooks;
 mod jobs;
 mod overflow;
 mod oversee;

@@ -116,6 +116,22 @@ class Worked(unittest.TestCase):
         worker.kill()
         self.assertEqual(worker.rest(), [])
 
+    # Resque
+
+    def test_resque_statuses_and_hooks(self):
+        hooks = self.start("resque/hooks.php").prints("listening")
+        for arguments, greeting, end, last in [
+            ('{"name":"Chris"}', ["Hello, Chris"], "COMPLETE", "afterPerform: My_Job"),
+            ("{}", [], "FAILED: whom shall I greet?", "onFailure: My_Job: whom shall I greet?"),
+        ]:
+            token = self.start("resque/enqueue.php", arguments).prints_like("[0-9a-f]{32}").found[0]
+            status = self.start("resque/status.php", token).prints("WAITING")
+            hooks.prints("afterEnqueue: My_Job")
+            worker = self.start("resque/worker.php").prints(*greeting)
+            status.prints("RUNNING", end).ends()
+            hooks.prints("beforePerform: My_Job", last)
+            worker.kill()
+
     # Q4M
 
     def test_q4m_rows_have_one_owner_and_their_place(self):

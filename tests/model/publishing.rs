@@ -38,8 +38,8 @@ impl World {
             max_deliveries: failures.max_deliveries,
             backoff: failures.backoff,
             on_exhaust: failures.on_exhaust,
-            schedule: None,
             dead_letter: failures.dead_letter.map(|number| World::place([0, 1, 5][number])),
+            ..Terms::default()
         };
         let terms = (!terms.is_empty()).then_some(terms);
         let content = Content::new(format!("u:{}\n", send.urgency).as_bytes(), body.clone().into());

@@ -121,6 +121,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 expiry_ms,
                 dead_letter_expired,
                 time_to_run_ms,
+                ..Policy::default()
             }
         },
     )

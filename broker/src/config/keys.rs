@@ -232,6 +232,14 @@ const POLICY: &[Key] = &[
         doc: " How long a consumer may keep a message unacknowledged before it goes back to its place and counts as failed. The \
               `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
     },
+    Key {
+        path: "policy.groups",
+        kind: Kind::Word(&["sticky", "exclusive"]),
+        fallback: Fallback::Absent("\"sticky\""),
+        doc: " Who gets messages with a `JMSXGroupID`: `sticky`, all of a group go to one consumer as long as it is there; \
+              `exclusive`, nothing of a group goes out while somebody else holds something of it, and nothing before what has \
+              failed is done.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

@@ -138,6 +138,7 @@ fn example(path: &str) -> &'static str {
         "policy.expiry" => "\"3d\"",
         "policy.dead_letter_expired" => "true",
         "policy.time_to_run" => "\"5min\"",
+        "policy.groups" => "\"exclusive\"",
         _ => "\"\"",
     }
 }

@@ -11,6 +11,8 @@ mod contents;
 mod counts;
 mod entry;
 mod fed;
+mod grouping;
+mod groups;
 mod heads;
 mod lease;
 mod overflow;

@@ -29,6 +29,8 @@ pub struct Policy {
     pub dead_letter_expired: bool,
     /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
     pub time_to_run_ms: Option<u32>,
+    /// Whether of a group of messages nothing is out with two consumers, and nothing overtakes what has failed.
+    pub exclusive_groups: bool,
 }
 
 impl Default for Policy {
@@ -44,6 +46,7 @@ impl Default for Policy {
             expiry_ms: None,
             dead_letter_expired: false,
             time_to_run_ms: None,
+            exclusive_groups: false,
         }
     }
 }
@@ -93,6 +96,8 @@ pub struct PolicyRule {
     pub dead_letter_expired: Option<bool>,
     /// See [`Policy::time_to_run_ms`].
     pub time_to_run_ms: Option<u32>,
+    /// See [`Policy::exclusive_groups`].
+    pub exclusive_groups: Option<bool>,
 }
 
 impl PolicyRule {
@@ -110,6 +115,7 @@ impl PolicyRule {
             expiry_ms: None,
             dead_letter_expired: None,
             time_to_run_ms: None,
+            exclusive_groups: None,
         }
     }
 }
@@ -147,6 +153,7 @@ impl Policies {
             policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
             policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
+            policy.exclusive_groups = rule.exclusive_groups.unwrap_or(policy.exclusive_groups);
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

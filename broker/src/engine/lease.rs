@@ -24,6 +24,9 @@ impl Engine {
                 let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
                 session.lose(entry.message, Held { consumer, subscription, number });
             }
+            if let Some(queue) = self.queue_mut(id) {
+                queue.disown(&entry);
+            }
             self.retry(now, id, &entry, Failure::Lost, effects);
         }
     }

@@ -3,10 +3,10 @@
 //! The document of this file is docs/journal-format.md. It must not know which record they stand in.
 
 use super::octets::{Octets, put_text};
-use crate::model::{Backoff, DestinationName, OnExhaust, Standing, Terms, Timestamp};
+use crate::model::{Backoff, DestinationName, Group, OnExhaust, Standing, Terms, Timestamp};
 
-/// Most octets of terms beside the name of a dead-letter queue.
-pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2;
+/// Most octets of terms beside the names of a dead-letter queue and a group.
+pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 2;
 
 /// Octets of a standing.
 pub(super) const STANDING_BYTES: usize = 1 + 8;
@@ -53,6 +53,10 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     if let Some(name) = &terms.dead_letter {
         put_text(into, name.as_str());
     }
+    if let Some(group) = &terms.group {
+        into.push(u8::from(group.closes));
+        put_text(into, &group.name);
+    }
 }
 
 pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
@@ -84,6 +88,10 @@ pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
     }
     if has(DEAD_LETTER) {
         terms.dead_letter = Some(DestinationName::from_full(fields.text()?).ok()?);
+    }
+    if !fields.is_empty() {
+        let closes = fields.u8().filter(|closes| *closes < 2)? == 1;
+        terms.group = Some(Group { name: fields.text()?.into(), closes });
     }
     Some(terms)
 }

@@ -59,6 +59,6 @@ pub use schedule::{Cron, Schedule};
 pub use source::{Reader, Source, Wildcard};
 pub use statistics::{Inquiry, Subject};
 pub use take::{End, Grant, Manner, Take};
-pub use terms::{OnExhaust, Standing, Terms};
+pub use terms::{Group, OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use window::Windows;

@@ -2,6 +2,8 @@
 //!
 //! Few messages have any, so they are boxed where a message is kept. Nothing here knows what the headers are called.
 
+use std::sync::Arc;
+
 use super::{Backoff, DestinationName, Schedule, Timestamp};
 
 /// Terms of one message. What is `None` is left to the policy of the queue.
@@ -23,6 +25,17 @@ pub struct Terms {
     pub dead_letter: Option<DestinationName>,
     /// It is no message for its queue, but a plan to send such.
     pub schedule: Option<Box<Schedule>>,
+    /// The messages that it belongs to.
+    pub group: Option<Group>,
+}
+
+/// Messages of a queue that one consumer at a time gets, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// By which they are known, at most 255 octets.
+    pub name: Arc<str>,
+    /// With this message its consumer has got all of it: the next one of that name may go to another.
+    pub closes: bool,
 }
 
 impl Terms {

@@ -14,7 +14,7 @@ use kolejka_codec::header::names::{ACK, DESTINATION};
 use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
-use super::terms::{Asked, Term};
+use super::terms::Asked;
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -116,7 +116,7 @@ impl<'f> Lifted<'f> {
             Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
             Meaning::Term(term) => {
                 self.asked.take(term, header, value);
-                if term != Term::Expires {
+                if !term.is_delivered() {
                     return Ok(());
                 }
             }

@@ -3,6 +3,7 @@
 mod browse;
 mod duplicates;
 mod feeds;
+mod groups;
 mod overflow;
 mod oversee;
 mod restart;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Kept;
+use crate::model::Group;
 use crate::model::{
     Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
@@ -58,6 +59,7 @@ pub fn terms(number: u64) -> Terms {
         on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
         schedule: has(3).then(|| Box::new(schedule(number))),
+        group: has(2).then(|| Group { name: format!("customer {number}").into(), closes: has(4) }),
     }
 }
 

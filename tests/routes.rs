@@ -1,8 +1,8 @@
-//! What stands behind a topic outlives the server: over sockets, with a stop between.
+//! Where messages go: what stands behind a topic outlives the server, and routes of the configuration hold. Over sockets.
 
 use std::net::SocketAddr;
 
-use kolejka::config::Config;
+use kolejka::config::{Argument, Config, Disk, Loaded, Sources};
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::{Running, config};
 use kolejka_tests::socket::Client;
@@ -88,4 +88,45 @@ fn a_durable_subscription_survives_a_stop() {
     assert_eq!(ask(&mut client, &subscribe("3")).command, Command::Receipt);
     let next = ask(&mut client, "SEND\ndestination:/topic/a.c\npersistent:false\n\ntwo^");
     assert_eq!(&next.body[..], b"two", "nothing of the old one is left");
+}
+
+#[test]
+fn a_route_of_the_configuration_sends_copies_or_takes_away() {
+    let text = r#"
+        [[route]]
+        from = "/queue/orders.*"
+        selector = "amount > 1000"
+        to = ["/queue/audit"]
+
+        [[route]]
+        from = "/queue/old"
+        to = ["/queue/new"]
+        exclusive = true
+    "#;
+    let sources = Sources {
+        file: Some(("kolejka.toml".into(), text.to_owned())),
+        arguments: vec![Argument::Data("unused".into())],
+        ..Sources::default()
+    };
+    let routes = Loaded::from_sources(&sources, &Disk).expect("a good file").config.routes;
+    let server = Running::start(|config| config.routes = routes);
+    let mut client = Client::logged_in(server.address);
+    let send = |to: &str, amount: u32| format!("SEND\ndestination:{to}\namount:{amount}\nreceipt:r\n\n{amount}^");
+    for (to, amount) in [("/queue/orders.eu", 5000), ("/queue/orders.eu", 10), ("/queue/old", 7)] {
+        assert_eq!(ask(&mut client, &send(to, amount)).command, Command::Receipt);
+    }
+    let mut read = |queue: &str, count: usize| -> Vec<(String, Option<String>)> {
+        client.send(format!("SUBSCRIBE\nid:{queue}\ndestination:{queue}\n\n\0").as_bytes());
+        let mut frames = (0..count).map(|_| client.frame().expect("an answer").expect("a connection"));
+        let read = |frame: Frame| {
+            assert_eq!(frame.headers.get("destination"), Some(queue));
+            let origin = frame.headers.get("original-destination").map(str::to_owned);
+            (String::from_utf8_lossy(&frame.body).into_owned(), origin)
+        };
+        frames.by_ref().map(read).collect()
+    };
+    let from = |name: &str| Some(name.to_owned());
+    assert_eq!(read("/queue/audit", 1), [("5000".to_owned(), from("/queue/orders.eu"))]);
+    assert_eq!(read("/queue/orders.eu", 2), [("5000".to_owned(), None), ("10".to_owned(), None)]);
+    assert_eq!(read("/queue/new", 1), [("7".to_owned(), from("/queue/old"))]);
 }

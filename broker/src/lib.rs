@@ -20,6 +20,8 @@ pub mod dispatcher;
 
 pub mod scheduler;
 
+pub mod jobs;
+
 pub mod engine;
 
 pub mod journal;

@@ -118,4 +118,6 @@ class Examples(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    # run.py [WORD]: everything, or only the tests that have the word in their name.
+    unittest.defaultTestLoader.testNamePatterns = [f"*{word}*" for word in sys.argv[1:]] or None
     sys.exit(report(unittest.TestSuite(map(unittest.defaultTestLoader.loadTestsFromTestCase, [Examples, Worked]))))

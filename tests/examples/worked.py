@@ -72,6 +72,43 @@ class Worked(unittest.TestCase):
         self.start("memcacheq/memcacheq.py", "get", "testtube").prints("END").ends()
         self.start("memcacheq/memcacheq.py", "get", "default").prints("not for the worker").ends()
 
+    def test_beanstalkd_tour(self):
+        self.start("beanstalkd/tour.py").prints(
+            "ready, to look at: hello",
+            "reserved: hello",
+            "deleted; another one? None",
+            "by priority: at once",
+            "by priority: can wait",
+            "delayed, so not ready: None | delayed: later",
+            "after its delay: later",
+            "released, and again: later | attempt 2",
+            "buried, so not ready: None | buried: later",
+            "kicked: 1",
+            "after the kick: later",
+            "touched: slow | time to run 1000 ms",
+            "its time is over, so another worker has it: slow",
+            "and the first one is told: lease-lost",
+        ).ends()
+
+    # Q4M
+
+    def test_q4m_rows_have_one_owner_and_their_place(self):
+        inserted = [f"inserted into {row}" for row in ["bulk: film, size 700", "bulk: song, size 4", "urgent: alarm, size 50", "bulk: album, size 60"]]
+        self.start("q4m/insert.php").prints(*inserted).ends()
+        self.start("q4m/owner.php").prints(
+            "ann owns alarm",
+            "bob owns film",
+            "bob aborts",
+            "ann is done with alarm",
+            "ann owns film, which was in its old place",
+        ).ends()
+
+    def test_q4m_workers_share_the_rows_that_meet_the_condition(self):
+        workers = [self.start("q4m/worker.php", "2") for _ in range(2)]
+        self.start("q4m/insert.php").prints_somewhere("inserted into bulk: album, size 60").ends()
+        lines = [line for worker in workers for line in worker.rest()]
+        self.assertEqual(sorted(lines), ["done: alarm", "done: album", "done: film", "nothing more", "nothing more"])
+
     # Amazon SQS
 
     def test_sqs_standard_queue(self):

@@ -31,6 +31,8 @@ pub struct World {
     stored: Vec<kolejka::model::Content>,
     unsynced: usize,
     appended: u64,
+    /// Of these, the last that is durable.
+    synced: u64,
     clients: Vec<Peer>,
 }
 
@@ -78,6 +80,7 @@ impl World {
             stored: Vec::new(),
             unsynced: 0,
             appended: 0,
+            synced: 0,
             clients: Vec::new(),
         }
     }
@@ -212,7 +215,10 @@ impl World {
     }
 
     fn absorb(&mut self) {
-        self.appended += u64::from(!self.effects.records.is_empty());
+        if !self.effects.records.is_empty() {
+            self.appended += 1;
+            self.engine.appended(Ticket(self.appended));
+        }
         for record in self.effects.records.drain(..) {
             if let Record::Accepted(accepted) = record {
                 self.stored.extend(accepted.content);
@@ -237,6 +243,7 @@ impl World {
             .map(|place| Position::new(ShardId::default(), place as u64 + 1))
             .collect();
         self.unsynced = self.stored.len();
+        self.synced = self.appended;
         let durable = Durable { through: Ticket(self.appended), positions: &positions };
         self.engine.persisted(self.now, durable, &mut self.effects);
         self.absorb();
@@ -259,7 +266,7 @@ impl World {
                 }
             }
             self.sync();
-            moved |= self.read_heads();
+            moved |= self.read_heads() || self.synced < self.appended;
             if !moved {
                 break;
             }

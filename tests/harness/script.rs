@@ -16,6 +16,7 @@
 //! Client lines are sent as they are, each with an LF; `^@` is NUL, `\r` CR, `\xNN` any octet; a line `C> …` gets no LF.
 //! A server frame names its command, headers that must be there (`*` is any value, `$x` remembers it, and in later lines
 //! stands for it), headers that must not be (`!name`), then after an empty line the exact body, and ends with `^@`.
+//! Where the body's lines begin with `~`, each stands for a text that must be somewhere in it.
 //! Headers that are not named do not matter. `S: (closed)` is the end of the connection, `C: (hangs up)` its end without
 //! a word from the client, and `C: (connects 1.2)` stands for a CONNECT of that version and the CONNECTED that answers it.
 //! A digit behind the letter is the number of the connection: `C2:`, `S2:`; without it, it is the first.
@@ -173,6 +174,14 @@ impl Expected {
             return Err(format!("`{name}` should not be in {frame:?}"));
         }
         match &self.body {
+            Some(body) if body.starts_with('~') => {
+                let found = String::from_utf8_lossy(&frame.body);
+                let wanted = |line: &str| octets(line.trim_start_matches('~'), memory);
+                match body.lines().find(|line| !found.contains(&*String::from_utf8_lossy(&wanted(line)))) {
+                    Some(line) => Err(format!("the body is {found:?}, without {line:?}")),
+                    None => Ok(()),
+                }
+            }
             Some(body) if octets(body, memory) != frame.body => {
                 Err(format!("the body is {:?}, not {body:?}", String::from_utf8_lossy(&frame.body)))
             }

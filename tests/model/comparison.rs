@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kolejka::destination::{Entry, Overflow, State};
 use kolejka::engine::QueueView;
-use kolejka::model::{DestinationName, MessageId, Position, Standing, Terms};
+use kolejka::model::{DestinationName, MessageId, Pause, Position, Standing, Terms};
 
 use super::message::Known;
 use super::queue::Queue;
@@ -26,7 +26,13 @@ impl Model {
                 self.highest = queue.name_fresh(fresh, before).max(self.highest);
             }
             let views = views.iter().filter(|view| view.name == queue.name);
-            queue.place_new(&views.flat_map(|view| view.entries.iter().zip(&view.standing)).collect::<Vec<_>>());
+            let shown: Vec<_> = views.flat_map(|view| view.entries.iter().zip(&view.standing)).collect();
+            queue.place_new(&shown);
+            if queue.policy.overflow == Overflow::DropOldest {
+                for known in queue.messages.iter_mut().filter(|known| known.is_ready()) {
+                    known.is_gone = shown.iter().all(|(entry, _)| entry.message != known.id);
+                }
+            }
         }
         fresh.retain(|_, ids| !ids.is_empty());
         assert_eq!(fresh, BTreeMap::new(), "no more messages than were sent");
@@ -76,6 +82,10 @@ impl Model {
         expected.retain(|_, rows| !rows.is_empty());
         assert_eq!(shown, expected);
         self.compare_consumers(views);
+        for queue in self.queues.iter().filter(|queue| !queue.is_doomed && !queue.pause.is_over()) {
+            let mut named = views.iter().filter(|view| view.name == queue.name);
+            assert!(named.any(|view| view.pause == queue.pause), "{} stands still: {:?}", queue.name, queue.pause);
+        }
     }
 
     /// Each queue has the consumers that read it.
@@ -85,6 +95,8 @@ impl Model {
             let reading = self.subs.values().filter(|sub| sub.reads(&queue)).count();
             let is_named_again = views.iter().filter(|other| other.name == view.name).count() > 1;
             if !is_named_again && !self.is_doomed(view) {
+                let known = self.find_queue(&view.name).map_or_else(Pause::default, |queue| queue.pause);
+                assert_eq!(view.pause, known, "{}", view.name);
                 assert_eq!(view.consumers, reading, "consumers of {}", view.name);
             }
         }
@@ -123,7 +135,7 @@ impl Queue {
                 known.standing = Standing::Delayed(due);
             }
         }
-        let mut of_senders: Vec<_> = self.messages.iter().filter(|known| known.note.is_none()).collect();
+        let mut of_senders: Vec<_> = self.messages.iter().filter(|known| !known.has_moved).collect();
         of_senders.sort_by_key(|known| known.id);
         assert!(of_senders.is_sorted_by_key(|known| known.sequence), "first come, first served");
     }

@@ -1,6 +1,7 @@
 //! Deliveries: each has to be one that the model allows, and none that it wants may be missing.
 
-use kolejka::model::{AckMode, Content, Delivery, Lease, MessageId, Now, Timestamp};
+use kolejka::destination::Overflow;
+use kolejka::model::{AckMode, Content, Delivery, DestinationName, Lease, MessageId, Now, Order, Timestamp};
 
 use super::message::{Holder, Known, Out};
 use super::queue::Queue;
@@ -36,6 +37,9 @@ impl Model {
         } else {
             assert!(sub.is_hungry(), "no more than the credit");
             sub.out.push(out);
+            if let Some(allowance) = &mut sub.allowance {
+                allowance.spend(size);
+            }
             let sub = sub.clone();
             self.leased(&sub, delivery, content, now.wall);
         }
@@ -48,8 +52,11 @@ impl Model {
         let has_it = |queue: &&mut Queue| sub.reads(queue) && queue.find(delivery.message).is_some();
         let queue = self.queues.iter_mut().find(has_it).expect("a message of a queue that it reads");
         let (name, policy) = (queue.name.clone(), queue.policy.clone());
+        assert!(queue.gives(), "{name} stands still");
         // A message returns to its own place; urgency goes first, then the order of arrival.
-        let ready = queue.messages.iter_mut().filter(|known| known.is_ready() && sub.wants(known.says));
+        let may_be_first = |known: &&mut Known| !known.is_arriving || known.id == delivery.message;
+        let ready = queue.messages.iter_mut().filter(|known| known.is_offered() && sub.wants(known.says));
+        let ready = ready.filter(may_be_first);
         let first = ready.min_by_key(|known| known.place()).expect("a ready message");
         assert_eq!(first.id, delivery.message, "the first ready message of {name}");
         assert_eq!(content.body(), first.body);
@@ -70,9 +77,30 @@ impl Model {
             None => Lease::Bound,
         };
         assert_eq!(delivery.lease, lease);
+        let rank = (first.urgency, first.id);
         first.handed_out = true;
-        queue.selected += u64::from(sub.wants.is_some());
         first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
+        queue.selected += u64::from(sub.wants.is_some());
+        self.check_order(sub, &name, rank);
+    }
+
+    /// Of several queues the one comes first that the order of the list says. Queues that drop something for want of room
+    /// are left out: what they had is not known any more.
+    fn check_order(&self, sub: &Sub, chosen: &DestinationName, rank: (u32, MessageId)) {
+        let Reach::List(names, order) = &sub.reach else { return };
+        let keeps = |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !queue.is_doomed;
+        for queue in self.queues.iter().filter(keeps).filter(|queue| names.contains(&queue.name)) {
+            let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
+            let ready = ready.filter(|known| !known.is_arriving);
+            let best = ready.map(|known| (known.urgency, known.sequence, known.id)).min();
+            let Some((urgency, _, id)) = best.filter(|_| queue.name != *chosen) else { continue };
+            let place = |name| names.iter().position(|other| other == name);
+            match order {
+                Order::Priority => assert!(rank < (urgency, id), "{} has something more urgent", queue.name),
+                Order::Strict => assert!(place(chosen) < place(&queue.name), "{} comes first", queue.name),
+                Order::Fair => {}
+            }
+        }
     }
 
     /// A client names that message already when it names nothing else.
@@ -97,8 +125,8 @@ impl Model {
             assert!(sub.coming.is_empty(), "a topic's message is missing");
             if sub.is_hungry() {
                 assert!(sub.backlog.is_empty(), "a topic keeps a message back");
-                for queue in self.queues.iter().filter(|queue| sub.reads(queue)) {
-                    let wanted = queue.messages.iter().any(|known| known.is_ready() && sub.wants(known.says));
+                for queue in self.queues.iter().filter(|queue| sub.reads(queue) && queue.gives()) {
+                    let wanted = queue.messages.iter().any(|known| known.is_offered() && sub.wants(known.says));
                     assert!(!wanted, "{} keeps a message back from somebody with credit", queue.name);
                 }
             }
@@ -119,7 +147,7 @@ impl Sub {
     pub(super) fn is_of_topics(&self) -> bool {
         match &self.reach {
             Reach::One(name) => !name.kind().is_queue(),
-            Reach::Queues(_) => false,
+            Reach::Queues(_) | Reach::List(..) | Reach::Nowhere => false,
             Reach::Topics => true,
         }
     }

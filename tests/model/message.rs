@@ -40,6 +40,12 @@ pub(super) struct Known {
     pub(super) due_within: Option<RangeInclusive<u64>>,
     /// What its sender said, as far as it still holds.
     pub(super) terms: Option<Terms>,
+    /// It expired in this very round and came from another queue, perhaps behind what was handed out here.
+    pub(super) is_arriving: bool,
+    /// The engine has dropped it for want of room, which is still to be checked.
+    pub(super) is_gone: bool,
+    /// It came from another queue, so that its id says nothing about its place.
+    pub(super) has_moved: bool,
     /// Why it is a dead letter.
     pub(super) note: Option<DeathNote>,
 }
@@ -57,6 +63,11 @@ impl Known {
     /// Whoever comes may have it.
     pub(super) fn is_ready(&self) -> bool {
         self.is_idle() && self.standing == Standing::Ready
+    }
+
+    /// The same, and it has not been dropped.
+    pub(super) fn is_offered(&self) -> bool {
+        self.is_ready() && !self.is_gone
     }
 
     /// Nobody holds it, and the log has it where it should.

@@ -8,14 +8,17 @@
 //!
 //! A longer run: `PROPTEST_CASES=200000 cargo test --release -p kolejka-tests --test all model::`.
 
+mod allowance;
 mod comparison;
 mod delivery;
 mod disk;
 mod feeding;
 mod log;
+mod managing;
 mod message;
 mod publishing;
 mod queue;
+mod records;
 mod reference;
 mod request;
 mod restart;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kolejka::destination::{Overflow, Policy};
-use kolejka::model::{DestinationKind, DestinationName, MessageId, Pattern, Timestamp};
+use kolejka::model::{DestinationKind, DestinationName, MessageId, Pattern, Pause, Timestamp};
 
 use super::message::Known;
 
@@ -17,6 +17,8 @@ pub(super) struct Queue {
     pub(super) feed: Option<Behind>,
     /// Messages that were handed out since surplus was dropped, to subscriptions that select.
     pub(super) selected: u64,
+    /// Which of its sides stand still.
+    pub(super) pause: Pause,
     /// It has lost its name, and what is in it goes.
     pub(super) is_doomed: bool,
 }
@@ -35,7 +37,7 @@ pub(super) struct Behind {
 
 impl Queue {
     pub(super) fn new(name: DestinationName, policy: Policy) -> Queue {
-        Queue { name, policy, messages: Vec::new(), feed: None, selected: 0, is_doomed: false }
+        Queue { name, policy, messages: Vec::new(), feed: None, selected: 0, pause: Pause::default(), is_doomed: false }
     }
 
     pub(super) fn find(&self, id: MessageId) -> Option<&Known> {
@@ -99,8 +101,13 @@ impl Queue {
         self.name.kind() != DestinationKind::TempQueue && !self.name.path().starts_with("DLQ.")
     }
 
+    /// §5.21: whether it hands messages out.
+    pub(super) fn gives(&self) -> bool {
+        !self.is_doomed && self.pause.output.is_none()
+    }
+
     /// When something in it has to be looked at.
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
-        self.messages.iter().filter_map(Known::next_moment).min()
+        self.messages.iter().filter_map(Known::next_moment).chain(self.pause.next_end()).min()
     }
 }

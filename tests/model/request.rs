@@ -2,10 +2,11 @@
 
 use kolejka::engine::Departure;
 use kolejka::model::{
-    Action, Answer, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle, SoftRefusal,
-    SubscriptionId, Touch, Urgency,
+    Action, Answer, Credit, Grant, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle,
+    SoftRefusal, SubscriptionId, Touch, Urgency,
 };
 
+use super::message::Known;
 use super::reference::Meant;
 use super::sending::{Sent, Verdict};
 use super::setting::{QUEUES, REPLIES, SHARED_FEED, SOLE_FEED, name};
@@ -23,6 +24,7 @@ impl World {
                 assert_eq!(self.apply(client, Request::Unsubscribe(SubscriptionId(id))), Ok(Answer::Done));
                 self.model.dismiss(id, Departure::Clean, self.now.wall);
             }
+            Step::Grant { client, which, messages } => self.grant(client, which, messages),
             Step::Settle { client, target, outcome } => self.settle(client, target, &outcome),
             Step::Touch { client, target, ms } => self.touch(client, target, ms),
             Step::Written { client, which, count } => self.written(client, which, count),
@@ -77,6 +79,15 @@ impl World {
                 self.refused(client);
             }
         }
+    }
+
+    fn grant(&mut self, client: usize, which: usize, messages: u32) {
+        let Some(id) = self.model.sub_of(client, which) else { return };
+        let grant = Grant { subscription: SubscriptionId(id), credit: Credit { messages, bytes: 1000 } };
+        let answer = self.apply(client, Request::Grant(grant));
+        let expected =
+            if self.model.grant_more(id, messages) { Answer::Done } else { Answer::Soft(SoftRefusal::BadRequest) };
+        assert_eq!(answer, Ok(expected));
     }
 
     fn touch(&mut self, client: usize, target: Target, ms: Option<u32>) {
@@ -171,24 +182,28 @@ impl World {
     }
 
     fn manage(&mut self, client: usize, operation: &Operation, queue: usize, wants_reply: bool) {
-        let queue = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/none"][queue];
+        let fixed = [QUEUES[0], QUEUES[1], SHARED_FEED, "/queue/DLQ.a", "/queue/DLQ.b", "/queue/none"];
+        // Mostly one where something waits.
+        let waiting = self.model.queues.iter().filter(|queue| queue.count(Known::is_parked) > 0);
+        let waiting: Vec<_> =
+            waiting.map(|queue| queue.name.as_str()).filter(|name| name.starts_with("/queue/")).collect();
+        let queue = fixed.get(queue).or(waiting.get(queue % waiting.len().max(1))).unwrap_or(&fixed[0]).to_string();
+        let queue = queue.as_str();
         // One that has lost its name may be shown beside the one that has it, or without it.
         let shown = self.engine.queues().iter().filter(|view| view.name.as_str() == queue).count();
         let doomed = self.model.queues.iter().filter(|known| known.is_doomed && known.name.as_str() == queue).count();
-        let is_there = shown > doomed;
         let head: Box<[u8]> = b"u:7\n".as_slice().into();
         let reply = wants_reply.then(|| Reply { to: name(REPLIES), head: head.clone() });
         let manage = Manage { operation: operation.clone(), queue: name(queue), filter: None, writer: None, reply };
         let answer = self.apply(client, Request::Manage(Box::new(manage)));
-        let outcome = if is_there {
-            format!("\"count\":{}", self.model.manage(&name(queue), operation))
-        } else {
-            "\"error\":\"unknown-queue\"".to_owned()
+        let told = match (shown > doomed).then(|| self.model.manage(&name(queue), operation, self.now.wall)) {
+            Some(told) => told.map_err(|()| SoftRefusal::QueueFull),
+            None => Err(SoftRefusal::UnknownQueue),
         };
-        let expected = if is_there { Answer::Done } else { Answer::Soft(SoftRefusal::UnknownQueue) };
-        assert_eq!(answer, Ok(expected), "{queue}");
+        assert_eq!(answer, Ok(told.as_ref().map_or_else(|why| Answer::Soft(*why), |_| Answer::Done)), "{queue}");
         if wants_reply {
-            let body = format!("{{\"op\":\"{}\",\"queue\":\"{queue}\",{outcome}}}", operation.as_str()).into_bytes();
+            let detail = told.unwrap_or_else(|why| format!("\"error\":\"{}\"", why.as_str()));
+            let body = format!("{{\"op\":\"{}\",\"queue\":\"{queue}\",{detail}}}", operation.as_str()).into_bytes();
             let size = (head.len() + body.len()) as u32;
             let (urgency, says) = (Urgency::NORMAL.0, 7);
             let (to, terms, key, retain) = (name(REPLIES), None, None, None::<Retain>);

@@ -63,7 +63,8 @@ impl Model {
                 }
                 loads[at].1 += 1;
                 loads[at].2 += u64::from(sent.size);
-                let lacks_room = self.lacks_room(&loads[at]);
+                let is_shut = self.find_queue(&queue).is_some_and(|queue| queue.pause.input.is_some());
+                let lacks_room = is_shut || self.lacks_room(&loads[at]);
                 let is_memory_full = queue.kind().is_temporary() && spills;
                 let is_log_full = self.is_full && !queue.kind().is_temporary() && (sent.durable || spills);
                 if lacks_room || is_memory_full || is_log_full {
@@ -188,6 +189,9 @@ impl Model {
             holder: None,
             standing: terms.as_ref().and_then(|terms| terms.due).map_or(Standing::Ready, Standing::Delayed),
             due_within: None,
+            is_arriving: false,
+            is_gone: false,
+            has_moved: false,
             terms,
             note: None,
         });

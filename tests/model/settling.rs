@@ -64,7 +64,11 @@ impl Model {
             Outcome::Ack => drop(self.home_of(message).take(message)),
             Outcome::Release => self.known(message).give_back(Standing::Ready),
             Outcome::Retry { reason, delay_ms } => self.fail(message, Failure::Nack(reason.clone(), *delay_ms), now),
-            Outcome::Ranked { .. } => unreachable!("the steps do not give another rank"),
+            // Its place among those of the same urgency stays.
+            Outcome::Ranked { urgency, outcome } => {
+                self.known(message).urgency = urgency.0;
+                self.finish(message, outcome, now);
+            }
             Outcome::Bury => self.bury(message, true, now),
             Outcome::DeadLetter { reason } => {
                 // §5.4: where there is no dead-letter queue it is buried.
@@ -132,6 +136,7 @@ impl Model {
         let attempts = dead.attempts + u16::from(reason != DeathReason::Expired);
         dead.note = Some(DeathNote { origin, reason, attempts, error: error.cloned() });
         (dead.attempts, dead.nacks, dead.sequence, dead.holder, dead.standing) = (0, 0, 0, None, Standing::Ready);
+        (dead.has_moved, dead.is_arriving) = (true, reason == DeathReason::Expired);
         dead.is_noted |= reason != DeathReason::Expired;
         if let Some(terms) = &mut dead.terms {
             (terms.due, terms.expires) = (None, None);

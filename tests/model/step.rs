@@ -1,9 +1,13 @@
 //! What clients, time and fate may do next.
 
 use kolejka::engine::Departure;
-use kolejka::model::{AckMode, Backoff, OnExhaust, Operation, Outcome, Retain, States};
+use kolejka::model::{
+    AckMode, Backoff, Credit, Manner, OnExhaust, Operation, Outcome, Retain, Side, States, Transfer, Urgency,
+};
 use proptest::option::of;
 use proptest::prelude::*;
+
+use super::setting::name;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -19,6 +23,12 @@ pub(super) enum Step {
     Unsubscribe {
         client: usize,
         which: usize,
+    },
+    /// Asks for so many messages more.
+    Grant {
+        client: usize,
+        which: usize,
+        messages: u32,
     },
     Settle {
         client: usize,
@@ -115,6 +125,7 @@ pub(super) struct Wish {
     /// In milliseconds, 0 for none.
     pub(super) time_to_run: u32,
     pub(super) wants: Option<u32>,
+    pub(super) manner: Manner,
 }
 
 /// Which delivery is meant.
@@ -145,6 +156,8 @@ fn step() -> impl Strategy<Value = Step> {
         9 => (client.clone(), send()).prop_map(|(client, send)| Step::Publish { client, send }),
         5 => (client.clone(), wish()).prop_map(|(client, wish)| Step::Subscribe { client, wish }),
         2 => (client.clone(), which()).prop_map(|(client, which)| Step::Unsubscribe { client, which }),
+        2 => (client.clone(), which(), 0..3u32)
+            .prop_map(|(client, which, messages)| Step::Grant { client, which, messages }),
         9 => (client.clone(), target(), outcome())
             .prop_map(|(client, target, outcome)| Step::Settle { client, target, outcome }),
         1 => (client.clone(), target(), of(1..40u32))
@@ -153,7 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(client, which, count)| Step::Written { client, which, count }),
         3 => (client.clone(), acts).prop_map(|(client, acts)| Step::Commit { client, acts }),
         1 => (client.clone(), which()).prop_map(|(client, which)| Step::Quarantine { client, which }),
-        2 => (client.clone(), operation(), 0..5usize, any::<bool>()).prop_map(
+        4 => (client.clone(), operation(), 0..15usize, any::<bool>()).prop_map(
             |(client, operation, queue, wants_reply)| Step::Manage { client, operation, queue, wants_reply }
         ),
         1 => (client.clone(), any::<bool>()).prop_map(|(client, is_sole)| Step::Discard { client, is_sole }),
@@ -212,16 +225,25 @@ fn wish() -> impl Strategy<Value = Wish> {
     let mode = prop_oneof![Just(AckMode::Auto), Just(AckMode::Client), Just(AckMode::ClientIndividual)];
     let bytes = prop_oneof![4 => Just(1u64 << 20), 1 => 1..60u64];
     let time_to_run = prop_oneof![2 => Just(0u32), 1 => 1..30u32];
-    (0..11usize, mode, 1..4u32, bytes, time_to_run, of(0..3u32)).prop_map(
-        |(source, mode, messages, bytes, time_to_run, wants)| Wish {
+    let manner = prop_oneof![3 => Just(Manner::default()), 1 => manner()];
+    (0..14usize, mode, 1..4u32, bytes, time_to_run, of(0..3u32), manner).prop_map(
+        |(source, mode, messages, bytes, time_to_run, wants, manner)| Wish {
             source,
             mode,
             messages,
             bytes,
             time_to_run,
             wants,
+            manner,
         },
     )
+}
+
+fn manner() -> impl Strategy<Value = Manner> {
+    let pull = of((0..3u32).prop_map(|messages| Credit { messages, bytes: 1000 }));
+    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32)).prop_map(|(pull, wait_ms, until_empty, limit)| {
+        Manner { pull, wait_ms, until_empty, limit, ..Manner::default() }
+    })
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -234,18 +256,35 @@ fn target() -> impl Strategy<Value = Target> {
 fn outcome() -> impl Strategy<Value = Outcome> {
     let reason = || prop_oneof![1 => Just(None), 1 => Just(Some("no".into()))];
     let delay_ms = prop_oneof![2 => Just(None), 1 => Just(Some(0)), 1 => (1..30u64).prop_map(Some)];
+    let ranked = prop_oneof![
+        Just(Outcome::Release),
+        Just(Outcome::Bury),
+        Just(Outcome::Retry { reason: None, delay_ms: Some(0) }),
+        Just(Outcome::DeadLetter { reason: None })
+    ];
+    let ranked = (0..3u32, ranked)
+        .prop_map(|(urgency, outcome)| Outcome::Ranked { urgency: Urgency(urgency), outcome: Box::new(outcome) });
     prop_oneof![
+        1 => ranked,
         5 => Just(Outcome::Ack),
         1 => Just(Outcome::Release),
         4 => (reason(), delay_ms).prop_map(|(reason, delay_ms)| Outcome::Retry { reason, delay_ms }),
-        1 => Just(Outcome::Bury),
+        2 => Just(Outcome::Bury),
         1 => reason().prop_map(|reason| Outcome::DeadLetter { reason })
     ]
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
+    let states = || any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| States { ready, delayed, buried });
+    let side = || prop_oneof![1 => Just(Side::Input), 2 => Just(Side::Output), 1 => Just(Side::Both)];
+    let to = of(prop_oneof![Just("/queue/a"), Just("/queue/b"), Just("/queue/new")].prop_map(name));
+    let transfer =
+        (to, states(), of(1..4u64)).prop_map(|(to, states, count)| Transfer { to, states, count, rate: None });
     prop_oneof![
-        2 => (1..4u32).prop_map(|count| Operation::Kick { count }),
-        1 => any::<[bool; 3]>().prop_map(|[ready, delayed, buried]| Operation::Purge(States { ready, delayed, buried }))
+        3 => (1..4u32).prop_map(|count| Operation::Kick { count }),
+        2 => states().prop_map(Operation::Purge),
+        3 => transfer.prop_map(Operation::Move),
+        1 => (side(), of(1..40u64)).prop_map(|(side, for_ms)| Operation::Pause { side, for_ms }),
+        2 => side().prop_map(|side| Operation::Resume { side })
     ]
 }

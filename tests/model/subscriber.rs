@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 
-use kolejka::model::{AckMode, Credit, DestinationKind, DestinationName, Timestamp};
+use kolejka::model::{AckMode, Credit, DestinationKind, DestinationName, Order, Timestamp};
 
+use super::allowance::Allowance;
 use super::message::Out;
 use super::queue::Queue;
 
@@ -23,6 +24,8 @@ pub(super) struct Sub {
     pub(super) out: Vec<Out>,
     /// Of its last delivery.
     pub(super) number: u64,
+    /// What bounds it beside its credit.
+    pub(super) allowance: Option<Allowance>,
     /// What topics have given it and the client has not seen yet.
     pub(super) coming: VecDeque<Waiting>,
     /// What topics have for it beyond its credit.
@@ -37,6 +40,10 @@ pub(super) enum Reach {
     Queues(Family),
     /// All topics.
     Topics,
+    /// Several queues, in this order.
+    List(Vec<DestinationName>, Order),
+    /// Nothing any more: it has ended.
+    Nowhere,
 }
 
 /// Queues that a pattern means.
@@ -71,7 +78,8 @@ impl Sub {
         let bytes: u64 =
             self.out.iter().map(|out| out.size).chain(self.coming.iter().map(|it| it.size)).map(u64::from).sum();
         let out = self.out.len() + self.coming.len();
-        out == 0 || (out < self.credit.messages as usize && bytes < self.credit.bytes)
+        (out == 0 || (out < self.credit.messages as usize && bytes < self.credit.bytes))
+            && self.allowance.as_ref().is_none_or(Allowance::permits)
     }
 
     /// It has credit again: it gets what topics kept for it and is not over.
@@ -110,21 +118,26 @@ impl Sub {
             && match &self.reach {
                 Reach::One(name) => *name == queue.name,
                 Reach::Queues(family) => queue.name.kind() == DestinationKind::Queue && family.has(queue.name.path()),
-                Reach::Topics => false,
+                Reach::List(names, _) => names.contains(&queue.name),
+                Reach::Topics | Reach::Nowhere => false,
             }
     }
 
     pub(super) fn hears(&self, topic: &DestinationName) -> bool {
         match &self.reach {
             Reach::One(name) => name == topic,
-            Reach::Queues(_) => false,
+            Reach::Queues(_) | Reach::List(..) | Reach::Nowhere => false,
             Reach::Topics => true,
         }
     }
 
     /// It has asked for the destination by its name.
     pub(super) fn names(&self, name: &DestinationName) -> bool {
-        matches!(&self.reach, Reach::One(own) if own == name)
+        match &self.reach {
+            Reach::One(own) => own == name,
+            Reach::List(names, _) => names.contains(name),
+            Reach::Queues(_) | Reach::Topics | Reach::Nowhere => false,
+        }
     }
 }
 

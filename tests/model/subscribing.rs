@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use kolejka::model::{
-    Answer, Credit, DestinationName, Feed, Pattern, Reader, Refusal, Request, Source, Subscribe, SubscriptionId,
-    Wildcard,
+    Answer, Credit, DestinationName, Feed, List, Manner, Order, Pattern, Reader, Refusal, Source, Subscribe,
+    SubscriptionId, Wildcard,
 };
 
+use super::allowance::Allowance;
 use super::queue::Behind;
-use super::setting::{SHARED_FEED, SOLE_FEED, SOLE_FEED_MS, TOPICS, compile, condition, name, temporary};
+use super::setting::{QUEUES, SHARED_FEED, SOLE_FEED, SOLE_FEED_MS, TOPICS, compile, condition, name, temporary};
 use super::step::Wish;
 use super::subscriber::{Family, Reach, Sub};
 use super::world::World;
@@ -49,7 +50,12 @@ impl World {
                 };
                 (Source::Feed(Arc::new(feed)), one(SOLE_FEED))
             }
-            _ => (temporary(client).into(), Reach::One(temporary(client))),
+            10 => (temporary(client).into(), Reach::One(temporary(client))),
+            number => {
+                let order = [Order::Priority, Order::Strict, Order::Fair][number - 11];
+                let names = QUEUES.iter().rev().map(|queue| name(queue)).collect::<Vec<_>>();
+                (Source::List(Arc::new(List::new(names.clone(), order))), Reach::List(names, order))
+            }
         }
     }
 
@@ -57,7 +63,9 @@ impl World {
         let id = self.next_sub;
         self.next_sub += 1;
         let (to, reach) = World::source(client, wish);
-        let asked = Credit { messages: wish.messages, bytes: wish.bytes };
+        // In which order retained messages use up octets is the engine's affair.
+        let bytes = if reach == Reach::Topics { 1 << 20 } else { wish.bytes };
+        let asked = Credit { messages: wish.messages, bytes };
         let time_to_run = (wish.time_to_run > 0).then_some(wish.time_to_run);
         let subscribe = Subscribe {
             id: SubscriptionId(id),
@@ -67,7 +75,8 @@ impl World {
             time_to_run_ms: time_to_run,
             filter: wish.wants.and_then(|urgency| compile(&condition(urgency))),
         };
-        let answer = self.apply(client, Request::Subscribe(subscribe));
+        let manner = if to.kind().is_queue() { wish.manner } else { Manner::default() };
+        let answer = self.apply(client, manner.request(subscribe));
         if let Source::Feed(feed) = &to
             && !self.bind(client, feed, wish.wants)
         {
@@ -82,10 +91,10 @@ impl World {
         }
         let credit = self.model.grant(client, wish.mode, asked);
         let (mode, wants) = (wish.mode, wish.wants);
-        let (out, coming, backlog) = Default::default();
-        self.model
-            .subs
-            .insert(id, Sub { client, reach, mode, credit, time_to_run, wants, out, number: 0, coming, backlog });
+        let (out, coming, backlog, number) = Default::default();
+        let allowance = (manner != Manner::default()).then(|| Allowance::new(manner));
+        let sub = Sub { client, reach, mode, credit, time_to_run, wants, out, number, allowance, coming, backlog };
+        self.model.subs.insert(id, sub);
         self.model.recall(id, self.now.wall);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kolejka::model::{DeathReason, DestinationKind, MessageId, Now, Operation, Standing, States, Timestamp};
+use kolejka::model::{DeathReason, DestinationKind, Now, Standing, Timestamp};
 
 use super::message::{Holder, Known};
 use super::reference::Model;
@@ -11,6 +11,9 @@ use super::settling::Failure;
 impl Model {
     /// Timers fire.
     pub(super) fn tick(&mut self, now: Now) {
+        for queue in &mut self.queues {
+            queue.pause = queue.pause.left_at(now.wall);
+        }
         self.lapse(now.wall);
         self.expire(now.wall);
         self.wake(now.wall);
@@ -42,6 +45,13 @@ impl Model {
             if !(is_kept && self.dead_letter(message, DeathReason::Expired, None)) {
                 self.home_of(message).take(message);
             }
+        }
+    }
+
+    /// What came by expiring is there for all.
+    pub(super) fn arrive(&mut self) {
+        for known in self.queues.iter_mut().flat_map(|queue| &mut queue.messages) {
+            known.is_arriving = false;
         }
     }
 
@@ -98,38 +108,5 @@ impl Model {
     /// When something has to happen.
     pub(super) fn next_moment(&self) -> Option<Timestamp> {
         self.queues.iter().filter_map(super::queue::Queue::next_moment).min()
-    }
-
-    /// §5.21: does what an operator asks of a queue that is there, and says of how many messages it was.
-    pub(super) fn manage(&mut self, queue: &kolejka::model::DestinationName, operation: &Operation) -> usize {
-        let queue = self.queue(queue);
-        let in_order = |is_it: fn(&Known) -> bool| {
-            let mut found: Vec<_> = queue.messages.iter().filter(|known| is_it(known)).collect();
-            found.sort_by_key(|known| (known.standing, known.id));
-            found.into_iter().map(|known| known.id).collect::<Vec<MessageId>>()
-        };
-        match *operation {
-            // Buried ones first, as they were buried; then delayed ones, as they come due.
-            Operation::Kick { count } => {
-                let mut all = in_order(Known::is_buried);
-                all.extend(in_order(Known::is_delayed));
-                all.truncate(count as usize);
-                for id in &all {
-                    let known = queue.find_mut(*id).expect("it is there");
-                    known.standing = Standing::Ready;
-                    known.clear_due();
-                }
-                all.len()
-            }
-            Operation::Purge(States { ready, delayed, buried }) => {
-                let is_meant = |known: &Known| {
-                    (ready && known.is_ready()) || (delayed && known.is_delayed()) || (buried && known.is_buried())
-                };
-                let before = queue.messages.len();
-                queue.messages.retain(|known| !is_meant(known));
-                before - queue.messages.len()
-            }
-            ref other => unreachable!("the steps do not ask for {other:?}"),
-        }
     }
 }

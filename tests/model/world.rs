@@ -118,6 +118,8 @@ impl World {
             self.listen();
         }
         self.model.note_readers(self.now.monotonic);
+        self.model.examine(self.now);
+        self.model.arrive();
     }
 
     /// What the driver does for selective consumers.
@@ -144,7 +146,7 @@ impl World {
                     let promised = self.model.clients[client].promises.pop_front();
                     assert_eq!(promised, Some(ticket), "promises are kept in order");
                 }
-                Event::End { .. } => panic!("no subscription ends by itself"),
+                Event::End { subscription, why } => self.model.ended(subscription.0, why, self.now),
                 // Once for each of its subscriptions that somebody has taken over.
                 Event::Disconnect(refusal) => drop(self.sent_away.insert(client, refusal)),
             }
@@ -215,8 +217,9 @@ impl World {
         self.model.check_nothing_kept_back();
         self.model.check_nothing_held_twice();
         self.model.compare(&self.engine.queues(), |message| self.log.position(message));
-        if let Some(moment) = self.model.next_moment() {
-            let due = self.now.monotonic + Duration::from_millis(moment.0.saturating_sub(self.now.wall.0));
+        let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(self.now.wall.0));
+        let moment = self.model.next_moment().map(|moment| self.now.monotonic + until(moment));
+        if let Some(due) = moment.into_iter().chain(self.model.next_patience()).min() {
             assert!(self.engine.deadline(self.now).is_some_and(|deadline| deadline <= due), "a timer is forgotten");
         }
     }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::limits::LIMITS;
+use super::route;
 use super::value::{Kind, Value};
 use crate::destination::Overflow;
 
@@ -45,7 +46,7 @@ impl Fallback {
 }
 
 /// The tables that may be repeated, `[[listener]]` and so on.
-pub(super) const REPEATED: [&str; 3] = ["listener", "user", "policy"];
+pub(super) const REPEATED: [&str; 4] = ["listener", "user", "policy", "route"];
 
 /// Keys whose values are never shown.
 const SECRET: [&str; 1] = ["user.password"];
@@ -277,7 +278,7 @@ const OPERATION: &[Key] = &[
 
 /// All keys, in the order of the reference page.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [GENERAL, LISTENER, USER, POLICY, LIMITS, OPERATION].into_iter().flatten()
+    [GENERAL, LISTENER, USER, POLICY, route::KEYS, LIMITS, OPERATION].into_iter().flatten()
 }
 
 /// The key with that path.

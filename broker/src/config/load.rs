@@ -10,6 +10,7 @@ use super::listener::{self, ListenerConfig};
 use super::place::{Home, beside, data_directory};
 use super::policy::{self, PolicyConfig};
 use super::problem::{ConfigError, Origin, Problem};
+use super::route::{self, RouteConfig};
 use super::settings::{Section, Settings};
 use super::sources::{Argument, Files, Sources};
 use super::{document, environment, reference, user};
@@ -27,6 +28,8 @@ pub struct Config {
     pub limits: Limits,
     /// Policies by pattern, in order.
     pub policies: Vec<PolicyConfig>,
+    /// Where else messages go than to where they are sent, in order.
+    pub routes: Vec<RouteConfig>,
     /// What heart-beat intervals are agreed to.
     pub heart_beat: HeartBeatBounds,
     /// Text of the `server` header.
@@ -116,6 +119,7 @@ impl Default for Config {
             auth: auth::Options::default(),
             limits: Limits::default(),
             policies: Vec::new(),
+            routes: Vec::new(),
             heart_beat: heart_beat(&nothing.root),
             server: "kolejka".to_owned(),
             log: log(&nothing.root),
@@ -201,6 +205,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
         auth,
         limits: Limits::read(root),
         policies: policy::read_all(settings, problems),
+        routes: route::read_all(settings, problems),
         heart_beat,
         server,
         log: log(root),

@@ -79,9 +79,13 @@ pub(super) fn effective(settings: &Settings, config: &Config, file: &str, text: 
             let _ = write!(shown, "\n[[listener]]\naddress = \"{}\"  # default\n", listener.address);
         }
     }
-    for (table, sections) in
-        [("listener", &settings.listeners), ("user", &settings.users), ("policy", &settings.policies)]
-    {
+    let entries = [
+        ("listener", &settings.listeners),
+        ("user", &settings.users),
+        ("policy", &settings.policies),
+        ("route", &settings.routes),
+    ];
+    for (table, sections) in entries {
         for section in sections {
             let _ = write!(shown, "\n[[{table}]]\n");
             keys::all().filter(|key| key.table() == table).for_each(|key| show(&mut shown, key, section));
@@ -139,6 +143,9 @@ fn example(path: &str) -> &'static str {
         "policy.dead_letter_expired" => "true",
         "policy.time_to_run" => "\"5min\"",
         "policy.groups" => "\"exclusive\"",
+        "route.from" => "\"/queue/orders.**\"",
+        "route.to" => "[\"/queue/audit\", \"/topic/orders\"]",
+        "route.selector" => "\"amount > 1000\"",
         _ => "\"\"",
     }
 }

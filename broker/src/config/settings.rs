@@ -52,11 +52,13 @@ pub(super) struct Settings {
     pub(super) listeners: Vec<Section>,
     pub(super) users: Vec<Section>,
     pub(super) policies: Vec<Section>,
+    pub(super) routes: Vec<Section>,
 }
 
 impl Settings {
     pub(super) fn new() -> Settings {
-        Settings { root: Section::new(Origin::Default), listeners: Vec::new(), users: Vec::new(), policies: Vec::new() }
+        let (listeners, users, policies, routes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Settings { root: Section::new(Origin::Default), listeners, users, policies, routes }
     }
 
     /// The entries of a repeated table.
@@ -65,6 +67,7 @@ impl Settings {
             "listener" => Some(&mut self.listeners),
             "user" => Some(&mut self.users),
             "policy" => Some(&mut self.policies),
+            "route" => Some(&mut self.routes),
             _ => None,
         }
     }

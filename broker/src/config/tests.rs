@@ -372,6 +372,15 @@ fn users_are_checked_and_their_passwords_never_repeated() {
 #[test]
 fn policies_are_checked() {
     let cases = [
+        ("[[route]]\nto = [\"/queue/b\"]", "a route needs a beginning"),
+        ("[[route]]\nfrom = \"/queue/a\"", "add to = [\"/queue/audit\"]"),
+        ("[[route]]\nfrom = \"a*\"\nto = [\"b\"]", "a wildcard stands for a whole part"),
+        ("[[route]]\nfrom = \"/queue/a\"\nto = [\"/temp-queue/b\"]", "a queue or a topic is wanted here"),
+        ("[[route]]\nfrom = \"/queue/a\"\nto = [\"Kolejka.Manage\"]", "the broker's own"),
+        ("[[route]]\nfrom = \"/queue/a\"\nto = [\"b..c\"]", "is no destination for a route"),
+        ("[[route]]\nfrom = \"/queue/a\"\nto = [\"b\"]\nselector = \"amount >\"", "`selector` is no condition"),
+        ("[[route]]\nfrom = \"/queue/a\"\nto = [\"b\", \"a\"]", "is where the route begins"),
+        ("[[route]]\nfrom = \"a\"\nto = [\"b\"]\nexclusiv = true", "did you mean `exclusive`?"),
         ("[[policy]]\nmax_length = 1", "a policy needs a pattern"),
         ("[[policy]]\nmatch = \"/queue/**.a\"", "`**` can only be the last part"),
         ("[[policy]]\nmatch = \"a\"\nmax_deliveries = 0", "a number from 1 to 65535"),
@@ -481,4 +490,25 @@ fn the_commented_file_is_accepted_as_it_is_and_with_every_comment_taken_away() {
     for key in keys::all() {
         assert!(file.contains(&format!("\n#{} = ", key.name())), "{}", key.path);
     }
+}
+
+#[test]
+fn routes_are_read_in_the_order_of_the_file() {
+    let config = accept(
+        r#"
+        [[route]]
+        from = "/queue/orders.**"
+        selector = "amount > 1000"
+        to = ["audit", "/topic/orders"]
+
+        [[route]]
+        from = "old"
+        to = ["new"]
+        exclusive = true
+        "#,
+    );
+    let [tap, divert] = &config.routes[..] else { panic!("two routes: {:?}", config.routes) };
+    let names: Vec<&str> = tap.to.iter().map(DestinationName::as_str).collect();
+    assert_eq!((tap.from.as_str(), names), ("/queue/orders.**", vec!["/queue/audit", "/topic/orders"]));
+    assert!(tap.selector.is_some() && !tap.exclusive && divert.selector.is_none() && divert.exclusive);
 }

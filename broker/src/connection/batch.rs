@@ -154,7 +154,12 @@ fn finishes_work(request: &Request) -> bool {
         | Request::Grant(_)
         | Request::Written { .. }
         | Request::Quarantine { .. } => true,
-        Request::Commit(actions) => actions.iter().all(|action| matches!(action, Action::Settle(_))),
+        Request::Job(said) => !said.needs_room(),
+        Request::Commit(actions) => actions.iter().all(|action| match action {
+            Action::Publish(_) => false,
+            Action::Settle(_) => true,
+            Action::Job(said) => !said.needs_room(),
+        }),
         Request::Publish(_)
         | Request::Subscribe(_)
         | Request::Browse(_)
@@ -173,8 +178,10 @@ fn bytes_of(request: &Request) -> usize {
             .map(|action| match action {
                 Action::Publish(publish) => message(publish),
                 Action::Settle(_) => OVERHEAD_BYTES,
+                Action::Job(said) => said.bytes() + OVERHEAD_BYTES,
             })
             .sum(),
+        Request::Job(said) => said.bytes() + OVERHEAD_BYTES,
         _ => OVERHEAD_BYTES,
     }
 }

@@ -134,6 +134,8 @@ pub struct Consumer {
     pub is_exclusive: bool,
     /// It does not want from topics what its own session has sent.
     pub no_local: bool,
+    /// It hears what happens to jobs.
+    pub hears: bool,
     /// What else bounds it beside its credit.
     pub allowance: Option<Box<Allowance>>,
     credit: Credit,
@@ -165,6 +167,7 @@ impl Consumer {
             priority: 0,
             is_exclusive: false,
             no_local: false,
+            hears: false,
             allowance: None,
             credit,
             out: VecDeque::new(),

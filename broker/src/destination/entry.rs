@@ -25,6 +25,8 @@ pub struct Entry {
     pub nacks: u8,
     /// The queue keeps [`Terms`](crate::model::Terms) of it.
     pub has_terms: bool,
+    /// Somebody follows it: what happens to it is reported.
+    pub tracked: bool,
     /// It may have been handed to a client.
     pub handed_out: bool,
     /// It goes to the log.
@@ -81,6 +83,7 @@ impl Entry {
             attempts: 0,
             nacks: 0,
             has_terms: false,
+            tracked: false,
             handed_out: false,
             durable: false,
             state: State::Accepted,

@@ -11,6 +11,7 @@ mod contents;
 mod counts;
 mod entry;
 mod fed;
+mod finding;
 mod grouping;
 mod groups;
 mod heads;

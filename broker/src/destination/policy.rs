@@ -138,6 +138,12 @@ impl Policies {
             (policy.max_length, policy.max_bytes, policy.overflow) = (1, u64::MAX, Overflow::DropOldest);
             return policy;
         }
+        if name.kind() == DestinationKind::Results {
+            // What lies longest gives way.
+            (policy.max_length, policy.max_bytes, policy.overflow) = (1 << 20, 256 << 20, Overflow::DropOldest);
+            (policy.expiry_ms, policy.dead_letter_expired) = (None, false);
+            return policy;
+        }
         if name.kind() == DestinationKind::Schedules {
             // They have a limit of their own, and stay until they are over.
             (policy.max_length, policy.overflow, policy.expiry_ms) = (u64::MAX, Overflow::Refuse, None);

@@ -142,6 +142,8 @@ fn hand_out(
         number,
         message: taken.entry.message,
         auto: consumer.mode == AckMode::Auto,
+        tracked: taken.entry.tracked,
+        token: None,
         held_twice: false,
         attempt: taken.entry.attempts.saturating_add(1),
         redelivered: taken.redelivered,

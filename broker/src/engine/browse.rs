@@ -84,6 +84,8 @@ impl Engine {
         let Reach::View(view) = &consumer.reach else { return };
         let death = queue_of(&mut self.destinations, view.queue).and_then(|queue| queue.note(entry.message).cloned());
         let delivery = Delivery {
+            tracked: false,
+            token: None,
             subscription: consumer.subscription,
             number: consumer.hand_out(entry.message, entry.size, None),
             message: entry.message,

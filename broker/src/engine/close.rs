@@ -1,8 +1,9 @@
 //! Clients leave.
 
+use super::happening::Happening;
 use super::machine::Engine;
 use super::sessions::Departure;
-use crate::model::{DestinationId, Effects, Now, SessionId};
+use crate::model::{DestinationId, Effects, JobState, Now, SessionId};
 
 impl Engine {
     /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish.
@@ -14,19 +15,21 @@ impl Engine {
         }
         if let Some(session) = self.sessions.close(id) {
             for destination in session.temporary {
-                self.drop_temporary(destination);
+                self.drop_temporary(now, destination, effects);
             }
         }
     }
 
-    fn drop_temporary(&mut self, id: DestinationId) {
+    fn drop_temporary(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         let Some(destination) = self.destinations.remove(&id) else { return };
         self.router.unbind(destination.kind.name(), id);
         self.windows.forget(id);
+        self.uniques.forget(id);
         if let super::destination::Kind::Queue(queue) = destination.kind {
             for entry in queue.entries() {
                 self.transient_bytes -= u64::from(entry.size);
                 self.forget(entry);
+                self.note(now, (id, entry), Happening::Over(JobState::Cancelled), effects);
             }
         }
     }

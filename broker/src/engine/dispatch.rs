@@ -1,11 +1,12 @@
 //! What is ready goes out: after each batch of requests, and when the log has become durable.
 
 use super::destination::Kind;
+use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Now, SessionId};
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId};
 
 impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
@@ -58,7 +59,7 @@ impl Engine {
         }
         if is_clear {
             self.hand_out(now, id, effects);
-            self.drop_surplus(id, effects);
+            self.drop_surplus(now, id, effects);
         }
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         if !destination.idle_check
@@ -76,8 +77,18 @@ impl Engine {
     fn hand_out(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         while let Some(queue) = queue_of(&mut self.destinations, id) {
             let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
-            let examined = &mut self.examined;
-            let tell = |key, consumer: &Consumer, delivery| {
+            let (jobs, examined, overheard) = (&self.jobs, &mut self.examined, self.ears > 0);
+            // Stays empty, and costs nothing, where nobody follows what goes out.
+            let mut begun = Vec::new();
+            let tell = |key, consumer: &Consumer, mut delivery: Delivery| {
+                if delivery.tracked {
+                    let row = jobs.get(delivery.message);
+                    let row = row.filter(|row| row.status.state != JobState::Cancelled);
+                    delivery.token = row.map(|row| Box::new(row.status.token));
+                }
+                if delivery.tracked || overheard {
+                    begun.push((delivery.message, consumer.session, delivery.attempt));
+                }
                 if consumer.allowance.is_some() {
                     examined.push(key);
                 }
@@ -86,6 +97,9 @@ impl Engine {
             let round = dispatcher::pump((id, queue), consumers, contents, now.wall, tell);
             if queue.wants_heads() && !self.unread.contains(&id) {
                 self.unread.push_back(id);
+            }
+            for work in begun {
+                self.begin_work(now, (id, work), effects);
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}
@@ -96,9 +110,10 @@ impl Engine {
     }
 
     /// Drops what a queue has no room for, where its policy says so.
-    pub(super) fn drop_surplus(&mut self, id: DestinationId, effects: &mut Effects) {
+    pub(super) fn drop_surplus(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
             self.remove(id, &entry, effects);
+            self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
         }
     }
 
@@ -117,6 +132,7 @@ impl Engine {
             self.pending.pop_front();
             self.touch(id);
         }
+        self.tell_durable(now, durable.through, effects);
         self.dispatch(now, effects);
         self.trim_cache(&ripe);
         while let Some(&(ticket, session)) = self.promises.front().filter(|(ticket, _)| *ticket <= durable.through) {

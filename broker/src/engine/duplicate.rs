@@ -6,32 +6,33 @@ use super::machine::Engine;
 use crate::model::{DestinationId, Effects, Keyed, Message, MessageId, Now, Publish, Record};
 
 impl Engine {
-    /// Puts a message wherever it has not been seen; says whether that was anywhere.
+    /// Puts a message wherever it has not been seen; says as which it was taken, if it was anywhere.
     pub(super) fn put(
         &mut self,
         now: Now,
         destination: DestinationId,
         publish: Publish,
         effects: &mut Effects,
-    ) -> bool {
+    ) -> Option<MessageId> {
         let Publish { to, message, key, retain } = publish;
         let Some(key) = key else {
             if let Some(retain) = retain {
                 self.retain(now, &to, &message, retain, effects);
             }
-            self.put_new(now, destination, message, effects);
-            return true;
+            return Some(self.put_new(now, destination, message, effects));
         };
         let is_new = |engine: &Engine, to| !engine.windows.holds(to, &key, now.wall);
         let mut feeds = self.takers(destination, &message);
         let (all, is_first) = (feeds.len(), is_new(self, destination));
         feeds.retain(|queue| is_new(self, *queue));
         effects.leans |= !is_first || feeds.len() < all;
+        let mut taken = None;
         if is_first {
             if let Some(retain) = retain {
                 self.retain(now, &to, &message, retain, effects);
             }
             let id = self.ids.next(&mut effects.records);
+            taken = Some(id);
             if self.queue_mut(destination).is_some() {
                 self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);
             } else {
@@ -41,9 +42,10 @@ impl Engine {
         }
         for &queue in &feeds {
             let id = self.ids.next(&mut effects.records);
+            taken = taken.or(Some(id));
             self.enqueue_keyed(now, queue, (id, message.clone(), &key), effects);
         }
-        is_first || !feeds.is_empty()
+        taken
     }
 
     /// A message with a key. What the log does not keep it must not remember either: it would call a message that is lost a

@@ -3,7 +3,7 @@
 use super::destination::Kind;
 use super::machine::Engine;
 use crate::destination::{Entry, Return, SlotId};
-use crate::model::{Accepted, DeathReason, Moved, Position, Record, Replay, Returned};
+use crate::model::{Accepted, DeathReason, Moved, Place, Position, Record, Replay, Returned, Settled};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -28,15 +28,7 @@ impl Engine {
                 None
             }
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
-            Record::Settled(settled) => {
-                self.homeless.remove(&settled.message);
-                let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
-                self.forget(&departed.entry);
-                if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
-                    self.schedules.remove(settled.destination, settled.message, schedule);
-                }
-                None
-            }
+            Record::Settled(settled) => self.evolve_settled(settled),
             Record::Returned(returned) => {
                 let queue = self.queue_mut(returned.destination)?;
                 let Returned { attempts, nacks, standing, .. } = *returned;
@@ -45,6 +37,8 @@ impl Engine {
             }
             Record::Ranked(ranked) => {
                 self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
+                let place = Place { urgency: ranked.urgency, ..ranked.place };
+                self.jobs.place(ranked.message, Some((ranked.destination, place)));
                 None
             }
             Record::Woken(woken) => {
@@ -67,6 +61,10 @@ impl Engine {
                 self.queue_mut(paused.queue)?.pause = paused.pause;
                 None
             }
+            Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+                self.evolve_job(record, true);
+                None
+            }
             Record::IdBlock { next } => {
                 self.ids.skip_to(*next);
                 None
@@ -78,18 +76,42 @@ impl Engine {
         }
     }
 
+    fn evolve_settled(&mut self, settled: &Settled) -> Option<SlotId> {
+        self.homeless.remove(&settled.message);
+        let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
+        self.uniques.leave(settled.destination, &departed);
+        if departed.entry.tracked {
+            self.jobs.place(settled.message, None);
+        }
+        self.forget(&departed.entry);
+        if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
+            self.schedules.remove(settled.destination, settled.message, schedule);
+        }
+        None
+    }
+
     fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
         let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
+        // Its own record came just before.
+        entry.tracked = self.jobs.newest(accepted.message).is_some();
         entry.durable = true;
         let terms = accepted.terms.clone();
         if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.insert(accepted.destination, accepted.message, schedule);
+        }
+        if terms.as_ref().is_some_and(|terms| terms.unique.is_some()) && self.queue_mut(accepted.destination).is_some()
+        {
+            self.uniques.enter(accepted.destination, (accepted.message, accepted.place), terms.as_deref());
         }
         let Some(position) = position else {
             return Some(self.queue_mut(accepted.destination)?.accept(entry, None, terms));
         };
         self.ids.seen(accepted.message);
         entry.set_position(position);
+        if self.jobs.get(accepted.message).is_some() {
+            entry.tracked = true;
+            self.jobs.place(accepted.message, Some((accepted.destination, accepted.place)));
+        }
         entry.handed_out = accepted.message.sequence() < self.suspected;
         let Some(queue) = self.queue_mut(accepted.destination) else {
             self.homeless.insert(accepted.message, terms);
@@ -102,6 +124,9 @@ impl Engine {
 
     fn evolve_moved(&mut self, moved: &Moved) -> Option<SlotId> {
         let departed = self.queue_mut(moved.from).and_then(|queue| queue.depart(moved.message, moved.from_place));
+        if let Some(departed) = &departed {
+            self.uniques.leave(moved.from, departed);
+        }
         let homeless = self.homeless.remove(&moved.message);
         let (content, handed_out, mut terms) = match departed {
             Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.terms),
@@ -114,6 +139,13 @@ impl Engine {
         entry.set_position(moved.position);
         entry.content = content;
         entry.durable = true;
+        if self.jobs.get(moved.message).is_some() {
+            entry.tracked = true;
+            self.jobs.place(moved.message, Some((moved.to, moved.to_place)));
+        }
+        if self.queue_mut(moved.to).is_some() {
+            self.uniques.enter(moved.to, (moved.message, moved.to_place), terms.as_deref());
+        }
         let died = moved.note.as_ref().filter(|_| moved.carried.is_none());
         entry.handed_out = handed_out || died.is_some_and(|note| note.reason != DeathReason::Expired);
         let Some(queue) = self.queue_mut(moved.to) else {
@@ -154,6 +186,7 @@ impl Engine {
             self.suspect(below);
             self.suspicion = Some(below);
         }
+        self.jobs.begin();
         let ids: Vec<_> = self.destinations.keys().copied().collect();
         for id in ids {
             self.make_appointment(id);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::{Entry, Policy, Return};
 use crate::model::{
-    DeathNote, DeathReason, DestinationId, DestinationName, Effects, Now, OnExhaust, Record, Returned, Standing,
-    Timestamp,
+    DeathNote, DeathReason, DestinationId, DestinationName, Effects, JobState, Now, OnExhaust, Record, Returned,
+    Standing, Timestamp,
 };
 
 /// How a delivery failed.
@@ -63,7 +64,8 @@ impl Engine {
             error = reason;
         }
         if attempts < limit {
-            return self.give_back(destination, entry, back, effects);
+            self.give_back(destination, entry, back, effects);
+            return self.note(now, (destination, entry), Happening::Back(back), effects);
         }
         match on_exhaust {
             OnExhaust::DeadLetter if self.grave_of(destination, entry).is_some() => {
@@ -71,10 +73,14 @@ impl Engine {
                 self.dead_letter(now, destination, entry, death, effects);
             }
             OnExhaust::Bury | OnExhaust::DeadLetter => {
-                let standing = Standing::Buried(now.wall);
-                self.give_back(destination, entry, Return { standing, ..back }, effects);
+                let back = Return { standing: Standing::Buried(now.wall), ..back };
+                self.give_back(destination, entry, back, effects);
+                self.note(now, (destination, entry), Happening::Back(back), effects);
             }
-            OnExhaust::Drop => self.remove(destination, entry, effects),
+            OnExhaust::Drop => {
+                self.remove(destination, entry, effects);
+                self.note(now, (destination, entry), Happening::Over(JobState::Failed), effects);
+            }
         }
     }
 
@@ -86,6 +92,7 @@ impl Engine {
             standing: Standing::Buried(now.wall),
         };
         self.give_back(destination, entry, back, effects);
+        self.note(now, (destination, entry), Happening::Back(back), effects);
     }
 
     /// A delivery that came to nothing: the message is in its place again, or waits before it is. It is logged even where
@@ -121,6 +128,7 @@ impl Engine {
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
         self.relocate(from, entry, to, (Some(note), None), effects);
+        self.note(now, (from, entry), Happening::Over(JobState::Failed), effects);
     }
 
     /// Where a message goes as a dead letter, if there is such a queue: its sender's wish goes before the policy's, and its

@@ -101,6 +101,7 @@ impl Engine {
         };
         self.queue_mut(bound.queue)?.fed = Some(Box::new(fed));
         self.feeds.insert(&bound.topics, bound.queue);
+        self.ears += usize::from(bound.topics.is_of_the_server());
         for id in self.reached_by(&bound.topics) {
             if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind)
                 && let Err(at) = topic.feeds.binary_search(&bound.queue)
@@ -152,6 +153,7 @@ impl Engine {
     pub(super) fn disconnect(&mut self, queue: DestinationId, fed: Option<Box<Fed>>) {
         let Some(fed) = fed else { return };
         self.feeds.remove(&fed.topics, queue);
+        self.ears -= usize::from(fed.topics.is_of_the_server());
         for id in self.reached_by(&fed.topics) {
             if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
                 topic.feeds.retain(|other| *other != queue);

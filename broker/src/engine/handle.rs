@@ -16,6 +16,7 @@ use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
+use crate::router::Routes;
 
 /// A share of the engine.
 #[derive(Clone, Debug)]
@@ -202,6 +203,11 @@ impl Handle {
         self.lock().engine.set_policies(policies);
     }
 
+    /// Replaces the routes.
+    pub fn set_routes(&self, routes: Routes) {
+        self.lock().engine.set_routes(routes);
+    }
+
     /// What the queues hold.
     pub fn queues(&self) -> Vec<QueueView> {
         self.lock().engine.queues()
@@ -257,6 +263,7 @@ impl Core {
             match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
                 Some(Ok(ticket)) => {
                     self.appended = ticket;
+                    self.engine.appended(ticket);
                     if let Some(client) = author.and_then(|session| self.attached(session)) {
                         client.last = ticket;
                     }

@@ -3,6 +3,7 @@
 //! They are no part of durable state: what comes back is a return like any other.
 
 use super::failure::Failure;
+use super::happening::Word;
 use super::machine::Engine;
 use super::moments::AT_ONCE;
 use super::sessions::Held;
@@ -22,12 +23,14 @@ impl Engine {
                 && let Some(session) = self.sessions.get_mut(holder.session)
             {
                 let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
-                session.lose(entry.message, Held { consumer, subscription, number });
+                session.lose(entry.message, Held { consumer, subscription, number }, SoftRefusal::LeaseLost);
             }
             if let Some(queue) = self.queue_mut(id) {
                 queue.disown(&entry);
             }
+            self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);
+            self.word = None;
         }
     }
 
@@ -36,8 +39,8 @@ impl Engine {
         let Touch { message, subscription, time_to_run_ms } = touch;
         let Some(state) = self.sessions.get(session) else { return Err(Refusal::ShuttingDown) };
         let Some(held) = state.find(message, subscription) else {
-            let lost = state.find_lost(message, subscription).is_some();
-            return Ok(Answer::Soft(if lost { SoftRefusal::LeaseLost } else { SoftRefusal::NotHolder }));
+            let lost = state.find_lost(message, subscription);
+            return Ok(Answer::Soft(lost.map_or(SoftRefusal::NotHolder, |(_, why)| why)));
         };
         let Some(destination) =
             self.consumers.get(held.consumer).and_then(|consumer| consumer.outstanding(held.number)?.queue)

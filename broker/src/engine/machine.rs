@@ -7,13 +7,17 @@ use foldhash::fast::RandomState;
 
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
+use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::notice::Notice;
 use super::options::Options;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
+use super::unique::Uniques;
 use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
+use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
     Terms, Ticket, Timestamp, Windows,
@@ -34,6 +38,16 @@ pub struct Engine {
     pub(super) watchers: Patterns<ConsumerKey>,
     /// Queues behind topics, by the patterns of these.
     pub(super) feeds: Patterns<DestinationId>,
+    /// Jobs that are followed.
+    pub(super) jobs: Book,
+    /// Who holds which key, of messages that are alone in their queues.
+    pub(super) uniques: Uniques,
+    /// Subscriptions and feeds that hear what happens to jobs.
+    pub(super) ears: usize,
+    /// What a worker says about the delivery that is being settled.
+    pub(super) word: Option<Word>,
+    /// What is told once the log has what it speaks of.
+    pub(super) outbox: Outbox<Notice>,
     /// Keys that were seen lately, by destination.
     pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
@@ -99,6 +113,11 @@ impl Engine {
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
             feeds: Patterns::default(),
+            jobs: Book::default(),
+            uniques: Uniques::default(),
+            ears: 0,
+            word: None,
+            outbox: Outbox::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
@@ -171,6 +190,7 @@ impl Engine {
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
+            Request::Job(said) => self.hear(now, session, *said, effects),
             Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
             Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
@@ -197,7 +217,10 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         self.keep_appointments(now, effects);
+        self.keep_jobs(now, effects);
         self.run_errands(now, effects);
+        self.dispatch(now, effects);
+        // Behind what has become ready by now: who is given that does not wait any more.
         self.lose_patience(now, effects);
         self.dispatch(now, effects);
         while let Some(id) = self.idle.due(now.monotonic) {
@@ -229,7 +252,8 @@ impl Engine {
             return Some(Duration::ZERO);
         }
         let until = |moment: Timestamp| Duration::from_millis(moment.0.saturating_sub(now.wall.0));
-        let moment = self.moments.deadline().map(|moment| now.monotonic + until(moment));
+        let moment = self.moments.deadline().into_iter().chain(self.jobs.deadline()).min();
+        let moment = moment.map(|moment| now.monotonic + until(moment));
         let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
         others.into_iter().chain([moment]).flatten().min()
     }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::document::quoted;
 use super::errand::{Errand, Pace};
+use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
-    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, Manage,
-    Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp, Transfer, Urgency, Writer,
+    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, JobState,
+    Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp, Transfer, Urgency, Writer,
 };
 
 /// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
@@ -135,8 +136,14 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<bool, SoftRefusal> {
         match task {
-            Task::Kick => self.wake(queue, entry, effects),
-            Task::Purge => self.remove(queue, entry, effects),
+            Task::Kick => {
+                self.wake(queue, entry, effects);
+                self.note(now, (queue, entry), Happening::Kicked, effects);
+            }
+            Task::Purge => {
+                self.remove(queue, entry, effects);
+                self.note(now, (queue, entry), Happening::Over(JobState::Cancelled), effects);
+            }
             Task::Move(to) => {
                 let to = self.receiving(now, to, entry)?;
                 let Some(found) = self.queue_mut(queue) else { return Ok(false) };
@@ -144,6 +151,7 @@ impl Engine {
                 let carried = Carried { attempts: entry.attempts, nacks: entry.nacks, standing };
                 let note = found.note(entry.message).cloned();
                 self.relocate(queue, entry, to, (note, Some(carried)), effects);
+                self.note(now, (to, entry), Happening::Moved, effects);
             }
             Task::Redrive(writer) => {
                 let note = self.queue_mut(queue).and_then(|found| found.note(entry.message).cloned());
@@ -158,6 +166,7 @@ impl Engine {
                 }
                 let to = self.receiving(now, &note.origin, entry)?;
                 self.relocate(queue, entry, to, (None, None), effects);
+                self.note(now, (to, entry), Happening::Reopened, effects);
             }
         }
         Ok(true)

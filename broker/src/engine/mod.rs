@@ -4,6 +4,7 @@
 //! alone; replay after a crash goes through the same place. It has never heard of STOMP, reads no clock, takes no lock
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
+mod address;
 mod browse;
 mod close;
 mod destination;
@@ -15,14 +16,19 @@ mod errand;
 mod evolve;
 mod failure;
 mod feed;
+mod follow;
 mod handle;
+mod happening;
+mod hook;
 mod ids;
 mod inbox;
 mod jitter;
+mod job;
 mod lease;
 mod machine;
 mod manage;
 mod moments;
+mod notice;
 mod options;
 mod oversee;
 mod pausing;
@@ -30,6 +36,8 @@ mod publish;
 mod rank;
 mod reading;
 mod retain;
+mod room;
+mod route;
 mod schedule;
 mod schedules;
 mod sessions;
@@ -39,6 +47,7 @@ mod statistics;
 mod subscribe;
 mod take;
 mod transfer;
+mod unique;
 mod view;
 mod wildcard;
 
@@ -47,6 +56,7 @@ mod tests;
 
 pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
+pub use job::JobView;
 pub use machine::Engine;
 pub use options::Options;
 pub use reading::Unread;

@@ -3,9 +3,10 @@
 //! Each queue that has something to wait for is in the scheduler once, under its next moment on the wall clock of the
 //! broker. Every firing is a record like any other change.
 
+use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::Entry;
-use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, Now, Record, Woken};
+use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, JobState, Now, Record, Woken};
 
 /// Messages of one queue that are dealt with in a row. The rest follows at once, but others get the engine in between.
 pub(super) const AT_ONCE: usize = 1024;
@@ -38,7 +39,7 @@ impl Engine {
     pub(super) fn expire(&mut self, now: Now, id: DestinationId, effects: &mut Effects) -> bool {
         if self.queue_mut(id).is_some_and(|queue| queue.name().kind() == DestinationKind::Retained) {
             // What has been replaced must not come back because its successor is over.
-            self.drop_surplus(id, effects);
+            self.drop_surplus(now, id, effects);
         }
         for _ in 0..AT_ONCE {
             let Some(queue) = self.queue_mut(id) else { return true };
@@ -48,6 +49,7 @@ impl Engine {
                 self.dead_letter(now, id, &entry, DeathReason::Expired.into(), effects);
             } else {
                 self.remove(id, &entry, effects);
+                self.note(now, (id, &entry), Happening::Over(JobState::Expired), effects);
             }
         }
         self.queue_mut(id).is_none_or(|queue| queue.expired(now.wall).is_none())
@@ -58,6 +60,7 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
             self.wake(id, &entry, effects);
+            self.note(now, (id, &entry), Happening::Due, effects);
         }
     }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::destination::Policies;
+use crate::jobs::Limits;
 use crate::model::{Credit, Filter, ShardId};
+use crate::router::Routes;
 
 /// Limits and policies of the engine. Every limit is finite.
 #[derive(Clone, Debug)]
@@ -13,6 +15,8 @@ pub struct Options {
     pub shard: ShardId,
     /// Rules by destination.
     pub policies: Policies,
+    /// Where else messages go than to where they are sent.
+    pub routes: Routes,
     /// Destinations that may exist at a time.
     pub destinations: usize,
     /// Schedules that may exist at a time.
@@ -29,6 +33,10 @@ pub struct Options {
     pub compile: fn(&str) -> Option<Arc<dyn Filter>>,
     /// Where chance begins: the jitter of the back-off.
     pub seed: u64,
+    /// What may be known of jobs that are followed.
+    pub jobs: Limits,
+    /// Where names of jobs come from that nobody can guess. Without one they come from `seed`, which is for tests.
+    pub tokens: Option<fn() -> u128>,
     /// How long a destination without messages and consumers is kept.
     pub idle_destination: Duration,
 }
@@ -38,6 +46,7 @@ impl Default for Options {
         Options {
             shard: ShardId::default(),
             policies: Policies::default(),
+            routes: Routes::default(),
             destinations: 100_000,
             schedules: 10_000,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
@@ -46,6 +55,8 @@ impl Default for Options {
             cache_bytes: 32 << 20,
             compile: |_| None,
             seed: 0,
+            jobs: Limits::default(),
+            tokens: None,
             idle_destination: Duration::from_secs(60),
         }
     }

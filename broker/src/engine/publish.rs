@@ -3,11 +3,12 @@
 use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::Engine;
+use super::unique::Hit;
 use crate::destination::{Consumer, Entry, Policy, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
-    Effects, Event, Lease, Message, MessageId, Now, Payload, Publish, Record, Refusal, Request, Retain, SessionId,
-    Timestamp,
+    Effects, Event, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId,
+    Submission, Timestamp,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -34,10 +35,27 @@ impl Engine {
         if publish.to.kind() == DestinationKind::Schedules {
             return self.schedule(now, publish, effects);
         }
+        if self.is_routed(&publish.to) {
+            if let Some(known) = self.known_job(&publish, effects)? {
+                return Ok(known);
+            }
+            let actions = self.copies(publish);
+            return self.commit_all(now, None, actions, effects);
+        }
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
+        if let Some(known) = self.known_job(&publish, effects)? {
+            self.hook_duplicate(now, destination, &known, effects);
+            return Ok(known);
+        }
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
             effects.leans = true;
             return Ok(Answer::Duplicate);
+        }
+        let hit = self.hit(now, destination, &publish)?;
+        if let Hit::Known(job) = hit {
+            let known = self.join_job(job, &publish, effects);
+            self.hook_duplicate(now, destination, &known, effects);
+            return Ok(known);
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
@@ -49,8 +67,12 @@ impl Engine {
         if publish.retain == Some(Retain::Set) {
             self.admit_retained(now, &publish)?;
         }
-        self.put(now, destination, publish, effects);
-        Ok(Answer::Done)
+        let is_queue = publish.to.kind().is_queue();
+        let tracked = publish.message.terms.as_ref().is_some_and(|terms| terms.tracking.is_some());
+        let taken = self.take_in(now, destination, (publish, hit), effects).filter(|_| is_queue);
+        Ok(taken.map_or(Answer::Done, |job| {
+            Answer::Submitted(Submission { job, token: self.jobs.newest(job).filter(|_| tracked), is_duplicate: false })
+        }))
     }
 
     /// All sends and acknowledgements of a transaction, or none.
@@ -61,13 +83,31 @@ impl Engine {
         actions: Vec<Action>,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        let actions = self.routed(actions);
+        self.commit_all(now, Some(session), actions, effects)
+    }
+
+    /// The same without looking for routes. Only who acknowledges needs a session.
+    pub(super) fn commit_all(
+        &mut self,
+        now: Now,
+        session: Option<SessionId>,
+        actions: Vec<Action>,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
         let mut loads: Vec<Load> = Vec::new();
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
                     let Some(destination) = self.target(now, publish)? else { continue };
+                    if self.known_job(publish, effects)?.is_some() {
+                        continue;
+                    }
                     if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
+                        continue;
+                    }
+                    if let Hit::Known(_) = self.hit(now, destination, publish)? {
                         continue;
                     }
                     if publish.to.kind() == DestinationKind::Schedules {
@@ -85,8 +125,9 @@ impl Engine {
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
+                Action::Job(said) => self.may_say(session.ok_or(Refusal::LeaseLost)?, said)?,
                 Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
+                    let session = session.and_then(|session| self.sessions.get(session)).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
                 }
             }
@@ -94,73 +135,27 @@ impl Engine {
         let mut is_news = false;
         for action in actions {
             match action {
+                Action::Publish(publish) if self.known_token(&publish).is_some() => {}
                 Action::Publish(publish) => match self.target(now, &publish)? {
-                    Some(destination) => is_news |= self.put(now, destination, publish, effects),
+                    Some(destination) => is_news |= self.put_unique(now, destination, publish, effects),
                     None => is_news = true,
                 },
+                Action::Job(said) => {
+                    if let Some(session) = session {
+                        self.hear(now, session, *said, effects)?;
+                    }
+                    is_news = true;
+                }
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    self.settle(now, session, &settle, effects)?;
+                    if let Some(session) = session {
+                        self.settle(now, session, &settle, effects)?;
+                    }
                     is_news = true;
                 }
             }
         }
         Ok(if is_news { Answer::Done } else { Answer::Duplicate })
-    }
-
-    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
-    pub fn needs_room(&self, request: &Request) -> bool {
-        match request {
-            Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
-            Request::Commit(actions) => {
-                let mut memory = 0;
-                actions.iter().any(|action| match action {
-                    Action::Publish(publish) => {
-                        memory += self.memory_of_all(publish);
-                        self.is_logged(publish, memory)
-                    }
-                    Action::Settle(_) => false,
-                })
-            }
-            _ => false,
-        }
-    }
-
-    /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
-    fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
-        let kind = publish.to.kind();
-        let fed = || {
-            self.router
-                .resolve(&publish.to)
-                .map_or_else(|| self.is_fed(&publish.to), |id| !self.feeds_of(id).is_empty())
-        };
-        !kind.is_temporary()
-            && (publish.message.durability == Durability::Persistent || self.spills(memory))
-            && (kind.is_queue() || publish.retain.is_some() || fed())
-    }
-
-    /// Octets that a message would like to keep in memory, in one destination.
-    fn memory_of(&self, destination: DestinationId, publish: &Publish) -> u64 {
-        let kind = self.destinations.get(&destination).map(|found| found.kind.name().kind());
-        let stays = |kind: DestinationKind| {
-            kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient)
-        };
-        if kind.is_some_and(stays) { publish.message.content.len() as u64 } else { 0 }
-    }
-
-    /// What a message would like to keep in memory wherever it goes.
-    fn memory_of_all(&self, publish: &Publish) -> u64 {
-        let Some(destination) = self.router.resolve(&publish.to) else {
-            let kind = publish.to.kind();
-            let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
-            return if stays { publish.message.content.len() as u64 } else { 0 };
-        };
-        let feeds = self.feeds_of(destination).iter();
-        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
-    }
-
-    fn spills(&self, memory: u64) -> bool {
-        self.transient_bytes + memory > self.options.transient_bytes
     }
 
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
@@ -196,7 +191,13 @@ impl Engine {
         Ok(())
     }
 
-    pub(super) fn put_new(&mut self, now: Now, destination: DestinationId, message: Message, effects: &mut Effects) {
+    pub(super) fn put_new(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        message: Message,
+        effects: &mut Effects,
+    ) -> MessageId {
         let id = self.ids.next(&mut effects.records);
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
@@ -211,6 +212,7 @@ impl Engine {
             }
             None => {}
         }
+        id
     }
 
     /// The queues behind a topic.
@@ -228,16 +230,41 @@ impl Engine {
         new: Message,
         effects: &mut Effects,
     ) {
+        self.enqueue_at(now, (destination, message, None), new, effects);
+    }
+
+    /// The same, at a place if one is given.
+    pub(super) fn enqueue_at(
+        &mut self,
+        now: Now,
+        (destination, message, place): (DestinationId, MessageId, Option<Place>),
+        new: Message,
+        effects: &mut Effects,
+    ) {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
-        let new = limit_life(new, now, queue.policy());
-        let place = queue.next_place(new.urgency);
+        let mut new = limit_life(new, now, queue.policy());
+        let place = place.unwrap_or_else(|| queue.next_place(new.urgency));
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
+        let terms = new.terms.as_ref();
+        let tracked = terms.is_some_and(|terms| terms.tracking.is_some());
+        let queue = if tracked || terms.is_some_and(|terms| terms.unique.is_some()) {
+            if !durable {
+                self.uniques.enter(destination, (message, place), new.terms.as_deref());
+            }
+            self.follow(now, (destination, message, place), (&mut new, durable), effects);
+            let Some(queue) = self.queue_mut(destination) else { return };
+            queue
+        } else {
+            queue
+        };
         if !durable {
             // What waits for the log in this queue was sent before: it is not overtaken (P7).
             let waits = queue.has_unseen();
-            let slot = queue.accept(Entry::new(message, place, size), None, new.terms);
+            let mut entry = Entry::new(message, place, size);
+            entry.tracked = tracked;
+            let slot = queue.accept(entry, None, new.terms);
             if waits {
                 self.pending.push_back((destination, slot));
             } else {
@@ -246,7 +273,7 @@ impl Engine {
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
-            return;
+            return self.hook_submitted(now, (destination, message), false, effects);
         }
         if !queue.declared {
             self.declare(destination, effects);
@@ -258,6 +285,7 @@ impl Engine {
             self.pending.push_back((destination, slot));
         }
         effects.records.push(record);
+        self.hook_submitted(now, (destination, message), true, effects);
     }
 
     /// Keeps a body in memory beside its entry.
@@ -343,6 +371,8 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         number,
         message,
         auto: consumer.mode == AckMode::Auto,
+        tracked: false,
+        token: None,
         held_twice: false,
         attempt: 1,
         redelivered: false,

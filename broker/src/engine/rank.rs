@@ -2,7 +2,7 @@
 
 use super::machine::Engine;
 use crate::destination::Entry;
-use crate::model::{DestinationId, Effects, Ranked, Record, Urgency};
+use crate::model::{DestinationId, Effects, Place, Ranked, Record, Urgency};
 
 impl Engine {
     /// Gives a message that is out another urgency, and changes the copy of its entry likewise.
@@ -23,6 +23,9 @@ impl Engine {
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.rank(message, place, urgency);
+            if entry.tracked {
+                self.jobs.place(message, Some((destination, Place { urgency, ..place })));
+            }
         }
         entry.rank(urgency);
     }

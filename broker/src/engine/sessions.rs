@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 
 use crate::destination::ConsumerKey;
-use crate::model::{Credit, DestinationId, MessageId, SessionId, SubscriptionId};
+use crate::model::{Credit, DestinationId, MessageId, SessionId, SoftRefusal, SubscriptionId};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ pub(super) struct Session {
     held: HashMap<MessageId, Held, RandomState>,
     /// The same for messages that are held through a second subscription.
     held_again: BTreeMap<(MessageId, SubscriptionId), Held>,
-    /// Deliveries whose lease ran out and that the client has not settled; they take up credit until it does.
-    lost: BTreeMap<(MessageId, SubscriptionId, u64), Held>,
+    /// Deliveries that are over without a word of the client, and why; they take up credit until it says one.
+    lost: BTreeMap<(MessageId, SubscriptionId, u64), (Held, SoftRefusal)>,
 }
 
 /// A delivery that the client can settle.
@@ -101,13 +101,17 @@ impl Session {
     }
 
     /// A delivery that the client may mean although its lease ran out.
-    pub(super) fn find_lost(&self, message: MessageId, subscription: Option<SubscriptionId>) -> Option<Held> {
+    pub(super) fn find_lost(
+        &self,
+        message: MessageId,
+        subscription: Option<SubscriptionId>,
+    ) -> Option<(Held, SoftRefusal)> {
         if self.lost.is_empty() {
             return None;
         }
         let of_message = (message, SubscriptionId(0), 0)..=(message, SubscriptionId(u32::MAX), u64::MAX);
-        let mut lost = self.lost.range(of_message).map(|(_, held)| *held);
-        lost.find(|held| subscription.is_none_or(|wanted| held.subscription == wanted))
+        let mut lost = self.lost.range(of_message).map(|(_, lost)| *lost);
+        lost.find(|(held, _)| subscription.is_none_or(|wanted| held.subscription == wanted))
     }
 
     /// Forgets a delivery.
@@ -122,10 +126,10 @@ impl Session {
         }
     }
 
-    /// The lease of a delivery ran out.
-    pub(super) fn lose(&mut self, message: MessageId, held: Held) {
+    /// A delivery is over: its lease ran out, or somebody cancelled the job.
+    pub(super) fn lose(&mut self, message: MessageId, held: Held, why: SoftRefusal) {
         self.release(message, held.subscription, held.number);
-        self.lost.insert((message, held.subscription, held.number), held);
+        self.lost.insert((message, held.subscription, held.number), (held, why));
     }
 }
 

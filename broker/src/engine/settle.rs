@@ -2,12 +2,13 @@
 
 use super::destination::Kind;
 use super::failure::{Death, Failure};
+use super::happening::{Happening, Word};
 use super::machine::Engine;
 use crate::destination::{ConsumerKey, Entry, Outstanding, Reach, Return};
 use crate::dispatcher;
 use crate::model::{
-    AckMode, Answer, DeathReason, DestinationId, Effects, Now, Outcome, Record, Refusal, SessionId, Settle, Settled,
-    SoftRefusal, Standing, SubscriptionId,
+    AckMode, Answer, DeathReason, DestinationId, Effects, JobState, Now, Outcome, Record, Refusal, SessionId, Settle,
+    Settled, SoftRefusal, Standing, SubscriptionId,
 };
 
 impl Engine {
@@ -21,9 +22,10 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         let Some(state) = self.sessions.get(session) else { return Err(Refusal::UnknownDelivery) };
         let found = state.find(settle.message, settle.subscription);
-        let answer = if found.is_some() { Answer::Done } else { Answer::Soft(SoftRefusal::LeaseLost) };
-        // A lease that ran out is still in the ledger: settling it changes nothing but gives its credit back.
-        let Some(held) = found.or_else(|| state.find_lost(settle.message, settle.subscription)) else {
+        let lost = || state.find_lost(settle.message, settle.subscription);
+        // What is over is still in the ledger: settling it changes nothing but gives its credit back.
+        let known = found.map(|held| (held, Answer::Done));
+        let Some((held, answer)) = known.or_else(|| lost().map(|(held, why)| (held, Answer::Soft(why)))) else {
             // A second ACK, or one for what went back with its subscription: not wrong, only late.
             let seen = state.may_have_seen(settle.message);
             return if seen { Ok(Answer::Soft(SoftRefusal::NotHolder)) } else { Err(Refusal::UnknownDelivery) };
@@ -98,13 +100,21 @@ impl Engine {
             }
             outcome => outcome,
         };
+        let speaks = entry.tracked && self.word.is_none();
+        if speaks {
+            self.word = Word::of(outcome);
+        }
         match outcome {
             // One within another says nothing more.
             Outcome::Ranked { .. } => {}
-            Outcome::Ack => self.remove(destination, &entry, effects),
+            Outcome::Ack => {
+                self.remove(destination, &entry, effects);
+                self.note(now, (destination, &entry), Happening::Over(JobState::Completed), effects);
+            }
             Outcome::Release => {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
                 self.give_back(destination, &entry, back, effects);
+                self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
             Outcome::Retry { reason, delay_ms } => {
                 let failure = Failure::Nack { reason: reason.as_ref(), delay_ms: *delay_ms };
@@ -115,6 +125,9 @@ impl Engine {
                 let death = Death { reason: DeathReason::Nack, error: reason.as_ref() };
                 self.dead_letter(now, destination, &entry, death, effects);
             }
+        }
+        if speaks {
+            self.word = None;
         }
     }
 
@@ -128,6 +141,7 @@ impl Engine {
         } else if let Some(departed) =
             self.queue_mut(destination).and_then(|queue| queue.depart(entry.message, entry.place()))
         {
+            self.uniques.leave(destination, &departed);
             self.transient_bytes -= u64::from(departed.entry.size);
             self.forget(&departed.entry);
         }

@@ -2,11 +2,14 @@
 
 use super::destination::Kind;
 use super::failure::Failure;
+use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
-use crate::model::{AckMode, Credit, DestinationId, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source};
+use crate::model::{
+    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source,
+};
 use crate::model::{Standing, Subscribe, SubscriptionId};
 
 impl Engine {
@@ -34,6 +37,8 @@ impl Engine {
         consumer.filter.clone_from(&wish.filter);
         (consumer.priority, consumer.is_exclusive) = (manner.priority, manner.exclusive);
         consumer.no_local = manner.no_local;
+        consumer.hears = wish.to.hears();
+        self.ears += usize::from(consumer.hears);
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
@@ -47,8 +52,11 @@ impl Engine {
         if manner.exclusive_groups {
             self.make_groups_exclusive(key);
         }
-        if !wish.to.kind().is_queue() {
-            self.recall(now, key, effects);
+        self.hook_consumer(now, key, "worker-online", effects);
+        match &wish.to {
+            Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            to if !to.kind().is_queue() => self.recall(now, key, effects),
+            _ => {}
         }
         Ok(())
     }
@@ -145,13 +153,17 @@ impl Engine {
                 continue;
             };
             if std::mem::take(&mut counts) {
+                self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
                 self.retry(now, destination, &entry, Failure::Lost, effects);
+                self.word = None;
             } else {
                 let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
                 self.give_back(destination, &entry, back, effects);
+                self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
         }
         let Some(consumer) = self.consumers.remove(key) else { return };
+        self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
         {
@@ -160,7 +172,11 @@ impl Engine {
         if let Some(moment) = consumer.allowance.and_then(|allowance| allowance.waits_until) {
             self.waits.cancel(moment, key);
         }
+        let at = if let Reach::One(at) = consumer.reach { Some(at) } else { None };
         self.part(key, consumer.reach);
+        if let Some(at) = at.filter(|_| self.is_overheard()) {
+            self.hook_worker(now, at, "worker-offline", effects);
+        }
     }
 
     /// Takes a consumer out of wherever it receives from.

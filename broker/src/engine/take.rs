@@ -83,11 +83,15 @@ impl Engine {
         }
     }
 
-    /// Ends those that have waited for long enough.
+    /// Ends those that have waited for long enough, but for such that may yet want what is there.
     pub(super) fn lose_patience(&mut self, now: Now, effects: &mut Effects) {
         while let Some(key) = self.waits.due(now.monotonic) {
-            if let Some(allowance) = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut()) {
-                allowance.waits_until = None;
+            let allowance = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut());
+            let Some(allowance) = allowance else { continue };
+            allowance.waits_until = None;
+            if self.may_receive(key) {
+                self.undecided.push(key);
+            } else {
                 self.end(key, End::Wait, effects);
             }
         }

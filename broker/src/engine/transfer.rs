@@ -37,15 +37,21 @@ impl Engine {
     fn relocate_transient(&mut self, from: DestinationId, entry: &Entry, to: DestinationId, baggage: Baggage) {
         let (note, carried) = baggage;
         let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
-        let Some((departed, queue)) = departed.and_then(|departed| Some((departed, self.queue_mut(to)?))) else {
-            return;
-        };
-        let mut moved = Entry::new(entry.message, queue.next_place(entry.place().urgency), entry.size);
+        let Some(departed) = departed else { return };
+        self.uniques.leave(from, &departed);
+        let Some(place) = self.queue_mut(to).map(|queue| queue.next_place(entry.place().urgency)) else { return };
+        let mut moved = Entry::new(entry.message, place, entry.size);
+        moved.tracked = departed.entry.tracked;
         (moved.content, moved.handed_out) = (departed.entry.content, departed.entry.handed_out);
         let mut terms = departed.terms;
         if let Some(terms) = &mut terms {
             terms.move_over(carried.is_none());
         }
+        if moved.tracked {
+            self.jobs.place(entry.message, Some((to, place)));
+        }
+        self.uniques.enter(to, (entry.message, place), terms.as_deref());
+        let Some(queue) = self.queue_mut(to) else { return };
         queue.arrive(moved, note, terms, carried);
         self.touch(from);
         self.touch(to);

@@ -3,10 +3,12 @@
 //! The document of this file is docs/journal-format.md. It must not know which record they stand in.
 
 use super::octets::{Octets, put_text};
-use crate::model::{Backoff, DestinationName, Group, OnExhaust, Standing, Terms, Timestamp};
+use crate::model::{
+    Backoff, DestinationName, Group, OnDuplicate, OnExhaust, Standing, Terms, Timestamp, Unique, Until,
+};
 
-/// Most octets of terms beside the names of a dead-letter queue and a group.
-pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 2;
+/// Most octets of terms beside the names of a dead-letter queue and a group, and a key.
+pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 8 + 2 + 1 + 2;
 
 /// Octets of a standing.
 pub(super) const STANDING_BYTES: usize = 1 + 8;
@@ -18,7 +20,7 @@ const MAX_DELIVERIES: u8 = 1 << 3;
 const BACKOFF: u8 = 1 << 4;
 const ON_EXHAUST: u8 = 1 << 5;
 const DEAD_LETTER: u8 = 1 << 6;
-const ALL: u8 = (1 << 7) - 1;
+const UNIQUE: u8 = 1 << 7;
 
 pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
@@ -29,7 +31,8 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
             | flag(terms.max_deliveries.is_some(), MAX_DELIVERIES)
             | flag(terms.backoff.is_some(), BACKOFF)
             | flag(terms.on_exhaust.is_some(), ON_EXHAUST)
-            | flag(terms.dead_letter.is_some(), DEAD_LETTER),
+            | flag(terms.dead_letter.is_some(), DEAD_LETTER)
+            | flag(terms.unique.is_some(), UNIQUE),
     );
     for moment in [terms.due, terms.expires].into_iter().flatten() {
         into.extend_from_slice(&moment.0.to_le_bytes());
@@ -53,14 +56,39 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     if let Some(name) = &terms.dead_letter {
         put_text(into, name.as_str());
     }
+    if let Some(unique) = &terms.unique {
+        put_unique(into, unique);
+    }
     if let Some(group) = &terms.group {
         into.push(u8::from(group.closes));
         put_text(into, &group.name);
     }
 }
 
+/// What becomes of others that come with the key is theirs to say, and not kept.
+fn put_unique(into: &mut Vec<u8>, unique: &Unique) {
+    let (kind, moment) = match unique.until {
+        Until::Done => (0, 0),
+        Until::Start => (1, 0),
+        Until::Moment(moment) => (2, moment.0),
+    };
+    into.push(kind);
+    into.extend_from_slice(&moment.to_le_bytes());
+    put_text(into, &unique.key);
+}
+
+fn read_unique(fields: &mut Octets<'_>) -> Option<Unique> {
+    let until = match (fields.u8()?, fields.u64()?) {
+        (0, 0) => Until::Done,
+        (1, 0) => Until::Start,
+        (2, moment) => Until::Moment(Timestamp(moment)),
+        _ => return None,
+    };
+    Some(Unique { key: fields.text()?.into(), until, on_duplicate: OnDuplicate::default(), waiter: None })
+}
+
 pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
-    let flags = fields.u8().filter(|flags| flags & !ALL == 0)?;
+    let flags = fields.u8()?;
     let has = |bit: u8| flags & bit != 0;
     let mut terms = Terms::default();
     if has(DUE) {
@@ -88,6 +116,9 @@ pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
     }
     if has(DEAD_LETTER) {
         terms.dead_letter = Some(DestinationName::from_full(fields.text()?).ok()?);
+    }
+    if has(UNIQUE) {
+        terms.unique = Some(Box::new(read_unique(fields)?));
     }
     if !fields.is_empty() {
         let closes = fields.u8().filter(|closes| *closes < 2)? == 1;

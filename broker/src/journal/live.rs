@@ -10,6 +10,7 @@ use super::format::{SegmentId, locate};
 use super::orders::Orders;
 use super::record;
 use super::record::ExtentRecord;
+use super::status::Statuses;
 use super::stored::{Back, Stored};
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
 use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
@@ -23,6 +24,7 @@ pub(super) struct Live {
     /// Queues that are fed, and those that are not any more (`None`) and still hold something.
     bindings: BTreeMap<DestinationId, Option<Bound>>,
     windows: Windows,
+    statuses: Statuses,
     orders: Orders,
     next_id: u64,
     /// Messages with ids below may have been handed out.
@@ -211,6 +213,7 @@ impl Live {
             Record::Paused(_) => self.orders.note(record),
             Record::IdBlock { next } => self.id_block(*next),
             Record::Suspected { below } => self.suspected = self.suspected.max(*below),
+            job => self.statuses.apply(job),
         }
     }
 
@@ -231,6 +234,7 @@ impl Live {
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
             Stored::Unbound { queue } => self.bound(queue, None),
             Stored::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key, keyed.at),
+            Stored::Job(record) => self.statuses.apply(&record),
             Stored::Ordered(record) => self.orders.note(&record),
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Suspected { below } => self.suspected = self.suspected.max(below),
@@ -329,6 +333,7 @@ impl Live {
         }));
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
         records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
+        records.extend(self.statuses.heads());
         records.extend(self.orders.records());
         records.push(Record::IdBlock { next: self.next_id });
         if self.suspected > 0 {

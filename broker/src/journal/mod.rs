@@ -25,6 +25,7 @@ mod record;
 mod recovery;
 mod roll;
 mod segment;
+mod status;
 mod store;
 mod stored;
 mod walk;

@@ -10,6 +10,7 @@ use super::format::{Key, SegmentId};
 use super::octets::put_text;
 use super::orders;
 use super::plan::{plan_bytes, put_plan};
+use super::status::{job_bytes, put_job};
 use crate::model::{
     Accepted, Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId,
 };
@@ -97,6 +98,9 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         | Record::Suspected { .. }
         | Record::Woken(_) => RECORD_HEAD_BYTES + 8,
         Record::Keyed(keyed) => RECORD_HEAD_BYTES + 18 + keyed.key.len(),
+        job @ (Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. }) => {
+            RECORD_HEAD_BYTES + job_bytes(job)
+        }
         Record::Paused(_) => orders::bytes(record),
         Record::Bound(bound) => {
             RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
@@ -108,6 +112,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
 pub(super) fn terms_bytes(terms: &Terms) -> usize {
     let own = RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
     let own = own + terms.group.as_ref().map_or(0, |group| group.name.len());
+    let own = own + terms.unique.as_ref().map_or(0, |unique| unique.key.len());
     own + terms.schedule.as_ref().map_or(0, |schedule| scheduled_bytes(schedule))
 }
 
@@ -150,6 +155,9 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Bound(bound) => put_bound(into, bound),
         Record::Paused(_) => orders::put(into, record),
         Record::Keyed(keyed) => put_keyed(into, keyed),
+        Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+            framed_job(into, record);
+        }
         Record::Unbound { queue } => framed(into, UNBOUND, |b| b.extend_from_slice(&queue.0.to_le_bytes())),
         Record::IdBlock { next } => put_id_block(into, *next),
         Record::Suspected { below } => framed(into, SUSPECTED, |b| b.extend_from_slice(&below.to_le_bytes())),
@@ -329,6 +337,15 @@ fn put_note(into: &mut Vec<u8>, note: &DeathNote) {
     put_text(into, note.origin.as_str());
     if let Some(error) = &note.error {
         put_text(into, error);
+    }
+}
+
+/// The kind of a record about a job is known where it is written.
+fn framed_job(into: &mut Vec<u8>, record: &Record) {
+    let (start, mut kind) = (into.len(), None);
+    framed(into, 0, |bytes| kind = put_job(bytes, record));
+    if let Some((field, kind)) = into.get_mut(start + 4).zip(kind) {
+        *field = kind;
     }
 }
 

@@ -16,6 +16,7 @@ use super::record::{
 };
 use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord};
+use super::status::{ATTACHED, FORGOTTEN, REPORTED, TRACKED, read_job};
 use crate::model::{
     Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place,
     Position, Record, Returned, Schedule, Standing, Terms, Timestamp, Urgency,
@@ -38,6 +39,7 @@ pub(super) enum Stored<'a> {
     Bound(Bound),
     Unbound { queue: DestinationId },
     Keyed(Keyed),
+    Job(Record),
     Ordered(Record),
     IdBlock { next: u64 },
     Suspected { below: u64 },
@@ -144,6 +146,7 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
             at: Timestamp(fields.u64()?),
             key: fields.text()?.into(),
         }),
+        TRACKED | REPORTED | ATTACHED | FORGOTTEN => Stored::Job(read_job(kind, &mut fields)?),
         UNBOUND => Stored::Unbound { queue: DestinationId(fields.u64()?) },
         ID_BLOCK => Stored::IdBlock { next: fields.u64()? },
         SUSPECTED => Stored::Suspected { below: fields.u64()? },

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::DestinationName;
+
 /// Forwarded headers and body of a message. Cloning shares; nothing is copied.
 ///
 /// The head is a block of `name:value` lines, each ended by LF, with the escapes of STOMP 1.2. Whoever speaks another
@@ -56,6 +58,33 @@ impl Content {
     /// The body.
     pub fn body(&self) -> &[u8] {
         if self.large.is_empty() { &self.block[self.head_len as usize..] } else { &self.large }
+    }
+
+    /// The same for another destination; it says where it was sent first. The first line of a head is its destination.
+    #[must_use]
+    pub fn sent_to(&self, to: &DestinationName) -> Content {
+        let (first, rest) =
+            self.head().split_at(self.head().iter().position(|octet| *octet == b'\n').map_or(0, |n| n + 1));
+        let mut head = format!("destination:{}\n", to.as_str().replace('\\', "\\\\").replace(':', "\\c")).into_bytes();
+        if let Some(written) = first.strip_prefix(b"destination:") {
+            head.extend_from_slice(b"original-destination:");
+            head.extend_from_slice(written);
+            head.extend_from_slice(rest);
+        } else {
+            head.extend_from_slice(self.head());
+        }
+        self.with_head(head)
+    }
+
+    /// The same body under another head.
+    #[must_use]
+    pub fn with_head(&self, mut head: Vec<u8>) -> Content {
+        if let Some(body) = self.large_body() {
+            return Content::large(&head, body.clone());
+        }
+        let length = head.len();
+        head.extend_from_slice(self.body());
+        Content::small(&head, length)
     }
 
     /// Whether the head has a header of that name.

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Content, DestinationName, End, MessageId, Position, Refusal, Stage, SubscriptionId, Ticket, Timestamp};
+use super::{Content, DestinationName, End, JobToken, MessageId, Position, Refusal, Stage};
+use super::{SubscriptionId, Ticket, Timestamp};
 
 /// One thing told.
 #[derive(Clone, Debug)]
@@ -46,6 +47,10 @@ pub struct Delivery {
     /// The destination it comes from, where neither the message nor the subscription says so: a dead letter that a wildcard
     /// subscription reads.
     pub from: Option<Box<DestinationName>>,
+    /// It is followed: its queue says so, and the engine puts the token there.
+    pub tracked: bool,
+    /// By which it is followed.
+    pub token: Option<Box<JobToken>>,
     /// Head and body, or where to read them.
     pub payload: Payload,
 }

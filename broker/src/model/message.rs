@@ -54,3 +54,11 @@ pub struct Message {
     /// What its sender says about time and failures; `None` is nothing, and costs nothing.
     pub terms: Option<Box<Terms>>,
 }
+
+impl Message {
+    /// Whether it is to be followed by a name that its sender has given it.
+    pub fn is_named(&self) -> bool {
+        let tracking = self.terms.as_ref().and_then(|terms| terms.tracking.as_ref());
+        tracking.is_some_and(|tracking| tracking.token.is_some())
+    }
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::PatternError;
+use super::{JobToken, PatternError};
 
 /// What kind of destination a name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,6 +22,10 @@ pub enum DestinationKind {
     Subscription,
     /// Where a topic's retained message lies: a queue of one. No client writes such a name.
     Retained,
+    /// Where a job is watched; reached by its token only.
+    Job,
+    /// Where results of jobs lie that are too large for a status. No client writes such a name.
+    Results,
     /// Where the schedules of a queue or topic lie. No client writes such a name.
     Schedules,
 }
@@ -36,6 +40,8 @@ impl DestinationKind {
             DestinationKind::TempTopic => "/remote-temp-topic/",
             DestinationKind::Subscription => "/dsub/",
             DestinationKind::Retained => "/retained/",
+            DestinationKind::Job => "/job/",
+            DestinationKind::Results => "/results/",
             DestinationKind::Schedules => "/schedules/",
         }
     }
@@ -53,6 +59,7 @@ impl DestinationKind {
                 | DestinationKind::TempQueue
                 | DestinationKind::Subscription
                 | DestinationKind::Retained
+                | DestinationKind::Results
                 | DestinationKind::Schedules
         )
     }
@@ -98,6 +105,23 @@ impl DestinationName {
         Ok(DestinationName { kind: DestinationKind::Queue, full: format!("/queue/{path}").into() })
     }
 
+    /// A topic by its path, for names that the broker makes itself.
+    pub fn topic(path: &str) -> Result<DestinationName, NameError> {
+        check(path)?;
+        Ok(DestinationName { kind: DestinationKind::Topic, full: format!("/topic/{path}").into() })
+    }
+
+    /// Whether it is a topic on which the broker alone speaks.
+    pub fn is_announced(&self) -> bool {
+        let mut parts = self.path().split(['.', '/']);
+        self.kind == DestinationKind::Topic
+            && match parts.next() {
+                Some("Kolejka") => true,
+                Some("ActiveMQ") => parts.next() == Some("Advisory"),
+                _ => false,
+            }
+    }
+
     /// The queue of a durable subscription, by its path.
     pub fn subscription(path: &str) -> Result<DestinationName, NameError> {
         check(path)?;
@@ -117,6 +141,20 @@ impl DestinationName {
         let kind = DestinationKind::Topic;
         let full = || format!("{}{}", kind.prefix(), self.path()).into();
         (self.kind == DestinationKind::Retained).then(|| DestinationName { kind, full: full() })
+    }
+
+    /// Where that job is watched.
+    #[must_use]
+    pub fn job(token: JobToken) -> DestinationName {
+        let kind = DestinationKind::Job;
+        DestinationName { kind, full: format!("{}{token}", kind.prefix()).into() }
+    }
+
+    /// Where results of jobs lie.
+    #[must_use]
+    pub fn results() -> DestinationName {
+        let kind = DestinationKind::Results;
+        DestinationName { kind, full: format!("{}jobs", kind.prefix()).into() }
     }
 
     /// Where the schedules of this queue or topic lie.
@@ -142,6 +180,9 @@ impl DestinationName {
                 check(path)?;
                 return Ok(DestinationName { kind, full: full.into() });
             }
+        }
+        if *full == *DestinationName::results().full {
+            return Ok(DestinationName::results());
         }
         let (kind, path) = split(full)?;
         check(path)?;

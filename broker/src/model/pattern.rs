@@ -47,7 +47,7 @@ impl Pattern {
     }
 
     /// First parts of names that the broker makes itself.
-    const OWN: [&str; 2] = ["DLQ", "Kolejka"];
+    const OWN: [&str; 3] = ["ActiveMQ", "DLQ", "Kolejka"];
 
     /// The pattern that means this name alone.
     pub fn exactly(name: &DestinationName) -> Pattern {
@@ -70,6 +70,12 @@ impl Pattern {
         let is_rooted = || matches!(self.segments.get(1), Some(Segment::Exactly(_)));
         let is_own = || name.path().split(['.', '/']).next().is_some_and(|first| Self::OWN.contains(&first));
         self.matches(name) && (is_rooted() || !is_own())
+    }
+
+    /// Whether it means names by which the broker tells what happens.
+    pub fn is_of_the_server(&self) -> bool {
+        let first = self.segments.get(1);
+        matches!(first, Some(Segment::Exactly(first)) if matches!(first.as_str(), "Kolejka" | "ActiveMQ"))
     }
 
     /// Whether it means every name that the other one means. May say no where that is hard to tell, never yes in error.

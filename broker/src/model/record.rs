@@ -9,7 +9,7 @@ use super::{
     Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Paused, Place, Position, Standing, Terms,
     Urgency,
 };
-use super::{Schedule, Timestamp};
+use super::{Report, Schedule, Status, Timestamp, Waiter};
 
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +49,22 @@ pub enum Record {
     },
     /// A destination saw a key: a message that comes with it again is a duplicate.
     Keyed(Keyed),
+    /// A job is followed from now on.
+    Tracked(Box<Status>),
+    /// What is known of a job that is followed has changed.
+    Reported(Box<Report>),
+    /// One more destination waits for the result of a job.
+    Attached {
+        /// Which job.
+        job: MessageId,
+        /// Who.
+        waiter: Box<Waiter>,
+    },
+    /// Nothing is known of a job any more.
+    Forgotten {
+        /// Which.
+        job: MessageId,
+    },
     /// A queue stands still from now on, or goes on.
     Paused(Paused),
     /// Message ids below this sequence may be in use.

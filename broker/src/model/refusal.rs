@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::MessageId;
+use super::{JobToken, MessageId};
 
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -50,6 +50,15 @@ pub enum Refusal {
         /// What waits, in words.
         limit: String,
     },
+    /// Too many jobs are followed, and none of them has ended.
+    #[error("{limit} jobs are followed already, the most allowed, and none has ended")]
+    TooManyJobs {
+        /// The limit.
+        limit: usize,
+    },
+    /// Another message of the queue has the same key.
+    #[error("the queue has a message with this x-unique key already")]
+    NotUnique,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
@@ -75,6 +84,8 @@ impl Refusal {
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
+            Refusal::TooManyJobs { .. } => "too-many-jobs",
+            Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",
@@ -87,12 +98,32 @@ impl Refusal {
 pub enum Answer {
     /// Done.
     Done,
+    /// A queue has taken a message, or had taken it before.
+    Submitted(Submission),
     /// Done before: the message was sent again, and nothing was to do.
     Duplicate,
     /// Done: a schedule was made, with that id.
     Scheduled(MessageId),
     /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.
     Soft(SoftRefusal),
+}
+
+impl Answer {
+    /// Whether a message was taken that was not there before, or whatever else was asked for is done.
+    pub fn is_done(&self) -> bool {
+        matches!(self, Answer::Done | Answer::Submitted(Submission { is_duplicate: false, .. }))
+    }
+}
+
+/// What a queue has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submission {
+    /// The message.
+    pub job: MessageId,
+    /// By which it is followed, if it is.
+    pub token: Option<JobToken>,
+    /// It was there before, and this one was not taken.
+    pub is_duplicate: bool,
 }
 
 /// Why a request had no effect.
@@ -116,6 +147,12 @@ pub enum SoftRefusal {
     QueueFull,
     /// A durable subscription cannot be ended while others read it.
     InUse,
+    /// Somebody has cancelled the job meanwhile.
+    Cancelled,
+    /// The job has ended.
+    Final,
+    /// The result is larger than is kept.
+    TooLarge,
 }
 
 impl SoftRefusal {
@@ -131,6 +168,9 @@ impl SoftRefusal {
             SoftRefusal::Busy => "busy",
             SoftRefusal::QueueFull => "queue-full",
             SoftRefusal::InUse => "in-use",
+            SoftRefusal::Cancelled => "cancelled",
+            SoftRefusal::Final => "final",
+            SoftRefusal::TooLarge => "too-large",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Browse, DestinationName, Filter, Grant, Inquiry, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
+    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
     SubscriptionId, Take, Urgency,
 };
 
@@ -26,6 +26,8 @@ pub enum Request {
     Settle(Settle),
     /// Keep a delivery for longer.
     Touch(Touch),
+    /// Say something about a job.
+    Job(Box<Job>),
     /// Do something with a queue as a whole.
     Manage(Box<Manage>),
     /// Tell numbers.
@@ -62,6 +64,8 @@ pub enum Action {
     Publish(Publish),
     /// An ACK or NACK.
     Settle(Settle),
+    /// A word about a job.
+    Job(Box<Job>),
 }
 
 /// A message and where it goes.

@@ -58,11 +58,6 @@ impl Schedule {
             head.extend_from_slice(format!("timestamp:{}\n", now.0).as_bytes());
         }
         head.extend_from_slice(format!("scheduledJobId:{id}\n").as_bytes());
-        if let Some(body) = content.large_body() {
-            return Content::large(&head, body.clone());
-        }
-        let length = head.len();
-        head.extend_from_slice(content.body());
-        Content::small(&head, length)
+        content.with_head(head)
     }
 }

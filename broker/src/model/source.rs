@@ -62,6 +62,21 @@ impl From<DestinationName> for Source {
     }
 }
 
+impl Source {
+    /// Whether it reads from topics on which the broker tells what happens to jobs.
+    pub fn hears(&self) -> bool {
+        match self {
+            Source::Name(name) => name.is_announced(),
+            Source::Wildcard(wildcard) => {
+                wildcard.kind == DestinationKind::Topic && wildcard.pattern.is_of_the_server()
+            }
+            Source::List(list) => list.names().iter().any(DestinationName::is_announced),
+            // It is counted with its topics.
+            Source::Feed(_) => false,
+        }
+    }
+}
+
 /// Two sources are one if they say the same; whom they read for does not count.
 impl PartialEq for Source {
     fn eq(&self, other: &Source) -> bool {

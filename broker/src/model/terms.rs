@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::{Backoff, DestinationName, Schedule, Timestamp};
+use super::{Backoff, DestinationName, Schedule, Timestamp, Tracking, Unique};
 
 /// Terms of one message. What is `None` is left to the policy of the queue.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,10 @@ pub struct Terms {
     pub on_exhaust: Option<OnExhaust>,
     /// The queue that takes it as a dead letter.
     pub dead_letter: Option<DestinationName>,
+    /// How it is to be followed. On the way in only: the queue that takes the message takes this out.
+    pub tracking: Option<Box<Tracking>>,
+    /// Its queue takes no other with the same key.
+    pub unique: Option<Box<Unique>>,
     /// It is no message for its queue, but a plan to send such.
     pub schedule: Option<Box<Schedule>>,
     /// The messages that it belongs to.
@@ -60,6 +64,7 @@ impl Terms {
 
     /// What of it holds for a dead letter: it is there at once, and stays until somebody looks at it.
     pub fn clear_time(&mut self) {
+        self.unique = None;
         (self.due, self.expires) = (None, None);
     }
 }

@@ -4,6 +4,7 @@
 //! what they lead to is kept with the destination. Knows nothing of what it leads to.
 
 mod patterns;
+mod routes;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::collections::HashMap;
 use crate::model::{DestinationId, DestinationName};
 
 pub use patterns::Patterns;
+pub use routes::{Route, Routes};
 
 /// Names of the destinations that exist. Names are chosen by clients, hence the standard library's keyed hash.
 #[derive(Debug, Default)]

@@ -212,7 +212,7 @@ impl Server {
         }
     }
 
-    /// Takes over what can change while clients are connected: users, policies and certificates. Of a configuration that
+    /// Takes over what can change while clients are connected: users, policies, routes and certificates. Of a configuration that
     /// is not right nothing is taken.
     fn reload(&self, config: Option<Config>) {
         let Some(config) = config else { return warn!("the configuration is not right, the old one stays") };
@@ -221,6 +221,7 @@ impl Server {
             Err(failure) => error!(%failure, "the old users stay"),
         }
         self.handle.set_policies(plan::policies(&config));
+        self.handle.set_routes(plan::routes(&config));
         for certificate in &self.certificates {
             if let Err(failure) = certificate.reload() {
                 error!(%failure, "the old certificate stays");
@@ -229,7 +230,8 @@ impl Server {
         info!(
             users = config.auth.users.len(),
             policies = config.policies.len(),
-            "users, policies and certificates re-read; listeners, limits and data change with a restart"
+            routes = config.routes.len(),
+            "users, policies, routes and certificates re-read; listeners, limits and data change with a restart"
         );
     }
 }

@@ -7,12 +7,14 @@ use kolejka_codec::Limits as FrameLimits;
 
 use super::admission;
 use super::descriptors::Descriptors;
-use crate::config::{Config, ListenerConfig};
+use crate::config::{Config, ListenerConfig, RouteConfig};
 use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
 use crate::engine;
+use crate::jobs::Limits;
 use crate::journal;
 use crate::model::{Credit, Filter, ShardId};
+use crate::router::{Route, Routes};
 use crate::selector::Selector;
 use crate::stomp;
 use crate::transport;
@@ -36,6 +38,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
     engine::Options {
         shard: ShardId::default(),
         policies: policies(config),
+        routes: routes(config),
         destinations: limits.destinations as usize,
         schedules: limits.schedules as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
@@ -44,8 +47,21 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         cache_bytes: limits.memory_cache,
         compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
+        jobs: Limits::default(),
+        tokens: Some(|| uuid::Uuid::new_v4().as_u128()),
         idle_destination: limits.destination_idle,
     }
+}
+
+/// Where else messages go.
+pub(super) fn routes(config: &Config) -> Routes {
+    let route = |route: &RouteConfig| Route {
+        from: route.from.clone(),
+        filter: route.selector.clone(),
+        to: route.to.clone(),
+        is_exclusive: route.exclusive,
+    };
+    Routes::new(config.routes.iter().map(route).collect())
 }
 
 /// Rules of destinations.

@@ -27,6 +27,7 @@ use super::output::{Output, Receipt};
 use super::oversee;
 use super::schedule;
 use super::settlement;
+use super::speech;
 use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
@@ -129,9 +130,8 @@ impl Client {
 
     fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        if let Some(id) = written.strip_prefix(job::PREFIX) {
-            turn.ask(job::event(id, frame)?);
-            return Ok(());
+        if let Some(name) = written.strip_prefix(job::PREFIX) {
+            return self.speak(turn, frame, name);
         }
         if manage::is_meant(written) {
             return self.manage(turn, frame);
@@ -163,7 +163,7 @@ impl Client {
     ) -> Result<(DestinationName, Sending<'f>), Fault> {
         let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
-        let sending = understand::sending(frame, (written, &to), &self.gate, now.wall, &mut self.scratch)?;
+        let sending = understand::sending(frame, (written, &to), &mut self.gate, now.wall, &mut self.scratch)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
             self.scratch = BytesMut::new();
         }
@@ -177,6 +177,9 @@ impl Client {
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
+            if !actions.is_empty() && sending.message.is_named() {
+                return Err(Fault::BadHeader { header: "x-job-token", expected: "one destination" });
+            }
             actions.push(Action::Publish(Publish {
                 to: schedule::address(to, &sending.message),
                 message: sending.message,
@@ -261,6 +264,9 @@ impl Client {
 
     /// What a client reads from, without a look at its rights.
     fn source(&self, written: &str, routing: Routing, headers: &Headers) -> Result<Source, Fault> {
+        if let Some(name) = written.strip_prefix(job::PREFIX) {
+            return job::watched(name);
+        }
         if composite::is_list(written) {
             return composite::source(written, headers, &self.gate);
         }
@@ -314,7 +320,7 @@ impl Client {
         };
         if grant.is_none() || take::names_message(&frame.headers) {
             let settle = settlement::settle(frame, &self.subscriptions)?;
-            self.act(&mut turn, frame.headers.get(TRANSACTION), Action::Settle(settle))?;
+            self.act(&mut turn, frame.headers.get(TRANSACTION), speech::verdict(frame, settle))?;
         }
         if let Some(grant) = grant {
             turn.ask(Request::Grant(grant));
@@ -324,7 +330,7 @@ impl Client {
 
     /// Does it now, or puts it into its transaction. There its receipt is due at once: it says that the transaction took
     /// the frame, and some clients wait for it before they send COMMIT.
-    fn act(&mut self, turn: &mut Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, transaction: Option<&str>, action: Action) -> Result<(), Fault> {
         match (transaction, action) {
             (Some(id), action) => {
                 self.transactions.take(id, action, turn.now.monotonic, &self.options)?;
@@ -332,6 +338,7 @@ impl Client {
             }
             (None, Action::Publish(publish)) => turn.ask(Request::Publish(publish)),
             (None, Action::Settle(settle)) => turn.ask(Request::Settle(settle)),
+            (None, Action::Job(said)) => turn.ask(Request::Job(said)),
         }
         Ok(())
     }

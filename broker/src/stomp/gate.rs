@@ -9,6 +9,7 @@ use kolejka_codec::Headers;
 use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
+use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Reader;
 use crate::model::Source;
@@ -102,10 +103,11 @@ impl Gate {
             return self.any(&format!("/topic/{text}"), Routing::Queue);
         }
         if !Wildcard::is_meant(text) {
-            return self.name(text).map(Source::Name);
+            let name = DestinationName::parse(text, &self.owner).map_err(Fault::BadDestination)?;
+            return if name.is_announced() { Ok(Source::Name(name)) } else { self.name(text).map(Source::Name) };
         }
         let wildcard = Wildcard::parse(text, self.grants.clone()).map_err(Fault::BadDestination)?;
-        if wildcard.is_of_the_server() {
+        if wildcard.is_of_the_server() && wildcard.kind() != DestinationKind::Topic {
             Err(Fault::ReservedDestination)
         } else {
             Ok(Source::Wildcard(Arc::new(wildcard)))
@@ -116,7 +118,11 @@ impl Gate {
     pub(super) fn name(&self, text: &str) -> Result<DestinationName, Fault> {
         let name = DestinationName::parse(text, &self.owner).map_err(Fault::BadDestination)?;
         let mut segments = name.path().split(['.', '/']);
-        if segments.next() == Some("Kolejka") { Err(Fault::ReservedDestination) } else { Ok(name) }
+        if segments.next() == Some("Kolejka") || name.is_announced() {
+            Err(Fault::ReservedDestination)
+        } else {
+            Ok(name)
+        }
     }
 
     /// Who knows what the client may read.

@@ -28,6 +28,7 @@ mod reply;
 mod schedule;
 mod session;
 mod settlement;
+mod speech;
 mod state;
 mod statistics;
 mod subscription;
@@ -35,8 +36,10 @@ mod take;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod tracking;
 mod transaction;
 mod understand;
+mod unique;
 
 pub use options::{Options, PeerFacts};
 pub use output::{Farewell, Output, Receipt};

@@ -41,6 +41,10 @@ pub(super) enum Meaning {
     OfNack,
     /// Says something about time and failures; ends here where it does, but for `expires`.
     Term(Term),
+    /// Says how the job is followed; ends here.
+    Tracking,
+    /// Says that it shall be the only one; ends here.
+    Unique,
     /// Asks for something that is not there yet, or else is forwarded.
     Unsupported(Ask),
 }
@@ -50,8 +54,6 @@ pub(super) enum Meaning {
 pub(super) enum Ask {
     /// Any but the empty one.
     Any,
-    /// Any but `false`.
-    NotFalse,
     /// `true`.
     True,
 }
@@ -60,7 +62,6 @@ impl Ask {
     fn is_meant(self, value: &str) -> bool {
         match self {
             Ask::Any => !value.is_empty(),
-            Ask::NotFalse => !value.is_empty() && value != "false",
             Ask::True => value == "true",
         }
     }
@@ -73,7 +74,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 68] = [
+const IN_SEND: [(&str, Meaning); 72] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -140,13 +141,18 @@ const IN_SEND: [(&str, Meaning); 68] = [
     ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Term(Term::TimeToRun)),
+    // Tracking.
+    ("x-job-token", Meaning::Tracking),
+    ("x-result-ttl", Meaning::Tracking),
+    ("x-token-scope", Meaning::Tracking),
+    ("x-track", Meaning::Tracking),
     // Uniqueness.
-    ("x-job-token", Meaning::Unsupported(Ask::Any)),
-    ("x-unique", Meaning::Unsupported(Ask::Any)),
-    // Tracking, events and commands.
+    ("x-on-duplicate", Meaning::Unique),
+    ("x-unique", Meaning::Unique),
+    ("x-unique-until", Meaning::Unique),
+    // Events and commands.
     ("x-event", Meaning::Unsupported(Ask::Any)),
     ("x-op", Meaning::Unsupported(Ask::Any)),
-    ("x-track", Meaning::Unsupported(Ask::NotFalse)),
     // Groups, and what is retained.
     ("JMSXGroupID", Meaning::Term(Term::Group)),
     ("JMSXGroupSeq", Meaning::Term(Term::Member)),

@@ -46,6 +46,15 @@ impl Client {
         if frame.headers.get(TRANSACTION).is_some() {
             return Err(Fault::Unsupported("managing queues in a transaction"));
         }
+        self.reply_to(turn, frame)
+    }
+
+    /// Where an answer goes that the broker makes itself.
+    pub(super) fn reply_to<'f>(
+        &mut self,
+        turn: &mut Turn<'_>,
+        frame: &'f Frame,
+    ) -> Result<Option<(&'f str, DestinationName)>, Fault> {
         let Some(written) = frame.headers.get("reply-to") else { return Ok(None) };
         let full = self.gate.writable(written, Routing::Queue)?;
         if written.starts_with("/temp-") {

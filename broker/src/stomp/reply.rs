@@ -28,6 +28,7 @@ use crate::model::Delivery;
 use crate::model::DestinationName;
 use crate::model::End;
 use crate::model::Lease;
+use crate::model::Submission;
 
 /// An encoded frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,6 +91,7 @@ impl Voice {
             put_header(into, RECEIPT_ID, receipt.as_str(), self.version);
             match answer {
                 Answer::Done => {}
+                Answer::Submitted(submission) => self.submission(submission, into),
                 Answer::Duplicate => put_header(into, "x-duplicate", "true", self.version),
                 Answer::Scheduled(id) => put_number_header(into, "x-job-id", id.to_bits()),
                 Answer::Soft(refusal) => put_header(into, "x-refused", refusal.as_str(), self.version),
@@ -98,6 +100,17 @@ impl Voice {
             finish(into, self.ending);
         });
         out.end_frame();
+    }
+
+    /// What became of a SEND to a queue.
+    fn submission(self, submission: Submission, into: &mut BytesMut) {
+        put_number_header(into, "x-job-id", submission.job.to_bits());
+        if let Some(token) = submission.token {
+            put_header(into, "x-job-token", &token.to_string(), self.version);
+        }
+        if submission.is_duplicate {
+            put_header(into, "x-duplicate", "true", self.version);
+        }
     }
 
     /// MESSAGE. Our headers come first, so that no copy of them in the stored head counts. A large body is not copied.
@@ -173,6 +186,9 @@ impl Voice {
             put_number_header(into, "JMSXDeliveryCount", u64::from(delivery.attempt));
         }
         Self::lease(delivery, into);
+        if let Some(token) = &delivery.token {
+            put_header(into, "x-job-token", &token.to_string(), self.version);
+        }
     }
 
     /// What the holder of a lease needs to know about it.

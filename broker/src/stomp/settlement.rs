@@ -89,7 +89,7 @@ pub(super) fn settle(frame: &Frame, subscriptions: &Subscriptions) -> Result<Set
 }
 
 /// `x-bury` beats `requeue:false` beats a delay.
-fn nack(headers: &Headers) -> Result<Outcome, Fault> {
+pub(super) fn nack(headers: &Headers) -> Result<Outcome, Fault> {
     let reason = failure(headers);
     let delay_ms = delay(headers)?;
     let outcome = unranked(headers, reason, delay_ms);
@@ -140,7 +140,7 @@ fn delay(headers: &Headers) -> Result<Option<u64>, Fault> {
 }
 
 /// At most 256 octets, on one line: it becomes a header that every version must be able to say.
-fn reason(text: &str) -> Arc<str> {
+pub(super) fn reason(text: &str) -> Arc<str> {
     const REASON_BYTES: usize = 256;
     let kept = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= REASON_BYTES);
     kept.map(|(_, c)| if c.is_control() { ' ' } else { c }).collect::<String>().into()

@@ -133,6 +133,8 @@ impl<'f> Asked<'f> {
             max_deliveries: self.max_deliveries.map(deliveries).transpose()?,
             backoff: self.backoff.map(backoff).transpose()?,
             on_exhaust: self.on_exhaust.map(on_exhaust).transpose()?,
+            tracking: None,
+            unique: None,
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
             schedule: None,
             group: self.group.map(|named| group(named, self.member)).transpose()?,

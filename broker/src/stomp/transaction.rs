@@ -47,6 +47,7 @@ impl Transactions {
         let content = match &action {
             Action::Publish(publish) => publish.message.content.len(),
             Action::Settle(_) => 0,
+            Action::Job(said) => said.bytes(),
         };
         let bytes = Self::FRAME_BYTES + content;
         if self.open[at].actions.len() >= options.transaction_frames {

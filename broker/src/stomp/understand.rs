@@ -15,6 +15,8 @@ use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
 use super::terms::Asked;
+use super::tracking;
+use super::unique;
 use crate::model::AckMode;
 use crate::model::Content;
 use crate::model::DestinationKind;
@@ -54,6 +56,8 @@ struct Lifted<'f> {
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
     has_reply: bool,
+    is_tracked: bool,
+    is_unique: bool,
     has_id: bool,
     has_timestamp: bool,
     asked: Asked<'f>,
@@ -64,7 +68,7 @@ struct Lifted<'f> {
 pub(super) fn sending<'f>(
     frame: &'f Frame,
     (written, to): (&str, &DestinationName),
-    gate: &Gate,
+    gate: &mut Gate,
     now: Timestamp,
     scratch: &mut BytesMut,
 ) -> Result<Sending<'f>, Fault> {
@@ -87,7 +91,7 @@ pub(super) fn sending<'f>(
         schedule.is_transient = lifted.persistent == Some("false");
         schedule.retain = lifted.retain.take();
     }
-    let message = Message {
+    let mut message = Message {
         content: content(frame, scratch),
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
@@ -98,6 +102,22 @@ pub(super) fn sending<'f>(
         },
         terms,
     };
+    if lifted.is_unique
+        && let Some(unique) = unique::asked(&frame.headers, to, gate, now)?
+    {
+        if is_planned {
+            return Err(Fault::Unsupported("x-unique of a job that repeats"));
+        }
+        message.terms.get_or_insert_default().unique = Some(unique);
+    }
+    if lifted.is_tracked
+        && let Some(tracking) = tracking::asked(&frame.headers, to, gate)?
+    {
+        if is_planned {
+            return Err(Fault::Unsupported("tracking of a job that repeats"));
+        }
+        message.terms.get_or_insert_default().tracking = Some(tracking);
+    }
     let key = match lifted.key {
         Some(key) if key.len() > Windows::KEY_BYTES => {
             return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
@@ -119,6 +139,14 @@ impl<'f> Lifted<'f> {
                 if !term.is_delivered() {
                     return Ok(());
                 }
+            }
+            Meaning::Tracking => {
+                self.is_tracked = true;
+                return Ok(());
+            }
+            Meaning::Unique => {
+                self.is_unique = true;
+                return Ok(());
             }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);

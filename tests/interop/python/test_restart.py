@@ -1,7 +1,9 @@
 """What lives through the end of the broker's process, in good order and by SIGKILL."""
 
+import json
 import os
 import unittest
+import uuid
 
 from broker import Broker
 from peer import Peer, fresh
@@ -123,6 +125,48 @@ class Restarts:
         peer.silence()
         peer.subscribe(queue.replace("/queue/", "/queue/DLQ."), id="dead")
         self.assertEqual(peer.message().body, b"poison")
+
+    def test_the_status_of_a_job_is_there_with_its_result_and_its_token_stays_taken(self):
+        queue, peer, tokens = fresh(), self.peer(), [str(uuid.uuid4()) for _ in range(3)]
+        results = [b'{"width":100}', os.urandom(300_000)]
+        for token in tokens:
+            peer.send(queue, token, headers={"x-job-token": token, "x-track": "result", "type": "resize"})
+        peer.subscribe(queue, "client-individual", headers={"prefetch-count": "1"})
+        for token, result in zip(tokens, results):
+            self.assertEqual(peer.message().headers["x-job-token"], token)
+            peer.send(f"/job/{token}", result, headers={"x-event": "complete"}, content_type="application/json")
+        peer.nack(peer.message(), **{"x-delay": "600000", "x-error": "no disk", "x-error-class": "IOError"})
+        self.restart()
+        peer = self.peer()
+        documents = [self.watch(peer, token) for token in tokens]
+        self.assertEqual([document["state"] for document in documents], ["completed", "completed", "retrying"])
+        self.assertEqual(documents[0]["result"]["inline"], {"width": 100})
+        self.assertEqual((documents[1]["result"]["size"], documents[1]["result"]["kept"]), (300_000, True))
+        self.assertEqual([error["class"] for error in documents[2]["errors"]], ["IOError"])
+        self.assertEqual(documents[2]["type"], "resize")
+        peer.send(queue, "again", headers={"x-job-token": tokens[0]})
+        peer.subscribe(queue, id="queue")
+        peer.silence()
+
+    def test_a_job_that_was_being_worked_at_waits_for_another_worker(self):
+        queue, peer, token = fresh(), self.peer(), str(uuid.uuid4())
+        peer.send(queue, "x", headers={"x-job-token": token})
+        peer.subscribe(queue, "client-individual")
+        peer.message()
+        self.assertEqual(self.watch(peer, token)["state"], "running")
+        self.restart()
+        peer = self.peer()
+        self.assertEqual(self.watch(peer, token)["state"], "waiting")
+        peer.subscribe(queue, "client-individual")
+        self.assertEqual(peer.message().body, b"x")
+
+    def watch(self, peer, token):
+        """The document that a watcher gets first."""
+        peer.subscribe(f"/job/{token}", id=f"eye-{token}")
+        frame = peer.message()
+        self.assertEqual(frame.headers["x-job-token"], token)
+        peer.receipted(peer.connection.unsubscribe, id=f"eye-{token}")
+        return json.loads(frame.body)
 
     def test_restarting_many_times_loses_nothing(self):
         queue = fresh()

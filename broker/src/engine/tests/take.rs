@@ -1,7 +1,7 @@
 //! Subscriptions that pull, and such as end by themselves.
 
 use super::*;
-use crate::model::{End, Grant, Manner, Take};
+use crate::model::{Candidate, End, Filter, Grant, Manner, Take, Terms};
 
 /// A subscription in a manner of its own to `/queue/q`, or to what `to` says.
 fn take(id: u32, mode: AckMode, messages: u32, manner: Manner) -> Request {
@@ -284,4 +284,45 @@ fn the_wait_of_a_subscription_that_is_gone_wakes_nobody() {
     world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
     assert!(world.engine.waits.deadline().is_none());
     assert_eq!(End::Wait.as_str(), "wait");
+}
+
+#[test]
+fn what_becomes_ready_in_the_last_moment_is_delivered_and_the_wait_begins_again() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, take(1, AckMode::Client, 100, waiting(100)));
+    let terms = Terms { due: Some(Timestamp(world.now.wall.0 + 50)), ..Terms::default() };
+    let message = Message { durability: Durability::Transient, terms: Some(Box::new(terms)), ..message("late") };
+    world.ask(client, Request::Publish(Publish { to: name("/queue/q"), message, key: None, retain: None }));
+    world.pass_time(100);
+    assert_eq!(world.story(client), ["late"]);
+    world.pass_time(100);
+    assert_eq!(world.story(client), ["end 1 wait"]);
+}
+
+/// Wants everything, but has to see it first.
+#[derive(Debug)]
+struct Careful;
+
+impl Filter for Careful {
+    fn wants(&self, _: &Candidate<'_>) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_wait_does_not_end_beside_a_message_whose_head_is_still_to_be_read() {
+    let mut world = World::new();
+    let client = world.client("c");
+    let terms = Terms { due: Some(Timestamp(world.now.wall.0 + 100)), ..Terms::default() };
+    let message = Message { terms: Some(Box::new(terms)), ..message("late") };
+    world.ask(client, Request::Publish(Publish { to: name("/queue/q"), message, key: None, retain: None }));
+    world.sync();
+    world.engine = world.replayed(true);
+    let client = world.client("c");
+    let Request::Take(mut wish) = take(1, AckMode::Client, 100, waiting(100)) else { panic!("a wish to wait") };
+    wish.subscribe.filter = Some(std::sync::Arc::new(Careful));
+    world.ask(client, Request::Take(wish));
+    world.elapse(100);
+    assert_eq!(world.story(client), ["(stored)"]);
 }

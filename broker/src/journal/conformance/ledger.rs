@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::model::{Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Place, Position};
-use crate::model::{Pause, Record, Replay, Standing, Terms, Urgency, Windows};
+use crate::model::{
+    Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Moved, Place, Position,
+};
+use crate::model::{Pause, Record, Replay, Standing, Status, Terms, Urgency, Windows};
 
 /// The state that records add up to: the simplest engine there could be.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Ledger {
     pub bindings: BTreeMap<DestinationId, Option<Bound>>,
     /// Keys that were seen lately.
     pub windows: Windows,
+    /// Jobs that are followed.
+    pub statuses: BTreeMap<MessageId, Status>,
     /// Queues that stand still.
     pub pauses: BTreeMap<DestinationId, Pause>,
     /// Messages that are there.
@@ -67,6 +71,7 @@ impl fmt::Debug for Ledger {
         writeln!(f, "destinations {:?} newest {:?} next id {}", self.destinations, self.newest, self.next_id)?;
         writeln!(f, "suspected below {}", self.suspected)?;
         writeln!(f, "bindings {:?} windows {:?}", self.bindings, self.windows)?;
+        writeln!(f, "statuses {:?}", self.statuses)?;
         self.messages.iter().try_for_each(|(message, kept)| writeln!(f, "  {message} {kept:?}"))
     }
 }
@@ -87,6 +92,9 @@ impl Ledger {
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
+            Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
+                self.apply_to_job(record);
+            }
             Record::Unbound { queue } => drop(self.bindings.insert(*queue, None)),
             Record::Accepted(Accepted { destination, message, place, size, terms, .. }) => {
                 let (destination, place, size) = (*destination, *place, *size);
@@ -124,23 +132,43 @@ impl Ledger {
                     kept.terms.get_or_insert_default().reschedule(scheduled.schedule.clone());
                 }
             }
-            Record::Moved(moved) => {
-                if let Some(kept) = self.messages.get_mut(&moved.message) {
-                    assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
-                    (kept.destination, kept.place) = (moved.to, moved.to_place);
-                    kept.note.clone_from(&moved.note);
-                    let anew = Carried { attempts: 0, nacks: 0, standing: Standing::Ready };
-                    let Carried { attempts, nacks, standing } = moved.carried.unwrap_or(anew);
-                    (kept.attempts, kept.nacks, kept.standing) = (attempts, nacks, standing);
-                    if let Some(terms) = &mut kept.terms {
-                        terms.move_over(moved.carried.is_none());
-                    }
-                }
-            }
+            Record::Moved(moved) => self.carry(moved),
             Record::Paused(paused) if paused.pause.is_over() => drop(self.pauses.remove(&paused.queue)),
             Record::Paused(paused) => drop(self.pauses.insert(paused.queue, paused.pause)),
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),
             Record::Suspected { below } => self.suspected = self.suspected.max(*below),
+        }
+    }
+
+    fn carry(&mut self, moved: &Moved) {
+        if let Some(kept) = self.messages.get_mut(&moved.message) {
+            assert_eq!((kept.destination, kept.place), (moved.from, moved.from_place));
+            (kept.destination, kept.place) = (moved.to, moved.to_place);
+            kept.note.clone_from(&moved.note);
+            let anew = Carried { attempts: 0, nacks: 0, standing: Standing::Ready };
+            let Carried { attempts, nacks, standing } = moved.carried.unwrap_or(anew);
+            (kept.attempts, kept.nacks, kept.standing) = (attempts, nacks, standing);
+            if let Some(terms) = &mut kept.terms {
+                terms.move_over(moved.carried.is_none());
+            }
+        }
+    }
+
+    fn apply_to_job(&mut self, record: &Record) {
+        match record {
+            Record::Tracked(status) => drop(self.statuses.insert(status.job, (**status).clone())),
+            Record::Reported(report) => {
+                if let Some(status) = self.statuses.get_mut(&report.job) {
+                    status.apply(report);
+                }
+            }
+            Record::Attached { job, waiter } => {
+                if let Some(status) = self.statuses.get_mut(job) {
+                    status.attach((**waiter).clone());
+                }
+            }
+            Record::Forgotten { job } => drop(self.statuses.remove(job)),
+            _ => {}
         }
     }
 }

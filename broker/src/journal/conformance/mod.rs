@@ -5,6 +5,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "checks panic: that is what they are for")]
 
+mod job;
 mod ledger;
 mod session;
 mod unit;
@@ -12,6 +13,7 @@ mod witness;
 
 use std::sync::Arc;
 
+pub use self::job::{attached, reported, tracked};
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
 pub use self::unit::{

@@ -10,8 +10,8 @@ use crate::model::{
     Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
 };
 use crate::model::{
-    Backoff, Cron, OnExhaust, Pattern, Position, Ranked, Record, Retain, Returned, Schedule, Scheduled, Settled,
-    ShardId, Standing, Terms, Timestamp, Urgency, Woken,
+    Backoff, Cron, OnDuplicate, OnExhaust, Pattern, Position, Ranked, Record, Retain, Returned, Schedule, Scheduled,
+    Settled, ShardId, Standing, Terms, Timestamp, Unique, Until, Urgency, Woken,
 };
 
 /// What a message of that id and size says.
@@ -57,10 +57,18 @@ pub fn terms(number: u64) -> Terms {
         max_deliveries: has(3).then_some(number as u16 + 1),
         backoff: has(4).then_some(if has(5) { Backoff::Fixed { ms: number } } else { Backoff::default() }),
         on_exhaust: has(5).then_some(if has(6) { OnExhaust::Bury } else { OnExhaust::Drop }),
+        tracking: None,
+        unique: has(7).then(|| Box::new(unique(number))),
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
         schedule: has(3).then(|| Box::new(schedule(number))),
         group: has(2).then(|| Group { name: format!("customer {number}").into(), closes: has(4) }),
     }
+}
+
+/// A key that differs by a number.
+fn unique(number: u64) -> Unique {
+    let until = [Until::Done, Until::Start, Until::Moment(Timestamp(number))][(number % 3) as usize];
+    Unique { key: format!("k{number}").into(), until, on_duplicate: OnDuplicate::default(), waiter: None }
 }
 
 /// A schedule that differs by a number.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Arrival, Override};
-use super::super::conformance::{content, schedule, terms};
+use super::super::conformance::{attached, content, reported, schedule, terms, tracked};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
@@ -201,7 +201,7 @@ fn schedules_are_read_back_as_they_were_written() {
 
 #[test]
 fn terms_are_read_back_as_they_were_written() {
-    for number in 0..128 {
+    for number in 0..256 {
         let (terms, mut bytes) = (Terms { schedule: None, ..terms(number) }, Vec::new());
         record::put_agreed(&mut bytes, position(5), &terms);
         assert!(bytes.len() <= record::terms_bytes(&terms), "{terms:?} are longer than was said");
@@ -209,6 +209,23 @@ fn terms_are_read_back_as_they_were_written() {
         assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
         for length in 0..bytes.len() {
             assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
+        }
+    }
+}
+
+#[test]
+fn records_about_jobs_are_read_back_as_they_were_written() {
+    for number in 0..64 {
+        let job = MessageId::new(ShardId::MAX, number);
+        let records = [tracked(job), reported(job, number), attached(job, number), Record::Forgotten { job }];
+        for record in records {
+            let mut bytes = Vec::new();
+            record::put_record(&mut bytes, &record);
+            assert!(bytes.len() <= record::encoded_bytes(&record), "{record:?} is longer than was said");
+            for length in 0..bytes.len() {
+                assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
+            }
+            assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(Stored::Job(record)));
         }
     }
 }

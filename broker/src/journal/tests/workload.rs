@@ -123,6 +123,14 @@ impl Run {
             let (queue, at) = (DestinationId(1 + self.next % 3), Timestamp(self.next * 1000));
             records.push(Record::Keyed(Keyed { queue, key: format!("k{}", self.next % 50).into(), at }));
         }
+        let job = MessageId::new(ShardId::default(), 1 + dice.below(20));
+        match dice.below(10) {
+            0 | 1 => records.push(conformance::tracked(job)),
+            2 | 3 => records.push(conformance::reported(job, dice.below(64))),
+            4 => records.push(conformance::attached(job, dice.below(9))),
+            5 => records.push(Record::Forgotten { job }),
+            _ => {}
+        }
         match dice.below(12) {
             0 => records.push(conformance::bound(1 + dice.below(3), "/topic/x.>", None)),
             1 => records.push(Record::Unbound { queue: DestinationId(1 + dice.below(3)) }),

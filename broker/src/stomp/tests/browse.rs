@@ -62,6 +62,8 @@ fn a_message_says_its_state_and_has_no_ack_and_the_end_is_empty() {
     client.says("SUBSCRIBE\nid:s\ndestination:/queue/a\nbrowser:true\n\n^@");
     let content = Content::new(b"destination:/queue/a\n", "x".into());
     let delivery = Delivery {
+        tracked: false,
+        token: None,
         subscription: SubscriptionId(1),
         number: 1,
         message: MessageId::new(ShardId::default(), 5),

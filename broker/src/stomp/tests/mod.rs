@@ -9,6 +9,7 @@ mod deliver;
 mod durable;
 mod ending;
 mod heartbeat;
+mod job;
 mod manage;
 mod oversee;
 mod prefetch;
@@ -230,6 +231,8 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         number: 1,
         message: MessageId::from_bits(message),
         auto: false,
+        tracked: false,
+        token: None,
         held_twice: false,
         attempt: 1,
         redelivered: false,

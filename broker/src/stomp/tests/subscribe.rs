@@ -141,7 +141,7 @@ fn a_wildcard_that_is_none_is_refused() {
         let frame = format!("SUBSCRIBE\nid:1\ndestination:{text}\n\n^@");
         assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-destination", "{text}");
     }
-    let frame = "SUBSCRIBE\nid:1\ndestination:/topic/Kolejka.>\n\n^@";
+    let frame = "SUBSCRIBE\nid:1\ndestination:/queue/Kolejka.>\n\n^@";
     assert_eq!(Client::speaking("1.2").fails_with(frame), "reserved-destination");
 }
 

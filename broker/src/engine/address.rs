@@ -1,0 +1,234 @@
+//! What clients say about single jobs, at the addresses of these.
+//!
+//! A job that is followed is known by its token. Whoever holds a delivery may report on it by the message, too; then
+//! nobody needs to follow it.
+
+use super::happening::{Happening, Word};
+use super::machine::Engine;
+use super::notice::Notice;
+use super::sessions::Held;
+use crate::destination::State;
+use crate::jobs::{Head, Row, unknown};
+use crate::model::{
+    Answer, Content, Effects, Job, JobEvent, JobName, JobState, MessageId, Now, Outcome, Progress, Reader, Refusal,
+    Reply, SessionId, Settle, SoftRefusal, SubscriptionId, Touch,
+};
+
+/// A delivery as a client names it.
+type Named = (MessageId, Option<SubscriptionId>);
+
+impl Engine {
+    /// A client says something about a job.
+    pub(super) fn hear(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        said: Job,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        let name = said.name;
+        if said.needs_room() && self.is_full() {
+            return Err(Refusal::DiskFull);
+        }
+        match said.event {
+            JobEvent::Get(reply) => return Ok(self.describe(now, name, reply, effects)),
+            JobEvent::Cancel(reader) => return Ok(self.cancel_for(now, name, &*reader, effects)),
+            JobEvent::Kick(reader) => return Ok(self.kick_one(now, name, &*reader, effects)),
+            _ => {}
+        }
+        let delivery = match self.delivery(name) {
+            Ok(delivery) => delivery,
+            Err(refusal) => return Ok(Answer::Soft(refusal)),
+        };
+        let answer = self.act(now, session, (delivery, said.event), effects);
+        match answer {
+            // Who has the token need not have had the message.
+            Err(Refusal::UnknownDelivery) if !matches!(name, JobName::Delivery { .. }) => {
+                Ok(self.explain(delivery.0, Answer::Soft(SoftRefusal::NotHolder)))
+            }
+            answer => answer.map(|answer| self.explain(delivery.0, answer)),
+        }
+    }
+
+    /// A worker says something about a delivery that it holds, or does not hold.
+    fn act(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        (delivery, event): (Named, JobEvent),
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        Ok(match event {
+            JobEvent::Complete { delivery: named, content_type, body } => {
+                if named.is_some_and(|(message, _)| message != delivery.0) {
+                    return Ok(Answer::Soft(SoftRefusal::NotHolder));
+                }
+                let word = Word::Result { job: delivery.0, content_type, body };
+                self.settle_with(now, session, named.unwrap_or(delivery), (Outcome::Ack, word), effects)?
+            }
+            JobEvent::Fail { outcome, error } => {
+                self.settle_with(now, session, delivery, (outcome, Word::Error(error)), effects)?
+            }
+            JobEvent::Touch(time_to_run_ms) => self.touch_delivery(now, session, delivery, time_to_run_ms)?,
+            JobEvent::Progress(progress) => {
+                let answer = self.touch_delivery(now, session, delivery, None)?;
+                if answer == Answer::Done {
+                    self.progress(now, delivery.0, progress, effects);
+                }
+                answer
+            }
+            JobEvent::Data { is_warning, content_type, body } => {
+                let answer = self.touch_delivery(now, session, delivery, None)?;
+                if answer == Answer::Done {
+                    if !is_warning {
+                        self.jobs.append(delivery.0, &body, self.options.jobs);
+                    }
+                    self.tell_data(now, delivery.0, (is_warning, content_type.as_deref(), body), effects);
+                }
+                answer
+            }
+            JobEvent::Get(_) | JobEvent::Cancel(_) | JobEvent::Kick(_) => Answer::Done,
+        })
+    }
+
+    /// Whether all of a transaction may happen as far as this is concerned.
+    pub(super) fn may_say(&self, session: SessionId, said: &Job) -> Result<(), Refusal> {
+        if said.needs_room() && self.is_full() {
+            return Err(Refusal::DiskFull);
+        }
+        if matches!(said.event, JobEvent::Get(_) | JobEvent::Cancel(_) | JobEvent::Kick(_)) {
+            return Ok(());
+        }
+        let (message, subscription) = self.delivery(said.name).map_err(|_| Refusal::LeaseLost)?;
+        let state = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
+        state.find(message, subscription).map(|_| ()).ok_or(Refusal::LeaseLost)
+    }
+
+    /// The delivery that a client means.
+    fn delivery(&self, name: JobName) -> Result<Named, SoftRefusal> {
+        match name {
+            JobName::Delivery { message, subscription } => Ok((message, subscription)),
+            JobName::Token(token) => {
+                self.jobs.find(token).map(|row| (row.status.job, None)).ok_or(SoftRefusal::Unknown)
+            }
+        }
+    }
+
+    /// Says why somebody does not hold a job any more, where that is known.
+    fn explain(&self, job: MessageId, answer: Answer) -> Answer {
+        let state = self.jobs.get(job).map(|row| row.status.state).filter(|state| state.is_final());
+        match (answer, state) {
+            (Answer::Soft(SoftRefusal::NotHolder), Some(JobState::Cancelled)) => Answer::Soft(SoftRefusal::Cancelled),
+            (Answer::Soft(SoftRefusal::NotHolder), Some(_)) => Answer::Soft(SoftRefusal::Final),
+            (answer, _) => answer,
+        }
+    }
+
+    fn settle_with(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        (message, subscription): Named,
+        (outcome, word): (Outcome, Word),
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        self.word = Some(word);
+        let answer = self.settle(now, session, &Settle { message, subscription, outcome }, effects);
+        self.word = None;
+        answer
+    }
+
+    fn touch_delivery(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        (message, subscription): Named,
+        time_to_run_ms: Option<u32>,
+    ) -> Result<Answer, Refusal> {
+        self.lengthen(now, session, Touch { message, subscription, time_to_run_ms })
+    }
+
+    fn progress(&mut self, now: Now, job: MessageId, progress: Progress, effects: &mut Effects) {
+        if self.jobs.set_progress(job, progress, now.wall) {
+            self.tell_progress(now, job, effects);
+        }
+    }
+
+    /// Answers how a job stands. What nobody knows and what nobody may know look the same.
+    fn describe(&mut self, now: Now, name: JobName, reply: Option<Reply>, effects: &mut Effects) -> Answer {
+        let JobName::Token(token) = name else { return Answer::Soft(SoftRefusal::Unknown) };
+        let Some(reply) = reply else { return Answer::Soft(SoftRefusal::BadRequest) };
+        let row = self.jobs.find(token);
+        let state = row.map(|row| row.status.state);
+        let document = row.map_or_else(|| unknown(token), |row| self.document_of(row));
+        let is_final = state.is_none_or(JobState::is_final);
+        let more = Head::default()
+            .line("x-event", "state")
+            .line("x-job-token", &token.to_string())
+            .maybe("x-final", is_final.then_some("true"));
+        let head = [&reply.head, more.as_bytes()].concat();
+        self.announce(now, reply.to, Content::new(&head, document.into()), effects);
+        Answer::Done
+    }
+
+    /// The job that somebody wants to command, if he may: who reads its queue, or has the token of an open one.
+    fn commanded(&self, name: JobName, reader: &dyn Reader) -> Result<&Row, SoftRefusal> {
+        let JobName::Token(token) = name else { return Err(SoftRefusal::Unknown) };
+        let row = self.jobs.find(token).ok_or(SoftRefusal::Unknown)?;
+        if !row.status.is_open && !reader.may_read(&row.status.queue) {
+            return Err(SoftRefusal::Forbidden);
+        }
+        if row.status.state.is_final() { Err(SoftRefusal::Final) } else { Ok(row) }
+    }
+
+    fn cancel_for(&mut self, now: Now, name: JobName, reader: &dyn Reader, effects: &mut Effects) -> Answer {
+        match self.commanded(name, reader).map(|row| row.status.job) {
+            Ok(job) => self.cancel(now, job, effects),
+            Err(refusal) => Answer::Soft(refusal),
+        }
+    }
+
+    /// Ends a job at once, whoever holds it. One that the log does not have yet ends as soon as it does.
+    pub(super) fn cancel(&mut self, now: Now, job: MessageId, effects: &mut Effects) -> Answer {
+        let at = self.jobs.get(job).and_then(|row| row.at);
+        let Some((id, place)) = at else { return Answer::Soft(SoftRefusal::Unknown) };
+        let Some(queue) = self.queue_mut(id) else { return Answer::Soft(SoftRefusal::Unknown) };
+        let Some(entry) = queue.locate(job, place).cloned() else {
+            if self.outbox.is_clear() {
+                return Answer::Soft(SoftRefusal::Unknown);
+            }
+            self.outbox.push(Notice::Cancel(job));
+            return Answer::Done;
+        };
+        let lease = queue.holder(job);
+        if let Some(lease) = lease
+            && let Some(holder) = self.consumers.get(lease.consumer)
+            && let Some(session) = self.sessions.get_mut(holder.session)
+        {
+            let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
+            session.lose(job, Held { consumer, subscription, number }, SoftRefusal::Cancelled);
+        }
+        self.remove(id, &entry, effects);
+        self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+        Answer::Done
+    }
+
+    fn kick_one(&mut self, now: Now, name: JobName, reader: &dyn Reader, effects: &mut Effects) -> Answer {
+        let found = self.commanded(name, reader).map(|row| (row.status.job, row.at));
+        let (job, at) = match found {
+            Ok((job, Some(at))) => (job, at),
+            Ok((_, None)) => return Answer::Soft(SoftRefusal::Unknown),
+            Err(refusal) => return Answer::Soft(refusal),
+        };
+        let entry = self.queue_mut(at.0).and_then(|queue| queue.locate(job, at.1).cloned());
+        let waits = |state| matches!(state, State::Delayed | State::Buried);
+        if let Some(entry) = entry.filter(|entry| waits(entry.state)) {
+            self.wake(at.0, &entry, effects);
+            self.note(now, (at.0, &entry), Happening::Kicked, effects);
+        }
+        Answer::Done
+    }
+}
+
+/// What a worker sends on the way: whether it is a warning, what it is, the octets.
+pub(super) type Part<'a> = (bool, Option<&'a str>, bytes::Bytes);

@@ -1,0 +1,220 @@
+//! Who follows a job is told what happens to it: those who watch it, and those who wait for its result.
+//!
+//! What is told rests on records that may still be on their way to the log, so it waits for them in the outbox.
+
+use bytes::Bytes;
+
+use super::address::Part;
+use super::dispatch::deliver;
+use super::happening::Word;
+use super::hook::Fact;
+use super::machine::Engine;
+use super::publish::topic_delivery;
+use crate::destination::{ConsumerKey, Waiting};
+use crate::jobs::{Head, Row, document, unknown};
+use crate::model::{
+    Content, DestinationKind, DestinationName, Durability, Effects, JobState, JobToken, Message, MessageId, Now,
+    Payload, Publish, Status, Ticket, Urgency, Waiter,
+};
+
+/// Something to be told, or to be done then.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// To a destination.
+    Publish(Box<Publish>),
+    /// To one who has begun to watch.
+    Greet(ConsumerKey, Content),
+    /// A job that nobody may touch before the log has it is not wanted any more.
+    Cancel(MessageId),
+}
+
+impl Engine {
+    /// A job stands otherwise than before.
+    pub(super) fn tell_state(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+        let Some(row) = self.jobs.get(job) else { return };
+        let is_final = row.status.state.is_final();
+        if is_final && !row.status.waiters.is_empty() {
+            self.tell_waiters(now, job, effects);
+        }
+        self.tell_watchers(now, job, if is_final { "final" } else { "state" }, effects);
+    }
+
+    /// Tells how far a job is.
+    pub(super) fn tell_progress(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+        let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
+        let (at, state, attempt) = (row.at, row.status.state, row.status.attempt);
+        self.tell_watchers(now, job, "progress", effects);
+        if let Some((at, _)) = at.filter(|_| self.is_overheard()) {
+            let fact = Fact { event: "progress", job, state, attempt, error: None, is_logged: false };
+            self.hook(now, at, fact, effects);
+        }
+    }
+
+    /// Tells what a worker sends on the way.
+    pub(super) fn tell_data(&mut self, now: Now, job: MessageId, part: Part<'_>, effects: &mut Effects) {
+        let Some(row) = self.jobs.get(job) else { return };
+        let (is_warning, content_type, body) = part;
+        let event = if is_warning { "warning" } else { "data" };
+        let (token, waiters) = (row.status.token, row.status.waiters.clone());
+        for waiter in waiters {
+            let head = answer_head(&waiter, token, event).maybe("content-type", content_type);
+            self.announce(now, waiter.to, Content::new(head.as_bytes(), body.clone()), effects);
+        }
+        if self.is_watched(token) {
+            let content = watch(now, token, event, content_type, body);
+            self.announce(now, DestinationName::job(token), content, effects);
+        }
+    }
+
+    fn tell_watchers(&mut self, now: Now, job: MessageId, event: &str, effects: &mut Effects) {
+        let Some(row) = self.jobs.get(job).filter(|row| self.is_watched(row.status.token)) else { return };
+        let (to, content) = (DestinationName::job(row.status.token), self.present(now, row, event));
+        self.announce(now, to, content, effects);
+    }
+
+    fn is_watched(&self, token: JobToken) -> bool {
+        self.router.resolve(&DestinationName::job(token)).is_some()
+    }
+
+    /// The same for whoever watches at that address.
+    pub(super) fn greet_at(&mut self, now: Now, key: ConsumerKey, at: &DestinationName, effects: &mut Effects) {
+        if let Ok(token) = at.path().parse() {
+            self.greet(now, key, token, effects);
+        }
+    }
+
+    /// The present state for one who has begun to watch, with what is kept of the data behind it.
+    pub(super) fn greet(&mut self, now: Now, key: ConsumerKey, token: JobToken, effects: &mut Effects) {
+        let Some(row) = self.jobs.find(token) else {
+            let head = watch_head(now, token, "final").line("content-type", "application/json").line("x-final", "true");
+            return self.welcome(now, key, Content::new(head.as_bytes(), unknown(token).into()), effects);
+        };
+        let event = if row.status.state.is_final() { "final" } else { "state" };
+        let content = self.present(now, row, event);
+        let data = row.data().clone();
+        self.welcome(now, key, content, effects);
+        if !data.is_empty() {
+            self.welcome(now, key, watch(now, token, "data", None, data), effects);
+        }
+    }
+
+    fn welcome(&mut self, now: Now, key: ConsumerKey, content: Content, effects: &mut Effects) {
+        if self.outbox.is_clear() {
+            self.hand(now, key, content, effects);
+        } else {
+            self.outbox.push(Notice::Greet(key, content));
+        }
+    }
+
+    /// Gives a message to one who watches.
+    fn hand(&mut self, _now: Now, key: ConsumerKey, content: Content, effects: &mut Effects) {
+        let message = self.ids.next(&mut effects.records);
+        let payload = Payload::Memory(content);
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        if consumer.backlog().messages > 0 || !consumer.has_credit() {
+            return consumer.push_backlog(Waiting { message, payload, expires: None });
+        }
+        let (id, mode) = (consumer.session, consumer.mode);
+        let delivery = topic_delivery(consumer, message, payload);
+        deliver(&mut self.sessions, key, id, mode, delivery, effects);
+    }
+
+    /// All that is known of a job, as JSON.
+    pub(super) fn document_of(&self, row: &Row) -> String {
+        document(row, row.status.result.as_ref().is_none_or(|result| self.has_result(&result.body)))
+    }
+
+    /// The same as a message to those who watch it.
+    fn present(&self, now: Now, row: &Row, event: &str) -> Content {
+        let head = watch_head(now, row.status.token, event)
+            .line("content-type", "application/json")
+            .maybe("x-final", row.status.state.is_final().then_some("true"));
+        Content::new(head.as_bytes(), self.document_of(row).into())
+    }
+
+    /// Whoever waits for the result gets it; where there is none, the document.
+    fn tell_waiters(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+        let Some(row) = self.jobs.get(job) else { return };
+        let Status { token, state, ref waiters, .. } = row.status;
+        let (waiters, durable) = (waiters.clone(), row.durable);
+        let (content_type, body) = match &self.word {
+            Some(Word::Result { job: of, content_type, body }) if *of == job && state == JobState::Completed => {
+                (content_type.as_deref().map(str::to_owned), body.clone())
+            }
+            _ => (Some("application/json".to_owned()), Bytes::from(self.document_of(row))),
+        };
+        for waiter in waiters {
+            let head = answer_head(&waiter, token, "final")
+                .line("x-final", "true")
+                .line("x-state", state.as_str())
+                .maybe("content-type", content_type.as_deref())
+                .number("timestamp", now.wall.0);
+            let content = Content::new(head.as_bytes(), body.clone());
+            if durable && waiter.to.kind() == DestinationKind::Queue {
+                // In the same unit as the end of the job.
+                let message =
+                    Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
+                drop(self.publish(now, Publish { to: waiter.to, message, key: None, retain: None }, effects));
+            } else {
+                self.announce(now, waiter.to, content, effects);
+            }
+        }
+    }
+
+    /// Sends a message that the broker makes itself, once the log has what it speaks of.
+    pub(super) fn announce(&mut self, now: Now, to: DestinationName, content: Content, effects: &mut Effects) {
+        let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Transient, terms: None };
+        let publish = Publish { to, message, key: None, retain: None };
+        if self.outbox.is_clear() {
+            self.send_notice(now, publish, effects);
+        } else {
+            self.outbox.push(Notice::Publish(Box::new(publish)));
+        }
+    }
+
+    /// What cannot be taken is nobody's fault who could be told.
+    fn send_notice(&mut self, now: Now, publish: Publish, effects: &mut Effects) {
+        let is_watch = publish.to.kind() == DestinationKind::Job;
+        if !is_watch || self.router.resolve(&publish.to).is_some() {
+            drop(self.publish(now, publish, effects));
+        }
+    }
+
+    /// What was changed since the last append is in that one.
+    pub fn appended(&mut self, ticket: Ticket) {
+        self.outbox.appended(ticket);
+    }
+
+    /// The log is durable up to there: what waited for it is told.
+    pub(super) fn tell_durable(&mut self, now: Now, through: Ticket, effects: &mut Effects) {
+        while let Some(notice) = self.outbox.pop(through) {
+            match notice {
+                Notice::Publish(publish) => self.send_notice(now, *publish, effects),
+                Notice::Greet(key, content) => self.hand(now, key, content, effects),
+                Notice::Cancel(job) => drop(self.cancel(now, job, effects)),
+            }
+        }
+    }
+}
+
+/// A message to those who watch a job.
+fn watch(now: Now, token: JobToken, event: &str, content_type: Option<&str>, body: Bytes) -> Content {
+    Content::new(watch_head(now, token, event).maybe("content-type", content_type).as_bytes(), body)
+}
+
+fn watch_head(now: Now, token: JobToken, event: &str) -> Head {
+    Head::default()
+        .line("destination", DestinationName::job(token).as_str())
+        .line("x-event", event)
+        .line("x-job-token", &token.to_string())
+        .number("timestamp", now.wall.0)
+}
+
+/// The head of what is told to somebody who waits.
+fn answer_head(waiter: &Waiter, token: JobToken, event: &str) -> Head {
+    Head::default()
+        .line("destination", waiter.to.as_str())
+        .maybe("correlation-id", waiter.correlation.as_deref())
+        .line("x-event", event)
+        .line("x-job-token", &token.to_string())
+}

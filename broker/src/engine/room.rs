@@ -1,0 +1,66 @@
+//! What new messages need: room in the log, or in memory.
+
+use super::machine::Engine;
+use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Request};
+
+impl Engine {
+    /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
+    pub fn needs_room(&self, request: &Request) -> bool {
+        if self.needs_room_for_copies(request) {
+            return true;
+        }
+        match request {
+            Request::Publish(publish) => self.is_logged(publish, self.memory_of_all(publish)),
+            Request::Commit(actions) => {
+                let mut memory = 0;
+                actions.iter().any(|action| match action {
+                    Action::Publish(publish) => {
+                        memory += self.memory_of_all(publish);
+                        self.is_logged(publish, memory)
+                    }
+                    Action::Settle(_) => false,
+                    Action::Job(said) => said.needs_room(),
+                })
+            }
+            Request::Job(said) => said.needs_room(),
+            _ => false,
+        }
+    }
+
+    /// Whether a message goes to the log: because it is persistent, or because there is no memory for it.
+    pub(super) fn is_logged(&self, publish: &Publish, memory: u64) -> bool {
+        let kind = publish.to.kind();
+        let fed = || {
+            self.router
+                .resolve(&publish.to)
+                .map_or_else(|| self.is_fed(&publish.to), |id| !self.feeds_of(id).is_empty())
+        };
+        !kind.is_temporary()
+            && (publish.message.durability == Durability::Persistent || self.spills(memory))
+            && (kind.is_queue() || publish.retain.is_some() || fed())
+    }
+
+    /// Octets that a message would like to keep in memory, in one destination.
+    pub(super) fn memory_of(&self, destination: DestinationId, publish: &Publish) -> u64 {
+        let kind = self.destinations.get(&destination).map(|found| found.kind.name().kind());
+        let stays = |kind: DestinationKind| {
+            kind.is_queue() && (kind.is_temporary() || publish.message.durability == Durability::Transient)
+        };
+        if kind.is_some_and(stays) { publish.message.content.len() as u64 } else { 0 }
+    }
+
+    /// What a message would like to keep in memory wherever it goes.
+    pub(super) fn memory_of_all(&self, publish: &Publish) -> u64 {
+        let Some(destination) = self.router.resolve(&publish.to) else {
+            let kind = publish.to.kind();
+            let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
+            return if stays { publish.message.content.len() as u64 } else { 0 };
+        };
+        let feeds = self.feeds_of(destination).iter();
+        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+    }
+
+    pub(super) fn spills(&self, memory: u64) -> bool {
+        self.transient_bytes + memory > self.options.transient_bytes
+    }
+}

@@ -1,0 +1,139 @@
+//! Jobs of which a queue wants one at a time: who holds which key, and what becomes of those that come with the same.
+//!
+//! The key lives with the terms of its message, so the log knows it, and whoever replays knows who holds what.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::happening::Happening;
+use super::machine::Engine;
+use crate::destination::{Departed, Entry, State};
+use crate::model::{
+    Answer, DestinationId, Effects, JobState, MessageId, Now, OnDuplicate, Place, Publish, Record, Refusal, Submission,
+    Terms, Unique, Until,
+};
+
+/// Who holds which key of which queue.
+#[derive(Debug, Default)]
+pub(super) struct Uniques(HashMap<(DestinationId, Arc<str>), (MessageId, Place), RandomState>);
+
+impl Uniques {
+    /// A message with such terms is in a queue.
+    pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
+        if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) {
+            self.0.insert((queue, unique.key.clone()), message);
+        }
+    }
+
+    /// A queue is gone with all that was in it.
+    pub(super) fn forget(&mut self, queue: DestinationId) {
+        if !self.0.is_empty() {
+            self.0.retain(|(other, _), _| *other != queue);
+        }
+    }
+
+    /// A message has left a queue.
+    pub(super) fn leave(&mut self, queue: DestinationId, departed: &Departed) {
+        let Some(unique) = departed.terms.as_ref().and_then(|terms| terms.unique.as_ref()) else { return };
+        let key = (queue, unique.key.clone());
+        if self.0.get(&key).is_some_and(|(holder, _)| *holder == departed.entry.message) {
+            self.0.remove(&key);
+        }
+    }
+}
+
+/// How a message with a key meets its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hit {
+    /// Nobody holds the key, or there is none.
+    New,
+    /// That message holds it, and stays.
+    Known(MessageId),
+    /// That message holds it, and makes room.
+    Replace(MessageId, Place),
+}
+
+impl Engine {
+    /// Who holds the key of a message that is about to be taken in.
+    pub(super) fn hit(&self, now: Now, destination: DestinationId, publish: &Publish) -> Result<Hit, Refusal> {
+        let terms = publish.message.terms.as_ref();
+        let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) else { return Ok(Hit::New) };
+        let Some(&(holder, place)) = self.uniques.0.get(&(destination, unique.key.clone())) else {
+            return Ok(Hit::New);
+        };
+        let Some(queue) = self.destinations.get(&destination).and_then(|found| found.kind.queue()) else {
+            return Ok(Hit::New);
+        };
+        // One that the log does not have yet cannot be seen, nor taken out.
+        let entry = queue.locate(holder, place);
+        let until = entry.and_then(|entry| queue.terms(entry)?.unique.as_ref()).map(|unique| unique.until);
+        let has_begun = |entry: &Entry| entry.state == State::Reserved || entry.handed_out;
+        let is_free = match until {
+            Some(Until::Moment(moment)) => moment <= now.wall,
+            Some(Until::Start) => entry.is_some_and(has_begun),
+            Some(Until::Done) | None => false,
+        };
+        if is_free {
+            return Ok(Hit::New);
+        }
+        match unique.on_duplicate {
+            OnDuplicate::Attach | OnDuplicate::Drop => Ok(Hit::Known(holder)),
+            OnDuplicate::Replace if entry.is_some_and(|entry| entry.state != State::Reserved) => {
+                Ok(Hit::Replace(holder, place))
+            }
+            OnDuplicate::Replace if entry.is_none() => Ok(Hit::Known(holder)),
+            OnDuplicate::Reject | OnDuplicate::Replace => Err(Refusal::NotUnique),
+        }
+    }
+
+    /// The sender of a message that is not taken, because another holds its key, waits for the result of that one.
+    pub(super) fn join_job(&mut self, job: MessageId, publish: &Publish, effects: &mut Effects) -> Answer {
+        effects.leans = true;
+        let row = self.jobs.get(job).map(|row| (row.status.token, row.durable));
+        let unique = publish.message.terms.as_ref().and_then(|terms| terms.unique.as_ref());
+        let waiter = unique.filter(|unique| unique.on_duplicate == OnDuplicate::Attach);
+        if let Some(((_, durable), waiter)) = row.zip(waiter.and_then(|unique| unique.waiter.clone())) {
+            self.enter(Record::Attached { job, waiter: Box::new(waiter) }, durable, effects);
+        }
+        Answer::Submitted(Submission { job, token: row.map(|(token, _)| token), is_duplicate: true })
+    }
+
+    /// A message of a transaction that was let in. Another of it may have taken its key meanwhile.
+    pub(super) fn put_unique(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        publish: Publish,
+        effects: &mut Effects,
+    ) -> bool {
+        match self.hit(now, destination, &publish) {
+            Ok(Hit::Known(job)) => {
+                self.join_job(job, &publish, effects);
+                false
+            }
+            Ok(hit) => self.take_in(now, destination, (publish, hit), effects).is_some(),
+            Err(_) => false,
+        }
+    }
+
+    /// Puts a message where it belongs, or where the one is that it replaces; says as which it was taken.
+    pub(super) fn take_in(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        (mut publish, hit): (Publish, Hit),
+        effects: &mut Effects,
+    ) -> Option<MessageId> {
+        if let Some(unique) = publish.message.terms.as_mut().and_then(|terms| terms.unique.as_mut()) {
+            **unique = Unique { on_duplicate: OnDuplicate::default(), waiter: None, ..(**unique).clone() };
+        }
+        let Hit::Replace(job, place) = hit else { return self.put(now, destination, publish, effects) };
+        let entry = self.queue_mut(destination)?.locate(job, place)?.clone();
+        self.remove(destination, &entry, effects);
+        self.note(now, (destination, &entry), Happening::Over(JobState::Cancelled), effects);
+        self.enqueue_at(now, (destination, job, Some(place)), publish.message, effects);
+        Some(job)
+    }
+}

@@ -241,6 +241,19 @@ const POLICY: &[Key] = &[
               `exclusive`, nothing of a group goes out while somebody else holds something of it, and nothing before what has \
               failed is done.",
     },
+    Key {
+        path: "policy.idle",
+        kind: Kind::Time(Duration::from_secs(1), Duration::from_secs(365 * 86_400)),
+        fallback: Fallback::Absent("`limits.destination_idle`"),
+        doc: " How long a queue is kept that is empty and that nobody reads by its name.",
+    },
+    Key {
+        path: "policy.last_value_key",
+        kind: Kind::Text,
+        fallback: Fallback::Absent("every message stays"),
+        doc: " Header by whose value a newer message replaces an older one of the queue that no consumer holds. A message without it \
+              may say `_AMQ_LVQ_NAME` instead.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

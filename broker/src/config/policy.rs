@@ -35,6 +35,10 @@ pub struct PolicyConfig {
     pub time_to_run: Option<Duration>,
     /// Whether groups are exclusive.
     pub exclusive_groups: Option<bool>,
+    /// How long a queue is kept empty and unused.
+    pub idle: Option<Duration>,
+    /// Header by whose value a newer message replaces an older one.
+    pub last_value_key: Option<String>,
 }
 
 /// All policies, in the order of the file.
@@ -72,6 +76,8 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         dead_letter_expired: section.get("policy.dead_letter_expired"),
         time_to_run: section.get("policy.time_to_run"),
         exclusive_groups: section.get::<String>("policy.groups").map(|word| word == "exclusive"),
+        idle: section.get("policy.idle"),
+        last_value_key: section.get("policy.last_value_key"),
     })
 }
 

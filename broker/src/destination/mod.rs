@@ -6,6 +6,7 @@
 
 mod agenda;
 mod allowance;
+mod asked;
 mod consumer;
 mod contents;
 mod counts;
@@ -15,6 +16,7 @@ mod finding;
 mod grouping;
 mod groups;
 mod heads;
+mod last;
 mod lease;
 mod overflow;
 mod pausing;

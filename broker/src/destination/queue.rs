@@ -6,11 +6,12 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    DeathNote, DestinationName, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
+    DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
 
 use super::agenda::Agenda;
 use super::groups::Groups;
+use super::last::LastValues;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
@@ -42,6 +43,12 @@ pub struct Queue {
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// The newest message of each value, where it goes by values.
+    pub(super) last: Option<Box<LastValues>>,
+    /// What its maker asked for.
+    pub asked: Option<Box<Limits>>,
+    /// Somebody read it once by its name.
+    pub(super) had_reader: bool,
     /// Which sides stand still.
     pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
@@ -74,6 +81,9 @@ impl Queue {
             consumers: 0,
             passers: 0,
             fed: None,
+            last: None,
+            asked: None,
+            had_reader: false,
             pause: Pause::default(),
             doomed: false,
             viewers: Vec::new(),
@@ -98,7 +108,12 @@ impl Queue {
             entry.has_terms = true;
             self.terms.insert(entry.message, terms);
         }
-        self.slots.insert(entry)
+        let (message, has_terms) = (entry.message, entry.has_terms);
+        let slot = self.slots.insert(entry);
+        if has_terms {
+            self.note_value(message, slot);
+        }
+        slot
     }
 
     /// A message that was accepted may be seen: it is durable, or never will be. With a due time it is delayed, whatever
@@ -169,6 +184,9 @@ impl Queue {
         let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
         if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
             self.agenda.forget_end(end, message);
+        }
+        if let Some(value) = terms.as_ref().and_then(|terms| terms.last_value.as_ref()) {
+            self.forget_value(message, value);
         }
         if self.slots.len() == 0 {
             self.groups.take_if(|groups| groups.is_empty());
@@ -264,6 +282,7 @@ impl Queue {
     pub fn join(&mut self, by_name: bool) {
         if by_name {
             self.consumers += 1;
+            self.had_reader = true;
         } else {
             self.passers += 1;
         }

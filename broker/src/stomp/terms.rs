@@ -136,6 +136,7 @@ impl<'f> Asked<'f> {
             tracking: None,
             unique: None,
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
+            last_value: None,
             schedule: None,
             group: self.group.map(|named| group(named, self.member)).transpose()?,
         };

@@ -123,6 +123,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 idle_ms: None,
                 last_value_key: None,
                 time_to_run_ms,
+                ..Policy::default()
             }
         },
     )

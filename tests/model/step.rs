@@ -251,6 +251,7 @@ fn manner() -> impl Strategy<Value = Manner> {
             priority,
             exclusive,
             no_local,
+            ..Manner::default()
         },
     )
 }

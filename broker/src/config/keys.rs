@@ -234,6 +234,14 @@ const POLICY: &[Key] = &[
               `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
     },
     Key {
+        path: "policy.groups",
+        kind: Kind::Word(&["sticky", "exclusive"]),
+        fallback: Fallback::Absent("\"sticky\""),
+        doc: " Who gets messages with a `JMSXGroupID`: `sticky`, all of a group go to one consumer as long as it is there; \
+              `exclusive`, nothing of a group goes out while somebody else holds something of it, and nothing before what has \
+              failed is done.",
+    },
+    Key {
         path: "policy.idle",
         kind: Kind::Time(Duration::from_secs(1), Duration::from_secs(365 * 86_400)),
         fallback: Fallback::Absent("`limits.destination_idle`"),

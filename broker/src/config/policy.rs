@@ -33,6 +33,8 @@ pub struct PolicyConfig {
     pub dead_letter_expired: Option<bool>,
     /// How long a consumer may keep a message.
     pub time_to_run: Option<Duration>,
+    /// Whether groups are exclusive.
+    pub exclusive_groups: Option<bool>,
     /// How long a queue is kept empty and unused.
     pub idle: Option<Duration>,
     /// Header by whose value a newer message replaces an older one.
@@ -73,6 +75,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         expiry: section.get("policy.expiry"),
         dead_letter_expired: section.get("policy.dead_letter_expired"),
         time_to_run: section.get("policy.time_to_run"),
+        exclusive_groups: section.get::<String>("policy.groups").map(|word| word == "exclusive"),
         idle: section.get("policy.idle"),
         last_value_key: section.get("policy.last_value_key"),
     })

@@ -144,6 +144,7 @@ fn example(path: &str) -> &'static str {
         "policy.last_value_key" => "\"symbol\"",
         "policy.dead_letter_expired" => "true",
         "policy.time_to_run" => "\"5min\"",
+        "policy.groups" => "\"exclusive\"",
         "route.from" => "\"/queue/orders.**\"",
         "route.to" => "[\"/queue/audit\", \"/topic/orders\"]",
         "route.selector" => "\"amount > 1000\"",

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{ConsumerKey, Entry, Queue, SlotId};
-use crate::model::{Carried, DeathNote, MessageId, Standing, Terms, Timestamp};
+use super::{ConsumerKey, Entry, Queue, SlotId, State};
+use crate::model::{Carried, DeathNote, MessageId, Place, Standing, Terms, Timestamp};
 
 /// Who holds a message that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +62,49 @@ pub struct Return {
 }
 
 impl Queue {
+    /// Leases the first ready message to a consumer, as its delivery of that number. `wish` is the time that the consumer
+    /// sets; it goes before that of the message, and that before the policy's. `None` for a holder who is not timed at all.
+    pub fn take(&mut self, consumer: ConsumerKey, number: u64, wish: Option<Wish>) -> Option<Taken> {
+        if self.groups.is_some() {
+            let place = self.first_ready()?.place();
+            return self.take_at(place, (consumer, number), wish);
+        }
+        let slot = self.ready.pop()?;
+        self.lease(slot, (consumer, number), wish)
+    }
+
+    /// The same for the ready message at a place.
+    pub fn take_at(&mut self, place: Place, holder: (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
+        let slot = self.ready.remove(&self.slots, place)?;
+        if self.groups.is_none() {
+            return self.lease(slot, holder, wish);
+        }
+        self.hide(slot, place, (false, false));
+        self.claim(slot, holder.0);
+        self.lease(slot, holder, wish)
+    }
+
+    fn lease(&mut self, slot: SlotId, (consumer, number): (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
+        let entry = self.slots.get_mut(slot)?;
+        let redelivered = entry.handed_out;
+        entry.state = State::Reserved;
+        self.counts.dispatched += 1;
+        entry.handed_out = true;
+        if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
+            self.agenda.forget_end(end, entry.message);
+        }
+        let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
+        let timed = wish.and_then(|wish| {
+            let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
+            Some((Timestamp(wish.now.0 + u64::from(ms)), ms))
+        });
+        if let Some((end, _)) = timed {
+            self.agenda.lend(end, entry.message);
+        }
+        self.leases.insert(entry.message, Lease { slot, consumer, number, timed });
+        Some(Taken { slot, entry: entry.clone(), redelivered, timed })
+    }
+
     /// A message comes from another queue: with what it takes along, or to begin anew.
     pub fn arrive(
         &mut self,

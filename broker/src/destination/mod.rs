@@ -13,6 +13,8 @@ mod counts;
 mod entry;
 mod fed;
 mod finding;
+mod grouping;
+mod groups;
 mod heads;
 mod last;
 mod lease;

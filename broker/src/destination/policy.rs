@@ -29,6 +29,8 @@ pub struct Policy {
     pub dead_letter_expired: bool,
     /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
     pub time_to_run_ms: Option<u32>,
+    /// Whether of a group of messages nothing is out with two consumers, and nothing overtakes what has failed.
+    pub exclusive_groups: bool,
     /// How long a queue is kept empty and unused, in milliseconds, if not as long as any.
     pub idle_ms: Option<u64>,
     /// Header by whose value a newer message replaces an older one that nobody holds.
@@ -48,6 +50,7 @@ impl Default for Policy {
             expiry_ms: None,
             dead_letter_expired: false,
             time_to_run_ms: None,
+            exclusive_groups: false,
             idle_ms: None,
             last_value_key: None,
         }
@@ -114,6 +117,8 @@ pub struct PolicyRule {
     pub dead_letter_expired: Option<bool>,
     /// See [`Policy::time_to_run_ms`].
     pub time_to_run_ms: Option<u32>,
+    /// See [`Policy::exclusive_groups`].
+    pub exclusive_groups: Option<bool>,
     /// See [`Policy::idle_ms`].
     pub idle_ms: Option<u64>,
     /// See [`Policy::last_value_key`].
@@ -135,6 +140,7 @@ impl PolicyRule {
             expiry_ms: None,
             dead_letter_expired: None,
             time_to_run_ms: None,
+            exclusive_groups: None,
             idle_ms: None,
             last_value_key: None,
         }
@@ -188,6 +194,7 @@ impl Policies {
             policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
             policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
+            policy.exclusive_groups = rule.exclusive_groups.unwrap_or(policy.exclusive_groups);
             policy.idle_ms = rule.idle_ms.or(policy.idle_ms);
             if rule.last_value_key.is_some() {
                 policy.last_value_key.clone_from(&rule.last_value_key);

@@ -10,17 +10,18 @@ use crate::model::{
 };
 
 use super::agenda::Agenda;
+use super::groups::Groups;
 use super::last::LastValues;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
-use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State, Taken, Wish};
+use super::{ConsumerKey, Counts, Departed, Entry, Fed, Lease, Policy, Return, Rotation, SlotId, State};
 
 /// Messages, leases, and the consumers that have credit.
 #[derive(Debug)]
 pub struct Queue {
     name: DestinationName,
-    policy: Policy,
+    pub(super) policy: Policy,
     /// The log knows the queue.
     pub declared: bool,
     pub(super) slots: Slots,
@@ -30,6 +31,10 @@ pub struct Queue {
     pub(super) terms: HashMap<MessageId, Box<Terms>, RandomState>,
     pub(super) agenda: Agenda,
     pub(super) selections: Selections,
+    /// Groups of messages; `None` while there is none.
+    pub(super) groups: Option<Box<Groups>>,
+    /// A consumer wants groups to be exclusive.
+    pub(super) asked_exclusive: bool,
     next_sequence: i64,
     bytes: u64,
     pub(super) counts: Counts,
@@ -68,6 +73,8 @@ impl Queue {
             terms: HashMap::default(),
             agenda: Agenda::default(),
             selections: Selections::default(),
+            groups: None,
+            asked_exclusive: false,
             next_sequence: 1,
             bytes: 0,
             counts: Counts::default(),
@@ -131,12 +138,19 @@ impl Queue {
         }
         match standing {
             Standing::Ready => {
+                let has_terms = entry.has_terms;
                 self.ready.insert(&self.slots, place, slot);
-                if !self.selections.is_empty() {
+                let is_plain = self.groups.is_none() && !has_terms || self.show(slot);
+                if is_plain && !self.selections.is_empty() {
                     self.selections.notice(place);
                 }
             }
-            waits => self.agenda.park(message, slot, waits),
+            waits => {
+                self.agenda.park(message, slot, waits);
+                if matches!(waits, Standing::Delayed(_)) {
+                    self.hold_back(slot);
+                }
+            }
         }
     }
 
@@ -147,40 +161,6 @@ impl Queue {
             terms.due = None;
         }
         self.stand(slot, Standing::Ready);
-    }
-
-    /// Leases the first ready message to a consumer, as its delivery of that number. `wish` is the time that the consumer
-    /// sets; it goes before that of the message, and that before the policy's. `None` for a holder who is not timed at all.
-    pub fn take(&mut self, consumer: ConsumerKey, number: u64, wish: Option<Wish>) -> Option<Taken> {
-        let slot = self.ready.pop()?;
-        self.lease(slot, (consumer, number), wish)
-    }
-
-    /// The same for the ready message at a place.
-    pub fn take_at(&mut self, place: Place, holder: (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
-        let slot = self.ready.remove(&self.slots, place)?;
-        self.lease(slot, holder, wish)
-    }
-
-    fn lease(&mut self, slot: SlotId, (consumer, number): (ConsumerKey, u64), wish: Option<Wish>) -> Option<Taken> {
-        let entry = self.slots.get_mut(slot)?;
-        let redelivered = entry.handed_out;
-        entry.state = State::Reserved;
-        self.counts.dispatched += 1;
-        entry.handed_out = true;
-        if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
-            self.agenda.forget_end(end, entry.message);
-        }
-        let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
-        let timed = wish.and_then(|wish| {
-            let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
-            Some((Timestamp(wish.now.0 + u64::from(ms)), ms))
-        });
-        if let Some((end, _)) = timed {
-            self.agenda.lend(end, entry.message);
-        }
-        self.leases.insert(entry.message, Lease { slot, consumer, number, timed });
-        Some(Taken { slot, entry: entry.clone(), redelivered, timed })
     }
 
     /// Ends a lease without success. At replay, where nothing is leased, the message is taken from where it stands.
@@ -209,6 +189,7 @@ impl Queue {
             self.forget_value(message, value);
         }
         if self.slots.len() == 0 {
+            self.groups.take_if(|groups| groups.is_empty());
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
             self.leases.shrink_to(64);
@@ -224,10 +205,14 @@ impl Queue {
         if let Some((end, _)) = lease.and_then(|lease| lease.timed) {
             self.agenda.forget_lease(end, message);
         }
-        lease
+        let slot = lease
             .map(|lease| lease.slot)
             .or_else(|| self.agenda.unpark(message))
-            .or_else(|| self.ready.remove(&self.slots, place))
+            .or_else(|| self.ready.remove(&self.slots, place))?;
+        if self.groups.is_some() {
+            self.hide(slot, place, (lease.is_some(), true));
+        }
+        Some(slot)
     }
 
     /// Messages in that state: ready ones by place, delayed ones by time, buried ones in the order of their burial.
@@ -311,6 +296,7 @@ impl Queue {
             self.passers -= 1;
         }
         self.rotation.leave(consumer);
+        self.disband(consumer);
         self.selections.leave(consumer);
     }
 
@@ -334,6 +320,7 @@ impl Queue {
     /// Changes its rules.
     pub fn set_policy(&mut self, policy: Policy) {
         self.policy = policy;
+        self.apply_rule_of_groups();
     }
 
     /// Messages in it, ready, out or not yet durable.

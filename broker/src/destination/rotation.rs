@@ -51,7 +51,8 @@ impl Rotation {
     pub fn drop_next(&mut self) {
         let Some(next) = self.next() else { return };
         if !self.line.is_empty() {
-            return self.remove(next);
+            self.remove(next);
+            return;
         }
         if let Some(level) = self.next_level() {
             level.pop_front();
@@ -59,13 +60,19 @@ impl Rotation {
         self.others.retain(|_, level| !level.is_empty());
     }
 
-    /// A consumer has no more turns.
-    pub fn remove(&mut self, consumer: ConsumerKey) {
+    /// A consumer has no more turns. Says whether it had.
+    pub fn remove(&mut self, consumer: ConsumerKey) -> bool {
+        let before = self.len();
         self.usual.retain(|&other| other != consumer);
         if !self.others.is_empty() {
             self.others.values_mut().for_each(|level| level.retain(|&other| other != consumer));
             self.others.retain(|_, level| !level.is_empty());
         }
+        self.len() < before
+    }
+
+    fn len(&self) -> usize {
+        self.usual.len() + self.others.values().map(VecDeque::len).sum::<usize>()
     }
 
     /// A consumer wants the queue for itself: nobody else has turns while it is first in line.

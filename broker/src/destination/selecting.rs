@@ -18,18 +18,21 @@ impl Queue {
 
     /// Whether something is there that could be handed out.
     pub fn offers(&self) -> bool {
-        self.ready() > 0 && self.gives()
+        self.open().len() > 0 && self.gives()
     }
 
     /// Whether something is there that might be for a consumer: for one that selects, until it has looked at everything.
     pub fn may_have(&self, consumer: ConsumerKey) -> bool {
-        self.offers() && !self.rotation.is_barred(consumer) && !self.selections.is_idle(consumer)
+        let is_barred = self.rotation.is_barred(consumer);
+        let is_called = self.calls_for(consumer);
+        self.gives() && !is_barred && (is_called || self.offers() && !self.selections.is_idle(consumer))
     }
 
     /// Looks for the next message of a selective consumer, at no more than `budget` messages, which falls by those that
     /// were looked at. Each is looked at once, unless it is given back.
     pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, budget: &mut u32) -> Sought {
-        let (slots, ready, notes) = (&self.slots, &self.ready, &self.notes);
+        let (slots, notes) = (&self.slots, &self.notes);
+        let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
         let note = |message| if notes.is_empty() { None } else { notes.get(&message).map(|note| &**note) };
         self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, budget)
     }
@@ -49,9 +52,9 @@ impl Queue {
         self.selections.put_back(consumer, place);
     }
 
-    /// The first message that is ready.
+    /// The first message that anybody may have.
     pub fn first_ready(&self) -> Option<&Entry> {
-        self.ready.iter().next().and_then(|slot| self.slots.get(slot))
+        self.open().iter().next().and_then(|slot| self.slots.get(slot))
     }
 
     /// The ready message at a place.
@@ -62,7 +65,8 @@ impl Queue {
     /// Messages whose heads are to be read next, and where they lie. Until [`heads_read`](Self::heads_read) nothing more
     /// is wanted.
     pub fn unread(&mut self, contents: &Contents) -> Vec<(MessageId, Position)> {
-        let (slots, ready, notes) = (&self.slots, &self.ready, &self.notes);
+        let (slots, notes) = (&self.slots, &self.notes);
+        let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
         let note = |message| notes.get(&message).map(|note| &**note);
         self.selections.unread(&Field { slots, ready, contents, note: &note })
     }

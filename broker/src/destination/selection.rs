@@ -188,6 +188,11 @@ impl Selections {
         }
     }
 
+    /// Whether a consumer selects.
+    pub(super) fn has(&self, consumer: ConsumerKey) -> bool {
+        self.by_consumer.contains_key(&consumer)
+    }
+
     /// Whether a consumer has looked at everything and found nothing more.
     pub(super) fn is_idle(&self, consumer: ConsumerKey) -> bool {
         self.by_consumer.get(&consumer).is_some_and(|selection| selection.is_idle)

@@ -35,10 +35,17 @@ pub fn pump(
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) -> Round {
     let mut looks = LOOKS;
-    for key in queue.roused() {
-        readmit((id, queue), key, consumers);
-    }
-    while queue.offers() {
+    loop {
+        // A message that goes out may bring another one of its group into the open.
+        for key in queue.roused() {
+            readmit((id, queue), key, consumers);
+        }
+        if serve_owner((id, queue), consumers, contents, now, &mut told) {
+            continue;
+        }
+        if !queue.offers() {
+            return Round::Done;
+        }
         let Some(key) = queue.rotation.next() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
             queue.rotation.drop_next();
@@ -72,7 +79,34 @@ pub fn pump(
         queue.rotation.turn();
         told(key, consumer, delivery);
     }
-    Round::Done
+}
+
+/// Gives the owner of a group the next message of it, which nobody else may have, whoever's turn it is. `false` if there is
+/// none to be given now.
+fn serve_owner(
+    (id, queue): (DestinationId, &mut Queue),
+    consumers: &mut Consumers,
+    contents: &mut Contents,
+    now: Timestamp,
+    told: &mut impl FnMut(ConsumerKey, &Consumer, Delivery),
+) -> bool {
+    let Some((place, key)) = queue.next_call().filter(|_| queue.gives()) else { return false };
+    let Some(consumer) = consumers.get_mut(key).filter(|_| !queue.rotation.is_barred(key)) else {
+        queue.disband(key);
+        return true;
+    };
+    if !consumer.has_credit() {
+        queue.set_room(key, false);
+        if queue.rotation.remove(key) {
+            consumer.park(id);
+        }
+        return true;
+    }
+    match give((id, queue), (key, consumer), contents, (place, now)) {
+        Some(delivery) => told(key, consumer, delivery),
+        None => queue.set_room(key, false),
+    }
+    true
 }
 
 /// Hands out the ready message at a place to a consumer that has chosen it.
@@ -130,7 +164,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
     let has_credit = consumer.has_credit();
     match &mut consumer.reach {
         Reach::One(_) => enrol(queue, key, consumer),
-        Reach::Many(_) if has_credit => queue.rotation.push(key, consumer.priority),
+        Reach::Many(_) if has_credit => queue.line_up(key, consumer.priority),
         Reach::Many(many) => many.parked.push_back(id),
         Reach::View(_) | Reach::Nowhere => {}
     }
@@ -140,7 +174,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
 pub fn enrol(queue: &mut Queue, key: ConsumerKey, consumer: &mut Consumer) {
     if !consumer.in_rotation && consumer.has_credit() {
         consumer.in_rotation = true;
-        queue.rotation.push(key, consumer.priority);
+        queue.line_up(key, consumer.priority);
     }
 }
 

@@ -25,6 +25,9 @@ impl Engine {
                 let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
                 session.lose(entry.message, Held { consumer, subscription, number }, SoftRefusal::LeaseLost);
             }
+            if let Some(queue) = self.queue_mut(id) {
+                queue.disown(&entry);
+            }
             self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);
             self.word = None;

@@ -49,6 +49,9 @@ impl Engine {
             session.subscriptions.insert(wish.id, key);
         }
         self.join(key);
+        if manner.exclusive_groups {
+            self.make_groups_exclusive(key);
+        }
         self.hook_consumer(now, key, "worker-online", effects);
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
@@ -183,6 +186,20 @@ impl Engine {
             Reach::Many(many) => self.unwatch(key, *many),
             Reach::View(view) => self.unview(view.queue, key),
             Reach::Nowhere => {}
+        }
+    }
+
+    /// Whoever reads a queue may ask for the stricter rule.
+    fn make_groups_exclusive(&mut self, key: ConsumerKey) {
+        let destinations: Vec<_> = match self.consumers.get(key).map(|consumer| &consumer.reach) {
+            Some(Reach::One(id)) => vec![*id],
+            Some(Reach::Many(many)) => many.joined.iter().copied().collect(),
+            Some(Reach::View(_) | Reach::Nowhere) | None => return,
+        };
+        for id in destinations {
+            if let Some(queue) = self.queue_mut(id) {
+                queue.make_groups_exclusive();
+            }
         }
     }
 

@@ -62,7 +62,7 @@ impl Engine {
                     queue.rotation.stand_in_line(key, priority);
                 }
                 if has_credit {
-                    queue.rotation.push(key, priority);
+                    queue.line_up(key, priority);
                 } else {
                     many.parked.push_back(id);
                 }
@@ -93,7 +93,7 @@ impl Engine {
             let Reach::Many(many) = &mut consumer.reach else { return };
             let Some(id) = many.parked.pop_front() else { return };
             let Some(queue) = self.queue_mut(id) else { continue };
-            queue.rotation.push(key, priority);
+            queue.line_up(key, priority);
             self.pump(now, id, effects);
         }
     }

@@ -3,10 +3,12 @@
 //! The document of this file is docs/journal-format.md. It must not know which record they stand in.
 
 use super::octets::{Octets, put_text};
-use crate::model::{Backoff, DestinationName, OnDuplicate, OnExhaust, Standing, Terms, Timestamp, Unique, Until};
+use crate::model::{
+    Backoff, DestinationName, Group, OnDuplicate, OnExhaust, Standing, Terms, Timestamp, Unique, Until,
+};
 
-/// Most octets of terms beside the name of a dead-letter queue, a key and a value.
-pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 8 + 2 + 2;
+/// Most octets of terms beside the names of a dead-letter queue and a group, a key and a value.
+pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 8 + 2 + 2 + 1 + 2;
 
 /// Octets of a standing.
 pub(super) const STANDING_BYTES: usize = 1 + 8;
@@ -61,6 +63,10 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     }
     if terms.unique.is_some() || terms.last_value.is_some() {
         put_more(into, terms);
+    }
+    if let Some(group) = &terms.group {
+        into.push(u8::from(group.closes));
+        put_text(into, &group.name);
     }
 }
 
@@ -140,6 +146,10 @@ pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
     }
     if has(MORE) {
         read_more(fields, &mut terms)?;
+    }
+    if !fields.is_empty() {
+        let closes = fields.u8().filter(|closes| *closes < 2)? == 1;
+        terms.group = Some(Group { name: fields.text()?.into(), closes });
     }
     Some(terms)
 }

@@ -111,6 +111,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
 /// Most octets of the records of these terms.
 pub(super) fn terms_bytes(terms: &Terms) -> usize {
     let own = RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
+    let own = own + terms.group.as_ref().map_or(0, |group| group.name.len());
     let own = own + terms.unique.as_ref().map_or(0, |unique| unique.key.len());
     let own = own + terms.last_value.as_ref().map_or(0, |value| value.len());
     own + terms.schedule.as_ref().map_or(0, |schedule| scheduled_bytes(schedule))

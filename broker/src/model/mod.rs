@@ -67,7 +67,7 @@ pub use source::{Reader, Source, Wildcard};
 pub use statistics::{Inquiry, Subject};
 pub use status::{JobError, JobResult, JobState, Report, ResultBody, Status, Tracking, Waiter};
 pub use take::{End, Grant, Manner, Take};
-pub use terms::{OnExhaust, Standing, Terms};
+pub use terms::{Group, OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use token::{JobToken, TokenError};
 pub use unique::{OnDuplicate, Unique, Until};

@@ -28,6 +28,8 @@ pub struct Manner {
     pub priority: i32,
     /// It wants its queues for itself: others get nothing until it is gone, and the next that wants the same follows.
     pub exclusive: bool,
+    /// Groups of messages in its queues are exclusive from now on, whatever the policy says.
+    pub exclusive_groups: bool,
     /// It does not want from topics what its own session sends.
     pub no_local: bool,
 }

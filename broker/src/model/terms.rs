@@ -31,6 +31,17 @@ pub struct Terms {
     pub unique: Option<Box<Unique>>,
     /// It is no message for its queue, but a plan to send such.
     pub schedule: Option<Box<Schedule>>,
+    /// The messages that it belongs to.
+    pub group: Option<Group>,
+}
+
+/// Messages of a queue that one consumer at a time gets, in their order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// By which they are known, at most 255 octets.
+    pub name: Arc<str>,
+    /// With this message its consumer has got all of it: the next one of that name may go to another.
+    pub closes: bool,
 }
 
 impl Terms {

@@ -76,7 +76,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 86] = [
+const IN_SEND: [(&str, Meaning); 87] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -172,8 +172,9 @@ const IN_SEND: [(&str, Meaning); 86] = [
     ("x-event", Meaning::Unsupported(Ask::Any)),
     ("x-op", Meaning::Unsupported(Ask::Any)),
     // Groups, and what is retained.
-    ("JMSXGroupID", Meaning::Unsupported(Ask::Any)),
-    ("message_group", Meaning::Unsupported(Ask::Any)),
+    ("JMSXGroupID", Meaning::Term(Term::Group)),
+    ("JMSXGroupSeq", Meaning::Term(Term::Member)),
+    ("message_group", Meaning::Term(Term::Group)),
     ("retain", Meaning::Retain),
 ];
 
@@ -181,13 +182,12 @@ const IN_SEND: [(&str, Meaning); 86] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: replay, groups, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 6] = [
+/// What a SUBSCRIBE must not ask for yet: replay, leases.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 5] = [
     ("activemq.retroactive", Ask::True),
     ("from-seq", Ask::Any),
     ("x-stream-offset", Ask::Any),
     ("from", Ask::Any),
-    ("x-groups", Ask::Any),
     ("x-lease", Ask::Any),
 ];
 

@@ -37,10 +37,17 @@ pub(super) fn manner(
             // What is kept for later says nothing of who sent it.
             return Err(Fault::Unsupported("no-local on a durable subscription"));
         }
-        return Ok(Manner { priority, exclusive: says(["exclusive", "activemq.exclusive"]), ..manner });
+        let exclusive_groups = exclusive_groups(headers, read)?;
+        return Ok(Manner {
+            priority,
+            exclusive: says(["exclusive", "activemq.exclusive"]),
+            exclusive_groups,
+            ..manner
+        });
     }
     // Nothing of a topic waits to be taken, and nobody is before others there.
     let header = match manner {
+        _ if said(headers, "x-groups").is_some() => "x-groups",
         Manner { pull: Some(_), .. } => "prefetch",
         Manner { wait_ms: Some(_), .. } => "x-wait",
         Manner { until_empty: true, .. } => "x-until-empty",
@@ -67,6 +74,17 @@ pub(super) fn grant(headers: &Headers, subscriptions: &Subscriptions) -> Result<
 /// Whether an ACK names a message. There are clients that cannot leave the name out, but leave it empty.
 pub(super) fn names_message(headers: &Headers) -> bool {
     [ACK, ID, MESSAGE_ID].into_iter().any(|name| said(headers, name).is_some())
+}
+
+/// Queues that are named, and not for all that a pattern means.
+fn exclusive_groups(headers: &Headers, read: &Source) -> Result<bool, Fault> {
+    let is_named = !matches!(read, Source::Wildcard(_));
+    match said(headers, "x-groups") {
+        None | Some("sticky") => Ok(false),
+        Some("exclusive") if is_named => Ok(true),
+        Some("exclusive") => Err(Fault::BadHeader { header: "x-groups", expected: "the name of a queue with it" }),
+        Some(_) => Err(Fault::BadHeader { header: "x-groups", expected: "sticky or exclusive" }),
+    }
 }
 
 /// ActiveMQ's name, then RabbitMQ's.

@@ -7,9 +7,13 @@ use super::schedule;
 use crate::model::Backoff;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
+use crate::model::Group;
 use crate::model::OnExhaust;
 use crate::model::Terms;
 use crate::model::Timestamp;
+
+/// Most octets of the name of a group.
+const GROUP_BYTES: usize = 255;
 
 /// What one header is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +34,11 @@ pub(super) enum Term {
     Repeat,
     /// What a schedule is called.
     Schedule,
-    /// An end; the one header of these that is delivered.
+    /// Messages that it belongs to; delivered.
+    Group,
+    /// Its number in the group, of which −1 closes it; delivered.
+    Member,
+    /// An end; delivered.
     Expires,
     /// A life in milliseconds, under a bare word.
     Ttl,
@@ -49,6 +57,11 @@ pub(super) enum Term {
 }
 
 impl Term {
+    /// Whether it goes on to those who receive the message.
+    pub(super) fn is_delivered(self) -> bool {
+        matches!(self, Term::Expires | Term::Group | Term::Member)
+    }
+
     /// Whether the value is the server's to act on.
     pub(super) fn is_meant(self, value: &str) -> bool {
         match self {
@@ -72,6 +85,8 @@ pub(super) struct Asked<'f> {
     backoff: Option<(&'static str, &'f str)>,
     on_exhaust: Option<(&'static str, &'f str)>,
     dead_letter: Option<(&'static str, &'f str)>,
+    group: Option<(&'static str, &'f str)>,
+    member: Option<(&'static str, &'f str)>,
     plan: schedule::Asked<'f>,
 }
 
@@ -90,6 +105,8 @@ impl<'f> Asked<'f> {
             Term::Period => &mut self.plan.period,
             Term::Repeat => &mut self.plan.repeat,
             Term::Schedule => &mut self.plan.name,
+            Term::Group => &mut self.group,
+            Term::Member => &mut self.member,
             Term::Expires => &mut self.expires,
             Term::Ttl => &mut self.ttl,
             Term::Expiration => &mut self.expiration,
@@ -121,6 +138,7 @@ impl<'f> Asked<'f> {
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
             last_value: None,
             schedule: None,
+            group: self.group.map(|named| group(named, self.member)).transpose()?,
         };
         let must = due.is_some() && !to.kind().is_queue();
         if !must && !self.plan.is_any() {
@@ -154,6 +172,14 @@ impl<'f> Asked<'f> {
         let ttl = self.ttl.map(|(header, text)| span(header, text)).transpose()?;
         Ok(ttl.or(expiration).filter(|ms| *ms > 0))
     }
+}
+
+/// `JMSXGroupSeq:-1` says that this is the last one (ActiveMQ).
+fn group((header, name): (&'static str, &str), member: Option<(&'static str, &str)>) -> Result<Group, Fault> {
+    if name.len() > GROUP_BYTES {
+        return Err(Fault::BadHeader { header, expected: "at most 255 octets" });
+    }
+    Ok(Group { name: name.into(), closes: member.is_some_and(|(_, number)| number == "-1") })
 }
 
 fn deliveries((header, text): (&'static str, &str)) -> Result<u16, Fault> {

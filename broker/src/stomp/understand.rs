@@ -14,7 +14,7 @@ use kolejka_codec::header::names::{ACK, DESTINATION};
 use super::error::Fault;
 use super::gate::Gate;
 use super::names::{self, Meaning};
-use super::terms::{Asked, Term};
+use super::terms::Asked;
 use super::tracking;
 use super::unique;
 use crate::model::AckMode;
@@ -140,7 +140,7 @@ impl<'f> Lifted<'f> {
             Meaning::OfTheHop | Meaning::OfTheServer | Meaning::OfNack => return Ok(()),
             Meaning::Term(term) => {
                 self.asked.take(term, header, value);
-                if term != Term::Expires {
+                if !term.is_delivered() {
                     return Ok(());
                 }
             }

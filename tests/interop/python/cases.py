@@ -350,6 +350,23 @@ class Cases:
         second.leave()
         self.assertEqual(plain.message().body, b"one")
 
+    def test_a_fifo_queue_gives_one_message_of_a_group_at_a_time(self):
+        queue, first, second = fresh(), self.peer(), self.peer()
+        for peer in (first, second):
+            peer.subscribe(queue, "client-individual", **{"x-groups": "exclusive", "prefetch-count": "1"})
+        for body in ("ann 1", "ann 2", "bob 1"):
+            first.send(queue, body, JMSXGroupID=body[:3])
+        ann, bob = first.message(), second.message()
+        self.assertEqual((ann.body, bob.body), (b"ann 1", b"bob 1"))
+        second.ack(bob)
+        second.silence()
+        second.leave()
+        first.nack(ann)
+        again = first.message()
+        self.assertEqual((again.body, again.headers["redelivered"]), (b"ann 1", "true"))
+        first.ack(again)
+        self.assertEqual(first.message().body, b"ann 2")
+
 
     def test_a_job_is_watched_by_its_token_until_it_is_done(self):
         queue, token = fresh(), str(uuid.uuid4())

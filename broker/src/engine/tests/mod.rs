@@ -3,6 +3,7 @@
 mod browse;
 mod duplicates;
 mod feeds;
+mod groups;
 mod hooks;
 mod jobs;
 mod overflow;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Kept;
+use crate::model::Group;
 use crate::model::{
     Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, Limits, MessageId,
     Moved, Place,
@@ -62,6 +63,7 @@ pub fn terms(number: u64) -> Terms {
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
         last_value: has(2).then(|| format!("v{number}").into()),
         schedule: has(3).then(|| Box::new(schedule(number))),
+        group: has(2).then(|| Group { name: format!("customer {number}").into(), closes: has(4) }),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::model::Backoff;
 use crate::model::Content;
 use crate::model::DestinationKind;
 use crate::model::Durability;
+use crate::model::Group;
 use crate::model::OnExhaust;
 use crate::model::Refusal;
 use crate::model::Request;
@@ -275,7 +276,7 @@ fn messages_persist_unless_the_sender_says_otherwise_or_nothing_could_keep_them(
 #[test]
 fn what_cannot_be_done_yet_is_refused_and_not_ignored() {
     // Pain 11
-    for header in ["JMSXGroupID:g", "message_group:g"] {
+    for header in ["x-event:fail", "x-op:kick"] {
         let frame = format!("SEND\ndestination:/queue/a\nreceipt:1\n{header}\n\n^@");
         let mut client = Client::speaking("1.2");
         assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
@@ -394,4 +395,24 @@ fn many_destinations_are_sent_to_with_a_bounded_memory_of_them() {
         client.says(&format!("SEND\ndestination:/queue/q{number}\n\n^@"));
         assert_eq!(client.published().to.path(), format!("q{number}"));
     }
+}
+
+#[test]
+fn a_group_has_two_names_and_a_last_message_and_goes_on_with_the_message() {
+    // Row 53
+    for header in ["JMSXGroupID", "message_group"] {
+        for (number, closes) in [("", false), ("JMSXGroupSeq:7\n", false), ("JMSXGroupSeq:-1\n", true)] {
+            let mut client = Client::speaking("1.2");
+            client.says(&format!("SEND\ndestination:/queue/a\n{header}:customer 17\n{number}\n^@"));
+            let group = client.published().message.terms.as_ref().and_then(|terms| terms.group.clone());
+            assert_eq!(group, Some(Group { name: "customer 17".into(), closes }), "{header} {number}");
+            let head = client.head();
+            assert!(head.contains(&format!("{header}:customer 17\n{number}")), "{head}");
+        }
+    }
+    let mut client = Client::speaking("1.2");
+    client.says("SEND\ndestination:/queue/a\nJMSXGroupID:\nJMSXGroupSeq:-1\n\n^@");
+    assert!(client.published().message.terms.is_none());
+    let long = format!("SEND\ndestination:/queue/a\nJMSXGroupID:{}\n\n^@", "g".repeat(256));
+    assert_eq!(client.fails_with(&long), "bad-header");
 }

@@ -178,3 +178,17 @@ fn ones_own_messages_can_be_left_out_on_topics_and_nothing_comes_of_it_on_queues
         assert_eq!(client.fails_with(&frame), "not-supported", "{header}");
     }
 }
+
+#[test]
+fn groups_may_be_made_exclusive_where_a_queue_is_named() {
+    // JOBS 5.24
+    assert_eq!(manner("x-groups:exclusive\n"), Manner { exclusive_groups: true, ..Manner::default() });
+    let mut client = Client::speaking("1.2");
+    client.says(&subscribe(1, "/queue/a", "x-groups:sticky\n"));
+    client.says(&subscribe(2, "/queue/a,/queue/b", "x-groups:exclusive\n"));
+    assert!(matches!(&client.asked[..], [Request::Subscribe(_), Request::Take(_)]));
+    for (to, word) in [("/queue/*", "exclusive"), ("/queue/a", "strict"), ("/topic/a", "exclusive")] {
+        let frame = subscribe(3, to, &format!("x-groups:{word}\n"));
+        assert_eq!(Client::speaking("1.2").fails_with(&frame), "bad-header", "{to} {word}");
+    }
+}

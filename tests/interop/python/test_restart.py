@@ -142,6 +142,9 @@ class Restarts:
         self.assertEqual([document["state"] for document in documents], ["completed", "completed", "retrying"])
         self.assertEqual(documents[0]["result"]["inline"], {"width": 100})
         self.assertEqual((documents[1]["result"]["size"], documents[1]["result"]["kept"]), (300_000, True))
+        eye = self.peer()
+        eye.subscribe(f"/job/{tokens[1]}")
+        self.assertEqual([eye.message().headers["x-event"], eye.message().body], ["final", results[1]])
         self.assertEqual([error["class"] for error in documents[2]["errors"]], ["IOError"])
         self.assertEqual(documents[2]["type"], "resize")
         peer.send(queue, "again", headers={"x-job-token": tokens[0]})
@@ -166,6 +169,8 @@ class Restarts:
         frame = peer.message()
         self.assertEqual(frame.headers["x-job-token"], token)
         peer.receipted(peer.connection.unsubscribe, id=f"eye-{token}")
+        while not peer.messages.empty():
+            peer.messages.get()
         return json.loads(frame.body)
 
     def test_restarting_many_times_loses_nothing(self):

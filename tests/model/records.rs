@@ -198,6 +198,7 @@ impl Stage {
             keep_ms: Some(keep_ms),
             is_open: true,
             waiter: waiter.clone(),
+            drops: false,
         };
         let (until, on_duplicate) = (Until::Done, OnDuplicate::Attach);
         let unique = Unique { key: "k".into(), until, on_duplicate, waiter };

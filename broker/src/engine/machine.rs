@@ -10,6 +10,7 @@ use super::errand::Errands;
 use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
 use super::schedules::Schedules;
@@ -75,6 +76,9 @@ pub struct Engine {
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) schedules: Schedules,
+    /// What new durable subscriptions get once it has been read, and the one that is being read.
+    pub(super) legacies: VecDeque<Legacy>,
+    pub(super) legacy: Option<Legacy>,
     /// Those who look through queues and may go on.
     pub(super) views: Vec<ConsumerKey>,
     /// Those of them who have looked at enough for one call.
@@ -133,6 +137,8 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             schedules: Schedules::default(),
+            legacies: VecDeque::new(),
+            legacy: None,
             views: Vec::new(),
             late_views: Vec::new(),
             dim: VecDeque::new(),

@@ -25,6 +25,7 @@ mod inbox;
 mod jitter;
 mod job;
 mod lease;
+mod legacy;
 mod machine;
 mod manage;
 mod moments;

@@ -76,7 +76,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 85] = [
+const IN_SEND: [(&str, Meaning); 86] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -159,6 +159,7 @@ const IN_SEND: [(&str, Meaning); 85] = [
     ("x-max-priority", Meaning::Limit),
     ("x-queue-leader-locator", Meaning::Limit),
     // Tracking.
+    ("x-drop-if-abandoned", Meaning::Tracking),
     ("x-job-token", Meaning::Tracking),
     ("x-result-ttl", Meaning::Tracking),
     ("x-token-scope", Meaning::Tracking),

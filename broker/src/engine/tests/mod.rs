@@ -21,6 +21,7 @@ use std::time::Duration;
 
 mod last;
 mod lease;
+mod legacy;
 mod manage;
 mod pause;
 mod rank;

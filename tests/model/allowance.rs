@@ -5,6 +5,7 @@ use std::time::Duration;
 use kolejka::model::{AckMode, Credit, End, Manner, Now};
 
 use super::message::Known;
+use super::queue::Queue;
 use super::reference::Model;
 use super::subscriber::{Reach, Sub};
 
@@ -85,7 +86,8 @@ impl Model {
     /// Something is ready that a subscription wants.
     fn has_some_for(&self, sub: &Sub) -> bool {
         let wants = |known: &Known| known.is_offered() && sub.wants(known.says);
-        self.queues.iter().any(|queue| sub.reads(queue) && queue.gives() && queue.messages.iter().any(wants))
+        let may = |queue: &&Queue| sub.reads(queue) && queue.gives() && !self.is_barred(sub, queue);
+        self.queues.iter().filter(may).any(|queue| queue.messages.iter().any(wants))
     }
 
     /// Nobody is kept beyond its end, and who has room and nothing begins to wait.

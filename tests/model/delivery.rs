@@ -77,18 +77,38 @@ impl Model {
             None => Lease::Bound,
         };
         assert_eq!(delivery.lease, lease);
-        let rank = (first.urgency, first.id);
+        let (rank, says) = ((first.urgency, first.id), first.says);
         first.handed_out = true;
         first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
         queue.selected += u64::from(sub.wants.is_some());
         self.check_order(sub, &name, rank);
+        self.check_rank(sub, &name, says);
+    }
+
+    /// Whoever has a queue for itself is alone there, and nobody is served before one of a higher priority with room.
+    fn check_rank(&self, sub: &Sub, name: &DestinationName, says: u32) {
+        let queue = self.find_queue(name).expect("a queue that is there");
+        assert!(!self.is_barred(sub, queue), "somebody else has {name} for itself");
+        let is_alone = sub.is_exclusive && sub.names(name);
+        let others = self.subs.values().filter(|other| other.reach == Reach::One(name.clone()) && other.is_hungry());
+        for other in others.filter(|other| other.wants.is_none() && other.wants(says)) {
+            assert!(other.priority <= sub.priority || is_alone, "one of a higher priority waits for {name}");
+        }
+    }
+
+    /// Whether another subscription has a queue for itself: that of the highest priority, and of equals the first.
+    pub(super) fn is_barred(&self, sub: &Sub, queue: &Queue) -> bool {
+        let sole = self.subs.values().filter(|other| other.is_exclusive && other.names(&queue.name));
+        let sole = sole.max_by_key(|other| (other.priority, std::cmp::Reverse(other.id)));
+        sole.is_some_and(|sole| sole.id != sub.id)
     }
 
     /// Of several queues the one comes first that the order of the list says. Queues that drop something for want of room
     /// are left out: what they had is not known any more.
     fn check_order(&self, sub: &Sub, chosen: &DestinationName, rank: (u32, MessageId)) {
         let Reach::List(names, order) = &sub.reach else { return };
-        let keeps = |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !queue.is_doomed;
+        let keeps =
+            |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !self.is_barred(sub, queue);
         for queue in self.queues.iter().filter(keeps).filter(|queue| names.contains(&queue.name)) {
             let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
             let ready = ready.filter(|known| !known.is_arriving);
@@ -126,6 +146,9 @@ impl Model {
             if sub.is_hungry() {
                 assert!(sub.backlog.is_empty(), "a topic keeps a message back");
                 for queue in self.queues.iter().filter(|queue| sub.reads(queue) && queue.gives()) {
+                    if self.is_barred(sub, queue) {
+                        continue;
+                    }
                     let wanted = queue.messages.iter().any(|known| known.is_offered() && sub.wants(known.says));
                     assert!(!wanted, "{} keeps a message back from somebody with credit", queue.name);
                 }

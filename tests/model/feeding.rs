@@ -90,6 +90,7 @@ impl Model {
             return;
         }
         let sent = Sent {
+            from: None,
             to: to.clone(),
             urgency: Urgency::NORMAL.0,
             says: known.says,

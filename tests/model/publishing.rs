@@ -22,7 +22,7 @@ impl World {
     }
 
     /// A message as both sides are given it.
-    pub(super) fn message(&mut self, send: &Send) -> (Publish, Sent) {
+    pub(super) fn message(&mut self, client: usize, send: &Send) -> (Publish, Sent) {
         self.last += 1;
         let mut body = self.last.to_be_bytes().to_vec();
         body.resize(8 + send.padding, b'.');
@@ -45,6 +45,7 @@ impl World {
         let content = Content::new(format!("u:{}\n", send.urgency).as_bytes(), body.clone().into());
         let key = send.key.filter(|_| !to.kind().is_temporary());
         let sent = Sent {
+            from: Some(client),
             to: to.clone(),
             urgency: send.urgency,
             says: send.urgency,
@@ -61,7 +62,7 @@ impl World {
     }
 
     pub(super) fn publish(&mut self, client: usize, send: &Send) {
-        let (publish, sent) = self.message(send);
+        let (publish, sent) = self.message(client, send);
         let verdict = self.model.judge(&[&sent], self.now.wall);
         let answer = self.apply(client, Request::Publish(publish));
         self.expect_sent(client, &answer, verdict);

@@ -131,7 +131,7 @@ impl World {
         for act in acts {
             match act {
                 Act::Send(send) => {
-                    let (publish, sent) = self.message(send);
+                    let (publish, sent) = self.message(client, send);
                     actions.push(Action::Publish(publish));
                     parts.push(Part::Send(sent));
                 }
@@ -207,7 +207,7 @@ impl World {
             let size = (head.len() + body.len()) as u32;
             let (urgency, says) = (Urgency::NORMAL.0, 7);
             let (to, terms, key, retain) = (name(REPLIES), None, None, None::<Retain>);
-            let sent = Sent { to, urgency, says, durable: false, body, size, terms, key, retain };
+            let sent = Sent { from: None, to, urgency, says, durable: false, body, size, terms, key, retain };
             if self.model.judge(&[&sent], self.now.wall) == Verdict::Taken {
                 self.model.send(&sent, self.now.wall);
             }

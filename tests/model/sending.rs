@@ -10,6 +10,8 @@ use super::subscriber::Waiting;
 /// A message as it is sent.
 #[derive(Clone, Debug)]
 pub(super) struct Sent {
+    /// The client, if it is one.
+    pub(super) from: Option<usize>,
     pub(super) to: DestinationName,
     pub(super) urgency: u32,
     /// The urgency in its head.
@@ -211,7 +213,9 @@ impl Model {
         if expires.is_some_and(|end| end <= now) {
             return;
         }
-        for sub in self.subs.values_mut().filter(|sub| sub.hears(&sent.to) && sub.wants(sent.says)) {
+        for sub in self.subs.values_mut().filter(|sub| {
+            sub.hears(&sent.to) && sub.wants(sent.says) && !(sub.is_no_local && sent.from == Some(sub.client))
+        }) {
             let client = &mut self.clients[sub.client];
             if client.is_leaving {
                 continue;

@@ -241,9 +241,18 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn manner() -> impl Strategy<Value = Manner> {
     let pull = of((0..3u32).prop_map(|messages| Credit { messages, bytes: 1000 }));
-    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32)).prop_map(|(pull, wait_ms, until_empty, limit)| {
-        Manner { pull, wait_ms, until_empty, limit, ..Manner::default() }
-    })
+    let rank = (-1..2i32, prop::bool::weighted(0.2), any::<bool>());
+    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32), rank).prop_map(
+        |(pull, wait_ms, until_empty, limit, (priority, exclusive, no_local))| Manner {
+            pull,
+            wait_ms,
+            until_empty,
+            limit,
+            priority,
+            exclusive,
+            no_local,
+        },
+    )
 }
 
 fn target() -> impl Strategy<Value = Target> {

@@ -11,6 +11,7 @@ use super::queue::Queue;
 /// A subscription; its number is never used twice in a run.
 #[derive(Clone, Debug)]
 pub(super) struct Sub {
+    pub(super) id: u32,
     pub(super) client: usize,
     pub(super) reach: Reach,
     pub(super) mode: AckMode,
@@ -24,6 +25,12 @@ pub(super) struct Sub {
     pub(super) out: Vec<Out>,
     /// Of its last delivery.
     pub(super) number: u64,
+    /// How it ranks among those who read the same queue.
+    pub(super) priority: i32,
+    /// It wants its queue for itself.
+    pub(super) is_exclusive: bool,
+    /// It does not want what its own client sends to topics.
+    pub(super) is_no_local: bool,
     /// What bounds it beside its credit.
     pub(super) allowance: Option<Allowance>,
     /// What topics have given it and the client has not seen yet.

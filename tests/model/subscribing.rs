@@ -75,7 +75,7 @@ impl World {
             time_to_run_ms: time_to_run,
             filter: wish.wants.and_then(|urgency| compile(&condition(urgency))),
         };
-        let manner = if to.kind().is_queue() { wish.manner } else { Manner::default() };
+        let manner = manner(&to, &reach, wish.manner);
         let answer = self.apply(client, manner.request(subscribe));
         if let Source::Feed(feed) = &to
             && !self.bind(client, feed, wish.wants)
@@ -93,7 +93,24 @@ impl World {
         let (mode, wants) = (wish.mode, wish.wants);
         let (out, coming, backlog, number) = Default::default();
         let allowance = (manner != Manner::default()).then(|| Allowance::new(manner));
-        let sub = Sub { client, reach, mode, credit, time_to_run, wants, out, number, allowance, coming, backlog };
+        let Manner { priority, exclusive: is_exclusive, no_local: is_no_local, .. } = manner;
+        let sub = Sub {
+            id,
+            client,
+            reach,
+            mode,
+            credit,
+            time_to_run,
+            wants,
+            out,
+            number,
+            priority,
+            is_exclusive,
+            is_no_local,
+            allowance,
+            coming,
+            backlog,
+        };
         self.model.subs.insert(id, sub);
         self.model.recall(id, self.now.wall);
     }
@@ -121,5 +138,16 @@ impl World {
             self.model.inherit(&feed.queue, self.now.wall);
         }
         true
+    }
+}
+
+/// What of a manner there is a meaning for. Ranks are modelled where a queue is named.
+fn manner(to: &Source, reach: &Reach, wanted: Manner) -> Manner {
+    let is_queue = to.kind().is_queue();
+    let Manner { no_local, priority, exclusive, .. } = wanted;
+    match reach {
+        _ if !is_queue => Manner { no_local, ..Manner::default() },
+        Reach::One(_) => Manner { no_local: false, priority, exclusive, ..wanted },
+        _ => Manner { no_local: false, priority: 0, exclusive: false, ..wanted },
     }
 }

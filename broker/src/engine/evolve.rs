@@ -39,6 +39,7 @@ impl Engine {
                 self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);
                 let place = Place { urgency: ranked.urgency, ..ranked.place };
                 self.jobs.place(ranked.message, Some((ranked.destination, place)));
+                self.rank_unique(ranked.destination, ranked.message, place);
                 None
             }
             Record::Woken(woken) => {
@@ -61,6 +62,7 @@ impl Engine {
                 self.queue_mut(paused.queue)?.pause = paused.pause;
                 None
             }
+            Record::Limited(limited) => self.evolve_limited(limited),
             Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
                 self.evolve_job(record, true);
                 None

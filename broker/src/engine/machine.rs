@@ -189,6 +189,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
+            Request::Shape(shape) => self.shape(now, *shape, effects),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
@@ -248,7 +249,8 @@ impl Engine {
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
     pub(super) fn patience(&self, id: DestinationId) -> Duration {
-        let idle = self.options.idle_destination;
+        let asked = self.destinations.get(&id).and_then(|found| found.kind.queue()?.policy().idle_ms);
+        let idle = asked.map_or(self.options.idle_destination, Duration::from_millis);
         if self.windows.knows(id) { idle.max(Duration::from_millis(Windows::MS)) } else { idle }
     }
 
@@ -278,7 +280,7 @@ impl Engine {
     pub fn set_policies(&mut self, policies: crate::destination::Policies) {
         for destination in self.destinations.values_mut() {
             if let Kind::Queue(queue) = &mut destination.kind {
-                queue.set_policy(policies.resolve(queue.name()));
+                queue.set_policy(policies.resolve_for(queue.name(), queue.asked.as_deref()));
             }
         }
         self.options.policies = policies;

@@ -65,7 +65,7 @@ impl Engine {
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
-        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        self.admit_one(destination, &publish.message, memory)?;
         for destination in self.takers(destination, &publish.message) {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
@@ -90,7 +90,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let mut loads: Vec<Load> = Vec::new();
+        let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
@@ -105,6 +105,7 @@ impl Engine {
                     if let Hit::Known(_) = self.hit(now, destination, publish)? {
                         continue;
                     }
+                    Engine::claim(destination, publish, &mut keys)?;
                     if publish.to.kind() == DestinationKind::Schedules {
                         self.admit_schedule(destination, publish, schedules)?;
                         schedules += 1;
@@ -236,6 +237,9 @@ impl Engine {
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let mut new = limit_life(new, now, queue.policy());
+        if let Some(value) = queue.value_of(&new.content) {
+            new.terms.get_or_insert_default().last_value = Some(value);
+        }
         let place = place.unwrap_or_else(|| queue.next_place(new.urgency));
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         let terms = new.terms.as_ref();

@@ -23,9 +23,11 @@ impl Engine {
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.rank(message, place, urgency);
+            let place = Place { urgency, ..place };
             if entry.tracked {
-                self.jobs.place(message, Some((destination, Place { urgency, ..place })));
+                self.jobs.place(message, Some((destination, place)));
             }
+            self.rank_unique(destination, message, place);
         }
         entry.rank(urgency);
     }

@@ -88,6 +88,39 @@ impl Engine {
         }
     }
 
+    /// A message that may hold a key has another place.
+    pub(super) fn rank_unique(&mut self, destination: DestinationId, message: MessageId, place: Place) {
+        if self.uniques.0.is_empty() {
+            return;
+        }
+        let queue = self.destinations.get(&destination).and_then(|found| found.kind.queue());
+        let terms = queue.and_then(|queue| queue.terms(queue.locate(message, place)?));
+        let Some(key) = terms.and_then(|terms| terms.unique.as_ref()).map(|unique| unique.key.clone()) else { return };
+        if let Some((holder, held)) = self.uniques.0.get_mut(&(destination, key))
+            && *holder == message
+        {
+            *held = place;
+        }
+    }
+
+    /// Notes the key of a message of a transaction, and refuses one that an earlier message of it has taken if that is
+    /// what its sender wants.
+    pub(super) fn claim(
+        destination: DestinationId,
+        publish: &Publish,
+        taken: &mut Vec<(DestinationId, Arc<str>)>,
+    ) -> Result<(), Refusal> {
+        let terms = publish.message.terms.as_ref();
+        let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) else { return Ok(()) };
+        let key = (destination, unique.key.clone());
+        if !taken.contains(&key) {
+            taken.push(key);
+        } else if unique.on_duplicate == OnDuplicate::Reject {
+            return Err(Refusal::NotUnique);
+        }
+        Ok(())
+    }
+
     /// The sender of a message that is not taken, because another holds its key, waits for the result of that one.
     pub(super) fn join_job(&mut self, job: MessageId, publish: &Publish, effects: &mut Effects) -> Answer {
         effects.leans = true;

@@ -143,3 +143,49 @@ fn whoever_comes_second_waits_for_the_result_of_the_first() {
     let answers = world.engine.queues().into_iter().find(|queue| queue.name.as_str() == "/queue/answers");
     assert_eq!(answers.map(|queue| queue.ready), Some(2));
 }
+
+#[test]
+fn a_message_of_another_rank_is_replaced_and_sets_its_key_free_as_before() {
+    for send in [Durability::Persistent, Durability::Transient] {
+        let mut world = World::new();
+        let client = world.client("c");
+        let submit = |text: &str, until, on_duplicate| {
+            let message =
+                Message { durability: send, terms: Some(Box::new(unique(until, on_duplicate))), ..message(text) };
+            Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None })
+        };
+        let (first, _) = taken(world.ask(client, submit("1", Until::Done, OnDuplicate::Attach)));
+        world.sync();
+        world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+        let release = Box::new(Outcome::Release);
+        world.ask(client, settle(first, Outcome::Ranked { urgency: Urgency(1), outcome: release }));
+        world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+        world.sync();
+        let again = world.ask(client, submit("2", Until::Start, OnDuplicate::Replace));
+        assert_eq!(taken(again), (first, false), "it takes the place of the first");
+        world.sync();
+        world.deliveries(client);
+        world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 1));
+        assert_eq!(world.bodies(client), ["2"]);
+    }
+}
+
+#[test]
+fn a_transaction_with_a_key_twice_fails_whole_where_it_is_to_be_refused() {
+    let mut world = World::new();
+    let client = world.client("c");
+    let actions = |on_duplicate| {
+        let both = ["1", "2"].map(|text| send_unique("/queue/a", text, unique(Until::Done, on_duplicate)));
+        both.into_iter()
+            .map(|request| match request {
+                Request::Publish(publish) => Action::Publish(publish),
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    let refused = world.try_ask(client, Request::Commit(actions(OnDuplicate::Reject)));
+    assert_eq!(refused, Err(Refusal::NotUnique));
+    assert!(world.engine.queues()[0].entries.is_empty());
+    assert_eq!(world.ask(client, Request::Commit(actions(OnDuplicate::Drop))), Answer::Done);
+    assert_eq!(world.engine.queues()[0].entries.len(), 1);
+}

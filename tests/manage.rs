@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use kolejka::config::Config;
+use kolejka::config::{Argument, Config, Disk, Loaded, PolicyConfig, Sources};
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::{Running, config};
 use kolejka_tests::socket::Client;
@@ -35,6 +35,16 @@ impl House {
         drop(self.running.take());
         self.running = Some(Running::with(self.config.clone()));
     }
+}
+
+/// The policies of a file.
+fn policies(text: &str) -> Vec<PolicyConfig> {
+    let sources = Sources {
+        file: Some(("kolejka.toml".into(), text.to_owned())),
+        arguments: vec![Argument::Data("unused".into())],
+        ..Sources::default()
+    };
+    Loaded::from_sources(&sources, &Disk).expect("a good file").config.policies
 }
 
 /// Says something and hears the answer.
@@ -130,4 +140,42 @@ fn numbers_are_told_of_each_queue_that_a_pattern_means() {
         let name = format!("\"destinationName\":\"queue://{queue}\",\"size\":{size},\"enqueueCount\":{size},");
         assert!(told.iter().any(|text| text.contains(&name)), "{name} in {told:?}");
     }
+}
+
+#[test]
+fn the_limits_of_a_queue_outlive_a_stop() {
+    let mut house = House::new();
+    let limits = "destination:/queue/short\nx-max-length:2\nx-overflow:drop-head";
+    publish(&mut house.client(), limits, "0");
+    for round in 0..2 {
+        house.restart();
+        let mut client = house.client();
+        fill(&mut client, "/queue/short", 4);
+        let told = manage(&mut client, "x-op:move\nx-queue:short\nx-to:elsewhere");
+        assert_eq!(told, r#"{"op":"move","queue":"/queue/short","count":2}"#, "round {round}");
+        let receipt = ask(&mut client, "SEND\ndestination:/queue/short\nx-max-length:7\nreceipt:9\n\nx^");
+        assert_eq!(receipt.headers.get("x-policy-ignored"), Some("true"));
+    }
+}
+
+#[test]
+fn a_queue_of_last_values_is_one_after_a_stop() {
+    let mut house = House::new();
+    house.config.policies = policies("[[policy]]\nmatch = '/queue/prices'\nlast_value_key = 'symbol'\n");
+    house.restart();
+    let quote = |client: &mut Client, header: &str, price: &str| {
+        publish(client, &format!("destination:/queue/prices\n{header}"), price);
+    };
+    let mut client = house.client();
+    quote(&mut client, "symbol:KLJ", "1");
+    quote(&mut client, "_AMQ_LVQ_NAME:MQ", "2");
+    house.restart();
+    let mut client = house.client();
+    quote(&mut client, "symbol:KLJ", "3");
+    house.restart();
+    let mut client = house.client();
+    let subscribe = "SUBSCRIBE\nid:1\nack:client\ndestination:/queue/prices\n\n^";
+    let bodies = [ask(&mut client, subscribe), hear(&mut client)].map(|message| message.body);
+    assert_eq!(bodies.map(|body| body[0]), [b'2', b'3']);
+    publish(&mut client, "destination:/queue/elsewhere", "and nothing more");
 }

@@ -11,6 +11,7 @@ function connect(): Stomp
 function work(mixed ...$what): void {}
 function book(mixed $what): void {}
 function bill(mixed ...$what): void {}
+function resize(mixed $what): string { return (string) $what; }
 function send_mail(mixed $what): bool { return true; }
 
 /** Once, and then there is a film to work on. */

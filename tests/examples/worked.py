@@ -1,9 +1,13 @@
 """The worked examples: what users of six job queues know, each a folder of `examples/`, run as they would run it."""
 
+import shutil
+import socket
+import tempfile
 import unittest
+from pathlib import Path
 
 from broker import Broker
-from program import example
+from program import ROOT, Program, example
 
 CONTACT, INVITATION = "CONTACT_EMAIL", "INVITATION_EMAIL"
 DELETE, RESIZE = 'ACCOUNT_DELETE {"id":34532,"with_opts":true}', 'IMAGE_RESIZE {"id":322,"thumbs":true}'
@@ -90,6 +94,44 @@ class Worked(unittest.TestCase):
             "and the first one is told: lease-lost",
         ).ends()
 
+    # Gearman
+
+    def test_gearman_calls_in_front_behind_and_with_an_exception(self):
+        for language, error in [("php", "InvalidArgumentException"), ("py", "ValueError")]:
+            worker = self.start(f"gearman/worker.{language}")
+            self.start("gearman/client.php").prints(
+                "foreground: !dlroW olleH",
+                "background: !dlroW olleH",
+                "its status: completed, progress 12/12",
+                f"exception: {error}: there is nothing to reverse",
+            ).ends()
+            worker.prints("job: reverse(Hello World!)", "job: reverse(Hello World!)", "job: reverse()").kill()
+
+    def test_gearman_two_calls_with_one_key_are_one_job(self):
+        callers = self.start("gearman/client.py").prints(
+            "ann's call was there before: False", "bob's call was there before: True | the same job: True", "watching"
+        )
+        worker = self.start("gearman/worker.php").prints("job: reverse(Hello World!)")
+        callers.prints("progress: 12/12", "ann's result: !dlroW olleH", "bob's result: !dlroW olleH").ends()
+        worker.kill()
+        self.assertEqual(worker.rest(), [])
+
+    # Resque
+
+    def test_resque_statuses_and_hooks(self):
+        hooks = self.start("resque/hooks.php").prints("listening")
+        for arguments, greeting, end, last in [
+            ('{"name":"Chris"}', ["Hello, Chris"], "COMPLETE", "afterPerform: My_Job"),
+            ("{}", [], "FAILED: whom shall I greet?", "onFailure: My_Job: whom shall I greet?"),
+        ]:
+            token = self.start("resque/enqueue.php", arguments).prints_like("[0-9a-f]{32}").found[0]
+            status = self.start("resque/status.php", token).prints("WAITING")
+            hooks.prints("afterEnqueue: My_Job")
+            worker = self.start("resque/worker.php").prints(*greeting)
+            status.prints("RUNNING", end).ends()
+            hooks.prints("beforePerform: My_Job", last)
+            worker.kill()
+
     # Q4M
 
     def test_q4m_rows_have_one_owner_and_their_place(self):
@@ -124,3 +166,32 @@ class Worked(unittest.TestCase):
             "redriven: 1",
             "and back in its queue: order 3",
         ).ends()
+
+    # the page, the token and the result
+
+    def test_a_page_answers_with_a_token_and_the_browser_watches(self):
+        folder = Path(tempfile.mkdtemp(prefix="kolejka-page-"))
+        self.addCleanup(shutil.rmtree, folder)
+        for name in ["page.php", "index.html"]:
+            (folder / name).symlink_to(ROOT / "examples" / "page" / name)
+        (folder / "node_modules").symlink_to(ROOT / "tests" / "interop" / "js" / "node_modules")
+        port = free_port()
+        server = Program("php", "-S", f"127.0.0.1:{port}", "-t", folder, port=self.broker.port)
+        self.addCleanup(server.kill)
+        server.prints_like(r".*Development Server \(http://127.0.0.1:\d+\) started")
+
+        address = f"http://127.0.0.1:{port}/?port={self.broker.port}"
+        browser = Program("node", ROOT / "tests" / "examples" / "page.js", address, port=self.broker.port)
+        self.addCleanup(browser.kill)
+        browser.prints_like(r"the page answered after ([\d.]+) ms").prints("state: waiting")
+        print(f"      the page answered after {browser.found[1]} ms", flush=True)
+        worker = self.start("page/worker.py").prints("waiting for work")
+        browser.prints("history: → waiting → running → completed", "progress: 4/4 512 pixels", "result: /thumbnails/cat.png")
+        browser.prints("late: completed 4/4 512 pixels /thumbnails/cat.png").ends()
+        worker.prints_like(r"done: cat.png in \d+ ms")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

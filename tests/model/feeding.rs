@@ -1,9 +1,11 @@
 //! Queues behind topics and what topics retain: who takes over, and what a new subscriber gets.
 
 use kolejka::engine::Departure;
-use kolejka::model::{DestinationName, Timestamp};
+use kolejka::model::{DestinationKind, DestinationName, MessageId, Timestamp, Urgency};
 
+use super::message::Known;
 use super::reference::Model;
+use super::sending::{Sent, Verdict};
 use super::subscriber::{Reach, Waiting};
 
 impl Model {
@@ -39,5 +41,68 @@ impl Model {
         let sub = self.subs.get_mut(&id).expect("it has just come");
         sub.backlog.extend(recalled);
         sub.draw(now);
+    }
+
+    /// A new durable subscription gets a copy of what its topics retain. What only the log has is read first.
+    pub(super) fn inherit(&mut self, to: &DestinationName, now: Timestamp) {
+        if to.kind() != DestinationKind::Subscription {
+            return;
+        }
+        let topics = self.find_queue(to).and_then(|queue| queue.feed.as_ref()).map(|feed| feed.topics.clone());
+        let reaches = |name: &DestinationName| {
+            name.retained_of().zip(topics.as_ref()).is_some_and(|(topic, topics)| topics.reaches(&topic))
+        };
+        let queues = self.queues.iter().filter(|queue| !queue.is_doomed && reaches(&queue.name));
+        let mut retained: Vec<DestinationName> = queues.map(|queue| queue.name.clone()).collect();
+        retained.sort();
+        for place in retained {
+            let Some(known) = self.retained(&place).filter(|known| known.expires().is_none_or(|end| end > now)) else {
+                continue;
+            };
+            if known.is_in_memory {
+                self.bequeath(&known, to, now);
+            } else {
+                self.legacies.push_back((known.id, place, Some(to.clone())));
+            }
+        }
+    }
+
+    /// These messages have been read. One that has been replaced or removed meanwhile, or is over, is left out.
+    pub(super) fn legacy_read(&mut self, ids: &[MessageId], now: Timestamp) {
+        let Some((id, place, to)) = self.legacies.front().cloned().filter(|legacy| ids == [legacy.0]) else { return };
+        self.legacies.pop_front();
+        let known = self.retained(&place).filter(|known| known.id == id);
+        let known = known.filter(|known| known.expires().is_none_or(|end| end > now));
+        if let Some((known, to)) = known.zip(to) {
+            self.bequeath(&known, &to, now);
+        }
+    }
+
+    /// What a topic retains.
+    fn retained(&self, place: &DestinationName) -> Option<Known> {
+        let messages = &self.find_queue(place)?.messages;
+        messages.iter().max_by_key(|known| (known.id.sequence() == 0, known.id)).cloned()
+    }
+
+    fn bequeath(&mut self, known: &Known, to: &DestinationName, now: Timestamp) {
+        let feed = self.find_queue(to).and_then(|queue| queue.feed.as_ref());
+        if feed.is_none_or(|feed| feed.wants.is_some_and(|wanted| wanted != known.says)) {
+            return;
+        }
+        let sent = Sent {
+            from: None,
+            to: to.clone(),
+            urgency: Urgency::NORMAL.0,
+            says: known.says,
+            durable: known.durable,
+            body: known.body.clone(),
+            size: known.size,
+            terms: known.terms.clone(),
+            key: None,
+            retain: None,
+        };
+        if self.judge(&[&sent], now) == Verdict::Taken {
+            self.send(&sent, now);
+        }
     }
 }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use kolejka::engine::{Departure, Engine, Options};
 use kolejka::model::{
-    AckMode, Answer, Content, Credit, Delivery, Durability, Durable, Effects, Event, Feed, JobToken, Manage, Message,
-    MessageId, Now, OnDuplicate, Operation, Outcome, Pattern, Publish, Record, Request, Schedule, SessionId, Settle,
-    ShardId, Side, Source, Status, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Tracking, Unique, Until,
-    Urgency, Waiter,
+    AckMode, Answer, Content, Credit, Delivery, Durability, Durable, Effects, Event, Feed, JobToken, Limits, Manage,
+    Message, MessageId, Now, OnDuplicate, Operation, Outcome, Pattern, Publish, Record, Request, Schedule, SessionId,
+    Settle, Shape, ShardId, Side, Source, Status, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Tracking,
+    Unique, Until, Urgency, Waiter,
 };
 
 use super::disk::OnDisk;
@@ -37,7 +37,7 @@ macro_rules! kinds {
 
 kinds!(
     Created, Deleted, Accepted, Settled, Returned, Ranked, Woken, Scheduled, Moved, Bound, Unbound, Keyed, Paused,
-    IdBlock, Suspected, Tracked, Reported, Attached, Forgotten
+    Limited, IdBlock, Suspected, Tracked, Reported, Attached, Forgotten
 );
 
 impl Kind {
@@ -77,6 +77,11 @@ impl Kind {
                 let queue = name("/queue/a");
                 let manage = Manage { operation, queue, filter: None, writer: None, reply: None };
                 stage.ask(Request::Manage(Box::new(manage)));
+            }
+            Kind::Limited => {
+                let limits = Limits { max_length: Some(7), idle_ms: Some(90_000), ..Limits::default() };
+                let queue = Some(name("/queue/limited"));
+                stage.ask(Request::Shape(Box::new(Shape { queue, limits, more: false, may_create: true })));
             }
             Kind::Suspected => stage.revive(false),
             Kind::Tracked => stage.submit("/queue/b", 7, 500),
@@ -193,6 +198,7 @@ impl Stage {
             keep_ms: Some(keep_ms),
             is_open: true,
             waiter: waiter.clone(),
+            drops: false,
         };
         let (until, on_duplicate) = (Until::Done, OnDuplicate::Attach);
         let unique = Unique { key: "k".into(), until, on_duplicate, waiter };

@@ -19,6 +19,8 @@ pub(super) struct Model {
     pub(super) clients: [Client; 3],
     /// When a destination first saw a key, and whether the log knows.
     pub(super) keys: BTreeMap<(DestinationName, u8), (Timestamp, bool)>,
+    /// Retained messages that are to be read for durable subscriptions: which, where, and for whom while that is there.
+    pub(super) legacies: VecDeque<(MessageId, DestinationName, Option<DestinationName>)>,
     /// The highest id ever given to a message.
     pub(super) highest: MessageId,
     /// The log takes nothing new.
@@ -60,6 +62,7 @@ impl Model {
             subs: BTreeMap::new(),
             clients: Default::default(),
             keys: BTreeMap::new(),
+            legacies: VecDeque::new(),
             highest: MessageId::new(setting.shard, 0),
             setting,
             is_full: false,

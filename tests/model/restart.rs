@@ -52,6 +52,7 @@ impl Model {
     fn remembered(&self, is_clean: bool) -> Model {
         let mut model = self.clone();
         model.subs.clear();
+        model.legacies.clear();
         model.clients = Default::default();
         model.last_pending = None;
         model.keys.retain(|_, (_, durable)| *durable);

@@ -157,6 +157,10 @@ impl Model {
         if let Some(queue) = self.queues.iter_mut().find(|queue| queue.name == *name && !queue.is_doomed) {
             (queue.is_doomed, queue.feed) = (true, None);
             self.keys.retain(|(known, _), _| known != name);
+            self.legacies
+                .iter_mut()
+                .filter(|legacy| legacy.2.as_ref() == Some(name))
+                .for_each(|legacy| legacy.2 = None);
         }
     }
 

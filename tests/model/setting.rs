@@ -120,6 +120,8 @@ fn policy() -> impl Strategy<Value = Policy> {
                 on_exhaust,
                 expiry_ms,
                 dead_letter_expired,
+                idle_ms: None,
+                last_value_key: None,
                 time_to_run_ms,
             }
         },

@@ -132,7 +132,11 @@ impl World {
             self.model.doom(&feed.queue);
         }
         let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
+        let is_new = self.model.find_queue(&feed.queue).is_none_or(|queue| queue.feed.is_none());
         self.model.queue(&feed.queue).feed.get_or_insert(Behind { topics, wants, expires_after, unread_since: None });
+        if is_new {
+            self.model.inherit(&feed.queue, self.now.wall);
+        }
         true
     }
 }

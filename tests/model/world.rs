@@ -127,8 +127,10 @@ impl World {
         let unread = self.engine.next_unread(self.now, &mut self.effects);
         let Some(unread) = unread else { return !self.effects.events.is_empty() };
         let read = |(message, position)| (message, self.log.read(position));
-        let contents = unread.messages.into_iter().map(read).collect();
+        let contents: Vec<_> = unread.messages.into_iter().map(read).collect();
+        let ids: Vec<_> = contents.iter().map(|(message, _)| *message).collect();
         self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
+        self.model.legacy_read(&ids, self.now.wall);
         true
     }
 

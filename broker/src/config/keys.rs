@@ -233,6 +233,19 @@ const POLICY: &[Key] = &[
         doc: " How long a consumer may keep a message unacknowledged before it goes back to its place and counts as failed. The \
               `x-ttr` of the message comes first, that of the SUBSCRIBE before both.",
     },
+    Key {
+        path: "policy.idle",
+        kind: Kind::Time(Duration::from_secs(1), Duration::from_secs(365 * 86_400)),
+        fallback: Fallback::Absent("`limits.destination_idle`"),
+        doc: " How long a queue is kept that is empty and that nobody reads by its name.",
+    },
+    Key {
+        path: "policy.last_value_key",
+        kind: Kind::Text,
+        fallback: Fallback::Absent("every message stays"),
+        doc: " Header by whose value a newer message replaces an older one of the queue that no consumer holds. A message without it \
+              may say `_AMQ_LVQ_NAME` instead.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

@@ -33,6 +33,10 @@ pub struct PolicyConfig {
     pub dead_letter_expired: Option<bool>,
     /// How long a consumer may keep a message.
     pub time_to_run: Option<Duration>,
+    /// How long a queue is kept empty and unused.
+    pub idle: Option<Duration>,
+    /// Header by whose value a newer message replaces an older one.
+    pub last_value_key: Option<String>,
 }
 
 /// All policies, in the order of the file.
@@ -69,6 +73,8 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         expiry: section.get("policy.expiry"),
         dead_letter_expired: section.get("policy.dead_letter_expired"),
         time_to_run: section.get("policy.time_to_run"),
+        idle: section.get("policy.idle"),
+        last_value_key: section.get("policy.last_value_key"),
     })
 }
 

@@ -140,6 +140,8 @@ fn example(path: &str) -> &'static str {
         "policy.backoff" => "\"exp:1000:2:600000\"",
         "policy.on_exhaust" => "\"bury\"",
         "policy.expiry" => "\"3d\"",
+        "policy.idle" => "\"1h\"",
+        "policy.last_value_key" => "\"symbol\"",
         "policy.dead_letter_expired" => "true",
         "policy.time_to_run" => "\"5min\"",
         "route.from" => "\"/queue/orders.**\"",

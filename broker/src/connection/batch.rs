@@ -161,6 +161,7 @@ fn finishes_work(request: &Request) -> bool {
             Action::Job(said) => !said.needs_room(),
         }),
         Request::Publish(_)
+        | Request::Shape(_)
         | Request::Subscribe(_)
         | Request::Browse(_)
         | Request::Take(_)

@@ -6,6 +6,7 @@
 
 mod agenda;
 mod allowance;
+mod asked;
 mod consumer;
 mod contents;
 mod counts;
@@ -13,6 +14,7 @@ mod entry;
 mod fed;
 mod finding;
 mod heads;
+mod last;
 mod lease;
 mod overflow;
 mod pausing;

@@ -17,6 +17,11 @@ impl Overflow {
     /// Its words in the configuration, the default first.
     pub const WORDS: [&str; 2] = ["refuse", "drop-oldest"];
 
+    /// Whether something is dropped.
+    pub fn drops(self) -> bool {
+        self == Overflow::DropOldest
+    }
+
     /// The one with that word.
     pub fn from_word(word: &str) -> Option<Overflow> {
         [Overflow::Refuse, Overflow::DropOldest]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Backoff, DestinationKind, DestinationName, OnExhaust, Pattern};
+use crate::model::{Backoff, DestinationKind, DestinationName, Limits, OnExhaust, Pattern};
 
 use super::Overflow;
 
@@ -29,6 +29,10 @@ pub struct Policy {
     pub dead_letter_expired: bool,
     /// How long a consumer may keep a message, in milliseconds, where neither it nor the message says.
     pub time_to_run_ms: Option<u32>,
+    /// How long a queue is kept empty and unused, in milliseconds, if not as long as any.
+    pub idle_ms: Option<u64>,
+    /// Header by whose value a newer message replaces an older one that nobody holds.
+    pub last_value_key: Option<Arc<str>>,
 }
 
 impl Default for Policy {
@@ -44,11 +48,28 @@ impl Default for Policy {
             expiry_ms: None,
             dead_letter_expired: false,
             time_to_run_ms: None,
+            idle_ms: None,
+            last_value_key: None,
         }
     }
 }
 
 impl Policy {
+    /// Takes over what is asked for.
+    fn grant(&mut self, limits: &Limits) {
+        self.max_length = limits.max_length.map_or(self.max_length, |asked| asked.min(self.max_length));
+        self.max_bytes = limits.max_bytes.map_or(self.max_bytes, |asked| asked.min(self.max_bytes));
+        if let Some(drops) = limits.drops_oldest {
+            self.overflow = if drops { Overflow::DropOldest } else { Overflow::Refuse };
+        }
+        self.expiry_ms = limits.expiry_ms.or(self.expiry_ms);
+        self.idle_ms = limits.idle_ms.or(self.idle_ms);
+        self.max_deliveries = limits.max_deliveries.unwrap_or(self.max_deliveries);
+        if let Some(name) = &limits.dead_letter {
+            self.dead_letter = name.path().into();
+        }
+    }
+
     /// Whether a destination has a dead-letter queue: not if it is one itself, and not if it lives in memory only.
     pub fn has_dead_letters(name: &DestinationName) -> bool {
         let kind = name.kind();
@@ -93,6 +114,10 @@ pub struct PolicyRule {
     pub dead_letter_expired: Option<bool>,
     /// See [`Policy::time_to_run_ms`].
     pub time_to_run_ms: Option<u32>,
+    /// See [`Policy::idle_ms`].
+    pub idle_ms: Option<u64>,
+    /// See [`Policy::last_value_key`].
+    pub last_value_key: Option<Arc<str>>,
 }
 
 impl PolicyRule {
@@ -110,6 +135,8 @@ impl PolicyRule {
             expiry_ms: None,
             dead_letter_expired: None,
             time_to_run_ms: None,
+            idle_ms: None,
+            last_value_key: None,
         }
     }
 }
@@ -126,7 +153,15 @@ pub struct Policies {
 impl Policies {
     /// The policy of one destination.
     pub fn resolve(&self, name: &DestinationName) -> Policy {
+        self.resolve_for(name, None)
+    }
+
+    /// The same for a queue whose maker asked for limits. The rules come first, and the default bounds what is granted.
+    pub fn resolve_for(&self, name: &DestinationName, asked: Option<&Limits>) -> Policy {
         let mut policy = self.default.clone();
+        if let Some(limits) = asked {
+            policy.grant(limits);
+        }
         if name.kind() == DestinationKind::Retained {
             // The newest message and no other.
             (policy.max_length, policy.max_bytes, policy.overflow) = (1, u64::MAX, Overflow::DropOldest);
@@ -153,6 +188,10 @@ impl Policies {
             policy.expiry_ms = rule.expiry_ms.or(policy.expiry_ms);
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
             policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
+            policy.idle_ms = rule.idle_ms.or(policy.idle_ms);
+            if rule.last_value_key.is_some() {
+                policy.last_value_key.clone_from(&rule.last_value_key);
+            }
             if let Some(target) = &rule.dead_letter {
                 policy.dead_letter = Arc::clone(target);
             }

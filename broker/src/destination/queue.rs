@@ -6,10 +6,11 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::model::{
-    DeathNote, DestinationName, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
+    DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
 
 use super::agenda::Agenda;
+use super::last::LastValues;
 use super::ready::Ready;
 use super::selection::Selections;
 use super::slots::Slots;
@@ -37,6 +38,12 @@ pub struct Queue {
     passers: usize,
     /// What feeds it, if something does.
     pub fed: Option<Box<Fed>>,
+    /// The newest message of each value, where it goes by values.
+    pub(super) last: Option<Box<LastValues>>,
+    /// What its maker asked for.
+    pub asked: Option<Box<Limits>>,
+    /// Somebody read it once by its name.
+    pub(super) had_reader: bool,
     /// Which sides stand still.
     pub pause: Pause,
     /// Nobody will read it again: what is in it goes, then itself.
@@ -67,6 +74,9 @@ impl Queue {
             consumers: 0,
             passers: 0,
             fed: None,
+            last: None,
+            asked: None,
+            had_reader: false,
             pause: Pause::default(),
             doomed: false,
             viewers: Vec::new(),
@@ -91,7 +101,12 @@ impl Queue {
             entry.has_terms = true;
             self.terms.insert(entry.message, terms);
         }
-        self.slots.insert(entry)
+        let (message, has_terms) = (entry.message, entry.has_terms);
+        let slot = self.slots.insert(entry);
+        if has_terms {
+            self.note_value(message, slot);
+        }
+        slot
     }
 
     /// A message that was accepted may be seen: it is durable, or never will be. With a due time it is delayed, whatever
@@ -190,6 +205,9 @@ impl Queue {
         if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
             self.agenda.forget_end(end, message);
         }
+        if let Some(value) = terms.as_ref().and_then(|terms| terms.last_value.as_ref()) {
+            self.forget_value(message, value);
+        }
         if self.slots.len() == 0 {
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
@@ -279,6 +297,7 @@ impl Queue {
     pub fn join(&mut self, by_name: bool) {
         if by_name {
             self.consumers += 1;
+            self.had_reader = true;
         } else {
             self.passers += 1;
         }

@@ -23,6 +23,7 @@ impl Engine {
     fn drop_temporary(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         let Some(destination) = self.destinations.remove(&id) else { return };
         self.router.unbind(destination.kind.name(), id);
+        self.abandon(now, destination.kind.name(), effects);
         self.windows.forget(id);
         self.uniques.forget(id);
         if let super::destination::Kind::Queue(queue) = destination.kind {

@@ -4,7 +4,7 @@ use super::destination::Kind;
 use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
-use crate::destination::{Consumer, ConsumerKey, SlotId};
+use crate::destination::{Consumer, ConsumerKey, Queue, SlotId};
 use crate::dispatcher::{self, Round};
 use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId};
 
@@ -43,7 +43,11 @@ impl Engine {
         // `touched` stays, so that it does not come back here before its next appointment.
         let Some(destination) = self.destinations.get(&id) else { return };
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
-        let is_clear = destination.next_moment().is_none() || self.expire(now, id, effects);
+        let waits = destination.next_moment().is_some();
+        if destination.kind.queue().is_some_and(Queue::has_replaced) {
+            self.drop_superseded(id, effects);
+        }
+        let is_clear = !waits || self.expire(now, id, effects);
         if is_watched && is_clear {
             self.show_news(now, id, effects);
         }
@@ -53,8 +57,12 @@ impl Engine {
         destination.last_used = now.monotonic;
         if let Kind::Queue(queue) = &mut destination.kind {
             queue.note_readers(now.monotonic);
+            let is_abandoned = queue.is_abandoned();
             if queue.doomed {
                 self.doomed.insert(id);
+            }
+            if is_abandoned && !queue.doomed {
+                return self.unbind(id, effects);
             }
         }
         if is_clear {

@@ -62,6 +62,7 @@ impl Engine {
                 self.queue_mut(paused.queue)?.pause = paused.pause;
                 None
             }
+            Record::Limited(limited) => self.evolve_limited(limited),
             Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
                 self.evolve_job(record, true);
                 None

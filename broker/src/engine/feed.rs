@@ -43,6 +43,7 @@ impl Engine {
         let record = Record::Bound(Bound { queue, topics, expires_after, selector });
         self.evolve(&record, None);
         effects.records.push(record);
+        self.inherit(now, queue, &feed.topics, effects);
         Ok(queue)
     }
 

@@ -48,7 +48,8 @@ impl Engine {
         }
         let Some((tracking, queue)) = tracking.zip(self.queue_mut(destination)) else { return };
         let (name, usual) = (queue.name().clone(), queue.policy().max_deliveries);
-        let Tracking { token, kind, keeps_result, keep_ms, is_open, waiter } = *tracking;
+        let Tracking { token, kind, keeps_result, keep_ms, is_open, waiter, drops } = *tracking;
+        let sole = waiter.as_ref().filter(|_| drops).map(|waiter| waiter.to.clone());
         let status = Status {
             job,
             token: token.unwrap_or_else(|| self.make_token()),
@@ -72,6 +73,9 @@ impl Engine {
         };
         self.enter(Record::Tracked(Box::new(status)), durable, effects);
         self.jobs.place(job, Some((destination, place)));
+        if let Some(sole) = sole {
+            self.jobs.tie(job, sole);
+        }
         self.make_room_for_jobs(effects);
     }
 
@@ -122,6 +126,17 @@ impl Engine {
         }
         while let Some(job) = self.jobs.overdue(now.wall) {
             self.tell_progress(now, job, effects);
+        }
+    }
+
+    /// A temporary destination is gone, and with it those who waited there: what was wanted by them alone is not wanted any
+    /// more.
+    pub(super) fn abandon(&mut self, now: Now, waiter: &DestinationName, effects: &mut Effects) {
+        for job in self.jobs.tied(waiter) {
+            let waits = |state: JobState| state != JobState::Running && !state.is_final();
+            if self.jobs.get(job).is_some_and(|row| waits(row.status.state)) {
+                self.cancel(now, job, effects);
+            }
         }
     }
 

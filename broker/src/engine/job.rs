@@ -1,5 +1,6 @@
 //! What can be seen of a job by its name. A copy: whoever looks at it holds nothing up.
 
+use super::handle::Handle;
 use super::machine::Engine;
 use crate::jobs::{Row, document};
 use crate::model::{Content, DestinationName, JobToken, Payload, Place, ResultBody, Status, Urgency};
@@ -51,5 +52,12 @@ impl Engine {
                 cached.or_else(|| entry.position().map(|position| Payload::Stored { position, size }))
             }
         }
+    }
+}
+
+impl Handle {
+    /// The job of that name, if it is known.
+    pub fn job(&self, token: JobToken) -> Option<JobView> {
+        self.lock().engine.job(token)
     }
 }

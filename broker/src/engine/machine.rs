@@ -10,6 +10,7 @@ use super::errand::Errands;
 use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
 use super::schedules::Schedules;
@@ -75,6 +76,9 @@ pub struct Engine {
     /// Queues by the next moment that something in them waits for.
     pub(super) moments: Scheduler<Timestamp, DestinationId>,
     pub(super) schedules: Schedules,
+    /// What new durable subscriptions get once it has been read, and the one that is being read.
+    pub(super) legacies: VecDeque<Legacy>,
+    pub(super) legacy: Option<Legacy>,
     /// Those who look through queues and may go on.
     pub(super) views: Vec<ConsumerKey>,
     /// Those of them who have looked at enough for one call.
@@ -133,6 +137,8 @@ impl Engine {
             idle: Scheduler::new(),
             moments: Scheduler::new(),
             schedules: Schedules::default(),
+            legacies: VecDeque::new(),
+            legacy: None,
             views: Vec::new(),
             late_views: Vec::new(),
             dim: VecDeque::new(),
@@ -183,6 +189,7 @@ impl Engine {
                 Ok(Answer::Done)
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
+            Request::Shape(shape) => self.shape(now, *shape, effects),
             Request::Unsubscribe(subscription) => {
                 self.unsubscribe(now, session, subscription, effects);
                 Ok(Answer::Done)
@@ -242,7 +249,8 @@ impl Engine {
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
     pub(super) fn patience(&self, id: DestinationId) -> Duration {
-        let idle = self.options.idle_destination;
+        let asked = self.destinations.get(&id).and_then(|found| found.kind.queue()?.policy().idle_ms);
+        let idle = asked.map_or(self.options.idle_destination, Duration::from_millis);
         if self.windows.knows(id) { idle.max(Duration::from_millis(Windows::MS)) } else { idle }
     }
 
@@ -272,7 +280,7 @@ impl Engine {
     pub fn set_policies(&mut self, policies: crate::destination::Policies) {
         for destination in self.destinations.values_mut() {
             if let Kind::Queue(queue) = &mut destination.kind {
-                queue.set_policy(policies.resolve(queue.name()));
+                queue.set_policy(policies.resolve_for(queue.name(), queue.asked.as_deref()));
             }
         }
         self.options.policies = policies;

@@ -36,12 +36,18 @@ impl Engine {
             return self.schedule(now, publish, effects);
         }
         if self.is_routed(&publish.to) {
-            if let Some(known) = self.known_job(&publish, effects)? {
-                return Ok(known);
-            }
-            let actions = self.copies(publish);
-            return self.commit_all(now, None, actions, effects);
+            return self.publish_routed(now, publish, effects);
         }
+        self.publish_alone(now, publish, effects)
+    }
+
+    /// The same without looking for routes.
+    pub(super) fn publish_alone(
+        &mut self,
+        now: Now,
+        publish: Publish,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if let Some(known) = self.known_job(&publish, effects)? {
             self.hook_duplicate(now, destination, &known, effects);
@@ -59,7 +65,7 @@ impl Engine {
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
-        self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+        self.admit_one(destination, &publish.message, memory)?;
         for destination in self.takers(destination, &publish.message) {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
@@ -84,17 +90,6 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        self.commit_all(now, Some(session), actions, effects)
-    }
-
-    /// The same without looking for routes. Only who acknowledges needs a session.
-    pub(super) fn commit_all(
-        &mut self,
-        now: Now,
-        session: Option<SessionId>,
-        actions: Vec<Action>,
-        effects: &mut Effects,
-    ) -> Result<Answer, Refusal> {
         let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
@@ -126,9 +121,9 @@ impl Engine {
                         self.admit(add(&mut loads, destination, bytes), durability, memory)?;
                     }
                 }
-                Action::Job(said) => self.may_say(session.ok_or(Refusal::LeaseLost)?, said)?,
+                Action::Job(said) => self.may_say(session, said)?,
                 Action::Settle(settle) => {
-                    let session = session.and_then(|session| self.sessions.get(session)).ok_or(Refusal::LeaseLost)?;
+                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
                     session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
                 }
             }
@@ -142,16 +137,12 @@ impl Engine {
                     None => is_news = true,
                 },
                 Action::Job(said) => {
-                    if let Some(session) = session {
-                        self.hear(now, session, *said, effects)?;
-                    }
+                    self.hear(now, session, *said, effects)?;
                     is_news = true;
                 }
                 Action::Settle(settle) => {
                     // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    if let Some(session) = session {
-                        self.settle(now, session, &settle, effects)?;
-                    }
+                    self.settle(now, session, &settle, effects)?;
                     is_news = true;
                 }
             }
@@ -160,7 +151,7 @@ impl Engine {
     }
 
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
-    fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
+    pub(super) fn target(&mut self, now: Now, publish: &Publish) -> Result<Option<DestinationId>, Refusal> {
         if publish.to.kind().is_temporary() {
             return Ok(self.router.resolve(&publish.to));
         }
@@ -246,6 +237,9 @@ impl Engine {
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
         let mut new = limit_life(new, now, queue.policy());
+        if let Some(value) = queue.value_of(&new.content) {
+            new.terms.get_or_insert_default().last_value = Some(value);
+        }
         let place = place.unwrap_or_else(|| queue.next_place(new.urgency));
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         let terms = new.terms.as_ref();

@@ -23,7 +23,11 @@ impl Engine {
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
-        !self.unread.is_empty() || self.schedules.has_cold() || !self.dim.is_empty() || self.errands.wants_heads()
+        !self.unread.is_empty()
+            || self.schedules.has_cold()
+            || !self.legacies.is_empty()
+            || !self.dim.is_empty()
+            || self.errands.wants_heads()
     }
 
     /// What is to be read next; to be answered with [`heads_read`](Self::heads_read). Queues take turns. Who waited for what
@@ -31,6 +35,9 @@ impl Engine {
     pub fn next_unread(&mut self, now: Now, effects: &mut Effects) -> Option<Unread> {
         if let Some((destination, message, position)) = self.schedules.next_cold() {
             return Some(Unread { destination, messages: vec![(message, position)] });
+        }
+        if let Some(unread) = self.next_legacy() {
+            return Some(unread);
         }
         loop {
             let Some(destination) = self.unread.pop_front() else {
@@ -60,6 +67,10 @@ impl Engine {
     ) {
         if self.is_of_schedules(destination) {
             self.thaw(now, destination, contents, effects);
+            return self.dispatch(now, effects);
+        }
+        if self.legacy.is_some() {
+            self.legacy_read(now, contents, effects);
             return self.dispatch(now, effects);
         }
         for (message, content) in contents {

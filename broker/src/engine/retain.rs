@@ -88,7 +88,7 @@ impl Engine {
     }
 
     /// What lies there, and when its time is over.
-    fn retained(&mut self, queue: DestinationId) -> Option<(Entry, Option<Timestamp>)> {
+    pub(super) fn retained(&mut self, queue: DestinationId) -> Option<(Entry, Option<Timestamp>)> {
         let queue = self.queue_mut(queue)?;
         let entry = queue.newest()?;
         Some((entry.clone(), queue.terms(entry).and_then(|terms| terms.expires)))

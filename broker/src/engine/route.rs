@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::machine::Engine;
+use super::publish::Load;
 use crate::model::{
-    Action, Candidate, DestinationKind, DestinationName, Message, MessageId, Publish, Request, Urgency,
+    Action, Answer, Candidate, DestinationName, Effects, Message, MessageId, Now, Publish, Refusal, Request,
 };
 use crate::router::Routes;
 
@@ -22,15 +23,50 @@ impl Engine {
             return actions;
         }
         let expand = |action| match action {
-            Action::Publish(publish) => self.copies(publish),
-            other @ (Action::Settle(_) | Action::Job(_)) => vec![other],
+            Action::Publish(publish) => {
+                let (leader, copies) = self.copies(publish);
+                std::iter::once(leader).chain(copies).map(Action::Publish).collect()
+            }
+            other => vec![other],
         };
         actions.into_iter().flat_map(expand).collect()
     }
 
-    /// What a message comes to: itself, unless a route takes it away, and a copy for each place that routes lead to, where it
-    /// is not itself.
-    pub(super) fn copies(&self, publish: Publish) -> Vec<Action> {
+    /// Sends a message to where routes begin: everywhere or nowhere. Of what is sent again only the leader is looked at.
+    pub(super) fn publish_routed(
+        &mut self,
+        now: Now,
+        publish: Publish,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        if self.known_token(&publish).is_some() {
+            return self.publish_alone(now, publish, effects);
+        }
+        let (leader, copies) = self.copies(publish);
+        let mut memory = 0;
+        for copy in &copies {
+            let Some(destination) = self.target(now, copy)? else { continue };
+            let (bytes, durability) = (copy.message.content.len() as u64, copy.message.durability);
+            let takers = self.takers(destination, &copy.message);
+            for destination in std::iter::once(destination).chain(takers) {
+                memory += self.memory_of(destination, copy);
+                self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+            }
+        }
+        let answer = self.publish_alone(now, leader, effects)?;
+        if answer.is_done() {
+            for copy in copies {
+                if let Some(destination) = self.target(now, &copy)? {
+                    self.put(now, destination, copy, effects);
+                }
+            }
+        }
+        Ok(answer)
+    }
+
+    /// What a message comes to: one that the sender is answered for, and copies. That one is itself, unless a route takes it
+    /// away: then it is the copy that comes first, in a queue if there is one.
+    fn copies(&self, publish: Publish) -> (Publish, Vec<Publish>) {
         let (mut targets, mut stays) = (BTreeSet::new(), true);
         for route in self.options.routes.from(&publish.to) {
             if route.filter.as_ref().is_none_or(|filter| filter.wants(&self.candidate(&publish.message))) {
@@ -38,17 +74,13 @@ impl Engine {
                 stays &= !route.is_exclusive;
             }
         }
-        let mut copies: Vec<Publish> = targets.into_iter().map(|to| copy(&publish, to)).collect();
-        if stays {
-            copies.insert(0, publish);
+        // Queues come before topics.
+        let leader = targets.first().copied().filter(|_| !stays);
+        let copies = targets.iter().filter(|to| Some(**to) != leader).map(|to| copy(&publish, to)).collect();
+        match leader {
+            Some(to) => (Publish { to: to.clone(), retain: None, message: sent_to(&publish, to), ..publish }, copies),
+            None => (publish, copies),
         }
-        // A job is one message: the first that there is.
-        for other in copies.iter_mut().skip(1) {
-            if let Some(terms) = &mut other.message.terms {
-                (terms.tracking, terms.unique) = (None, None);
-            }
-        }
-        copies.into_iter().map(Action::Publish).collect()
     }
 
     /// Whether copies of what a request sends need room in the log.
@@ -83,13 +115,17 @@ impl Engine {
     }
 }
 
-/// A copy for another place. It is retained nowhere, and keeps the key: each place knows by itself what it has seen.
+/// A copy for another place. It is retained nowhere and followed by nobody, and keeps the key: each place knows by itself what
+/// it has seen.
 fn copy(publish: &Publish, to: &DestinationName) -> Publish {
-    let mut message = publish.message.clone();
-    message.content = message.content.sent_to(to);
-    if to.kind() == DestinationKind::Topic {
-        // A topic has no order but that of arrival, and keeps nothing that could wait.
-        message.urgency = Urgency::NORMAL;
+    let mut message = sent_to(publish, to);
+    if let Some(terms) = &mut message.terms {
+        (terms.tracking, terms.unique) = (None, None);
     }
+    message.terms = message.terms.filter(|terms| !terms.is_empty());
     Publish { to: to.clone(), message, key: publish.key.clone(), retain: None }
+}
+
+fn sent_to(publish: &Publish, to: &DestinationName) -> Message {
+    Message { content: publish.message.content.sent_to(to), ..publish.message.clone() }
 }

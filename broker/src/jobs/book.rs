@@ -5,7 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 
 use super::row::Row;
-use crate::model::{DestinationId, JobState, JobToken, MessageId, Place, Progress, Report, Status, Timestamp, Waiter};
+use crate::model::{
+    DestinationId, DestinationName, JobState, JobToken, MessageId, Place, Progress, Report, Status, Timestamp, Waiter,
+};
 
 /// What may be known at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub struct Book {
     ends: BTreeSet<(Timestamp, MessageId)>,
     /// Jobs of which somebody is to be told how far they are.
     due: BTreeSet<(Timestamp, MessageId)>,
+    /// Jobs that are wanted by one destination only.
+    ties: BTreeSet<(DestinationName, MessageId)>,
     /// Jobs with data.
     streams: BTreeSet<MessageId>,
     /// The job that came last, with its name.
@@ -125,7 +129,12 @@ impl Book {
         self.bytes -= row.status.bytes();
         self.data_bytes -= row.data.len();
         self.streams.remove(&job);
-        self.due.retain(|(_, other)| *other != job);
+        if let Some(told) = row.told {
+            self.due.remove(&(Timestamp(told.0 + Self::PROGRESS_MS), job));
+        }
+        if let Some(to) = row.tie {
+            self.ties.remove(&(to, job));
+        }
         if self.rows.is_empty() {
             *self = Book::default();
         }
@@ -150,6 +159,20 @@ impl Book {
         if let Some(row) = self.rows.get_mut(&job) {
             row.at = at;
         }
+    }
+
+    /// A job is wanted by whoever reads there, and by nobody else.
+    pub fn tie(&mut self, job: MessageId, to: DestinationName) {
+        if let Some(row) = self.rows.get_mut(&job) {
+            row.tie = Some(to.clone());
+            self.ties.insert((to, job));
+        }
+    }
+
+    /// The jobs that are wanted by whoever reads there.
+    pub fn tied(&self, to: &DestinationName) -> Vec<MessageId> {
+        let first = (to.clone(), MessageId::from_bits(0));
+        self.ties.range(first..).take_while(|(other, _)| other == to).map(|(_, job)| *job).collect()
     }
 
     /// Who works at a job.

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::model::{DestinationId, Place, Progress, Status, Timestamp};
+use crate::model::{DestinationId, DestinationName, Place, Progress, Status, Timestamp};
 
 /// A job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct Row {
     pub told: Option<Timestamp>,
     /// Who works at it, by a name that says nothing to others.
     pub worker: Option<Box<str>>,
+    /// Nobody else wants it but whoever reads there.
+    pub(super) tie: Option<DestinationName>,
     /// The end of what the worker has sent so far.
     pub(super) data: Bytes,
 }
@@ -30,7 +32,7 @@ impl Row {
     /// Nothing is known but the status.
     pub(super) fn new(status: Status, durable: bool) -> Row {
         let data = Bytes::new();
-        Row { status, durable, at: None, progress: None, told: None, worker: None, data }
+        Row { status, durable, at: None, progress: None, told: None, worker: None, tie: None, data }
     }
 
     /// What is kept of what the worker has sent so far.

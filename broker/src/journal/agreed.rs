@@ -5,8 +5,8 @@
 use super::octets::{Octets, put_text};
 use crate::model::{Backoff, DestinationName, OnDuplicate, OnExhaust, Standing, Terms, Timestamp, Unique, Until};
 
-/// Most octets of terms beside the name of a dead-letter queue.
-pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 8 + 2;
+/// Most octets of terms beside the name of a dead-letter queue, a key and a value.
+pub(super) const TERMS_BYTES: usize = 1 + 8 + 8 + 4 + 2 + 21 + 1 + 2 + 1 + 8 + 2 + 2;
 
 /// Octets of a standing.
 pub(super) const STANDING_BYTES: usize = 1 + 8;
@@ -18,7 +18,12 @@ const MAX_DELIVERIES: u8 = 1 << 3;
 const BACKOFF: u8 = 1 << 4;
 const ON_EXHAUST: u8 = 1 << 5;
 const DEAD_LETTER: u8 = 1 << 6;
-const UNIQUE: u8 = 1 << 7;
+/// A key, a value, or both.
+const MORE: u8 = 1 << 7;
+
+/// In the first octet of what is behind that: there is no key, and there is a value.
+const NO_KEY: u8 = 3;
+const LAST_VALUE: u8 = 1 << 2;
 
 pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
@@ -30,7 +35,7 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
             | flag(terms.backoff.is_some(), BACKOFF)
             | flag(terms.on_exhaust.is_some(), ON_EXHAUST)
             | flag(terms.dead_letter.is_some(), DEAD_LETTER)
-            | flag(terms.unique.is_some(), UNIQUE),
+            | flag(terms.unique.is_some() || terms.last_value.is_some(), MORE),
     );
     for moment in [terms.due, terms.expires].into_iter().flatten() {
         into.extend_from_slice(&moment.0.to_le_bytes());
@@ -54,25 +59,47 @@ pub(super) fn put_terms(into: &mut Vec<u8>, terms: &Terms) {
     if let Some(name) = &terms.dead_letter {
         put_text(into, name.as_str());
     }
-    if let Some(unique) = &terms.unique {
-        put_unique(into, unique);
+    if terms.unique.is_some() || terms.last_value.is_some() {
+        put_more(into, terms);
     }
 }
 
 /// What becomes of others that come with the key is theirs to say, and not kept.
-fn put_unique(into: &mut Vec<u8>, unique: &Unique) {
+fn put_more(into: &mut Vec<u8>, terms: &Terms) {
+    let value = if terms.last_value.is_some() { LAST_VALUE } else { 0 };
+    match &terms.unique {
+        Some(unique) => put_unique(into, unique, value),
+        None => into.push(NO_KEY | value),
+    }
+    if let Some(value) = &terms.last_value {
+        put_text(into, value);
+    }
+}
+
+fn put_unique(into: &mut Vec<u8>, unique: &Unique, more: u8) {
     let (kind, moment) = match unique.until {
         Until::Done => (0, 0),
         Until::Start => (1, 0),
         Until::Moment(moment) => (2, moment.0),
     };
-    into.push(kind);
+    into.push(kind | more);
     into.extend_from_slice(&moment.to_le_bytes());
     put_text(into, &unique.key);
 }
 
-fn read_unique(fields: &mut Octets<'_>) -> Option<Unique> {
-    let until = match (fields.u8()?, fields.u64()?) {
+fn read_more(fields: &mut Octets<'_>, terms: &mut Terms) -> Option<()> {
+    let kind = fields.u8()?;
+    if kind & !LAST_VALUE != NO_KEY {
+        terms.unique = Some(Box::new(read_unique(fields, kind & !LAST_VALUE)?));
+    }
+    if kind & LAST_VALUE != 0 {
+        terms.last_value = Some(fields.text()?.into());
+    }
+    (terms.unique.is_some() || terms.last_value.is_some()).then_some(())
+}
+
+fn read_unique(fields: &mut Octets<'_>, kind: u8) -> Option<Unique> {
+    let until = match (kind, fields.u64()?) {
         (0, 0) => Until::Done,
         (1, 0) => Until::Start,
         (2, moment) => Until::Moment(Timestamp(moment)),
@@ -111,8 +138,8 @@ pub(super) fn read_terms(fields: &mut Octets<'_>) -> Option<Terms> {
     if has(DEAD_LETTER) {
         terms.dead_letter = Some(DestinationName::from_full(fields.text()?).ok()?);
     }
-    if has(UNIQUE) {
-        terms.unique = Some(Box::new(read_unique(fields)?));
+    if has(MORE) {
+        read_more(fields, &mut terms)?;
     }
     Some(terms)
 }

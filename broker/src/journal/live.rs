@@ -210,7 +210,7 @@ impl Live {
             Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
             Record::Unbound { queue } => self.bound(*queue, None),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
-            Record::Paused(_) => self.orders.note(record),
+            Record::Paused(_) | Record::Limited(_) => self.orders.note(record),
             Record::IdBlock { next } => self.id_block(*next),
             Record::Suspected { below } => self.suspected = self.suspected.max(*below),
             job => self.statuses.apply(job),

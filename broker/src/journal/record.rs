@@ -101,7 +101,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
         job @ (Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. }) => {
             RECORD_HEAD_BYTES + job_bytes(job)
         }
-        Record::Paused(_) => orders::bytes(record),
+        Record::Paused(_) | Record::Limited(_) => orders::bytes(record),
         Record::Bound(bound) => {
             RECORD_HEAD_BYTES + 20 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |text| text.len())
         }
@@ -112,6 +112,7 @@ pub(super) fn encoded_bytes(record: &Record) -> usize {
 pub(super) fn terms_bytes(terms: &Terms) -> usize {
     let own = RECORD_HEAD_BYTES + 8 + TERMS_BYTES + terms.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
     let own = own + terms.unique.as_ref().map_or(0, |unique| unique.key.len());
+    let own = own + terms.last_value.as_ref().map_or(0, |value| value.len());
     own + terms.schedule.as_ref().map_or(0, |schedule| scheduled_bytes(schedule))
 }
 
@@ -152,7 +153,7 @@ pub(super) fn put_record(into: &mut Vec<u8>, record: &Record) {
         Record::Created { destination, name } => put_created(into, *destination, name),
         Record::Deleted { destination } => framed(into, DELETED, |b| b.extend_from_slice(&destination.0.to_le_bytes())),
         Record::Bound(bound) => put_bound(into, bound),
-        Record::Paused(_) => orders::put(into, record),
+        Record::Paused(_) | Record::Limited(_) => orders::put(into, record),
         Record::Keyed(keyed) => put_keyed(into, keyed),
         Record::Tracked(_) | Record::Reported(_) | Record::Attached { .. } | Record::Forgotten { .. } => {
             framed_job(into, record);

@@ -93,6 +93,13 @@ impl Content {
         self.head().split(|octet| *octet == b'\n').any(is_it)
     }
 
+    /// The value of the first header of that name, with its escapes.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let value = |line: &'_ [u8]| line.strip_prefix(name.as_bytes())?.strip_prefix(b":").map(<[u8]>::len);
+        let line = self.head().split(|octet| *octet == b'\n').find(|line| value(line).is_some())?;
+        std::str::from_utf8(line.get(name.len() + 1..)?).ok()
+    }
+
     /// The body by reference, if it is one that should not be copied.
     pub fn large_body(&self) -> Option<&Bytes> {
         (!self.large.is_empty()).then_some(&self.large)

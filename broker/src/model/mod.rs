@@ -26,6 +26,7 @@ mod record;
 mod refusal;
 mod request;
 mod schedule;
+mod shape;
 mod source;
 mod statistics;
 mod status;
@@ -61,6 +62,7 @@ pub use record::{Accepted, Bound, Carried, Keyed, Moved, Ranked, Record, Returne
 pub use refusal::{Answer, Refusal, SoftRefusal, Submission};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
 pub use schedule::{Cron, Schedule};
+pub use shape::{Limited, Limits, Shape};
 pub use source::{Reader, Source, Wildcard};
 pub use statistics::{Inquiry, Subject};
 pub use status::{JobError, JobResult, JobState, Report, ResultBody, Status, Tracking, Waiter};

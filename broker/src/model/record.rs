@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::{
-    Content, DeathNote, DestinationId, DestinationName, MessageId, Pattern, Paused, Place, Position, Standing, Terms,
-    Urgency,
+    Content, DeathNote, DestinationId, DestinationName, Limited, MessageId, Pattern, Paused, Place, Position, Standing,
+    Terms, Urgency,
 };
 use super::{Report, Schedule, Status, Timestamp, Waiter};
 
@@ -67,6 +67,8 @@ pub enum Record {
     },
     /// A queue stands still from now on, or goes on.
     Paused(Paused),
+    /// A queue was made with limits of its own.
+    Limited(Limited),
     /// Message ids below this sequence may be in use.
     IdBlock {
         /// First sequence that certainly is not.

@@ -102,6 +102,8 @@ pub enum Answer {
     Submitted(Submission),
     /// Done before: the message was sent again, and nothing was to do.
     Duplicate,
+    /// A wish for a queue that is not granted, or not in full: the RECEIPT of the frame carries `x-policy-ignored`.
+    Unheeded,
     /// Done: a schedule was made, with that id.
     Scheduled(MessageId),
     /// Processed without effect, and nothing is wrong with the client: its RECEIPT carries `x-refused`.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, SoftRefusal, Source,
-    SubscriptionId, Take, Urgency,
+    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, Shape, SoftRefusal,
+    Source, SubscriptionId, Take, Urgency,
 };
 
 /// One thing asked. Requests of one session are applied in order.
@@ -18,6 +18,8 @@ pub enum Request {
     Take(Box<Take>),
     /// Ask for more, where nothing comes by itself.
     Grant(Grant),
+    /// Have a queue come into being with limits of its own.
+    Shape(Box<Shape>),
     /// Stop to receive; what is unsettled goes back at once, to its own place, without counting as a failure.
     Unsubscribe(SubscriptionId),
     /// End a feed: the queue behind a topic and what is in it are not wanted any more.

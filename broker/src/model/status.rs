@@ -23,6 +23,8 @@ pub struct Tracking {
     pub is_open: bool,
     /// Who waits for the result.
     pub waiter: Option<Waiter>,
+    /// If that goes, nobody wants the job any more, unless somebody has begun with it.
+    pub drops: bool,
 }
 
 /// Who waits for the result of a job.

@@ -2,6 +2,8 @@
 //!
 //! Few messages have any, so they are boxed where a message is kept. Nothing here knows what the headers are called.
 
+use std::sync::Arc;
+
 use super::{Backoff, DestinationName, Schedule, Timestamp, Tracking, Unique};
 
 /// Terms of one message. What is `None` is left to the policy of the queue.
@@ -21,6 +23,8 @@ pub struct Terms {
     pub on_exhaust: Option<OnExhaust>,
     /// The queue that takes it as a dead letter.
     pub dead_letter: Option<DestinationName>,
+    /// By which its queue knows that it replaces another.
+    pub last_value: Option<Arc<str>>,
     /// How it is to be followed. On the way in only: the queue that takes the message takes this out.
     pub tracking: Option<Box<Tracking>>,
     /// Its queue takes no other with the same key.

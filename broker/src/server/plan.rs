@@ -85,6 +85,8 @@ pub(super) fn policies(config: &Config) -> Policies {
         expiry_ms: rule.expiry.map(|time| time.as_millis() as u64),
         dead_letter_expired: rule.dead_letter_expired,
         time_to_run_ms: rule.time_to_run.map(|time| time.as_millis() as u32),
+        last_value_key: rule.last_value_key.as_deref().map(Into::into),
+        idle_ms: rule.idle.map(|time| time.as_millis() as u64),
     });
     Policies { default, rules: rules.collect() }
 }

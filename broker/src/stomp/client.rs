@@ -71,7 +71,7 @@ impl Turn<'_> {
     }
 
     /// Asks for something that the client did not ask for in so many words.
-    fn ask_before(&mut self, request: Request) {
+    pub(super) fn ask_before(&mut self, request: Request) {
         self.outputs.push_back(Output::Ask { request, receipt: None });
     }
 
@@ -146,7 +146,10 @@ impl Client {
             return self.send_to_all(turn, frame, written);
         }
         let (to, sending) = self.sending(turn.now, frame, written)?;
-        let Sending { message, key, retain, transaction, reply } = sending;
+        let Sending { message, key, retain, transaction, limits, reply } = sending;
+        if limits {
+            self.shape(&mut turn, frame, &to, transaction)?;
+        }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
         }
@@ -179,6 +182,9 @@ impl Client {
             (transaction, reply) = (sending.transaction, sending.reply);
             if !actions.is_empty() && sending.message.is_named() {
                 return Err(Fault::BadHeader { header: "x-job-token", expected: "one destination" });
+            }
+            if sending.limits {
+                self.shape(&mut turn, frame, &to, transaction)?;
             }
             actions.push(Action::Publish(Publish {
                 to: schedule::address(to, &sending.message),
@@ -253,6 +259,7 @@ impl Client {
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
         let manner = take::manner(&frame.headers, (&to, &from), pull)?;
         let browse = browse::asked(&frame.headers, &from)?;
+        self.shape_subscribed(&mut turn, frame, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
         let subscribe = Subscribe { id, to: from, mode, credit, time_to_run_ms, filter };
         turn.ask(match browse {

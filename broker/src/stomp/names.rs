@@ -29,6 +29,8 @@ pub(super) enum Meaning {
     Timestamp,
     /// Lifted; ends here.
     Urgency,
+    /// Asks for a limit of the queue that it may bring into being; ends here.
+    Limit,
     /// What it does to what its topic retains: lifted and ending here, or the application's.
     Retain,
     /// By which the message is known if it is sent again. Lifted; ends here.
@@ -74,7 +76,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 71] = [
+const IN_SEND: [(&str, Meaning); 86] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -141,7 +143,23 @@ const IN_SEND: [(&str, Meaning); 71] = [
     ("x-max-deliveries", Meaning::Term(Term::MaxDeliveries)),
     ("x-on-exhaust", Meaning::Term(Term::OnExhaust)),
     ("x-ttr", Meaning::Term(Term::TimeToRun)),
+    // Limits of the queue.
+    ("x-max-length", Meaning::Limit),
+    ("x-max-length-bytes", Meaning::Limit),
+    ("x-overflow", Meaning::Limit),
+    ("x-message-ttl", Meaning::Limit),
+    ("x-expires", Meaning::Limit),
+    ("x-delivery-limit", Meaning::Limit),
+    ("x-dead-letter-routing-key", Meaning::Limit),
+    ("x-dead-letter-exchange", Meaning::Limit),
+    ("x-single-active-consumer", Meaning::Limit),
+    ("x-queue-type", Meaning::Limit),
+    ("x-queue-mode", Meaning::Limit),
+    ("x-queue-version", Meaning::Limit),
+    ("x-max-priority", Meaning::Limit),
+    ("x-queue-leader-locator", Meaning::Limit),
     // Tracking.
+    ("x-drop-if-abandoned", Meaning::Tracking),
     ("x-job-token", Meaning::Tracking),
     ("x-result-ttl", Meaning::Tracking),
     ("x-token-scope", Meaning::Tracking),

@@ -84,17 +84,20 @@ impl Voice {
         self.reply(&frame.body(format!("{message}\n{}\n", fault.remedy())))
     }
 
-    /// RECEIPT. A soft refusal says so in it (`x-refused`).
-    pub(super) fn receipt(self, receipt: &Receipt, answer: Answer, out: &mut Burst) {
+    /// RECEIPT. A soft refusal says so in it (`x-refused`), and so does a wish that was not granted.
+    pub(super) fn receipt(self, receipt: &Receipt, (answer, notice): (Answer, bool), out: &mut Burst) {
         out.write(|into| {
             put_command(into, Command::Receipt);
             put_header(into, RECEIPT_ID, receipt.as_str(), self.version);
             match answer {
-                Answer::Done => {}
+                Answer::Done | Answer::Unheeded => {}
                 Answer::Submitted(submission) => self.submission(submission, into),
                 Answer::Duplicate => put_header(into, "x-duplicate", "true", self.version),
                 Answer::Scheduled(id) => put_number_header(into, "x-job-id", id.to_bits()),
                 Answer::Soft(refusal) => put_header(into, "x-refused", refusal.as_str(), self.version),
+            }
+            if notice {
+                put_header(into, "x-policy-ignored", "true", self.version);
             }
             end_head(into);
             finish(into, self.ending);

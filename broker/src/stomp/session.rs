@@ -43,6 +43,8 @@ pub struct Session {
     voice: Voice,
     heart_beat: HeartBeat,
     outputs: VecDeque<Output>,
+    /// What the frame asked of its queue that is answered next is not granted.
+    is_unheeded: bool,
 }
 
 impl Session {
@@ -59,6 +61,7 @@ impl Session {
             state: State::Waiting { until },
             voice: Voice { version: Version::V1_0, ending },
             heart_beat: HeartBeat::default(),
+            is_unheeded: false,
             outputs: VecDeque::new(),
         }
     }
@@ -143,8 +146,14 @@ impl Session {
     /// The engine has processed a request, or a [`Promise`](Output::Promise) had its turn: writes the RECEIPT if one was
     /// asked for.
     pub fn answered(&mut self, receipt: Option<Receipt>, answer: Answer, out: &mut Burst) {
+        if receipt.is_none() && answer == Answer::Unheeded {
+            // It was asked in front of a frame that is answered next.
+            self.is_unheeded = true;
+            return;
+        }
+        let notice = std::mem::take(&mut self.is_unheeded);
         if let Some(receipt) = receipt {
-            self.voice.receipt(&receipt, answer, out);
+            self.voice.receipt(&receipt, (answer, notice), out);
         }
     }
 

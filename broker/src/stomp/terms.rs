@@ -119,6 +119,7 @@ impl<'f> Asked<'f> {
             tracking: None,
             unique: None,
             dead_letter: self.dead_letter.map(|(_, text)| dead_letter(text, gate)).transpose()?,
+            last_value: None,
             schedule: None,
         };
         let must = due.is_some() && !to.kind().is_queue();

@@ -31,7 +31,8 @@ pub(super) fn asked(headers: &Headers, to: &DestinationName, gate: &mut Gate) ->
         Some("full") => true,
         Some(_) => return Err(Fault::BadHeader { header: "x-token-scope", expected: "read or full" }),
     };
-    if token.is_none() && matches!(track, None | Some("false")) {
+    let drops = headers.get("x-drop-if-abandoned") == Some("true");
+    if token.is_none() && !drops && matches!(track, None | Some("false")) {
         return Ok(None);
     }
     if !to.kind().is_queue() {
@@ -39,7 +40,13 @@ pub(super) fn asked(headers: &Headers, to: &DestinationName, gate: &mut Gate) ->
     }
     let kind = headers.get("type").map(|text| cut(text, TEXT_BYTES));
     let waiter = waiter(headers, gate)?;
-    Ok(Some(Box::new(Tracking { token, kind, keeps_result, keep_ms, is_open, waiter })))
+    if drops && waiter.as_ref().is_none_or(|waiter| !waiter.to.kind().is_temporary()) {
+        return Err(Fault::BadHeader {
+            header: "x-drop-if-abandoned",
+            expected: "a temporary destination in reply-to",
+        });
+    }
+    Ok(Some(Box::new(Tracking { token, kind, keeps_result, keep_ms, is_open, waiter, drops })))
 }
 
 /// A token as the client writes it.

@@ -41,6 +41,8 @@ pub(super) struct Sending<'f> {
     pub(super) retain: Option<Retain>,
     /// The transaction that takes it.
     pub(super) transaction: Option<&'f str>,
+    /// It asks for limits of the queue that it may bring into being.
+    pub(super) limits: bool,
     /// A temporary destination of the sender that waits for the answer: as written, and its full name.
     pub(super) reply: Option<(&'f str, DestinationName)>,
 }
@@ -56,6 +58,7 @@ struct Lifted<'f> {
     transaction: Option<&'f str>,
     reply: Option<(&'f str, DestinationName)>,
     has_reply: bool,
+    limits: bool,
     is_tracked: bool,
     is_unique: bool,
     has_id: bool,
@@ -124,7 +127,8 @@ pub(super) fn sending<'f>(
         }
         key => key.map(Arc::from),
     };
-    Ok(Sending { message, key, retain: lifted.retain, transaction: lifted.transaction, reply: lifted.reply })
+    let Lifted { retain, transaction, limits, reply, .. } = lifted;
+    Ok(Sending { message, key, retain, transaction, limits, reply })
 }
 
 impl<'f> Lifted<'f> {
@@ -150,6 +154,10 @@ impl<'f> Lifted<'f> {
             }
             Meaning::Transaction => {
                 self.transaction.get_or_insert(value);
+                return Ok(());
+            }
+            Meaning::Limit => {
+                self.limits |= !value.is_empty();
                 return Ok(());
             }
             Meaning::Urgency => {

@@ -1,7 +1,9 @@
 """What every version and transport of stomp.py must see. Mixed into one test class per version."""
 
 import base64
+import json
 import time
+import uuid
 from queue import Empty
 
 from peer import Peer, fresh
@@ -347,6 +349,38 @@ class Cases:
         self.assertEqual(second.message().body, b"one")
         second.leave()
         self.assertEqual(plain.message().body, b"one")
+
+
+    def test_a_job_is_watched_by_its_token_until_it_is_done(self):
+        queue, token = fresh(), str(uuid.uuid4())
+        page, eye, worker = self.peer(), self.peer(), self.peer()
+        page.send(queue, "picture", headers={"x-job-token": token, "x-track": "result", "type": "resize"})
+        eye.subscribe(f"/job/{token}")
+        self.assertEqual(json.loads(eye.message().body)["state"], "waiting")
+        worker.subscribe(queue, "client-individual")
+        self.assertEqual(worker.message().headers["x-job-token"], token)
+        self.assertEqual(json.loads(eye.message().body)["state"], "running")
+        worker.send(f"/job/{token}", "half", headers={"x-event": "progress", "x-progress": "1/2"})
+        progress = json.loads(eye.message().body)["progress"]
+        self.assertEqual(progress, {"num": 1, "den": 2, "text": "half"})
+        worker.send(f"/job/{token}", '{"w":9}', headers={"x-event": "complete"}, content_type="application/json")
+        last = eye.message()
+        self.assertEqual((last.headers["x-event"], last.headers["x-final"]), ("final", "true"))
+        self.assertEqual(json.loads(last.body)["result"]["inline"], {"w": 9})
+        eye.silence()
+
+    def test_a_call_is_answered_with_the_error_of_its_worker(self):
+        queue = fresh()
+        caller, worker = self.peer(), self.peer()
+        caller.subscribe("/temp-queue/answers")
+        asked = {"x-track": "true", "reply-to": "/temp-queue/answers", "correlation-id": "c1"}
+        caller.send(queue, "x", headers=asked)
+        worker.subscribe(queue, "client-individual")
+        worker.nack(worker.message(), **{"requeue": "false", "x-error": "no disk", "x-error-class": "IOError"})
+        answer = caller.message()
+        self.assertEqual((answer.headers["correlation-id"], answer.headers["x-state"]), ("c1", "failed"))
+        error = json.loads(answer.body)["error"]
+        self.assertEqual((error["class"], error["message"]), ("IOError", "no disk"))
 
 
 class HeartBeats:

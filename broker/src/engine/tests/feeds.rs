@@ -14,7 +14,7 @@ fn queue() -> DestinationName {
     DestinationName::subscription("me/~/news/t").expect("a name")
 }
 
-fn follow(id: u32, topics: &str, expires_after: Option<u64>, is_sole: bool) -> Request {
+pub(super) fn follow(id: u32, topics: &str, expires_after: Option<u64>, is_sole: bool) -> Request {
     let feed = Feed {
         queue: queue(),
         topics: Pattern::parse(topics).expect("a pattern"),

@@ -121,3 +121,16 @@ fn nothing_is_told_that_nobody_asked_for_by_its_name() {
     world.sync();
     assert!(world.overheard(all).is_empty());
 }
+
+#[test]
+fn the_end_of_a_job_that_nobody_took_in_time_is_told_like_any_other() {
+    let (mut world, w) = worker(Policy::default());
+    let ear = world.client("e");
+    world.ask(ear, listen(1, "/topic/Kolejka.Job.expired.>"));
+    world.ask(ear, listen(2, "/topic/ActiveMQ.Advisory.Expired.>"));
+    let expires = Some(Timestamp(world.now.wall.0 + 100));
+    world.send_with("/queue/b", Terms { expires, ..Terms::default() }, w);
+    world.spend(100);
+    world.sync();
+    assert_eq!(world.overheard(ear), ["expired.b", "A.Expired.Queue.b"]);
+}

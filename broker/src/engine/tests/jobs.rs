@@ -15,6 +15,7 @@ pub(super) fn tracking(token: u128) -> Tracking {
         keep_ms: None,
         is_open: false,
         waiter: None,
+        drops: false,
     }
 }
 

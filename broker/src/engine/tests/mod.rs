@@ -19,10 +19,13 @@ mod wildcards;
 
 use std::time::Duration;
 
+mod last;
 mod lease;
+mod legacy;
 mod manage;
 mod pause;
 mod rank;
+mod shape;
 mod statistics;
 mod take;
 mod time;

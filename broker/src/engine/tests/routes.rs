@@ -91,7 +91,7 @@ fn all_of_it_is_one_unit_of_the_log_and_survives() {
     let (mut world, client) = world(vec![route("/queue/a", &["/queue/b", "/queue/c"])]);
     let mut effects = crate::model::Effects::default();
     let answer = world.engine.apply(world.now, client, send("/queue/a", "x"), &mut effects);
-    assert_eq!(answer, Ok(Answer::Done));
+    assert!(answer.is_ok_and(|answer| answer.is_done()));
     let accepted = effects.records.iter().filter(|record| matches!(record, Record::Accepted(_))).count();
     assert_eq!(accepted, 3);
     world.effects = effects;
@@ -129,7 +129,7 @@ fn what_is_sent_again_is_a_duplicate_at_each_end() {
     let exclusive = Route { is_exclusive: true, ..route("/queue/a", &["/queue/b"]) };
     let (mut world, client) = world(vec![exclusive]);
     let publish = || Request::Publish(with_head("/queue/a", "destination:/queue/a\n", Some("k")));
-    assert_eq!(world.ask(client, publish()), Answer::Done);
+    assert!(world.ask(client, publish()).is_done());
     assert_eq!(world.ask(client, publish()), Answer::Duplicate);
     assert_eq!(world.holds("/queue/b"), 1);
 }
@@ -145,4 +145,16 @@ fn routes_may_change_while_messages_come() {
     assert!(DestinationName::queue("all").is_ok_and(|name| world.engine.is_routed(&name)), "but not to itself");
     world.ask(client, send("/queue/all", "w"));
     assert_eq!(world.holds("/queue/all"), 3);
+}
+
+#[test]
+fn the_sender_hears_of_his_message_or_of_the_copy_in_its_place() {
+    let exclusive = Route { is_exclusive: true, ..route("/queue/b", &["/topic/t", "/queue/z"]) };
+    let (mut world, client) = world(vec![route("/queue/a", &["/queue/z"]), exclusive]);
+    for (to, lies_in) in [("/queue/a", "/queue/a"), ("/queue/b", "/queue/z")] {
+        let Answer::Submitted(submission) = world.ask(client, send(to, "x")) else { panic!("no job") };
+        let views = world.engine.queues();
+        let holds = |view: &&crate::engine::QueueView| view.entries.iter().any(|entry| entry.message == submission.job);
+        assert_eq!(views.iter().find(holds).map(|view| view.name.as_str()), Some(lies_in));
+    }
 }

@@ -286,3 +286,22 @@ fn the_state_is_told_to_whoever_asks() {
     assert_eq!(world.heard(w), ["state running", "state unknown"]);
     assert_eq!(world.ask(w, say(7, JobEvent::Get(None))), soft(SoftRefusal::BadRequest));
 }
+
+#[test]
+fn a_job_that_is_wanted_by_nobody_any_more_is_dropped_unless_somebody_has_begun() {
+    let (mut world, w) = worker(Policy::default());
+    let asker = world.client("owner");
+    world.ask(asker, subscribe(1, "/temp-queue/r", AckMode::Auto, 10));
+    let waiter = Some(Waiter { to: name("/temp-queue/r"), correlation: None });
+    for token in [1, 2] {
+        let wish = Tracking { waiter: waiter.clone(), drops: true, ..tracking(token) };
+        world.ask(asker, submit("/queue/a", "x", wish));
+    }
+    world.ask(asker, submit("/queue/a", "x", Tracking { waiter, ..tracking(3) }));
+    world.sync();
+    world.close(asker, Departure::Lost);
+    assert_eq!([1, 2, 3].map(|token| world.state(token)), [JobState::Running, JobState::Cancelled, JobState::Ready]);
+    world.sync();
+    world.assert_replay();
+    assert_eq!(world.ask(w, say(1, complete(b"for nobody"))), Answer::Done);
+}

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::model::{
-    Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, MessageId, Moved, Place, Position,
+    Accepted, Bound, Carried, DeathNote, DestinationId, DestinationName, Limits, MessageId, Moved, Place, Position,
 };
 use crate::model::{Pause, Record, Replay, Standing, Status, Terms, Urgency, Windows};
 
@@ -24,6 +24,8 @@ pub struct Ledger {
     pub statuses: BTreeMap<MessageId, Status>,
     /// Queues that stand still.
     pub pauses: BTreeMap<DestinationId, Pause>,
+    /// What the makers of queues asked for.
+    pub limits: BTreeMap<DestinationId, Limits>,
     /// Messages that are there.
     pub messages: BTreeMap<MessageId, Kept>,
     /// Ids below this may be in use.
@@ -89,6 +91,7 @@ impl Ledger {
                 self.bindings.remove(destination);
                 self.windows.forget(*destination);
                 self.pauses.remove(destination);
+                self.limits.remove(destination);
             }
             Record::Bound(bound) => drop(self.bindings.insert(bound.queue, Some(bound.clone()))),
             Record::Keyed(keyed) => self.windows.insert(keyed.queue, keyed.key.clone(), keyed.at),
@@ -133,6 +136,7 @@ impl Ledger {
                 }
             }
             Record::Moved(moved) => self.carry(moved),
+            Record::Limited(limited) => drop(self.limits.insert(limited.queue, limited.limits.clone())),
             Record::Paused(paused) if paused.pause.is_over() => drop(self.pauses.remove(&paused.queue)),
             Record::Paused(paused) => drop(self.pauses.insert(paused.queue, paused.pause)),
             Record::IdBlock { next } => self.next_id = self.next_id.max(*next),

@@ -17,7 +17,7 @@ pub use self::job::{attached, reported, tracked};
 pub use self::ledger::{Kept, Ledger, Reading};
 pub use self::session::Session;
 pub use self::unit::{
-    accepted, accepted_with_terms, bound, carried, content, created, moved, parked, ranked, returned, schedule,
+    accepted, accepted_with_terms, bound, carried, content, created, limits, moved, parked, ranked, returned, schedule,
     scheduled, settled, terms, woken,
 };
 pub use self::witness::{Seen, Witness};

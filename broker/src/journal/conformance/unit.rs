@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use super::Kept;
 use crate::model::{
-    Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, MessageId, Moved, Place,
+    Accepted, Bound, Carried, Content, DeathNote, DeathReason, DestinationId, DestinationName, Limits, MessageId,
+    Moved, Place,
 };
 use crate::model::{
     Backoff, Cron, OnDuplicate, OnExhaust, Pattern, Position, Ranked, Record, Retain, Returned, Schedule, Scheduled,
@@ -59,6 +60,7 @@ pub fn terms(number: u64) -> Terms {
         tracking: None,
         unique: has(7).then(|| Box::new(unique(number))),
         dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
+        last_value: has(2).then(|| format!("v{number}").into()),
         schedule: has(3).then(|| Box::new(schedule(number))),
     }
 }
@@ -92,6 +94,21 @@ pub fn scheduled(message: MessageId, kept: &Kept, position: Position) -> Record 
     let Kept { destination, place, .. } = *kept;
     let schedule = Box::new(schedule(message.sequence() + 1));
     Record::Scheduled(Scheduled { destination, message, place, position, schedule })
+}
+
+/// Limits that differ by a number; all of them are there sooner or later.
+pub fn limits(number: u64) -> Limits {
+    let has = |bit: u64| number >> bit & 1 == 1;
+    Limits {
+        max_length: has(0).then_some(number + 1),
+        max_bytes: has(1).then_some(number * 1000),
+        drops_oldest: has(2).then_some(has(3)),
+        expiry_ms: has(3).then_some(number + 2),
+        idle_ms: has(4).then_some(number + 3),
+        max_deliveries: has(5).then_some(number as u16 + 1),
+        dead_letter: has(6).then(|| DestinationName::queue("failed").expect("a good name")),
+        auto_delete: has(7),
+    }
 }
 
 /// A message with terms of its own.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Arrival, Override};
-use super::super::conformance::{attached, content, reported, schedule, terms, tracked};
+use super::super::conformance::{attached, content, limits, reported, schedule, terms, tracked};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
@@ -13,8 +13,8 @@ use super::super::record::{Entry, ExtentRecord};
 use super::super::stored;
 use super::super::stored::{Back, Stored};
 use crate::model::{
-    Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Moved, Pause,
-    Paused, Place, Position, Ranked,
+    Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, Limited, MessageId, Moved,
+    Pause, Paused, Place, Position, Ranked,
 };
 use crate::model::{Pattern, Record, Returned, Scheduled, ShardId, Standing, Terms, Timestamp, Urgency, Woken};
 
@@ -193,6 +193,20 @@ fn schedules_are_read_back_as_they_were_written() {
         assert!(bytes.len() <= record::scheduled_bytes(&schedule), "{schedule:?} is longer than was said");
         let expected = Stored::Planned { position: position(5), schedule };
         assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
+        for length in 0..bytes.len() {
+            assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
+        }
+    }
+}
+
+#[test]
+fn limits_are_read_back_as_they_were_written() {
+    for number in 0..256 {
+        let record = Record::Limited(Limited { queue: DestinationId(7), limits: limits(number) });
+        let mut bytes = Vec::new();
+        record::put_record(&mut bytes, &record);
+        assert!(bytes.len() <= record::encoded_bytes(&record), "{record:?} is longer than was said");
+        assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(Stored::Ordered(record)));
         for length in 0..bytes.len() {
             assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
         }

@@ -8,7 +8,7 @@ use super::super::conformance;
 use super::super::conformance::{Ledger, Reading, Session, Witness};
 use super::super::fault::{CrashDisk, Dice};
 use super::super::{Journal, OpenError, Options, Recovered, Stopper};
-use crate::model::{DestinationId, Keyed, LogError, MessageId, Pause, Paused, Record, ShardId, Timestamp};
+use crate::model::{DestinationId, Keyed, Limited, LogError, MessageId, Pause, Paused, Record, ShardId, Timestamp};
 
 /// Segments of eight blocks, so that a short run rolls often; no thread and no timing decides what is written when.
 pub(super) fn small_options() -> Options {
@@ -135,6 +135,10 @@ impl Run {
             0 => records.push(conformance::bound(1 + dice.below(3), "/topic/x.>", None)),
             1 => records.push(Record::Unbound { queue: DestinationId(1 + dice.below(3)) }),
             _ => {}
+        }
+        if self.next.is_multiple_of(11) {
+            let queue = DestinationId(1 + self.next % 3);
+            records.push(Record::Limited(Limited { queue, limits: conformance::limits(self.next / 11) }));
         }
         if self.next.is_multiple_of(7) {
             let queue = DestinationId(1 + self.next % 3);

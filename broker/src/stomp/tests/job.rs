@@ -53,6 +53,15 @@ fn who_waits_for_the_result_stands_in_reply_to() {
 }
 
 #[test]
+fn a_job_may_be_wanted_only_as_long_as_somebody_waits() {
+    let wish = tracking("x-drop-if-abandoned:true\nreply-to:/temp-queue/r\n").expect("it is followed");
+    assert!(wish.drops && wish.waiter.is_some());
+    assert_eq!(tracking("x-drop-if-abandoned:false\n"), None);
+    let frame = "SEND\ndestination:/queue/a\nx-drop-if-abandoned:true\nreply-to:/queue/r\n\n^@";
+    assert_eq!(Client::speaking("1.2").fails_with(frame), "bad-header");
+}
+
+#[test]
 fn a_wish_to_be_followed_that_makes_no_sense_is_refused() {
     for headers in
         ["x-track:yes", "x-job-token:17", "x-track:true\nx-result-ttl:soon", "x-track:true\nx-token-scope:all"]

@@ -10,6 +10,7 @@ mod durable;
 mod ending;
 mod heartbeat;
 mod job;
+mod limits;
 mod manage;
 mod oversee;
 mod prefetch;

@@ -1,0 +1,95 @@
+//! What a new durable subscription gets of what its topics retain: a copy of its own, before all that comes later.
+//!
+//! A content that only the log has is read first. By then something newer may be retained, which came to the subscription by
+//! itself: then the old one is left out.
+
+use super::destination::Kind;
+use super::machine::Engine;
+use super::publish::{Load, candidate};
+use super::reading::Unread;
+use crate::model::{
+    Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Pattern, Position,
+    Timestamp, Urgency,
+};
+
+/// A retained message that is to be read for a queue.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Legacy {
+    /// Where it is retained.
+    from: DestinationId,
+    message: MessageId,
+    position: Position,
+    /// Who gets a copy.
+    to: DestinationId,
+}
+
+impl Engine {
+    /// A durable subscription to these topics has come into being.
+    pub(super) fn inherit(&mut self, now: Now, to: DestinationId, topics: &Pattern, effects: &mut Effects) {
+        let Some(queue) = self.queue_mut(to) else { return };
+        if queue.name().kind() != DestinationKind::Subscription {
+            return;
+        }
+        let mut retained = match topics.name() {
+            Some(topic) => self.router.resolve(&topic.retained()).into_iter().collect(),
+            None => self.router.select(|name| name.retained_of().is_some_and(|topic| topics.reaches(&topic))),
+        };
+        // In an order that does not depend on what was there before.
+        retained.sort_by_key(|id| self.destinations.get(id).map(|found| found.kind.name().clone()));
+        for from in retained {
+            let Some((entry, expires)) = self.retained(from) else { continue };
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
+            match (entry.content.and_then(|key| self.contents.get(key).cloned()), entry.position()) {
+                (Some(content), _) => self.bequeath(now, (from, to), content, effects),
+                (None, Some(position)) => {
+                    self.legacies.push_back(Legacy { from, message: entry.message, position, to });
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// Gives a queue a copy of what is retained. Where it has no room for that it begins without.
+    fn bequeath(
+        &mut self,
+        now: Now,
+        (from, to): (DestinationId, DestinationId),
+        content: Content,
+        effects: &mut Effects,
+    ) {
+        let Some((entry, _)) = self.retained(from) else { return };
+        let terms = self.queue_mut(from).and_then(|queue| queue.terms(&entry).cloned());
+        let durability = if entry.durable { Durability::Persistent } else { Durability::Transient };
+        let message = Message { content, urgency: Urgency::NORMAL, durability, terms: terms.map(Box::new) };
+        let no_id = MessageId::new(self.options.shard, 0);
+        let Some(Kind::Queue(queue)) = self.destinations.get(&to).map(|found| &found.kind) else { return };
+        let is_wanted = queue.fed.as_ref().is_some_and(|fed| fed.takes(&candidate(no_id, &message)));
+        let bytes = message.content.len() as u64;
+        let memory = if entry.durable { 0 } else { bytes };
+        let load = Load { destination: to, messages: 1, bytes };
+        if is_wanted && self.admit(&load, durability, memory).is_ok() {
+            let id = self.ids.next(&mut effects.records);
+            self.enqueue(now, (to, id), message, effects);
+        }
+    }
+
+    /// Contents that are waited for.
+    pub(super) fn next_legacy(&mut self) -> Option<Unread> {
+        self.legacy = self.legacies.pop_front();
+        self.legacy.map(|legacy| Unread { destination: legacy.from, messages: vec![(legacy.message, legacy.position)] })
+    }
+
+    /// One is there.
+    pub(super) fn legacy_read(&mut self, now: Now, contents: Vec<(MessageId, Option<Content>)>, effects: &mut Effects) {
+        let Some(Legacy { from, message, to, .. }) = self.legacy.take() else { return };
+        let is_valid = |end: Option<Timestamp>| end.is_none_or(|end| end > now.wall);
+        let is_newest = self.retained(from).is_some_and(|(entry, end)| entry.message == message && is_valid(end));
+        let is_newest = is_newest && self.queue_mut(from).is_some_and(|queue| !queue.doomed);
+        let content = contents.into_iter().find(|(id, _)| *id == message).and_then(|(_, content)| content);
+        if let Some(content) = content.filter(|_| is_newest) {
+            self.bequeath(now, (from, to), content, effects);
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Queues that keep only the last message of each value.
+
+use super::destination::Kind;
+use super::machine::Engine;
+use super::publish::Load;
+use crate::model::{DestinationId, Effects, Message, Refusal};
+
+impl Engine {
+    /// Whether a queue may take one more message. One that takes the place of another needs none of its own.
+    pub(super) fn admit_one(&self, destination: DestinationId, message: &Message, memory: u64) -> Result<(), Refusal> {
+        let load = Load { destination, messages: 1, bytes: message.content.len() as u64 };
+        match self.admit(&load, message.durability, memory) {
+            Err(Refusal::QueueFull { .. }) if self.is_replacement(destination, message) => {
+                self.admit(&Load { messages: 0, ..load }, message.durability, memory)
+            }
+            answer => answer,
+        }
+    }
+
+    fn is_replacement(&self, destination: DestinationId, message: &Message) -> bool {
+        match self.destinations.get(&destination).map(|found| &found.kind) {
+            Some(Kind::Queue(queue)) => queue.value_of(&message.content).is_some_and(|value| queue.replaces(&value)),
+            _ => false,
+        }
+    }
+
+    /// Removes what has been replaced, once nothing more is to be done with it.
+    pub(super) fn drop_superseded(&mut self, id: DestinationId, effects: &mut Effects) {
+        let Some(queue) = self.queue_mut(id) else { return };
+        for entry in queue.take_replaced() {
+            self.remove(id, &entry, effects);
+        }
+    }
+}

@@ -21,7 +21,7 @@ for job in [worker.reserve(), worker.reserve()]:
     print("by priority:", job.body)
     worker.delete(job)
 
-producer.put("later", delay=1)
+producer.put("later", delay=2)
 print("delayed, so not ready:", worker.reserve(timeout=0), "| delayed:", producer.peek("delayed").body)
 job = worker.reserve()
 print("after its delay:", job.body)
@@ -37,7 +37,7 @@ job = worker.reserve()
 print("after the kick:", job.body)
 worker.delete(job)
 
-producer.put("slow", ttr=1)
+producer.put("slow", ttr=2)
 job = worker.reserve()
 worker.touch(job)
 print("touched:", job.body, "| time to run", job.headers["x-ttr"], "ms")

@@ -22,7 +22,7 @@ function machine_is_idle(): bool
 }
 
 $stomp = connect();
-[$id, $order, $invoice, $mail] = [17, ['number' => 17], 'invoice', ['to' => 'ann@example.com']];
+[$id, $order, $invoice, $mail, $json] = [17, ['number' => 17], 'invoice', ['to' => 'ann@example.com'], '{"number":17}'];
 
 // An ERROR of the broker throws from whatever reads; a receipt at the end covers all frames of the section.
 register_shutdown_function(function () use (&$stomp) {

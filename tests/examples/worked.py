@@ -89,7 +89,7 @@ class Worked(unittest.TestCase):
             "buried, so not ready: None | buried: later",
             "kicked: 1",
             "after the kick: later",
-            "touched: slow | time to run 1000 ms",
+            "touched: slow | time to run 2000 ms",
             "its time is over, so another worker has it: slow",
             "and the first one is told: lease-lost",
         ).ends()
@@ -146,7 +146,7 @@ class Worked(unittest.TestCase):
         ).ends()
 
     def test_q4m_workers_share_the_rows_that_meet_the_condition(self):
-        workers = [self.start("q4m/worker.php", "2") for _ in range(2)]
+        workers = [self.start("q4m/worker.php", "4") for _ in range(2)]
         self.start("q4m/insert.php").prints_somewhere("inserted into bulk: album, size 60").ends()
         lines = [line for worker in workers for line in worker.rest()]
         self.assertEqual(sorted(lines), ["done: alarm", "done: album", "done: film", "nothing more", "nothing more"])

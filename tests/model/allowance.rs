@@ -72,6 +72,10 @@ impl Model {
             End::Browse => panic!("it looks through nothing"),
         }
         let sub = self.subs.get_mut(&id).expect("it is there");
+        // It has read the queue until now, however short that was.
+        for queue in self.queues.iter_mut().filter(|queue| sub.names(&queue.name)) {
+            queue.feed.iter_mut().for_each(|feed| feed.unread_since = None);
+        }
         sub.reach = Reach::Nowhere;
         // §5.10: what it delivered stays leased, and only that takes up credit.
         if sub.mode != AckMode::Auto {

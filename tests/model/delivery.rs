@@ -110,6 +110,12 @@ impl Model {
         let keeps =
             |queue: &&Queue| queue.policy.overflow == Overflow::Refuse && queue.gives() && !self.is_barred(sub, queue);
         for queue in self.queues.iter().filter(keeps).filter(|queue| names.contains(&queue.name)) {
+            // There it would have to let one of a higher priority go first.
+            let goes_first =
+                |other: &Sub| other.names(&queue.name) && other.priority > sub.priority && other.is_hungry();
+            if self.subs.values().any(goes_first) {
+                continue;
+            }
             let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
             let ready = ready.filter(|known| !known.is_arriving);
             let best = ready.map(|known| (known.urgency, known.sequence, known.id)).min();

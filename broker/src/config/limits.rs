@@ -150,6 +150,13 @@ limits! {
     /// Octets that wait for a slow subscriber of a topic before it is disconnected.
     topic_pending_bytes: u64 = 16 * MIB, KIB => 16 * GIB, "topic_pending.bytes";
 
+    /// Jobs that are followed at a time. Beyond it, those that ended first are forgotten.
+    jobs: u32 = 100_000, 1 => 10_000_000, "jobs.count";
+    /// Octets of their statuses, small results and errors included. They are written into every segment of the journal.
+    jobs_bytes: u64 = 64 * MIB, 64 * KIB => 4 * GIB, "jobs.bytes";
+    /// Octets that are kept in memory of what workers send on the way.
+    jobs_data: u64 = 16 * MIB, 64 * KIB => 16 * GIB, "jobs.data";
+
     /// Octets of non-persistent messages in memory; beyond it, those of queues are written to disk like persistent ones.
     memory_transient: u64 = 64 * MIB, MIB => TIB, "memory.transient";
     /// Octets of persistent messages that stay in memory beside their copy on disk.

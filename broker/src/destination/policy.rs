@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{Backoff, DestinationKind, DestinationName, Limits, OnExhaust, Pattern};
+use crate::model::{Backoff, DestinationKind, DestinationName, Limits, Message, OnExhaust, Pattern, Timestamp};
 
 use super::Overflow;
 
@@ -58,6 +58,17 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// The life of a message may end earlier here than its sender says.
+    #[must_use]
+    pub fn limit_life(&self, mut message: Message, now: Timestamp) -> Message {
+        if let Some(expiry) = self.expiry_ms {
+            let latest = Timestamp(now.0 + expiry);
+            let terms = message.terms.get_or_insert_default();
+            terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
+        }
+        message
+    }
+
     /// Takes over what is asked for.
     fn grant(&mut self, limits: &Limits) {
         self.max_length = limits.max_length.map_or(self.max_length, |asked| asked.min(self.max_length));

@@ -45,7 +45,7 @@ impl Engine {
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
         let waits = destination.next_moment().is_some();
         if destination.kind.queue().is_some_and(Queue::has_replaced) {
-            self.drop_superseded(id, effects);
+            self.drop_superseded(now, id, effects);
         }
         let is_clear = !waits || self.expire(now, id, effects);
         if is_watched && is_clear {

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use super::destination::Kind;
+use super::happening::Happening;
 use super::machine::Engine;
 use super::publish::candidate;
 use super::sessions::Departure;
 use crate::destination::{Condition, ConsumerKey, Fed};
 use crate::model::{
-    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, Message, MessageId, Now, Pattern,
+    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, JobState, Message, MessageId, Now, Pattern,
 };
 use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 
@@ -196,7 +197,7 @@ impl Engine {
     }
 
     /// Drops some of what is in queues that nobody will read again, and such queues once they are empty.
-    pub(super) fn drain(&mut self, effects: &mut Effects) {
+    pub(super) fn drain(&mut self, now: Now, effects: &mut Effects) {
         let mut left = DROPPED_AT_ONCE;
         while let Some(&id) = self.doomed.first() {
             while let Some(entry) = self.queue_mut(id).and_then(|queue| queue.first().cloned()) {
@@ -205,6 +206,7 @@ impl Engine {
                 }
                 left -= 1;
                 self.remove(id, &entry, effects);
+                self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
             }
             // What is still on its way to the log makes the queue known here again.
             self.doomed.remove(&id);

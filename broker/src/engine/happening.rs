@@ -10,8 +10,8 @@ use super::hook::Fact;
 use super::machine::Engine;
 use crate::destination::{Entry, Return};
 use crate::model::{
-    Content, DestinationId, DestinationName, Durability, Effects, JobError, JobResult, JobState, Message, MessageId,
-    Now, Outcome, Record, Report, ResultBody, SessionId, Standing, Status, Timestamp, Urgency,
+    DestinationId, DestinationName, Durability, Effects, JobError, JobResult, JobState, Message, MessageId, Now,
+    Outcome, Record, Report, ResultBody, SessionId, Standing, Status, Timestamp, Urgency,
 };
 
 /// What happened.
@@ -180,20 +180,27 @@ impl Engine {
         let body = match body.len() {
             _ if !keeps => ResultBody::Untold,
             0..=JobResult::SMALL => ResultBody::Small(body),
-            _ => self.store_result(now, body, durable, effects),
+            _ => self.store_result(now, (job, content_type.as_deref(), body), durable, effects),
         };
         Some(JobResult { content_type, size, body })
     }
 
     /// A large result is a message in a queue that nobody reads: its octets lie in the log like those of any other.
-    fn store_result(&mut self, now: Now, body: Bytes, durable: bool, effects: &mut Effects) -> ResultBody {
+    /// Its head is that of the message by which a watcher gets it.
+    fn store_result(
+        &mut self,
+        now: Now,
+        (job, content_type, body): (MessageId, Option<&str>, Bytes),
+        durable: bool,
+        effects: &mut Effects,
+    ) -> ResultBody {
+        let content = self.result_content(now, job, content_type, body);
         let queue = self.finishing_queue(now, DestinationName::results());
         let Some(place) = self.queue_mut(queue).map(|queue| queue.next_place(Urgency::NORMAL)) else {
             return ResultBody::Untold;
         };
         let message = self.ids.next(&mut effects.records);
         let durability = if durable { Durability::Persistent } else { Durability::Transient };
-        let content = Content::new(&[], body);
         let new = Message { content, urgency: Urgency::NORMAL, durability, terms: None };
         self.enqueue(now, (queue, message), new, effects);
         ResultBody::Stored { message, sequence: place.sequence }

@@ -39,7 +39,7 @@ impl Engine {
         !matches!(body, ResultBody::Stored { .. }) || self.read_result(body).is_some()
     }
 
-    fn read_result(&self, body: &ResultBody) -> Option<Payload> {
+    pub(super) fn read_result(&self, body: &ResultBody) -> Option<Payload> {
         match body {
             ResultBody::Untold => None,
             ResultBody::Small(body) => Some(Payload::Memory(Content::new(&[], body.clone()))),

@@ -244,7 +244,7 @@ impl Engine {
                 self.remove_destination(id, effects);
             }
         }
-        self.drain(effects);
+        self.drain(now, effects);
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.

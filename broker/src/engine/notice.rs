@@ -13,8 +13,8 @@ use super::publish::topic_delivery;
 use crate::destination::{ConsumerKey, Waiting};
 use crate::jobs::{Head, Row, document, unknown};
 use crate::model::{
-    Content, DestinationKind, DestinationName, Durability, Effects, JobState, JobToken, Message, MessageId, Now,
-    Payload, Publish, Status, Ticket, Urgency, Waiter,
+    Content, DestinationKind, DestinationName, Durability, Effects, JobResult, JobState, JobToken, Message, MessageId,
+    Now, Payload, Publish, Refusal, ResultBody, Status, Ticket, Urgency, Waiter,
 };
 
 /// Something to be told, or to be done then.
@@ -23,7 +23,7 @@ pub(super) enum Notice {
     /// To a destination.
     Publish(Box<Publish>),
     /// To one who has begun to watch.
-    Greet(ConsumerKey, Content),
+    Greet(ConsumerKey, Payload),
     /// A job that nobody may touch before the log has it is not wanted any more.
     Cancel(MessageId),
 }
@@ -36,7 +36,26 @@ impl Engine {
         if is_final && !row.status.waiters.is_empty() {
             self.tell_waiters(now, job, effects);
         }
+        self.tell_result(now, job, effects);
         self.tell_watchers(now, job, if is_final { "final" } else { "state" }, effects);
+    }
+
+    /// A result that does not stand in the document comes before the end, as it is.
+    fn tell_result(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+        let Some(Word::Result { job: of, content_type, body }) = self.word.clone() else { return };
+        let Some(status) = self.jobs.get(job).map(|row| &row.status).filter(|_| of == job) else { return };
+        let is_told = status.state == JobState::Completed && status.result.as_ref().is_some_and(is_apart);
+        if is_told && self.is_watched(status.token) {
+            let to = DestinationName::job(status.token);
+            let content = self.result_content(now, job, content_type.as_deref(), body);
+            self.announce(now, to, content, effects);
+        }
+    }
+
+    /// A result as a message to those who watch its job.
+    pub(super) fn result_content(&self, now: Now, job: MessageId, content_type: Option<&str>, body: Bytes) -> Content {
+        let token = self.jobs.get(job).map_or(JobToken::from_bits(0), |row| row.status.token);
+        watch(now, token, "result", content_type, body)
     }
 
     /// Tells how far a job is.
@@ -87,29 +106,49 @@ impl Engine {
     pub(super) fn greet(&mut self, now: Now, key: ConsumerKey, token: JobToken, effects: &mut Effects) {
         let Some(row) = self.jobs.find(token) else {
             let head = watch_head(now, token, "final").line("content-type", "application/json").line("x-final", "true");
-            return self.welcome(now, key, Content::new(head.as_bytes(), unknown(token).into()), effects);
+            return self.welcome(key, Content::new(head.as_bytes(), unknown(token).into()), effects);
         };
         let event = if row.status.state.is_final() { "final" } else { "state" };
         let content = self.present(now, row, event);
         let data = row.data().clone();
-        self.welcome(now, key, content, effects);
+        self.welcome(key, content, effects);
         if !data.is_empty() {
-            self.welcome(now, key, watch(now, token, "data", None, data), effects);
+            self.welcome(key, watch(now, token, "data", None, data), effects);
+        }
+        if let Some(payload) = self.result_apart(now, token) {
+            self.greet_with(key, payload, effects);
         }
     }
 
-    fn welcome(&mut self, now: Now, key: ConsumerKey, content: Content, effects: &mut Effects) {
+    /// A result that does not stand in the document, if it is kept.
+    fn result_apart(&self, now: Now, token: JobToken) -> Option<Payload> {
+        let status = &self.jobs.find(token)?.status;
+        let result = status.result.as_ref().filter(|result| is_apart(result))?;
+        match self.read_result(&result.body)? {
+            // What stays with the status has no head yet.
+            Payload::Memory(content) if content.head().is_empty() => {
+                let body = Bytes::copy_from_slice(content.body());
+                Some(Payload::Memory(watch(now, token, "result", result.content_type.as_deref(), body)))
+            }
+            payload => Some(payload),
+        }
+    }
+
+    fn welcome(&mut self, key: ConsumerKey, content: Content, effects: &mut Effects) {
+        self.greet_with(key, Payload::Memory(content), effects);
+    }
+
+    fn greet_with(&mut self, key: ConsumerKey, payload: Payload, effects: &mut Effects) {
         if self.outbox.is_clear() {
-            self.hand(now, key, content, effects);
+            self.hand(key, payload, effects);
         } else {
-            self.outbox.push(Notice::Greet(key, content));
+            self.outbox.push(Notice::Greet(key, payload));
         }
     }
 
     /// Gives a message to one who watches.
-    fn hand(&mut self, _now: Now, key: ConsumerKey, content: Content, effects: &mut Effects) {
+    fn hand(&mut self, key: ConsumerKey, payload: Payload, effects: &mut Effects) {
         let message = self.ids.next(&mut effects.records);
-        let payload = Payload::Memory(content);
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         if consumer.backlog().messages > 0 || !consumer.has_credit() {
             return consumer.push_backlog(Waiting { message, payload, expires: None });
@@ -154,7 +193,12 @@ impl Engine {
                 // In the same unit as the end of the job.
                 let message =
                     Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
-                drop(self.publish(now, Publish { to: waiter.to, message, key: None, retain: None }, effects));
+                let publish = Publish { to: waiter.to, message, key: None, retain: None };
+                if let Err(Refusal::DiskFull) = self.publish(now, publish.clone(), effects) {
+                    // Better told and forgotten at the next stop than not told.
+                    let message = Message { durability: Durability::Transient, ..publish.message };
+                    drop(self.publish(now, Publish { message, ..publish }, effects));
+                }
             } else {
                 self.announce(now, waiter.to, content, effects);
             }
@@ -190,11 +234,16 @@ impl Engine {
         while let Some(notice) = self.outbox.pop(through) {
             match notice {
                 Notice::Publish(publish) => self.send_notice(now, *publish, effects),
-                Notice::Greet(key, content) => self.hand(now, key, content, effects),
+                Notice::Greet(key, payload) => self.hand(key, payload, effects),
                 Notice::Cancel(job) => drop(self.cancel(now, job, effects)),
             }
         }
     }
+}
+
+/// Whether a result is kept and does not stand in the document.
+fn is_apart(result: &JobResult) -> bool {
+    result.body != ResultBody::Untold && result.text().is_none()
 }
 
 /// A message to those who watch a job.

@@ -5,11 +5,12 @@
 
 use std::ops::RangeInclusive;
 
+use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::{Entry, Queue, State};
 use crate::model::{
-    Answer, Content, DestinationId, DestinationName, Durability, Effects, Message, MessageId, Now, Oversee, Oversight,
-    Publish, Reader, SoftRefusal, Standing, Timestamp, Upcoming, Urgency,
+    Answer, Content, DestinationId, DestinationName, Durability, Effects, JobState, Message, MessageId, Now, Oversee,
+    Oversight, Publish, Reader, SoftRefusal, Standing, Timestamp, Upcoming, Urgency,
 };
 
 /// Messages that one request tells of or removes at most: others wait for it.
@@ -37,29 +38,30 @@ impl Engine {
             }
             Oversight::Remove { message } => {
                 let found = self.upcoming_one(message, &*reader).into_iter().collect();
-                self.remove_found(found, effects)
+                self.remove_found(now, found, effects)
             }
             Oversight::RemoveNamed { name, of } => {
                 let queues = self.schedules.queues_of(&name);
                 let found = queues.into_iter().filter_map(|(queue, message)| self.found_in(queue, message, &*reader));
                 let wanted = |found: &Found| of.as_ref().is_none_or(|of| *of == found.upcoming.to);
                 let found = found.filter(wanted).collect();
-                self.remove_found(found, effects)
+                self.remove_found(now, found, effects)
             }
             Oversight::RemoveAll { due } => {
                 let found = self.upcoming(&due, &*reader);
-                self.remove_found(found, effects);
+                self.remove_found(now, found, effects);
                 Answer::Done
             }
         }
     }
 
-    fn remove_found(&mut self, found: Vec<Found>, effects: &mut Effects) -> Answer {
+    fn remove_found(&mut self, now: Now, found: Vec<Found>, effects: &mut Effects) -> Answer {
         if found.is_empty() {
             return Answer::Soft(SoftRefusal::Unknown);
         }
         for Found { queue, entry, .. } in found {
             self.remove(queue, &entry, effects);
+            self.note(now, (queue, &entry), Happening::Over(JobState::Cancelled), effects);
         }
         Answer::Done
     }

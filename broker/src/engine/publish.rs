@@ -4,11 +4,11 @@ use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::Engine;
 use super::unique::Hit;
-use crate::destination::{Consumer, Entry, Policy, Waiting};
+use crate::destination::{Consumer, Entry, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
     Effects, Event, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId,
-    Submission, Timestamp,
+    Submission,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -236,7 +236,7 @@ impl Engine {
         let size = new.content.len() as u32;
         let spills = self.spills(size.into());
         let Some(queue) = self.queue_mut(destination) else { return };
-        let mut new = limit_life(new, now, queue.policy());
+        let mut new = queue.policy().limit_life(new, now.wall);
         if let Some(value) = queue.value_of(&new.content) {
             new.terms.get_or_insert_default().last_value = Some(value);
         }
@@ -333,16 +333,6 @@ impl Engine {
             consumer.push_backlog(Waiting { message, payload, expires });
         }
     }
-}
-
-/// A queue's policy may end the life of its messages earlier than their sender says.
-fn limit_life(mut message: Message, now: Now, policy: &Policy) -> Message {
-    if let Some(expiry) = policy.expiry_ms {
-        let latest = Timestamp(now.wall.0 + expiry);
-        let terms = message.terms.get_or_insert_default();
-        terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
-    }
-    message
 }
 
 /// A topic's message as a filter sees it.

@@ -1,9 +1,10 @@
 //! Queues that keep only the last message of each value.
 
 use super::destination::Kind;
+use super::happening::Happening;
 use super::machine::Engine;
 use super::publish::Load;
-use crate::model::{DestinationId, Effects, Message, Refusal};
+use crate::model::{DestinationId, Effects, JobState, Message, Now, Refusal};
 
 impl Engine {
     /// Whether a queue may take one more message. One that takes the place of another needs none of its own.
@@ -25,10 +26,11 @@ impl Engine {
     }
 
     /// Removes what has been replaced, once nothing more is to be done with it.
-    pub(super) fn drop_superseded(&mut self, id: DestinationId, effects: &mut Effects) {
+    pub(super) fn drop_superseded(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         let Some(queue) = self.queue_mut(id) else { return };
         for entry in queue.take_replaced() {
             self.remove(id, &entry, effects);
+            self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
         }
     }
 }

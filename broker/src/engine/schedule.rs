@@ -53,7 +53,19 @@ impl Engine {
             Some(key) => self.enqueue_keyed(now, queue, (id, publish.message, &key), effects),
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
+        self.leave_to_the_log(queue);
         id
+    }
+
+    /// A large content that waits for its time should not take the place of what is about to be delivered.
+    fn leave_to_the_log(&mut self, queue: DestinationId) {
+        let Some(&(_, slot)) = self.pending.back().filter(|(id, _)| *id == queue) else { return };
+        let entry = self.queue_mut(queue).and_then(|queue| queue.entry_mut(slot));
+        let key =
+            entry.filter(|entry| entry.size as usize > Content::SHARED_BODY).and_then(|entry| entry.content.take());
+        if let Some(key) = key {
+            self.contents.remove(key);
+        }
     }
 
     /// Removes what has been replaced, as far as the log has it. A crash in between leaves two of a name, of which the replay

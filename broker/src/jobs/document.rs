@@ -101,9 +101,7 @@ fn outcome(result: &JobResult, is_kept: bool) -> Value {
         ResultBody::Stored { .. } => is_kept,
     };
     let mut value = json!({ "content_type": result.content_type.as_deref(), "size": result.size, "kept": kept });
-    if let ResultBody::Small(body) = &result.body
-        && let Ok(text) = std::str::from_utf8(body)
-    {
+    if let Some(text) = result.text() {
         let is_json = result.content_type.as_deref().is_some_and(|kind| kind.contains("json"));
         let parsed = if is_json { serde_json::from_str(text).ok() } else { None };
         value["inline"] = parsed.unwrap_or_else(|| text.into());

@@ -158,6 +158,14 @@ impl JobResult {
     pub const SMALL: usize = 4096;
     /// Most octets of a result.
     pub const BYTES: usize = 1 << 20;
+
+    /// The result as a text, if it is one and stays with the status.
+    pub fn text(&self) -> Option<&str> {
+        match &self.body {
+            ResultBody::Small(body) => std::str::from_utf8(body).ok(),
+            ResultBody::Untold | ResultBody::Stored { .. } => None,
+        }
+    }
 }
 
 /// All that outlives a restart.

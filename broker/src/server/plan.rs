@@ -47,7 +47,11 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         cache_bytes: limits.memory_cache,
         compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
-        jobs: Limits::default(),
+        jobs: Limits {
+            records: limits.jobs as usize,
+            bytes: limits.jobs_bytes as usize,
+            data_bytes: limits.jobs_data as usize,
+        },
         tokens: Some(|| uuid::Uuid::new_v4().as_u128()),
         idle_destination: limits.destination_idle,
     }

@@ -326,6 +326,39 @@ class Cases:
             peer.receipted(peer.connection.unsubscribe, id="s")
         self.assertEqual(self.left(queue, 1), {b"3": False})
 
+    def test_a_browser_sees_what_is_there_and_takes_nothing(self):
+        queue, peer = self.filled(3), self.peer()
+        peer.send(queue, "later", headers={"x-delay": "3600000"})
+        peer.subscribe(queue, "client", browser="true", **{"x-states": "delayed,ready"})
+        seen = [peer.message() for _ in range(4)]
+        self.assertEqual([frame.body for frame in seen], [b"later", b"1", b"2", b"3"])
+        self.assertEqual([frame.headers["x-state"] for frame in seen], ["delayed"] + ["ready"] * 3)
+        self.assertTrue(all("ack" not in frame.headers for frame in seen))
+        end = peer.message()
+        self.assertEqual((end.headers["browser"], end.body), ("end", b""))
+        peer.silence()
+        self.assertEqual(self.left(queue, 3), {b"1": False, b"2": False, b"3": False})
+
+    def test_what_is_scheduled_is_listed_and_removed(self):
+        queue, peer, answers = fresh(), self.peer(), fresh()
+        address, name = "/queue/ActiveMQ.Scheduler.Management", queue.rsplit("/", 1)[1]
+        for body in ["old", "new"]:
+            peer.send(queue, body, headers={"AMQ_SCHEDULED_CRON": "0 9 * * MON", "x-schedule": name})
+        peer.subscribe(answers)
+
+        def listed():
+            peer.send(address, "", headers={"AMQ_SCHEDULER_ACTION": "BROWSE", "reply-to": answers})
+            found = []
+            while (frame := peer.message()).headers.get("browser") != "end":
+                found.append(frame.headers)
+            return [plan for plan in found if plan["original-destination"] == queue]
+
+        [plan] = listed()
+        self.assertEqual((plan["AMQ_SCHEDULED_CRON"], plan["x-schedule"]), ("0 9 * * MON", name))
+        remove = {"AMQ_SCHEDULER_ACTION": "REMOVE", "scheduledJobId": plan["scheduledJobId"]}
+        peer.send(address, "", headers=remove)
+        self.assertEqual(listed(), [])
+
     def test_several_queues_are_read_in_the_order_of_their_list(self):
         first, second, peer = self.filled(2), self.filled(2), self.peer()
         headers = {"x-order": "strict", "prefetch-count": "1", "x-limit": "4"}

@@ -126,6 +126,61 @@ class Restarts:
         peer.subscribe(queue.replace("/queue/", "/queue/DLQ."), id="dead")
         self.assertEqual(peer.message().body, b"poison")
 
+    def test_what_an_operator_has_done_is_there(self):
+        queue, other, peer = fresh(), fresh(), self.peer()
+        for number in range(10):
+            peer.send(queue, str(number), headers={"kind": "odd" if number % 2 else "even"})
+        self.assertEqual(self.manage(peer, queue, "move", **{"x-to": other, "selector": "kind = 'odd'"})["count"], 5)
+        worker = self.peer()
+        worker.subscribe(other, "client-individual")
+        worker.nack(worker.message(), requeue="false")
+        self.assertEqual(self.manage(peer, queue, "pause", **{"x-side": "both"})["output"], True)
+        self.restart()
+        peer = self.peer()
+        peer.subscribe(queue, id="queue")
+        peer.silence()
+        dead = other.replace("/queue/", "/queue/DLQ.")
+        self.assertEqual(self.manage(peer, dead, "move", **{"x-rate": "1000"})["count"], 1)
+        self.assertEqual(self.numbers(peer, other)["ready"], 5)
+        self.assertEqual(self.manage(peer, queue, "purge", selector="kind = 'even'")["count"], 5)
+        # The answer says what was done; that the disk has it, the receipt of what comes behind it.
+        peer.send(fresh(), "behind it")
+        self.restart()
+        peer = self.peer()
+        numbers = self.numbers(peer, queue)
+        self.assertEqual((numbers["size"], numbers["inputPaused"], numbers["outputPaused"]), (0, True, True))
+        self.manage(peer, queue, "resume")
+        peer.subscribe(queue, id="queue")
+        peer.send(queue, "after all")
+        self.assertEqual(peer.message().body, b"after all")
+        peer.subscribe(other, id="other")
+        self.assertEqual(sorted(peer.message().body for _ in range(5)), [b"1", b"3", b"5", b"7", b"9"])
+
+    def test_the_limits_that_a_queue_was_made_with_hold(self):
+        queue, peer = fresh(), self.peer()
+        limits = {"x-max-length": "3", "x-overflow": "drop-head"}
+        for number in range(5):
+            peer.send(queue, str(number), headers=limits)
+        self.restart()
+        peer = self.peer()
+        for number in range(5, 7):
+            peer.send(queue, str(number))
+        peer.subscribe(queue)
+        self.assertEqual([peer.message().body for _ in range(3)], [b"4", b"5", b"6"])
+        peer.silence()
+
+    def manage(self, peer, queue, operation, **headers):
+        """Has something done with a queue; the answer."""
+        headers |= {"x-op": operation, "x-queue": queue, "reply-to": "/temp-queue/ops"}
+        peer.send("/queue/Kolejka.Manage", "", headers=headers)
+        return json.loads(peer.message().body)
+
+    def numbers(self, peer, queue):
+        """What the broker says of a queue."""
+        address = queue.replace("/queue/", "/queue/ActiveMQ.Statistics.Destination.")
+        peer.send(address, "", headers={"reply-to": "/temp-queue/numbers"})
+        return json.loads(peer.message().body)
+
     def test_the_status_of_a_job_is_there_with_its_result_and_its_token_stays_taken(self):
         queue, peer, tokens = fresh(), self.peer(), [str(uuid.uuid4()) for _ in range(3)]
         results = [b'{"width":100}', os.urandom(300_000)]
@@ -142,6 +197,9 @@ class Restarts:
         self.assertEqual([document["state"] for document in documents], ["completed", "completed", "retrying"])
         self.assertEqual(documents[0]["result"]["inline"], {"width": 100})
         self.assertEqual((documents[1]["result"]["size"], documents[1]["result"]["kept"]), (300_000, True))
+        eye = self.peer()
+        eye.subscribe(f"/job/{tokens[1]}")
+        self.assertEqual([eye.message().headers["x-event"], eye.message().body], ["final", results[1]])
         self.assertEqual([error["class"] for error in documents[2]["errors"]], ["IOError"])
         self.assertEqual(documents[2]["type"], "resize")
         peer.send(queue, "again", headers={"x-job-token": tokens[0]})
@@ -166,6 +224,8 @@ class Restarts:
         frame = peer.message()
         self.assertEqual(frame.headers["x-job-token"], token)
         peer.receipted(peer.connection.unsubscribe, id=f"eye-{token}")
+        while not peer.messages.empty():
+            peer.messages.get()
         return json.loads(frame.body)
 
     def test_restarting_many_times_loses_nothing(self):

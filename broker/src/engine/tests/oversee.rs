@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::jobs::{submit_on, tracking};
 use super::schedule::{every, named, once};
 use super::{World, message, name, subscribe};
 use crate::model::{
-    AckMode, Answer, Content, DestinationName, Message, MessageId, Outcome, Oversee, Oversight, Publish, Reader,
-    Request, Scribe, SessionId, SoftRefusal, Terms, Timestamp, Upcoming,
+    AckMode, Answer, Content, DestinationName, JobState, Message, MessageId, Outcome, Oversee, Oversight, Publish,
+    Reader, Request, Scribe, SessionId, SoftRefusal, Terms, Timestamp, Upcoming,
 };
 
 /// Reads everything but what is secret.
@@ -141,4 +142,18 @@ fn all_in_a_time_are_removed_delayed_messages_too() {
     let left: usize =
         world.engine.queues().iter().filter(|view| view.name.path().contains("secret")).map(|v| v.delayed).sum();
     assert_eq!(left, 2);
+}
+
+#[test]
+fn a_delayed_job_that_is_removed_is_cancelled_for_who_follows_it() {
+    let (mut world, client) = world();
+    let terms = Terms { due: Some(Timestamp(5000)), ..Terms::default() };
+    let Answer::Submitted(job) = world.ask(client, submit_on("/queue/a", message("x"), tracking(7), terms)) else {
+        panic!("no job")
+    };
+    world.sync();
+    assert_eq!(world.ask(client, oversee(Oversight::Remove { message: job.job })), Answer::Done);
+    world.sync();
+    assert_eq!(world.state(7), JobState::Cancelled);
+    world.assert_replay();
 }

@@ -167,6 +167,17 @@ class Worked(unittest.TestCase):
             "and back in its queue: order 3",
         ).ends()
 
+    def test_sqs_fifo_queue(self):
+        self.start("sqs/fifo.py").prints(
+            "sent: ann pays 1",
+            "sent: ann pays 2",
+            "sent: eve pays 3",
+            "dropped, sent before: eve pays 3",
+            "received: ann pays 1",
+            "its group waits, another does not: eve pays 3",
+            "deleted, so the next of the group: ann pays 2",
+        ).ends()
+
     # the page, the token and the result
 
     def test_a_page_answers_with_a_token_and_the_browser_watches(self):

@@ -19,16 +19,14 @@ use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
-use super::manage;
 use super::moment;
 use super::names;
+use super::operator;
 use super::options::Options;
 use super::output::{Output, Receipt};
-use super::oversee;
 use super::schedule;
 use super::settlement;
 use super::speech;
-use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
@@ -128,23 +126,15 @@ impl Client {
         over.then_some(Fault::TransactionIdle { limit: self.options.transaction_idle })
     }
 
-    fn send(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
+    fn send(&mut self, turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let written = required(frame, DESTINATION)?;
-        if let Some(name) = written.strip_prefix(job::PREFIX) {
-            return self.speak(turn, frame, name);
+        if operator::is_plain(written) {
+            return self.send_to_one(turn, frame, written);
         }
-        if manage::is_meant(written) {
-            return self.manage(turn, frame);
-        }
-        if let Some(asked) = statistics::asked(written) {
-            return self.inquire(turn, frame, asked);
-        }
-        if oversee::is_meant(written) {
-            return self.oversee(turn, frame);
-        }
-        if composite::is_list(written) {
-            return self.send_to_all(turn, frame, written);
-        }
+        self.send_elsewhere(turn, frame, written)
+    }
+
+    pub(super) fn send_to_one(&mut self, mut turn: Turn<'_>, frame: &Frame, written: &str) -> Result<(), Fault> {
         let (to, sending) = self.sending(turn.now, frame, written)?;
         let Sending { message, key, retain, transaction, limits, reply } = sending;
         if limits {
@@ -175,7 +165,7 @@ impl Client {
 
     /// A message for each destination of a list: all of them or none, as one unit of the log. Each copy says where it was
     /// sent to.
-    fn send_to_all(&mut self, mut turn: Turn<'_>, frame: &Frame, list: &str) -> Result<(), Fault> {
+    pub(super) fn send_to_all(&mut self, mut turn: Turn<'_>, frame: &Frame, list: &str) -> Result<(), Fault> {
         let (mut actions, mut transaction, mut reply) = (Vec::new(), None, None);
         for written in composite::parts(list)? {
             let (to, sending) = self.sending(turn.now, frame, &written)?;

@@ -194,6 +194,12 @@ const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 5] = [
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 /// The header's name as the table spells it comes with its meaning.
 pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning), Fault> {
+    // Nearly every SEND has these.
+    for common in ["destination", "content-length", "receipt"] {
+        if name == common {
+            return Ok((common, Meaning::OfTheHop));
+        }
+    }
     match BY_NAME.get(name) {
         None => Ok(("", Meaning::Forwarded)),
         Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| (*header, Meaning::Forwarded)),

@@ -4,15 +4,43 @@ use kolejka_codec::Frame;
 use kolejka_codec::header::names::TRANSACTION;
 
 use super::client::{Client, Turn};
+use super::composite;
 use super::error::Fault;
 use super::gate::Routing;
+use super::job;
 use super::manage;
 use super::oversee;
 use super::statistics;
 use crate::model::DestinationName;
 use crate::model::Request;
 
+/// Whether a destination is surely neither a list nor an address of the broker itself, as nearly all are.
+pub(super) fn is_plain(written: &str) -> bool {
+    let path = written.strip_prefix("/queue/").or_else(|| written.strip_prefix("/topic/")).unwrap_or(written);
+    !path.starts_with(['/', 'A', 'K']) && !composite::is_list(written)
+}
+
 impl Client {
+    /// A SEND to what may be an address of the broker itself, or a list.
+    pub(super) fn send_elsewhere(&mut self, turn: Turn<'_>, frame: &Frame, written: &str) -> Result<(), Fault> {
+        if let Some(name) = written.strip_prefix(job::PREFIX) {
+            return self.speak(turn, frame, name);
+        }
+        if manage::is_meant(written) {
+            return self.manage(turn, frame);
+        }
+        if let Some(asked) = statistics::asked(written) {
+            return self.inquire(turn, frame, asked);
+        }
+        if oversee::is_meant(written) {
+            return self.oversee(turn, frame);
+        }
+        if composite::is_list(written) {
+            return self.send_to_all(turn, frame, written);
+        }
+        self.send_to_one(turn, frame, written)
+    }
+
     /// A word to the broker about a queue.
     pub(super) fn manage(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let reply = self.answer_to(&mut turn, frame)?;

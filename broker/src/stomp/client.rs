@@ -19,8 +19,8 @@ use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
+use super::lease;
 use super::manage;
-use super::moment;
 use super::names;
 use super::options::Options;
 use super::output::{Output, Receipt};
@@ -36,6 +36,7 @@ use super::understand::{self, Sending};
 use crate::model::AckMode;
 use crate::model::Action;
 use crate::model::DestinationName;
+use crate::model::Manner;
 use crate::model::Now;
 use crate::model::Outcome;
 use crate::model::Publish;
@@ -60,6 +61,8 @@ pub(super) struct Client {
 /// One frame at work: when it came, its receipt, and where its outputs go.
 pub(super) struct Turn<'a> {
     pub(super) now: Now,
+    /// Whether the client has promised heart-beats.
+    pub(super) beats: bool,
     pub(super) receipt: &'a mut Option<Receipt>,
     pub(super) outputs: &'a mut VecDeque<Output>,
 }
@@ -250,14 +253,14 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
-        let time_to_run_ms = moment::time_to_run(&frame.headers)?;
+        let (time_to_run_ms, bound) = lease::asked(&frame.headers, turn.beats)?;
         let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
-        let manner = take::manner(&frame.headers, (&to, &from), pull)?;
+        let manner = Manner { bound, ..take::manner(&frame.headers, (&to, &from), pull)? };
         let browse = browse::asked(&frame.headers, &from)?;
         self.shape_subscribed(&mut turn, frame, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;

@@ -17,6 +17,7 @@ mod gate;
 mod handshake;
 mod heartbeat;
 mod job;
+mod lease;
 mod limits;
 mod manage;
 mod moment;

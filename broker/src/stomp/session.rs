@@ -80,7 +80,8 @@ impl Session {
             (State::Established(_), Command::Connect | Command::Stomp) => Err(Fault::AlreadyConnected),
             (State::Established(_), Command::Disconnect) => return self.disconnect(receipt),
             (State::Established(client), _) => {
-                let turn = Turn { now, receipt: &mut receipt, outputs: &mut self.outputs };
+                let beats = self.heart_beat.is_promised();
+                let turn = Turn { now, beats, receipt: &mut receipt, outputs: &mut self.outputs };
                 client.receive(turn, &frame)
             }
         };

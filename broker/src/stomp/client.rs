@@ -1,7 +1,6 @@
 //! A client that has logged in: its frames become requests, transactions and subscriptions. Knows nothing of CONNECT,
 //! of heart-beats and of how replies are written.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,8 +22,8 @@ use super::lease;
 use super::manage;
 use super::names;
 use super::options::Options;
-use super::output::{Output, Receipt};
 use super::oversee;
+use super::query;
 use super::schedule;
 use super::settlement;
 use super::speech;
@@ -32,6 +31,7 @@ use super::statistics;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
+use super::turn::Turn;
 use super::understand::{self, Sending};
 use crate::model::AckMode;
 use crate::model::Action;
@@ -56,32 +56,6 @@ pub(super) struct Client {
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
     scratch: BytesMut,
-}
-
-/// One frame at work: when it came, its receipt, and where its outputs go.
-pub(super) struct Turn<'a> {
-    pub(super) now: Now,
-    /// Whether the client has promised heart-beats.
-    pub(super) beats: bool,
-    pub(super) receipt: &'a mut Option<Receipt>,
-    pub(super) outputs: &'a mut VecDeque<Output>,
-}
-
-impl Turn<'_> {
-    pub(super) fn ask(&mut self, request: Request) {
-        let receipt = self.receipt.take();
-        self.outputs.push_back(Output::Ask { request, receipt });
-    }
-
-    /// Asks for something that the client did not ask for in so many words.
-    pub(super) fn ask_before(&mut self, request: Request) {
-        self.outputs.push_back(Output::Ask { request, receipt: None });
-    }
-
-    /// The frame is processed, without the engine.
-    pub(super) fn promise(&mut self) {
-        self.outputs.extend(self.receipt.take().map(Output::Promise));
-    }
 }
 
 impl Client {
@@ -241,6 +215,8 @@ impl Client {
             id => id,
         };
         let mode = understand::ack_mode(frame)?;
+        let (written, query) = query::split(written);
+        let frame = &*query::applied(frame, query)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
         let to = self.source(address, routing, &frame.headers)?;
@@ -286,7 +262,8 @@ impl Client {
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
     /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
+        let written = frame.headers.get(DESTINATION).map(|written| query::split(written).0);
+        let id = frame.headers.get(ID);
         let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {

@@ -26,6 +26,7 @@ mod operator;
 mod options;
 mod output;
 mod oversee;
+mod query;
 mod reply;
 mod schedule;
 mod session;
@@ -40,6 +41,7 @@ mod terms;
 mod tests;
 mod tracking;
 mod transaction;
+mod turn;
 mod understand;
 mod unique;
 

@@ -3,12 +3,13 @@
 use kolejka_codec::Frame;
 use kolejka_codec::header::names::TRANSACTION;
 
-use super::client::{Client, Turn};
+use super::client::Client;
 use super::error::Fault;
 use super::gate::Routing;
 use super::manage;
 use super::oversee;
 use super::statistics;
+use super::turn::Turn;
 use crate::model::DestinationName;
 use crate::model::Request;
 

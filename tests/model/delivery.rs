@@ -67,9 +67,10 @@ impl Model {
         assert_eq!(delivery.death.as_deref(), first.note.as_ref());
         let is_far = first.note.is_some() && !matches!(sub.reach, Reach::One(_));
         assert_eq!(delivery.from.as_deref(), is_far.then_some(&name));
-        // §5.6: the consumer's time goes before the message's, and that before the policy's.
+        // §5.6: the consumer's time goes before the message's, and that before the policy's; none of them for a bound one.
         let own = first.terms.as_ref().and_then(|terms| terms.time_to_run_ms);
-        let ms = sub.time_to_run.or(own).or(policy.time_to_run_ms).filter(|_| sub.mode != AckMode::Auto);
+        let is_timed = sub.mode != AckMode::Auto && !sub.is_bound;
+        let ms = sub.time_to_run.or(own).or(policy.time_to_run_ms).filter(|_| is_timed);
         let timed = ms.map(|ms| (Timestamp(now.0 + u64::from(ms)), ms));
         let lease = match timed {
             Some((end, time_to_run_ms)) => Lease::Until { end, time_to_run_ms },

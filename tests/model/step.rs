@@ -242,8 +242,9 @@ fn wish() -> impl Strategy<Value = Wish> {
 fn manner() -> impl Strategy<Value = Manner> {
     let pull = of((0..3u32).prop_map(|messages| Credit { messages, bytes: 1000 }));
     let rank = (-1..2i32, prop::bool::weighted(0.2), any::<bool>());
-    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32), rank).prop_map(
-        |(pull, wait_ms, until_empty, limit, (priority, exclusive, no_local))| Manner {
+    let bound = prop::bool::weighted(0.3);
+    (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32), (rank, bound)).prop_map(
+        |(pull, wait_ms, until_empty, limit, ((priority, exclusive, no_local), bound))| Manner {
             pull,
             wait_ms,
             until_empty,
@@ -251,6 +252,7 @@ fn manner() -> impl Strategy<Value = Manner> {
             priority,
             exclusive,
             no_local,
+            bound,
             ..Manner::default()
         },
     )

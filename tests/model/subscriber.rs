@@ -19,6 +19,8 @@ pub(super) struct Sub {
     pub(super) credit: Credit,
     /// How long it keeps a message, in milliseconds, whatever others say.
     pub(super) time_to_run: Option<u32>,
+    /// What it holds has no time, whatever others say.
+    pub(super) is_bound: bool,
     /// It selects messages of that urgency only.
     pub(super) wants: Option<u32>,
     /// Deliveries that are not settled, oldest first.

@@ -93,7 +93,7 @@ impl World {
         let (mode, wants) = (wish.mode, wish.wants);
         let (out, coming, backlog, number) = Default::default();
         let allowance = (manner != Manner::default()).then(|| Allowance::new(manner));
-        let Manner { priority, exclusive: is_exclusive, no_local: is_no_local, .. } = manner;
+        let Manner { priority, exclusive: is_exclusive, no_local: is_no_local, bound: is_bound, .. } = manner;
         let sub = Sub {
             id,
             client,
@@ -101,6 +101,7 @@ impl World {
             mode,
             credit,
             time_to_run,
+            is_bound,
             wants,
             out,
             number,

@@ -124,6 +124,8 @@ pub struct Consumer {
     pub mode: AckMode,
     /// How long it keeps a message, in milliseconds, whatever message and policy say.
     pub time_to_run_ms: Option<u32>,
+    /// It keeps a message as long as its session lasts, whatever message and policy say.
+    pub is_bound: bool,
     /// It stands in its queue's rotation, if it has one queue.
     pub in_rotation: bool,
     /// It wants only what this lets through.
@@ -162,6 +164,7 @@ impl Consumer {
             reach,
             mode,
             time_to_run_ms: None,
+            is_bound: false,
             in_rotation: false,
             filter: None,
             priority: 0,

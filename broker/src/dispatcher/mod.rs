@@ -120,9 +120,9 @@ pub fn give(
     Some(hand_out((id, queue), consumer, contents, &taken))
 }
 
-/// How long a consumer wants to keep what it is given; nothing where being written settles it.
+/// How long a consumer wants to keep what it is given; nothing where being written settles it, or only its end does.
 fn wish(consumer: &Consumer, now: Timestamp) -> Option<Wish> {
-    let is_timed = consumer.mode != AckMode::Auto;
+    let is_timed = consumer.mode != AckMode::Auto && !consumer.is_bound;
     is_timed.then_some(Wish { now, time_to_run_ms: consumer.time_to_run_ms })
 }
 

@@ -8,7 +8,7 @@ use crate::destination::{ConsumerKey, Reach};
 use crate::jobs::{Head, event};
 use crate::model::{
     Answer, Content, DestinationId, DestinationKind, DestinationName, Effects, JobError, JobState, MessageId, Now,
-    Submission,
+    Pause, Submission,
 };
 
 /// One thing that happened to a job.
@@ -95,6 +95,16 @@ impl Engine {
         let name = super::document::quoted(queue.as_str());
         let document = format!("{{\"event\":\"{word}\",\"queue\":{name},\"consumers\":{consumers}}}");
         self.call(now, (word, &queue), &document, effects);
+    }
+
+    /// A side of a queue stands still from now on.
+    pub(super) fn hook_paused(&mut self, now: Now, at: DestinationId, pause: Pause, effects: &mut Effects) {
+        let Some(queue) = self.hooked(at) else { return };
+        let (name, standing) = (super::document::quoted(queue.as_str()), super::manage::standing(pause));
+        let document = format!("{{\"event\":\"queue-paused\",\"queue\":{name},{standing}}}");
+        // A pause is a record.
+        self.outbox.change();
+        self.call(now, ("queue-paused", &queue), &document, effects);
     }
 
     /// The name of a queue whose jobs are told of: not of one that the broker has made for itself.

@@ -67,9 +67,9 @@ impl Engine {
             (_, None) => Err(SoftRefusal::UnknownQueue),
             (&Operation::Pause { side, for_ms }, Some(id)) => {
                 let until = for_ms.map_or(Pause::FOR_GOOD, |ms| Timestamp(now.wall.0 + ms));
-                Ok(standing(self.set_pause(id, side, Some(until), effects)))
+                Ok(standing(self.set_pause(now, (id, side), Some(until), effects)))
             }
-            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(id, side, None, effects))),
+            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(now, (id, side), None, effects))),
             (operation, Some(id)) => {
                 let Some(order) = Order::of(operation, filter, writer) else { return Answer::Done };
                 let Some(mut errand) = self.errand(now, id, order) else { return Answer::Done };
@@ -225,8 +225,8 @@ fn failed(why: SoftRefusal) -> String {
     format!("\"error\":\"{}\"", why.as_str())
 }
 
-/// How both sides of a queue stand, for the answer: `null` where it runs, until when it stands still, or `true`.
-fn standing(pause: Pause) -> String {
+/// How both sides of a queue stand, for the answer and whoever listens: `null` where it runs, until when it stands still, or `true`.
+pub(super) fn standing(pause: Pause) -> String {
     let side = |until: Option<Timestamp>| match until {
         None => "null".to_owned(),
         Some(Pause::FOR_GOOD) => "true".to_owned(),

@@ -36,7 +36,7 @@ impl Engine {
         consumer.time_to_run_ms = wish.time_to_run_ms;
         consumer.filter.clone_from(&wish.filter);
         (consumer.priority, consumer.is_exclusive) = (manner.priority, manner.exclusive);
-        consumer.no_local = manner.no_local;
+        (consumer.no_local, consumer.is_bound) = (manner.no_local, manner.bound);
         consumer.hears = wish.to.hears();
         self.ears += usize::from(consumer.hears);
         consumer.allowance = Allowance::of(manner);

@@ -58,6 +58,12 @@ impl Pause {
         Pause { input: left(self.input), output: left(self.output) }
     }
 
+    /// Whether a side stands still that did not before. One that is to stand still longer does not begin again.
+    pub fn begins_after(self, before: Pause) -> bool {
+        let begins = |after: Option<Timestamp>, before: Option<Timestamp>| after.is_some() && before.is_none();
+        begins(self.input, before.input) || begins(self.output, before.output)
+    }
+
     /// Whether nothing stands still.
     pub fn is_over(&self) -> bool {
         *self == Pause::default()

@@ -30,6 +30,8 @@ pub struct Manner {
     pub exclusive: bool,
     /// Groups of messages in its queues are exclusive from now on, whatever the policy says.
     pub exclusive_groups: bool,
+    /// Its leases have no time of their own, whatever message and policy say: they last as long as its session.
+    pub bound: bool,
     /// It does not want from topics what its own session sends.
     pub no_local: bool,
 }

@@ -1,7 +1,6 @@
 //! A client that has logged in: its frames become requests, transactions and subscriptions. Knows nothing of CONNECT,
 //! of heart-beats and of how replies are written.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,21 +18,23 @@ use super::error::Fault;
 use super::feed;
 use super::gate::{Gate, Routing};
 use super::job;
-use super::moment;
+use super::lease;
 use super::names;
 use super::operator;
 use super::options::Options;
-use super::output::{Output, Receipt};
+use super::query;
 use super::schedule;
 use super::settlement;
 use super::speech;
 use super::subscription::{Subscription, Subscriptions, Wanted};
 use super::take;
 use super::transaction::Transactions;
+use super::turn::Turn;
 use super::understand::{self, Sending};
 use crate::model::AckMode;
 use crate::model::Action;
 use crate::model::DestinationName;
+use crate::model::Manner;
 use crate::model::Now;
 use crate::model::Outcome;
 use crate::model::Publish;
@@ -53,30 +54,6 @@ pub(super) struct Client {
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
     scratch: BytesMut,
-}
-
-/// One frame at work: when it came, its receipt, and where its outputs go.
-pub(super) struct Turn<'a> {
-    pub(super) now: Now,
-    pub(super) receipt: &'a mut Option<Receipt>,
-    pub(super) outputs: &'a mut VecDeque<Output>,
-}
-
-impl Turn<'_> {
-    pub(super) fn ask(&mut self, request: Request) {
-        let receipt = self.receipt.take();
-        self.outputs.push_back(Output::Ask { request, receipt });
-    }
-
-    /// Asks for something that the client did not ask for in so many words.
-    pub(super) fn ask_before(&mut self, request: Request) {
-        self.outputs.push_back(Output::Ask { request, receipt: None });
-    }
-
-    /// The frame is processed, without the engine.
-    pub(super) fn promise(&mut self) {
-        self.outputs.extend(self.receipt.take().map(Output::Promise));
-    }
 }
 
 impl Client {
@@ -228,6 +205,8 @@ impl Client {
             id => id,
         };
         let mode = understand::ack_mode(frame)?;
+        let (written, query) = query::split(written);
+        let frame = &*query::applied(frame, query)?;
         let routing = Routing::of(written, &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written, routing);
         let to = self.source(address, routing, &frame.headers)?;
@@ -240,14 +219,14 @@ impl Client {
         // A wish for prefetch means something only where acknowledgements bring it back; it is read in any case.
         let Asked { credit, pull } = credit::asked(&frame.headers, &self.options)?;
         let credit = if mode == AckMode::Auto { self.options.auto_credit } else { credit };
-        let time_to_run_ms = moment::time_to_run(&frame.headers)?;
+        let (time_to_run_ms, bound) = lease::asked(&frame.headers, turn.beats)?;
         let filter = understand::selector(&frame.headers)?;
         let feed = feed::asked(&frame.headers, &to, (id, queue), &self.gate)?;
         // A durable subscription keeps only what its selector lets through, so its readers need none.
         let filter = filter.filter(|_| feed.as_ref().is_none_or(|feed| feed.selector.is_none()));
         let queue = feed.as_ref().map(|feed| feed.queue.clone());
         let from = feed.map_or_else(|| to.clone(), |feed| Source::Feed(Arc::new(feed)));
-        let manner = take::manner(&frame.headers, (&to, &from), pull)?;
+        let manner = Manner { bound, ..take::manner(&frame.headers, (&to, &from), pull)? };
         let browse = browse::asked(&frame.headers, &from)?;
         self.shape_subscribed(&mut turn, frame, &from)?;
         let id = self.subscriptions.add(Wanted { id, to, feed: queue, written, implicit: false })?;
@@ -273,7 +252,8 @@ impl Client {
     /// By id, or by destination in every version: there are clients that do not keep their ids. One that names its durable
     /// subscription again ends it for good, also if it is not reading.
     fn unsubscribe(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
-        let (id, written) = (frame.headers.get(ID), frame.headers.get(DESTINATION));
+        let written = frame.headers.get(DESTINATION).map(|written| query::split(written).0);
+        let id = frame.headers.get(ID);
         let routing = Routing::of(written.unwrap_or_default(), &frame.headers, "subscription-type")?;
         let (address, queue) = feed::qualified(written.unwrap_or_default(), routing);
         let ended = match (id, written) {

@@ -70,6 +70,11 @@ impl HeartBeat {
         (HeartBeat { every, patience, promised: incoming, wrote: now, heard: now }, ours)
     }
 
+    /// Whether the peer has promised to give signs of life.
+    pub(super) fn is_promised(&self) -> bool {
+        self.promised > 0
+    }
+
     /// An octet came.
     pub(super) fn heard(&mut self, now: Duration) {
         self.heard = now;

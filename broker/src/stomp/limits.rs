@@ -3,10 +3,11 @@
 use kolejka_codec::Frame;
 use kolejka_codec::Headers;
 
-use super::client::{Client, Turn};
+use super::client::Client;
 use super::error::Fault;
 use super::gate::Gate;
 use super::moment::milliseconds;
+use super::turn::Turn;
 use crate::auth::Action;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;

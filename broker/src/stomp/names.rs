@@ -182,14 +182,9 @@ const IN_SEND: [(&str, Meaning); 87] = [
 static BY_NAME: LazyLock<HashMap<&'static str, (&'static str, Meaning), FixedState>> =
     LazyLock::new(|| IN_SEND.into_iter().map(|row| (row.0, row)).collect());
 
-/// What a SUBSCRIBE must not ask for yet: replay, leases.
-const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 5] = [
-    ("activemq.retroactive", Ask::True),
-    ("from-seq", Ask::Any),
-    ("x-stream-offset", Ask::Any),
-    ("from", Ask::Any),
-    ("x-lease", Ask::Any),
-];
+/// What a SUBSCRIBE must not ask for yet: replay.
+const UNSUPPORTED_IN_SUBSCRIBE: [(&str, Ask); 4] =
+    [("activemq.retroactive", Ask::True), ("from-seq", Ask::Any), ("x-stream-offset", Ask::Any), ("from", Ask::Any)];
 
 /// What a header of SEND means. STOMP 1.2, "MESSAGE": user headers go through; the table has those that do not.
 /// The header's name as the table spells it comes with its meaning.

@@ -3,7 +3,7 @@
 use kolejka_codec::Frame;
 use kolejka_codec::header::names::TRANSACTION;
 
-use super::client::{Client, Turn};
+use super::client::Client;
 use super::composite;
 use super::error::Fault;
 use super::gate::Routing;
@@ -11,6 +11,7 @@ use super::job;
 use super::manage;
 use super::oversee;
 use super::statistics;
+use super::turn::Turn;
 use crate::model::DestinationName;
 use crate::model::Request;
 

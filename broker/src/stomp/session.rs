@@ -10,7 +10,7 @@ use kolejka_codec::Ending;
 use kolejka_codec::Frame;
 use kolejka_codec::Version;
 
-use super::client::{Client, Turn};
+use super::client::Client;
 use super::error::Fault;
 use super::gate::Gate;
 use super::handshake;
@@ -19,6 +19,7 @@ use super::options::{Options, PeerFacts};
 use super::output::{Farewell, Output, Receipt};
 use super::reply::Voice;
 use super::state::State;
+use super::turn::Turn;
 use crate::auth::Denied;
 use crate::auth::Grants;
 use crate::model::Answer;
@@ -80,7 +81,8 @@ impl Session {
             (State::Established(_), Command::Connect | Command::Stomp) => Err(Fault::AlreadyConnected),
             (State::Established(_), Command::Disconnect) => return self.disconnect(receipt),
             (State::Established(client), _) => {
-                let turn = Turn { now, receipt: &mut receipt, outputs: &mut self.outputs };
+                let beats = self.heart_beat.is_promised();
+                let turn = Turn { now, beats, receipt: &mut receipt, outputs: &mut self.outputs };
                 client.receive(turn, &frame)
             }
         };

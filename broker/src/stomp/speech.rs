@@ -4,10 +4,11 @@ use kolejka_codec::Command;
 use kolejka_codec::Frame;
 use kolejka_codec::header::names::TRANSACTION;
 
-use super::client::{Client, Turn};
+use super::client::Client;
 use super::error::Fault;
 use super::job;
 use super::manage;
+use super::turn::Turn;
 use crate::model::Action;
 use crate::model::Job;
 use crate::model::JobEvent;

@@ -7,6 +7,7 @@ use kolejka_codec::encoder::put_header;
 use kolejka_codec::header::names::SUBSCRIPTION;
 
 use super::error::Fault;
+use super::query;
 use crate::model::DestinationName;
 use crate::model::Source;
 use crate::model::SubscriptionId;
@@ -22,7 +23,7 @@ pub(super) struct Subscription {
     pub(super) to: Source,
     /// The queue behind the topic, if there is one.
     pub(super) feed: Option<DestinationName>,
-    /// The destination as the client wrote it.
+    /// The destination as the client wrote it, without the query of ActiveMQ's clients.
     pub(super) written: Box<str>,
     /// It was made for a `reply-to`, not by a SUBSCRIBE.
     pub(super) implicit: bool,
@@ -123,7 +124,9 @@ impl Subscriptions {
 
     /// The one that an ACK calls so: by its id, or by its destination if it has none.
     pub(super) fn called(&self, name: &str) -> Option<SubscriptionId> {
-        self.list.iter().find(|it| it.id.as_deref().unwrap_or(&it.written) == name).map(|it| it.number)
+        let (destination, _) = query::split(name);
+        let is_it = |it: &&Subscription| it.id.as_deref().map_or(*it.written == *destination, |id| id == name);
+        self.list.iter().find(is_it).map(|it| it.number)
     }
 
     /// The only one that a SUBSCRIBE has made.

@@ -3,7 +3,7 @@
 use super::jobs::{operate, submit, tracking, worker};
 use super::*;
 use crate::destination::Policy;
-use crate::model::{Operation, Source, States, Terms, Wildcard};
+use crate::model::{Operation, Side, Source, States, Terms, Wildcard};
 
 #[derive(Debug)]
 struct Everybody;
@@ -78,6 +78,37 @@ fn everything_that_happens_to_a_job_is_told_on_a_topic_of_its_own() {
     world.ask(w, operate("/queue/a", Operation::Purge(States::ALL)));
     world.sync();
     assert_eq!(world.overheard(ear), ["submitted.a", "cancelled.a", "queue-empty.a"]);
+}
+
+#[test]
+fn a_pause_is_told_when_it_begins() {
+    let (mut world, w) = worker(Policy::default());
+    let ear = world.client("e");
+    let pause = |side, for_ms| operate("/queue/a", Operation::Pause { side, for_ms });
+    world.ask(w, pause(Side::Output, None));
+    world.ask(w, operate("/queue/a", Operation::Resume { side: Side::Output }));
+    world.sync();
+    world.ask(ear, listen(1, "/topic/Kolejka.Job.queue-paused.>"));
+    world.ask(w, pause(Side::Output, Some(1000)));
+    assert!(world.deliveries(ear).is_empty(), "the log does not have it yet");
+    world.sync();
+    let told = world.deliveries(ear);
+    let end = world.now.wall.0 + 1000;
+    let document = format!("{{\"event\":\"queue-paused\",\"queue\":\"/queue/a\",\"input\":null,\"output\":{end}}}");
+    assert_eq!(told.iter().map(body).collect::<Vec<_>>(), [document]);
+    world.ask(w, pause(Side::Output, None));
+    world.ask(w, operate("/queue/a", Operation::Resume { side: Side::Input }));
+    world.sync();
+    assert!(world.overheard(ear).is_empty(), "it has begun before, and what does not stand still need not go on");
+    world.ask(w, pause(Side::Both, None));
+    world.sync();
+    assert_eq!(world.overheard(ear), ["queue-paused.a"], "the other side");
+    world.ask(w, operate("/queue/a", Operation::Resume { side: Side::Both }));
+    world.sync();
+    assert!(world.overheard(ear).is_empty());
+    world.ask(w, pause(Side::Output, None));
+    world.sync();
+    assert_eq!(world.overheard(ear), ["queue-paused.a"], "once more");
 }
 
 #[test]

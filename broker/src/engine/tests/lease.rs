@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::destination::Policy;
-use crate::model::{Lease, Terms, Touch};
+use crate::model::{Lease, Manner, Terms, Touch};
 
 impl World {
     fn timed(policy_ms: Option<u32>) -> World {
@@ -84,6 +84,33 @@ fn an_ack_names_the_delivery_that_is_held_now() {
     assert_eq!(world.ask(worker, ack(second.message)), Answer::Done, "not the one that was lost");
     assert!(world.engine.queues()[0].entries.is_empty());
     assert_eq!(world.ask(worker, ack(second.message)), Answer::Soft(SoftRefusal::LeaseLost), "that one comes now");
+}
+
+#[test]
+fn a_lease_that_is_bound_to_the_connection_has_no_time_whatever_message_and_policy_say() {
+    let mut world = World::timed(Some(100));
+    let (worker, other) = (world.client("w"), world.client("o"));
+    let wish = |id| {
+        let Request::Subscribe(wish) = subscribe(id, "/queue/a", AckMode::ClientIndividual, 2) else { panic!() };
+        wish
+    };
+    world.ask(worker, Manner { bound: true, ..Manner::default() }.request(wish(1)));
+    world.submit(worker, "by policy");
+    let terms = Some(Box::new(Terms { time_to_run_ms: Some(200), ..Terms::default() }));
+    let own = Message { terms, ..message("own") };
+    world.ask(worker, Request::Publish(Publish { to: name("/queue/a"), message: own, key: None, retain: None }));
+    world.sync();
+    let held = world.deliveries(worker);
+    assert_eq!(held.iter().map(|delivery| delivery.lease).collect::<Vec<_>>(), [Lease::Bound, Lease::Bound]);
+    world.ask(other, Request::Subscribe(wish(1)));
+    world.pass(1000);
+    assert_eq!(world.ask(worker, touch(held[0].message, None)), Answer::Done);
+    world.pass(1000);
+    assert!(world.deliveries(other).is_empty());
+    world.ask(worker, Request::Unsubscribe(SubscriptionId(1)));
+    let again = world.deliveries(other);
+    assert_eq!(again.iter().map(|delivery| delivery.message).collect::<Vec<_>>(), [held[0].message, held[1].message]);
+    assert!(matches!(again[0].lease, Lease::Until { time_to_run_ms: 100, .. }), "the bond was the other's");
 }
 
 #[test]

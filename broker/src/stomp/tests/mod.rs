@@ -14,6 +14,7 @@ mod limits;
 mod manage;
 mod oversee;
 mod prefetch;
+mod query;
 mod schedule;
 mod send;
 mod settle;

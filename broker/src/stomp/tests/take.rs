@@ -34,6 +34,31 @@ fn each_header_says_how_to_take() {
 }
 
 #[test]
+fn leases_may_last_as_long_as_the_heart_beats_of_the_client() {
+    // JOBS 4, 5.6
+    let beating = |wish: &str| {
+        let mut client = Client::new();
+        client.says(&format!("CONNECT\naccept-version:1.2\nhost:h\nheart-beat:{wish}\n\n^@"));
+        client
+    };
+    let mut client = beating("10000,0");
+    client.says(&subscribe(1, "/queue/a", "ack:client\nx-lease:connection\nx-ttr:\n"));
+    let Some(Request::Take(take)) = client.asked.last() else { panic!("{:?}", client.asked) };
+    assert_eq!(take.manner, Manner { bound: true, ..Manner::default() });
+    client.says(&subscribe(2, "/queue/a", "ack:client\nx-lease:\n"));
+    assert!(matches!(client.asked.last(), Some(Request::Subscribe(_))), "nothing special is asked for");
+    for (wish, headers, expected) in [
+        ("0,10000", "x-lease:connection\n", "heart-beats of the client"),
+        ("10000,0", "x-lease:connection\nx-ttr:1000\n", "not both"),
+        ("10000,0", "x-lease:session\n", "Expected is connection"),
+    ] {
+        let heard = beating(wish).says(&subscribe(1, "/queue/a", headers));
+        assert!(heard.contains("\ncode:bad-header\n") && heard.contains("bad x-lease header"), "{heard}");
+        assert!(heard.contains(expected), "{heard}");
+    }
+}
+
+#[test]
 fn every_zero_but_rabbits_pulls_in_every_mode() {
     // JOBS 5.11
     let nothing = Some(Credit { messages: 0, bytes: 0 });

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use kolejka::model::{AckMode, Credit, End, Manner, Now};
 
-use super::message::Known;
 use super::queue::Queue;
 use super::reference::Model;
 use super::subscriber::{Reach, Sub};
@@ -76,6 +75,7 @@ impl Model {
         for queue in self.queues.iter_mut().filter(|queue| sub.names(&queue.name)) {
             queue.feed.iter_mut().for_each(|feed| feed.unread_since = None);
         }
+        self.queues.iter_mut().for_each(|queue| queue.give_up_groups(id));
         sub.reach = Reach::Nowhere;
         // §5.10: what it delivered stays leased, and only that takes up credit.
         if sub.mode != AckMode::Auto {
@@ -89,9 +89,8 @@ impl Model {
 
     /// Something is ready that a subscription wants.
     fn has_some_for(&self, sub: &Sub) -> bool {
-        let wants = |known: &Known| known.is_offered() && sub.wants(known.says);
         let may = |queue: &&Queue| sub.reads(queue) && queue.gives() && !self.is_barred(sub, queue);
-        self.queues.iter().filter(may).any(|queue| queue.messages.iter().any(wants))
+        self.queues.iter().filter(may).any(|queue| queue.offers(sub, |_| true).next().is_some())
     }
 
     /// Nobody is kept beyond its end, and who has room and nothing begins to wait.

@@ -21,6 +21,9 @@ impl Model {
             fresh.entry(&view.name).or_default().extend(ids);
         }
         for queue in &mut self.queues {
+            if views.iter().all(|view| view.name != queue.name) {
+                queue.forget_groups();
+            }
             // A queue that has lost its name stands in front of the one that has it now, and was sent to before.
             if let Some(fresh) = fresh.get_mut(&queue.name) {
                 self.highest = queue.name_fresh(fresh, before).max(self.highest);

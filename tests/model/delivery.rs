@@ -3,6 +3,7 @@
 use kolejka::destination::Overflow;
 use kolejka::model::{AckMode, Content, Delivery, DestinationName, Lease, MessageId, Now, Order, Timestamp};
 
+use super::grouping::Access;
 use super::message::{Holder, Known, Out};
 use super::queue::Queue;
 use super::reference::Model;
@@ -54,11 +55,12 @@ impl Model {
         let (name, policy) = (queue.name.clone(), queue.policy.clone());
         assert!(queue.gives(), "{name} stands still");
         // A message returns to its own place; urgency goes first, then the order of arrival.
-        let may_be_first = |known: &&mut Known| !known.is_arriving || known.id == delivery.message;
-        let ready = queue.messages.iter_mut().filter(|known| known.is_offered() && sub.wants(known.says));
-        let ready = ready.filter(may_be_first);
-        let first = ready.min_by_key(|known| known.place()).expect("a ready message");
-        assert_eq!(first.id, delivery.message, "the first ready message of {name}");
+        let may_be_first = |known: &Known| !known.is_arriving || known.id == delivery.message;
+        let first = queue.offers(sub, may_be_first).min_by_key(|(known, _)| known.place());
+        let (first, access) = first.map(|(known, access)| (known.id, access)).expect("a ready message");
+        assert_eq!(first, delivery.message, "the first ready message of {name}");
+        queue.claim(first, sub);
+        let first = queue.find_mut(first).expect("it is there");
         assert_eq!(content.body(), first.body);
         // §5.1: the number of this attempt, and whether anybody may have seen it before, counted or not.
         assert_eq!(delivery.redelivered, first.handed_out);
@@ -82,8 +84,11 @@ impl Model {
         first.handed_out = true;
         first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
         queue.selected += u64::from(sub.wants.is_some());
-        self.check_order(sub, &name, rank);
-        self.check_rank(sub, &name, says);
+        // Whoever owns a group gets what is on call for it, whoever's turn it is.
+        if access == Access::Open {
+            self.check_order(sub, &name, rank);
+            self.check_rank(sub, &name, says);
+        }
     }
 
     /// Whoever has a queue for itself is alone there, and nobody is served before one of a higher priority with room.
@@ -117,9 +122,8 @@ impl Model {
             if self.subs.values().any(goes_first) {
                 continue;
             }
-            let ready = queue.messages.iter().filter(|known| known.is_offered() && sub.wants(known.says));
-            let ready = ready.filter(|known| !known.is_arriving);
-            let best = ready.map(|known| (known.urgency, known.sequence, known.id)).min();
+            let offers = queue.offers(sub, |known| !known.is_arriving);
+            let best = offers.map(|(known, _)| known).map(|known| (known.urgency, known.sequence, known.id)).min();
             let Some((urgency, _, id)) = best.filter(|_| queue.name != *chosen) else { continue };
             let place = |name| names.iter().position(|other| other == name);
             match order {
@@ -156,7 +160,7 @@ impl Model {
                     if self.is_barred(sub, queue) {
                         continue;
                     }
-                    let wanted = queue.messages.iter().any(|known| known.is_offered() && sub.wants(known.says));
+                    let wanted = queue.offers(sub, |_| true).next().is_some();
                     assert!(!wanted, "{} keeps a message back from somebody with credit", queue.name);
                 }
             }

@@ -2,7 +2,8 @@
 //!
 //! [`reference`] keeps each queue as a plain list and each subscription as a ledger. It does not foretell who of several
 //! gets a message; it checks that every delivery was allowed (the first ready message that is wanted, to somebody with
-//! credit, with the right marks) and that nothing that could be handed out was kept back. All else is foretold exactly:
+//! credit, with the right marks) and that nothing that could be handed out was kept back. What that makes of groups of
+//! messages, and who owns them, stands in [`grouping`]. All else is foretold exactly:
 //! answers, refusals, counts, places, standings, terms, what a crash leaves. Where a rule has a number in the job model
 //! (§5), the check that holds it says so.
 //!
@@ -14,6 +15,7 @@ mod comparison;
 mod delivery;
 mod disk;
 mod feeding;
+mod grouping;
 mod log;
 mod managing;
 mod message;

@@ -1,7 +1,7 @@
 //! Messages are sent, and the answer is the one that the model expects.
 
 use kolejka::model::{
-    Answer, Content, DestinationName, Durability, Message, Publish, Refusal, Request, Terms, Timestamp, Urgency,
+    Answer, Content, DestinationName, Durability, Group, Message, Publish, Refusal, Request, Terms, Timestamp, Urgency,
 };
 
 use super::sending::{Sent, Verdict};
@@ -31,6 +31,7 @@ impl World {
         let retain = send.retain.filter(|_| is_topic);
         let after = |ms: u64| (ms > 0).then_some(Timestamp(self.now.wall.0 + ms));
         let failures = &send.failures;
+        let group = send.group.filter(|_| self.setting.has_groups && !is_topic);
         let terms = Terms {
             due: after(send.delay).filter(|_| !is_topic),
             expires: after(send.life),
@@ -39,6 +40,7 @@ impl World {
             backoff: failures.backoff,
             on_exhaust: failures.on_exhaust,
             dead_letter: failures.dead_letter.map(|number| World::place([0, 1, 5][number])),
+            group: group.map(|(number, closes)| Group { name: format!("g{number}").into(), closes }),
             ..Terms::default()
         };
         let terms = (!terms.is_empty()).then_some(terms);

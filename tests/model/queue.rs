@@ -1,10 +1,13 @@
 //! A queue as the model sees it: a plain list.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kolejka::destination::{Overflow, Policy};
 use kolejka::model::{DestinationKind, DestinationName, MessageId, Pattern, Pause, Timestamp};
 
+use super::grouping::Owner;
 use super::message::Known;
 
 /// A queue with its messages in no order that means anything.
@@ -17,6 +20,10 @@ pub(super) struct Queue {
     pub(super) feed: Option<Behind>,
     /// Messages that were handed out since surplus was dropped, to subscriptions that select.
     pub(super) selected: u64,
+    /// Who was given something of a group, as far as that still counts.
+    pub(super) owners: BTreeMap<Arc<str>, Owner>,
+    /// Somebody wants that its groups are exclusive.
+    pub(super) asked_exclusive: bool,
     /// Which of its sides stand still.
     pub(super) pause: Pause,
     /// It has lost its name, and what is in it goes.
@@ -37,7 +44,17 @@ pub(super) struct Behind {
 
 impl Queue {
     pub(super) fn new(name: DestinationName, policy: Policy) -> Queue {
-        Queue { name, policy, messages: Vec::new(), feed: None, selected: 0, pause: Pause::default(), is_doomed: false }
+        Queue {
+            name,
+            policy,
+            messages: Vec::new(),
+            feed: None,
+            selected: 0,
+            owners: BTreeMap::new(),
+            asked_exclusive: false,
+            pause: Pause::default(),
+            is_doomed: false,
+        }
     }
 
     pub(super) fn find(&self, id: MessageId) -> Option<&Known> {

@@ -58,6 +58,7 @@ impl Model {
         model.keys.retain(|_, (_, durable)| *durable);
         for queue in &mut model.queues {
             queue.messages.retain(|known| known.durable);
+            queue.forget_groups();
             if let Some(feed) = &mut queue.feed {
                 feed.unread_since = None;
             }

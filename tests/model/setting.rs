@@ -26,6 +26,9 @@ pub(super) const SOLE_FEED_MS: u64 = 70;
 pub(super) struct Setting {
     pub(super) shard: ShardId,
     policies: [Policy; 2],
+    /// Messages are sent in groups. Then nobody wants a queue for itself: when it takes groups from others is the
+    /// engine's affair.
+    pub(super) has_groups: bool,
     /// Messages that a topic keeps for a subscriber.
     pub(super) backlog: u32,
     /// Messages that a session may hold.
@@ -40,10 +43,13 @@ impl Setting {
         let shard = prop_oneof![Just(0u16), Just(7)];
         let policies = prop::array::uniform2(policy());
         let small = |value: u32| prop_oneof![3 => Just(100_000u32), 1 => Just(value)];
-        (shard, policies, small(4), small(5), small(150)).prop_map(|(shard, policies, backlog, unsettled, bytes)| {
+        let limits = (small(4), small(5), small(150));
+        let has_groups = prop::bool::weighted(0.35);
+        (shard, policies, limits, has_groups).prop_map(|(shard, policies, (backlog, unsettled, bytes), has_groups)| {
             Setting {
                 shard: ShardId::new(shard).expect("a shard"),
                 policies,
+                has_groups,
                 backlog,
                 unsettled,
                 transient_bytes: bytes.into(),
@@ -97,7 +103,8 @@ fn policy() -> impl Strategy<Value = Policy> {
         1 => (40..200u64).prop_map(|bytes| (10_000, bytes))
     ];
     let overflow = prop_oneof![Just(Overflow::Refuse), Just(Overflow::DropOldest)];
-    (1..4u16, backoff, on_exhaust, expiry, any::<bool>(), time_to_run, dead_letter, limits, overflow).prop_map(
+    let rooms = (limits, overflow, prop::bool::weighted(0.4));
+    (1..4u16, backoff, on_exhaust, expiry, any::<bool>(), time_to_run, dead_letter, rooms).prop_map(
         |(
             max_deliveries,
             backoff,
@@ -106,8 +113,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             dead_letter_expired,
             time_to_run_ms,
             dead,
-            limits,
-            overflow,
+            (limits, overflow, exclusive_groups),
         )| {
             let (dead_letter, (max_length, max_bytes)) = (dead.into(), limits);
             Policy {
@@ -123,7 +129,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 idle_ms: None,
                 last_value_key: None,
                 time_to_run_ms,
-                ..Policy::default()
+                exclusive_groups,
             }
         },
     )
@@ -141,6 +147,7 @@ fn rule(name: &str, policy: &Policy) -> PolicyRule {
         expiry_ms: policy.expiry_ms,
         dead_letter_expired: Some(policy.dead_letter_expired),
         time_to_run_ms: policy.time_to_run_ms,
+        exclusive_groups: Some(policy.exclusive_groups),
         ..PolicyRule::new(Pattern::parse(name).expect("a pattern"))
     }
 }

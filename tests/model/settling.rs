@@ -148,6 +148,7 @@ impl Model {
     /// A subscription ends. §5.1: what it holds goes back uncounted, but for the oldest one of a lost connection.
     pub(super) fn dismiss(&mut self, id: u32, departure: Departure, now: Timestamp) {
         let sub = self.subs.remove(&id).expect("a subscription that is there");
+        self.queues.iter_mut().for_each(|queue| queue.give_up_groups(id));
         let mut counts = departure == Departure::Lost && sub.mode != AckMode::Auto;
         let held = |out: &&Out| out.is_leased && !out.is_lost;
         for out in sub.out.iter().filter(held) {

@@ -103,6 +103,8 @@ pub(super) struct Send {
     pub(super) failures: Failures,
     pub(super) key: Option<u8>,
     pub(super) retain: Option<Retain>,
+    /// A group by its number, and whether this is the last of it.
+    pub(super) group: Option<(u8, bool)>,
 }
 
 /// What a sender says about failures.
@@ -188,9 +190,10 @@ fn send() -> impl Strategy<Value = Send> {
     let retain = prop_oneof![2 => Just(None), 2 => Just(Some(Retain::Set)), 1 => Just(Some(Retain::Remove))];
     let key = prop_oneof![3 => Just(None), 1 => (0..3u8).prop_map(Some)];
     let failures = prop_oneof![3 => Just(Failures::default()), 1 => failures()];
+    let group = of((0..2u8, prop::bool::weighted(0.15)));
     let times = (rarely(40), rarely(60), rarely(30));
-    (0..8usize, 0..3u32, any::<bool>(), padding, times, failures, key, retain).prop_map(
-        |(place, urgency, durable, padding, (delay, life, time_to_run), failures, key, retain)| Send {
+    (0..8usize, 0..3u32, any::<bool>(), padding, times, failures, key, retain, group).prop_map(
+        |(place, urgency, durable, padding, (delay, life, time_to_run), failures, key, retain, group)| Send {
             place,
             urgency,
             durable,
@@ -201,6 +204,7 @@ fn send() -> impl Strategy<Value = Send> {
             failures,
             key,
             retain,
+            group,
         },
     )
 }
@@ -241,19 +245,19 @@ fn wish() -> impl Strategy<Value = Wish> {
 
 fn manner() -> impl Strategy<Value = Manner> {
     let pull = of((0..3u32).prop_map(|messages| Credit { messages, bytes: 1000 }));
-    let rank = (-1..2i32, prop::bool::weighted(0.2), any::<bool>());
+    let rank = (-1..2i32, prop::bool::weighted(0.2), prop::bool::weighted(0.2), any::<bool>());
     let bound = prop::bool::weighted(0.3);
     (pull, of(0..40u32), prop::bool::weighted(0.2), of(1..4u32), (rank, bound)).prop_map(
-        |(pull, wait_ms, until_empty, limit, ((priority, exclusive, no_local), bound))| Manner {
+        |(pull, wait_ms, until_empty, limit, ((priority, exclusive, exclusive_groups, no_local), bound))| Manner {
             pull,
             wait_ms,
             until_empty,
             limit,
             priority,
             exclusive,
+            exclusive_groups,
             no_local,
             bound,
-            ..Manner::default()
         },
     )
 }

@@ -142,7 +142,13 @@ impl Sub {
 
     /// It has asked for the destination by its name.
     pub(super) fn names(&self, name: &DestinationName) -> bool {
-        match &self.reach {
+        self.reach.names(name)
+    }
+}
+
+impl Reach {
+    pub(super) fn names(&self, name: &DestinationName) -> bool {
+        match self {
             Reach::One(own) => own == name,
             Reach::List(names, _) => names.contains(name),
             Reach::Queues(_) | Reach::Topics | Reach::Nowhere => false,

@@ -75,7 +75,9 @@ impl World {
             time_to_run_ms: time_to_run,
             filter: wish.wants.and_then(|urgency| compile(&condition(urgency))),
         };
-        let manner = manner(&to, &reach, wish.manner);
+        let mut manner = manner(&to, &reach, wish.manner);
+        manner.exclusive &= !self.setting.has_groups;
+        manner.exclusive_groups &= self.setting.has_groups;
         let answer = self.apply(client, manner.request(subscribe));
         if let Source::Feed(feed) = &to
             && !self.bind(client, feed, wish.wants)
@@ -88,6 +90,10 @@ impl World {
             && queue.kind().is_queue()
         {
             self.model.queue(queue);
+        }
+        if manner.exclusive_groups {
+            let named = QUEUES.iter().map(|queue| name(queue)).filter(|queue| reach.names(queue));
+            named.for_each(|queue| self.model.queue(&queue).asked_exclusive = true);
         }
         let credit = self.model.grant(client, wish.mode, asked);
         let (mode, wants) = (wish.mode, wish.wants);
@@ -145,10 +151,18 @@ impl World {
 /// What of a manner there is a meaning for. Ranks are modelled where a queue is named.
 fn manner(to: &Source, reach: &Reach, wanted: Manner) -> Manner {
     let is_queue = to.kind().is_queue();
+    let is_own = QUEUES.iter().any(|queue| reach.names(&name(queue)));
     let Manner { no_local, priority, exclusive, .. } = wanted;
     match reach {
         _ if !is_queue => Manner { no_local, ..Manner::default() },
-        Reach::One(_) => Manner { no_local: false, priority, exclusive, ..wanted },
-        _ => Manner { no_local: false, priority: 0, exclusive: false, ..wanted },
+        Reach::One(_) => Manner {
+            no_local: false,
+            priority,
+            exclusive,
+            exclusive_groups: is_own && wanted.exclusive_groups,
+            ..wanted
+        },
+        Reach::List(..) => Manner { no_local: false, priority: 0, exclusive: false, ..wanted },
+        _ => Manner { no_local: false, priority: 0, exclusive: false, exclusive_groups: false, ..wanted },
     }
 }

@@ -30,6 +30,7 @@ impl Model {
                 let outs = self.subs.get_mut(&sub).map(|sub| &mut sub.out);
                 let out = outs.and_then(|outs| outs.iter_mut().find(|out| out.number == number));
                 out.expect("its holder knows it").is_lost = true;
+                self.home_of(message).disown(message, sub);
             }
             self.fail(message, Failure::Lost, now);
         }

@@ -82,10 +82,13 @@ impl Queue {
         self.announce(shown);
     }
 
-    /// The lease of a message was lost: who held it does not own its group any more.
-    pub fn disown(&mut self, entry: &Entry) {
+    /// The lease of a message was lost: if who held it owns its group, that is over.
+    pub fn disown(&mut self, entry: &Entry, holder: ConsumerKey) {
         let Some(group) = self.group_of(entry) else { return };
         let Some(groups) = &mut self.groups else { return };
+        if !groups.is_owner(&group.name, holder) {
+            return;
+        }
         let all = (&self.slots, &self.ready);
         let shown = groups.free(&group.name, all);
         self.announce(shown);
@@ -105,6 +108,16 @@ impl Queue {
         let (place, consumer) = groups.next_call()?;
         let is_first = self.first_ready().is_none_or(|entry| place < entry.place());
         is_first.then_some((place, consumer))
+    }
+
+    /// The first message for a consumer that does not select: of what is on call for it and, if it may, of what is in
+    /// the open.
+    pub fn first_for(&self, consumer: ConsumerKey, may_have_open: bool) -> Option<&Entry> {
+        let open = self.first_ready().filter(|_| may_have_open);
+        let is_served = self.gives() && !self.rotation.is_barred(consumer);
+        let called = self.groups.as_ref().filter(|_| is_served).and_then(|groups| groups.first_call_of(consumer));
+        let called = called.and_then(|place| self.ready_at(place));
+        open.into_iter().chain(called).min_by_key(|entry| entry.place())
     }
 
     /// Whether an owner of groups has room for what is on call.
@@ -142,7 +155,7 @@ impl Queue {
 
     /// Whether something of its own groups is there for a consumer.
     pub(super) fn calls_for(&self, consumer: ConsumerKey) -> bool {
-        self.groups.as_ref().is_some_and(|groups| groups.calls_for(consumer))
+        self.groups.as_ref().is_some_and(|groups| groups.first_call_of(consumer).is_some())
     }
 
     /// Selective consumers hear of what has come into the open.

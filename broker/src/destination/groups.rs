@@ -118,6 +118,11 @@ impl Groups {
         }
     }
 
+    /// Whether a group is a consumer's.
+    pub(super) fn is_owner(&self, name: &Arc<str>, consumer: ConsumerKey) -> bool {
+        self.by_name.get(name).is_some_and(|group| group.owner == Some(consumer))
+    }
+
     /// Nobody owns a group any more; in an exclusive one that is so when nothing of it is out.
     pub(super) fn free(&mut self, name: &Arc<str>, all: All<'_>) -> Option<Place> {
         if !self.exclusive {
@@ -159,9 +164,9 @@ impl Groups {
         self.by_name.is_empty()
     }
 
-    /// Whether something is on call for a consumer.
-    pub(super) fn calls_for(&self, consumer: ConsumerKey) -> bool {
-        self.owners.get(&consumer).is_some_and(|owner| owner.is_steady && !owner.heads.is_empty())
+    /// The first message that is on call for a consumer, whether it has room or not.
+    pub(super) fn first_call_of(&self, consumer: ConsumerKey) -> Option<Place> {
+        self.owners.get(&consumer).filter(|owner| owner.is_steady)?.heads.first().copied()
     }
 
     /// Puts the first message of a group where it belongs. Returns what is in the open by it.

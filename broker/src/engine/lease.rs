@@ -26,7 +26,7 @@ impl Engine {
                 session.lose(entry.message, Held { consumer, subscription, number }, SoftRefusal::LeaseLost);
             }
             if let Some(queue) = self.queue_mut(id) {
-                queue.disown(&entry);
+                queue.disown(&entry, lease.consumer);
             }
             self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);

@@ -5,7 +5,7 @@
 
 use super::dispatch::deliver;
 use super::machine::{Engine, queue_of};
-use crate::destination::{ConsumerKey, Queue, Reach, Scope, Sought, Sources};
+use crate::destination::{ConsumerKey, Reach, Scope, Sought, Sources};
 use crate::dispatcher;
 use crate::model::{DestinationId, Effects, List, MessageId, Now, Order, Place, Refusal, SessionId};
 
@@ -135,9 +135,12 @@ impl Engine {
             return Offer::Nothing;
         }
         let Some(consumer) = self.consumers.get(key) else { return Offer::Nothing };
-        let is_for_it = |queue: &&mut Queue| queue.offers() && !queue.rotation.is_behind(key, consumer.priority);
-        let Some(queue) = queue_of(&mut self.destinations, id).filter(is_for_it) else { return Offer::Nothing };
+        let Some(queue) = queue_of(&mut self.destinations, id) else { return Offer::Nothing };
+        let is_for_it = queue.offers() && !queue.rotation.is_behind(key, consumer.priority);
         let found = if consumer.filter.is_some() {
+            if !is_for_it {
+                return Offer::Nothing;
+            }
             match queue.seek(key, &self.contents, budget) {
                 Sought::Found(place) => queue.ready_at(place),
                 Sought::Later => {
@@ -153,7 +156,7 @@ impl Engine {
                 }
             }
         } else {
-            queue.first_ready()
+            queue.first_for(key, is_for_it)
         };
         found.map_or(Offer::Nothing, |entry| {
             Offer::Message(Candidate { queue: id, place: entry.place(), message: entry.message, at })

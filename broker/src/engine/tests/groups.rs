@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::destination::{Policy, State};
-use crate::model::{Candidate, End, Filter, Group, Manner, Terms};
+use crate::model::{Candidate, End, Filter, Group, List, Manner, Order, Source, Terms};
 
 /// Wants messages whose head begins so.
 #[derive(Debug)]
@@ -135,6 +135,43 @@ fn a_lost_lease_ends_the_ownership_of_the_group() {
         [world.texts_of(slow), world.texts_of(quick)].into_iter().filter(|texts| !texts.is_empty()).collect();
     assert_eq!(all.concat().len(), 3);
     assert_eq!(all.len(), 1, "and begins anew with whoever gets the first: {all:?}");
+}
+
+#[test]
+fn a_lost_lease_takes_a_group_from_nobody_else() {
+    let mut world = World::grouped(false);
+    let [slow, heir, idle] = ["s", "h", "i"].map(|owner| world.client(owner));
+    let Request::Subscribe(mut wish) = subscribe(1, "/queue/q", AckMode::ClientIndividual, 1) else { return };
+    wish.time_to_run_ms = Some(100);
+    world.ask(slow, Request::Subscribe(wish));
+    world.ask(slow, member("a", "a1", true));
+    world.sync();
+    world.ask(heir, join(1, 1, Manner::default()));
+    world.post(slow, "a2");
+    assert_eq!((world.texts_of(slow).len(), world.texts_of(heir).len()), (1, 1), "it was closed, and has a new owner");
+    world.ask(idle, join(1, 9, Manner::default()));
+    world.elapse(100);
+    world.sync();
+    world.post(slow, "a3");
+    assert_eq!(world.texts_of(idle), [""; 0]);
+    world.close(heir, Departure::Clean);
+    assert_eq!(world.texts_of(idle), ["a1", "a2", "a3"]);
+}
+
+#[test]
+fn what_is_on_call_for_a_consumer_has_its_place_in_the_order_of_its_list() {
+    let mut world = World::grouped(false);
+    let client = world.client("c");
+    for (to, group, text) in [("/queue/r", "", "3"), ("/queue/q", "a", "a1"), ("/queue/q", "a", "a2")] {
+        let Request::Publish(publish) = member(group, text, false) else { return };
+        world.ask(client, Request::Publish(Publish { to: name(to), ..publish }));
+    }
+    world.sync();
+    let Request::Subscribe(mut wish) = subscribe(1, "/queue/q", AckMode::ClientIndividual, 9) else { return };
+    let names = ["/queue/q", "/queue/r"].map(name);
+    wish.to = Source::List(Arc::new(List::new(names, Order::Strict)));
+    world.ask(client, Request::Subscribe(wish));
+    assert_eq!(world.texts_of(client), ["a1", "a2", "3"]);
 }
 
 #[test]

@@ -147,7 +147,8 @@ impl Queue {
         let selected = std::mem::take(&mut self.selected);
         let mut bytes = self.bytes();
         let mut ready: Vec<_> = self.messages.iter().filter(|known| known.is_ready()).collect();
-        ready.sort_by_key(|known| (std::cmp::Reverse(known.urgency), known.sequence));
+        // What was dropped before it was ever shown has no place that is known: it was the last.
+        ready.sort_by_key(|known| (std::cmp::Reverse(known.urgency), known.sequence == 0, known.sequence));
         let mut dropped = BTreeSet::new();
         for (at, known) in ready.iter().enumerate() {
             let is_gone = !shown.contains(&known.id);

@@ -147,7 +147,17 @@ impl Queue {
         let selected = std::mem::take(&mut self.selected);
         let mut bytes = self.bytes();
         let mut ready: Vec<_> = self.messages.iter().filter(|known| known.is_ready()).collect();
-        ready.sort_by_key(|known| (std::cmp::Reverse(known.urgency), known.sequence));
+        // What was dropped before it was ever shown has no place that is known: before all that is kept.
+        let first_kept = |urgency| {
+            let kept = ready.iter().filter(|known| known.urgency == urgency && shown.contains(&known.id));
+            kept.map(|known| known.sequence).min().unwrap_or(i64::MAX)
+        };
+        let place = |known: &Known| match known.sequence {
+            0 => (std::cmp::Reverse(known.urgency), first_kept(known.urgency), false),
+            sequence => (std::cmp::Reverse(known.urgency), sequence, true),
+        };
+        let places: BTreeMap<_, _> = ready.iter().map(|known| (known.id, place(known))).collect();
+        ready.sort_by_key(|known| places[&known.id]);
         let mut dropped = BTreeSet::new();
         for (at, known) in ready.iter().enumerate() {
             let is_gone = !shown.contains(&known.id);

@@ -38,6 +38,8 @@ pub(super) struct Client {
     pub(super) is_leaving: bool,
     /// The highest id that it was handed.
     pub(super) highest: Option<MessageId>,
+    /// What it has settled just now, in the same request perhaps behind what was handed out.
+    pub(super) settled: BTreeSet<MessageId>,
     /// Appends that it waits for.
     pub(super) promises: VecDeque<Ticket>,
 }

@@ -29,6 +29,7 @@ impl Model {
             AckMode::ClientIndividual | AckMode::Auto => vec![found.out.remove(at)],
         };
         found.draw(now);
+        self.clients[found.client].settled.extend(settled.iter().filter(|out| out.is_plain).map(|out| out.message));
         for out in settled.iter().filter(|out| out.is_leased && !out.is_lost) {
             self.finish(out.message, outcome, now);
         }

@@ -153,6 +153,7 @@ impl World {
                 Event::Disconnect(refusal) => drop(self.sent_away.insert(client, refusal)),
             }
         }
+        self.model.clients.iter_mut().for_each(|client| client.settled.clear());
         for (client, refusal) in std::mem::take(&mut self.sent_away) {
             assert!(matches!(refusal, Refusal::SlowConsumer { .. } | Refusal::TakenOver), "{refusal}");
             assert!(self.model.clients[client].is_leaving, "{refusal}");

@@ -1,57 +1,8 @@
 //! What operators do to queues outlives the server: over sockets, with a stop between.
 
-use std::net::SocketAddr;
-
-use kolejka::config::{Argument, Config, Disk, Loaded, PolicyConfig, Sources};
 use kolejka_codec::{Command, Frame};
-use kolejka_tests::server::{Running, config};
+use kolejka_tests::house::{House, ask, policies};
 use kolejka_tests::socket::Client;
-use tempfile::TempDir;
-
-/// A server that can be stopped and started.
-struct House {
-    config: Config,
-    running: Option<Running>,
-    _data: TempDir,
-}
-
-impl House {
-    fn new() -> House {
-        let data = TempDir::new().expect("a directory");
-        let config = config(&data);
-        let running = Some(Running::with(config.clone()));
-        House { config, running, _data: data }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.running.as_ref().expect("it runs").address
-    }
-
-    fn client(&self) -> Client {
-        Client::logged_in(self.address())
-    }
-
-    fn restart(&mut self) {
-        drop(self.running.take());
-        self.running = Some(Running::with(self.config.clone()));
-    }
-}
-
-/// The policies of a file.
-fn policies(text: &str) -> Vec<PolicyConfig> {
-    let sources = Sources {
-        file: Some(("kolejka.toml".into(), text.to_owned())),
-        arguments: vec![Argument::Data("unused".into())],
-        ..Sources::default()
-    };
-    Loaded::from_sources(&sources, &Disk).expect("a good file").config.policies
-}
-
-/// Says something and hears the answer.
-fn ask(client: &mut Client, text: &str) -> Frame {
-    client.send(text.replace('^', "\0").as_bytes());
-    hear(client)
-}
 
 fn hear(client: &mut Client) -> Frame {
     client.frame().expect("an answer").expect("a connection")
@@ -72,7 +23,7 @@ fn publish(client: &mut Client, headers: &str, body: &str) {
 
 #[test]
 fn a_pause_outlives_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let mut client = house.client();
     publish(&mut client, "destination:/queue/a", "kept");
     manage(&mut client, "x-op:pause\nx-queue:a\nx-side:both");
@@ -102,7 +53,7 @@ fn fill(client: &mut Client, queue: &str, count: usize) {
 
 #[test]
 fn what_was_moved_and_sent_back_outlives_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let mut client = house.client();
     fill(&mut client, "/queue/a", 6);
     let told = manage(&mut client, "x-op:move\nx-queue:a\nx-to:b\nselector:kind = 1");
@@ -129,7 +80,7 @@ fn what_was_moved_and_sent_back_outlives_a_stop() {
 
 #[test]
 fn numbers_are_told_of_each_queue_that_a_pattern_means() {
-    let house = House::new();
+    let house = House::default();
     let mut client = house.client();
     fill(&mut client, "/queue/n/a", 3);
     fill(&mut client, "/queue/n/b", 2);
@@ -144,7 +95,7 @@ fn numbers_are_told_of_each_queue_that_a_pattern_means() {
 
 #[test]
 fn the_limits_of_a_queue_outlive_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let limits = "destination:/queue/short\nx-max-length:2\nx-overflow:drop-head";
     publish(&mut house.client(), limits, "0");
     for round in 0..2 {
@@ -160,7 +111,7 @@ fn the_limits_of_a_queue_outlive_a_stop() {
 
 #[test]
 fn a_queue_of_last_values_is_one_after_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     house.config.policies = policies("[[policy]]\nmatch = '/queue/prices'\nlast_value_key = 'symbol'\n");
     house.restart();
     let quote = |client: &mut Client, header: &str, price: &str| {

@@ -1,47 +1,13 @@
 //! Where messages go: what stands behind a topic outlives the server, and routes of the configuration hold. Over sockets.
 
-use std::net::SocketAddr;
-
-use kolejka::config::{Argument, Config, Disk, Loaded, Sources};
 use kolejka_codec::{Command, Frame};
-use kolejka_tests::server::{Running, config};
+use kolejka_tests::house::{House, ask, settings};
+use kolejka_tests::server::Running;
 use kolejka_tests::socket::Client;
-use tempfile::TempDir;
-
-/// A server that can be stopped and started.
-struct House {
-    config: Config,
-    running: Option<Running>,
-    _data: TempDir,
-}
-
-impl House {
-    fn new() -> House {
-        let data = TempDir::new().expect("a directory");
-        let config = config(&data);
-        let running = Some(Running::with(config.clone()));
-        House { config, running, _data: data }
-    }
-
-    fn address(&self) -> SocketAddr {
-        self.running.as_ref().expect("it runs").address
-    }
-
-    fn restart(&mut self) {
-        drop(self.running.take());
-        self.running = Some(Running::with(self.config.clone()));
-    }
-}
-
-/// Says something and hears the answer.
-fn ask(client: &mut Client, text: &str) -> Frame {
-    client.send(text.replace('^', "\0").as_bytes());
-    client.frame().expect("an answer").expect("a connection")
-}
 
 #[test]
 fn what_a_topic_retains_survives_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let send = "SEND\ndestination:/topic/lamp\nretain:set\nreceipt:1\n\non^";
     assert_eq!(ask(&mut Client::logged_in(house.address()), send).command, Command::Receipt);
     for _ in 0..2 {
@@ -53,7 +19,7 @@ fn what_a_topic_retains_survives_a_stop() {
 
 #[test]
 fn a_duplicate_is_known_after_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let send = "SEND\ndestination:/queue/a\nidempotency-key:k\nreceipt:1\n\nx^";
     assert_eq!(ask(&mut Client::logged_in(house.address()), send).headers.get("x-duplicate"), None);
     for _ in 0..2 {
@@ -65,7 +31,7 @@ fn a_duplicate_is_known_after_a_stop() {
 
 #[test]
 fn a_durable_subscription_survives_a_stop() {
-    let mut house = House::new();
+    let mut house = House::default();
     let subscribe = |id: &str| {
         let ack = "ack:client-individual\n";
         format!("SUBSCRIBE\nid:{id}\ndestination:/topic/a.*\ndurable-subscription-name:n\n{ack}receipt:s\n\n^")
@@ -103,12 +69,7 @@ fn a_route_of_the_configuration_sends_copies_or_takes_away() {
         to = ["/queue/new"]
         exclusive = true
     "#;
-    let sources = Sources {
-        file: Some(("kolejka.toml".into(), text.to_owned())),
-        arguments: vec![Argument::Data("unused".into())],
-        ..Sources::default()
-    };
-    let routes = Loaded::from_sources(&sources, &Disk).expect("a good file").config.routes;
+    let routes = settings(text).routes;
     let server = Running::start(|config| config.routes = routes);
     let mut client = Client::logged_in(server.address);
     let send = |to: &str, amount: u32| format!("SEND\ndestination:{to}\namount:{amount}\nreceipt:r\n\n{amount}^");

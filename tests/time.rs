@@ -3,8 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use kolejka::config::{Argument, Config, Disk, Loaded, PolicyConfig, Sources};
+use kolejka::config::Config;
 use kolejka_codec::{Command, Frame};
+use kolejka_tests::house::policies;
 use kolejka_tests::server::{Running, config};
 use kolejka_tests::socket::Client;
 use tempfile::TempDir;
@@ -61,16 +62,6 @@ pub(crate) fn lateness(since: Instant, wait_ms: u64) -> Duration {
 /// Machines that run tests are busy: of several the best shows how exact the timer is.
 pub(crate) fn assert_exact(late: &[Duration]) {
     assert!(late.iter().any(|late| *late < EXACT), "all too late: {late:?}");
-}
-
-/// The policies of a file.
-fn policies(text: &str) -> Vec<PolicyConfig> {
-    let sources = Sources {
-        file: Some(("kolejka.toml".into(), text.to_owned())),
-        arguments: vec![Argument::Data("unused".into())],
-        ..Sources::default()
-    };
-    Loaded::from_sources(&sources, &Disk).expect("a good file").config.policies
 }
 
 pub(crate) fn settings() -> (TempDir, Config) {

@@ -195,6 +195,9 @@ pub(super) fn in_send(name: &str, value: &str) -> Result<(&'static str, Meaning)
             return Ok((common, Meaning::OfTheHop));
         }
     }
+    if name == "persistent" {
+        return Ok(("persistent", Meaning::Persistent));
+    }
     match BY_NAME.get(name) {
         None => Ok(("", Meaning::Forwarded)),
         Some((header, Meaning::Unsupported(ask))) => ask.refuse(header, value).map(|()| (*header, Meaning::Forwarded)),

@@ -61,8 +61,8 @@ fn an_unknown_key_is_shown_with_a_suggestion_and_what_is_allowed() {
    ·      ╰── did you mean `max_length`?
    ╰────
   help: keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes,
-        overflow, backoff, on_exhaust, expiry, dead_letter_expired, time_to_run, groups, idle,
-        last_value_key
+        overflow, backoff, on_exhaust, expiry, dead_letter_expired, time_to_run, groups,
+        exclusive_consumer, idle, last_value_key
 "
     );
 }

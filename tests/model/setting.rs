@@ -117,6 +117,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         )| {
             let (dead_letter, (max_length, max_bytes)) = (dead.into(), limits);
             Policy {
+                exclusive_consumer: false,
                 max_deliveries,
                 dead_letter,
                 max_length,

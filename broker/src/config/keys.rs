@@ -242,6 +242,13 @@ const POLICY: &[Key] = &[
               failed is done.",
     },
     Key {
+        path: "policy.exclusive_consumer",
+        kind: Kind::Switch,
+        fallback: Fallback::Absent("false"),
+        doc: " Whether one consumer at a time is served and the next in line follows, as if each had said `exclusive:true`. Holds for \
+              those who subscribe from then on.",
+    },
+    Key {
         path: "policy.idle",
         kind: Kind::Time(Duration::from_secs(1), Duration::from_secs(365 * 86_400)),
         fallback: Fallback::Absent("`limits.destination_idle`"),

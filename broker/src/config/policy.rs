@@ -35,6 +35,8 @@ pub struct PolicyConfig {
     pub time_to_run: Option<Duration>,
     /// Whether groups are exclusive.
     pub exclusive_groups: Option<bool>,
+    /// Whether one consumer at a time is served.
+    pub exclusive_consumer: Option<bool>,
     /// How long a queue is kept empty and unused.
     pub idle: Option<Duration>,
     /// Header by whose value a newer message replaces an older one.
@@ -75,6 +77,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         expiry: section.get("policy.expiry"),
         dead_letter_expired: section.get("policy.dead_letter_expired"),
         time_to_run: section.get("policy.time_to_run"),
+        exclusive_consumer: section.get("policy.exclusive_consumer"),
         exclusive_groups: section.get::<String>("policy.groups").map(|word| word == "exclusive"),
         idle: section.get("policy.idle"),
         last_value_key: section.get("policy.last_value_key"),

@@ -166,7 +166,7 @@ fn an_unknown_key_is_pointed_at_with_what_was_probably_meant() {
         problem.help.as_deref(),
         Some(
             "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow, backoff, \
-             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, idle, last_value_key"
+             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, exclusive_consumer, idle, last_value_key"
         )
     );
     let Origin::File(span) = &problem.origin else { panic!("{problem:?}") };

@@ -31,6 +31,8 @@ pub struct Policy {
     pub time_to_run_ms: Option<u32>,
     /// Whether of a group of messages nothing is out with two consumers, and nothing overtakes what has failed.
     pub exclusive_groups: bool,
+    /// Whether one consumer at a time is served, as if each had asked to be alone.
+    pub exclusive_consumer: bool,
     /// How long a queue is kept empty and unused, in milliseconds, if not as long as any.
     pub idle_ms: Option<u64>,
     /// Header by whose value a newer message replaces an older one that nobody holds.
@@ -51,6 +53,7 @@ impl Default for Policy {
             dead_letter_expired: false,
             time_to_run_ms: None,
             exclusive_groups: false,
+            exclusive_consumer: false,
             idle_ms: None,
             last_value_key: None,
         }
@@ -130,6 +133,8 @@ pub struct PolicyRule {
     pub time_to_run_ms: Option<u32>,
     /// See [`Policy::exclusive_groups`].
     pub exclusive_groups: Option<bool>,
+    /// See [`Policy::exclusive_consumer`].
+    pub exclusive_consumer: Option<bool>,
     /// See [`Policy::idle_ms`].
     pub idle_ms: Option<u64>,
     /// See [`Policy::last_value_key`].
@@ -152,6 +157,7 @@ impl PolicyRule {
             dead_letter_expired: None,
             time_to_run_ms: None,
             exclusive_groups: None,
+            exclusive_consumer: None,
             idle_ms: None,
             last_value_key: None,
         }
@@ -206,6 +212,7 @@ impl Policies {
             policy.dead_letter_expired = rule.dead_letter_expired.unwrap_or(policy.dead_letter_expired);
             policy.time_to_run_ms = rule.time_to_run_ms.or(policy.time_to_run_ms);
             policy.exclusive_groups = rule.exclusive_groups.unwrap_or(policy.exclusive_groups);
+            policy.exclusive_consumer = rule.exclusive_consumer.unwrap_or(policy.exclusive_consumer);
             policy.idle_ms = rule.idle_ms.or(policy.idle_ms);
             if rule.last_value_key.is_some() {
                 policy.last_value_key.clone_from(&rule.last_value_key);

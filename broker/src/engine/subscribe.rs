@@ -115,7 +115,7 @@ impl Engine {
                 queue.join(true);
                 if let Some(consumer) = self.consumers.get(key) {
                     queue.select(key, consumer.filter.as_ref());
-                    if consumer.is_exclusive {
+                    if consumer.is_exclusive || queue.policy().exclusive_consumer {
                         queue.rotation.stand_in_line(key, consumer.priority);
                     }
                 }

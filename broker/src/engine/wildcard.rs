@@ -58,7 +58,7 @@ impl Engine {
             Kind::Queue(queue) => {
                 queue.join(false);
                 queue.select(key, filter.as_ref());
-                if is_exclusive {
+                if is_exclusive || queue.policy().exclusive_consumer {
                     queue.rotation.stand_in_line(key, priority);
                 }
                 if has_credit {

@@ -90,6 +90,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         dead_letter_expired: rule.dead_letter_expired,
         time_to_run_ms: rule.time_to_run.map(|time| time.as_millis() as u32),
         exclusive_groups: rule.exclusive_groups,
+        exclusive_consumer: rule.exclusive_consumer,
         last_value_key: rule.last_value_key.as_deref().map(Into::into),
         idle_ms: rule.idle.map(|time| time.as_millis() as u64),
     });

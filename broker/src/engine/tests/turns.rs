@@ -59,6 +59,21 @@ fn only_one_exclusive_consumer_is_served_and_the_next_in_line_follows() {
 }
 
 #[test]
+fn a_policy_has_one_consumer_at_a_time_served() {
+    let mut world = World::new();
+    world.engine.options.policies.default.exclusive_consumer = true;
+    let [first, second] = ["f", "s"].map(|owner| world.client(owner));
+    world.ask(first, join(1, "/queue/q", 1, Manner::default()));
+    world.ask(second, join(1, "/queue/q", 10, Manner::default()));
+    for number in 1..=2 {
+        world.ask(first, send_transient("/queue/q", &number.to_string()));
+    }
+    assert_eq!((world.bodies(first), world.bodies(second).len()), (vec!["1".to_owned()], 0));
+    world.close(first, Departure::Clean);
+    assert_eq!(world.bodies(second), ["1", "2"]);
+}
+
+#[test]
 fn who_stands_in_line_for_a_queue_finds_it_empty() {
     let mut world = World::new();
     let (first, second) = (world.client("f"), world.client("s"));

@@ -6,6 +6,8 @@
 
 mod address;
 mod browse;
+mod budget;
+mod client;
 mod close;
 mod destination;
 mod dispatch;
@@ -19,13 +21,16 @@ mod feed;
 mod follow;
 mod handle;
 mod happening;
+mod holds;
 mod hook;
 mod ids;
 mod inbox;
 mod jitter;
 mod job;
+mod late;
 mod lease;
 mod legacy;
+mod lock;
 mod machine;
 mod manage;
 mod moments;
@@ -57,7 +62,9 @@ mod wildcard;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Client, Handle, Item, Terms};
+pub use client::{Client, Item, Terms};
+pub use handle::Handle;
+pub use holds::{Holds, Row as HoldsOfVerb, Verb};
 pub use inbox::Inbox;
 pub use job::JobView;
 pub use machine::Engine;

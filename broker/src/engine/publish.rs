@@ -7,7 +7,7 @@ use super::unique::Hit;
 use crate::destination::{Consumer, Entry, Waiting};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
-    Effects, Event, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId,
+    Effects, Event, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
     Submission,
 };
 
@@ -265,6 +265,7 @@ impl Engine {
             } else {
                 queue.release(slot);
             }
+            self.steps.charge(Steps::CHANGE);
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
@@ -307,6 +308,7 @@ impl Engine {
         topic.counts.enqueued += 1;
         for &key in topic.subscribers() {
             let Some(consumer) = self.consumers.get_mut(key) else { continue };
+            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
             if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
                 || consumer.no_local && self.author == Some(consumer.session)
             {

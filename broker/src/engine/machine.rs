@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::announce::Announcements;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -49,6 +50,8 @@ pub struct Engine {
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
     pub(super) outbox: Outbox<Notice>,
+    /// What the broker says by itself in the present call.
+    pub(super) announcements: Announcements,
     /// Keys that were seen lately, by destination.
     pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
@@ -122,6 +125,7 @@ impl Engine {
             ears: 0,
             word: None,
             outbox: Outbox::default(),
+            announcements: Announcements::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
@@ -178,6 +182,18 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        let answer = self.carry_out(now, session, request, effects);
+        self.publish_announced(now, effects);
+        answer
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        request: Request,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
         match request {
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
@@ -246,6 +262,9 @@ impl Engine {
             }
         }
         self.drain(now, effects);
+        if self.publish_announced(now, effects) {
+            self.dispatch(now, effects);
+        }
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.

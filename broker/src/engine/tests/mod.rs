@@ -1,5 +1,6 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod announce;
 mod browse;
 mod duplicates;
 mod feeds;

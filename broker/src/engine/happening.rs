@@ -194,6 +194,12 @@ impl Engine {
             return ResultBody::Untold;
         };
         let message = self.ids.next(&mut effects.records);
+        if self.is_full() && self.spills(content.len() as u64) {
+            // There is no room for it, neither in the log nor in memory.
+            return ResultBody::Untold;
+        }
+        // On a full disk better kept until the next stop than not kept.
+        let durable = durable && !self.is_full();
         let durability = if durable { Durability::Persistent } else { Durability::Transient };
         let new = Message { content, urgency: Urgency::NORMAL, durability, terms: None };
         self.enqueue(now, (queue, message), new, effects);

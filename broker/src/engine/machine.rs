@@ -14,10 +14,10 @@ use super::jitter::Jitter;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::unique::Uniques;
-use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
@@ -104,7 +104,7 @@ pub struct Engine {
     /// The same, as long as the log does not know it.
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
-    full: bool,
+    pub(super) full: bool,
 }
 
 impl Engine {
@@ -283,17 +283,13 @@ impl Engine {
         let moment = self.moments.deadline().into_iter().chain(self.jobs.deadline()).min();
         let moment = moment.map(|moment| now.monotonic + until(moment));
         let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
-        others.into_iter().chain([moment]).flatten().min()
+        let asks_again = self.waits_for_room().then(|| now.monotonic + ASKED_AGAIN);
+        others.into_iter().chain([moment, asks_again]).flatten().min()
     }
 
     /// Whether the log has as much in flight as it wants: then what goes on by itself waits.
     pub fn hold_errands(&mut self, is_held: bool) {
         self.errands.is_held = is_held;
-    }
-
-    /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
     }
 
     /// Replaces the rules of destinations.
@@ -304,22 +300,6 @@ impl Engine {
             }
         }
         self.options.policies = policies;
-    }
-
-    /// Clients.
-    pub fn clients(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// What the queues hold, by name. For comparison and inspection.
-    pub fn queues(&self) -> Vec<QueueView> {
-        let mut views: Vec<_> = self.destinations.values().filter_map(|d| d.kind.queue().map(QueueView::of)).collect();
-        views.sort_by(|a, b| a.name.cmp(&b.name));
-        views
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.full
     }
 
     /// The destination of that name, made if there is none.

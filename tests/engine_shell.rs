@@ -1,16 +1,16 @@
 //! The engine's shell over a log in memory: what is promised when the log fails, and who is woken when it has room.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
 
 use kolejka::clock::Clock;
 use kolejka::engine::{Client, Engine, Handle, Item, Options, Terms};
 use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
-    Answer, Content, DestinationName, Durability, Durable, LogError, LogSink, Message, Publish, Refusal, Request,
-    ShardId, Timestamp, Urgency,
+    AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, LogError,
+    LogSink, Message, Publish, Refusal, Request, ShardId, Source, Stage, Subscribe, SubscriptionId, Timestamp, Urgency,
 };
 
 fn shared() -> (Handle, MemoryLog) {
@@ -136,4 +136,56 @@ fn a_message_without_room_is_left_with_all_behind_it_to_be_asked_again() {
     log.set_full(true);
     let (item, answers) = ask(&client, send(1));
     assert_eq!((item.refused, answers.len()), (Some(Refusal::DiskFull), 0));
+}
+
+#[derive(Debug)]
+struct Nothing;
+
+impl Filter for Nothing {
+    fn wants(&self, _: &Candidate<'_>) -> bool {
+        false
+    }
+}
+
+/// The driver does a part of what is left, and then lets go of its thread: what it has left undone does not wake it.
+#[test]
+fn the_driver_does_not_wake_itself() {
+    const MESSAGES: usize = 40_000;
+    let (handle, log) = shared();
+    let client = handle.open("owner".into());
+    let mut requests: Vec<_> = (0..MESSAGES).map(|_| send(1)).collect();
+    while !requests.is_empty() {
+        client.apply(&mut requests, &mut Vec::new(), Terms { promise: false, patient: false });
+    }
+    log.sync();
+    let subscribe = Subscribe {
+        id: SubscriptionId(1),
+        to: Source::Name(DestinationName::queue("a").expect("a name")),
+        mode: AckMode::Auto,
+        credit: Credit { messages: 10, bytes: 1000 },
+        filter: Some(Arc::new(Nothing)),
+        time_to_run_ms: None,
+    };
+    let browse = Browse { subscribe, stages: vec![Stage::Ready], limit: None, tail: false };
+    ask(&client, Request::Browse(Box::new(browse)));
+    let has_ended = |events: &[Event]| events.iter().any(|event| matches!(event, Event::End { .. }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut driver = pin!(handle.drive());
+        let mut events = Vec::new();
+        poll_fn(|context| {
+            assert!(driver.as_mut().poll(context).is_pending());
+            let _ = client.inbox().poll_take(context, &mut events);
+            Poll::Ready(())
+        })
+        .await;
+        assert!(!has_ended(&events), "all of it was done in one go");
+        tokio::select! {
+            () = driver => {}
+            () = poll_fn(|context| {
+                let _ = client.inbox().poll_take(context, &mut events);
+                if has_ended(&events) { Poll::Ready(()) } else { Poll::Pending }
+            }) => {}
+        }
+    });
 }

@@ -49,6 +49,7 @@ impl Handle {
         let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
         let wait = due.clamp(SHORTEST_WAIT, LONGEST_WAIT);
         core.alarm = now.monotonic + wait;
+        core.rest_until = now.monotonic + SHORTEST_WAIT;
         self.finish(now, guard);
         wait
     }

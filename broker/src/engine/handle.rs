@@ -51,6 +51,9 @@ pub(super) struct Core {
     pub(super) durable: Ticket,
     /// When the driver looks again, on the monotonic clock.
     pub(super) alarm: Duration,
+    /// The driver does not look again before that: what it has left undone must not wake it at once, nor may others do so
+    /// with every batch.
+    pub(super) rest_until: Duration,
     /// The last append.
     appended: Ticket,
     /// Inboxes to be woken once the lock is released.
@@ -105,6 +108,7 @@ impl Handle {
             clients: Vec::new(),
             durable: Ticket::default(),
             alarm: Duration::ZERO,
+            rest_until: Duration::ZERO,
             appended: Ticket::default(),
             woken: Vec::new(),
         };
@@ -239,7 +243,8 @@ impl Handle {
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
     pub(super) fn finish(&self, now: Now, mut core: MutexGuard<'_, Core>) {
         core.hand_over(&self.shared, None);
-        if let Some(due) = core.engine.deadline(now).filter(|due| *due < core.alarm) {
+        let due = core.engine.deadline(now).map(|due| due.max(core.rest_until));
+        if let Some(due) = due.filter(|due| *due < core.alarm) {
             core.alarm = due;
             self.shared.sooner.notify_one();
         }

@@ -223,6 +223,7 @@ impl Engine {
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
+        self.windows.age(now.wall, KEYS_AT_ONCE);
         self.keep_appointments(now, effects);
         self.keep_jobs(now, effects);
         self.run_errands(now, effects);
@@ -367,6 +368,9 @@ impl Engine {
         queue_of(&mut self.destinations, id)
     }
 }
+
+/// Keys of duplicates that are forgotten in a row because of their age.
+const KEYS_AT_ONCE: usize = 256;
 
 /// The queue of that number.
 pub(super) fn queue_of(

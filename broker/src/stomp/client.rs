@@ -33,6 +33,7 @@ use super::turn::Turn;
 use super::understand::{self, Sending};
 use crate::model::AckMode;
 use crate::model::Action;
+use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Manner;
 use crate::model::Now;
@@ -267,6 +268,9 @@ impl Client {
         let for_good = feed::is_for_good(&frame.headers);
         let gone = match ended {
             Ok(ended) if for_good && ended.feed.is_some() => {
+                // The right may have been taken away since the SUBSCRIBE.
+                let queue = ended.feed.clone().filter(|queue| queue.kind() == DestinationKind::Queue);
+                queue.map_or(Ok(()), |queue| self.gate.check_read(&Source::Name(queue)))?;
                 turn.ask_before(Request::Unsubscribe(ended.number));
                 ended.feed
             }

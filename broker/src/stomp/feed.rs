@@ -157,6 +157,8 @@ fn virtual_topic(headers: &Headers, source: &Source, gate: &Gate) -> Result<Opti
     else {
         return Ok(None);
     };
+    // An UNSUBSCRIBE that ends it for good may come without a SUBSCRIBE that was let through before.
+    gate.check_read(source)?;
     let topic = queue.path().splitn(3, ['.', '/']).last().unwrap_or_default();
     let topic = gate.readable(&format!("/topic/{topic}"), Routing::Queue)?;
     feed(headers, ("destination", queue.clone()), &topic, false).map(Some)

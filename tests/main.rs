@@ -6,6 +6,7 @@ mod connections;
 mod engine_shell;
 mod history;
 mod limits;
+mod logins;
 mod manage;
 mod model;
 mod routes;

@@ -31,7 +31,7 @@ mod user;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Authenticator, Denied, Options};
+pub use authenticator::{Authenticator, Denied, LoginFailure, Options};
 pub use credentials::{Credentials, Peer, Secret};
 pub use grants::{Action, Grants, Principal, Rights, RuleError};
 pub use password::{PasswordError, PasswordHash, hash_password};

@@ -16,7 +16,7 @@ use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
 use super::waking::Woken;
-use crate::auth::{Credentials, Denied, Grants, Peer};
+use crate::auth::{Credentials, Denied, Grants, LoginFailure, Peer};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
 use crate::model::{Burst, Event, Now, Refusal};
@@ -66,7 +66,7 @@ pub trait Gate: Send + Sync {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Grants, LoginFailure>> + Send + '_>>;
 }
 
 /// One client's connection.
@@ -290,11 +290,18 @@ impl Connection {
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
         let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
-        match &verdict {
-            Ok(grants) => debug!(user = grants.principal().as_str(), "logged in"),
-            Err(denied) => warn!(reason = denied.reason(), "login refused"),
+        match verdict {
+            Ok(grants) => {
+                debug!(user = grants.principal().as_str(), "logged in");
+                Ok(grants)
+            }
+            Err(LoginFailure { why, delay }) => {
+                warn!(reason = why.reason(), "login refused");
+                // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
+                self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
+                Err(why)
+            }
         }
-        verdict
     }
 
     pub(super) fn now(&self) -> Now {

@@ -3,35 +3,31 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use crate::auth::{Authenticator, Credentials, Denied, Grants, Peer};
+use crate::auth::{Authenticator, Credentials, Denied, Grants, LoginFailure, Peer};
 use crate::clock::Clock;
 use crate::connection::Gate;
+use crate::model::Network;
+use crate::transport::FairPermits;
 
-/// Passwords are checked here. One hash takes some 20 ms of CPU and 19 MiB, so a few run at once, a few more wait, and
-/// the rest is refused.
+/// Passwords are checked here. One hash takes some 20 ms of CPU and 19 MiB, so a few run at once, and networks that wait
+/// for one are served in turns: a flood of guesses from one does not hold up a login from another. Each login that waits
+/// belongs to a connection that has not logged in, and of those there is a limited number.
 #[derive(Debug)]
 pub(super) struct Door {
     authenticator: RwLock<Arc<Authenticator>>,
-    hashing: Semaphore,
-    waiting: Semaphore,
+    hashing: FairPermits,
     clock: Clock,
 }
 
-/// Logins that may wait for their hash.
-const WAITING: usize = 64;
+/// Passwords that are hashed at once, where there are as many cores.
+const HASHES: usize = 8;
 
 impl Door {
     pub(super) fn new(authenticator: Authenticator, clock: Clock) -> Door {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        Door {
-            authenticator: RwLock::new(Arc::new(authenticator)),
-            hashing: Semaphore::new(cores.min(8)),
-            waiting: Semaphore::new(WAITING),
-            clock,
-        }
+        let hashes = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES);
+        Door { authenticator: RwLock::new(Arc::new(authenticator)), hashing: FairPermits::new(hashes, hashes), clock }
     }
 
     /// Other users from now on. Who is in stays in.
@@ -43,16 +39,20 @@ impl Door {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Grants, Denied> {
+    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Grants, LoginFailure> {
         let authenticator = self.current();
         if let Some(verdict) = authenticator.recall(self.clock.now().monotonic, peer, &credentials) {
             return verdict;
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(Denied::TooManyFailures) };
-        let Ok(_core) = self.hashing.acquire().await else { return Err(Denied::TooManyFailures) };
+        let permit = self.hashing.acquire(Network::of(peer.address)).await;
         let clock = self.clock;
-        let hash = move || authenticator.verify(clock.now().monotonic, peer, &credentials);
-        tokio::task::spawn_blocking(hash).await.unwrap_or(Err(Denied::WrongPasscode))
+        let hash = move || {
+            // Goes with the hash, which goes on if nobody waits for it any more.
+            let _permit = permit;
+            authenticator.verify(clock.now().monotonic, peer, &credentials)
+        };
+        let failed = LoginFailure { why: Denied::WrongPasscode, delay: Duration::ZERO };
+        tokio::task::spawn_blocking(hash).await.unwrap_or(Err(failed))
     }
 }
 
@@ -61,7 +61,7 @@ impl Gate for Door {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Grants, LoginFailure>> + Send + '_>> {
         Box::pin(self.check(peer, credentials))
     }
 }

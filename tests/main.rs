@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod manage;
 mod model;
+mod rights;
 mod routes;
 mod schedules;
 mod selection;

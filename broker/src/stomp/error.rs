@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::auth::{Action, Denied};
 use crate::model::NameError;
 use crate::model::Refusal;
+use crate::model::Right;
 use crate::selector::SelectorError;
 
 /// Why a session ends. Displays as the short `message` of the ERROR.
@@ -181,6 +182,10 @@ fn words(duration: Duration) -> String {
 fn refused(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::UnknownDelivery => "Acknowledge with the ack or message-id header of a MESSAGE of this connection.",
+        Refusal::Forbidden { right: Right::Create, .. } => {
+            "It is not there, and this login may not bring it into being: no rule allows create on it."
+        }
+        Refusal::Forbidden { .. } => "This login has no such right.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",

@@ -25,6 +25,7 @@ mod credentials;
 mod grants;
 mod password;
 mod recent;
+mod review;
 mod throttle;
 mod user;
 
@@ -35,4 +36,5 @@ pub use authenticator::{Authenticator, Denied, LoginFailure, Options};
 pub use credentials::{Credentials, Peer, Secret};
 pub use grants::{Action, Grants, Principal, Rights, RuleError};
 pub use password::{PasswordError, PasswordHash, hash_password};
+pub use review::{Admitted, Generation, Revoked};
 pub use user::{User, UserError};

@@ -51,7 +51,7 @@ pub(super) struct Client {
     options: Arc<Options>,
     version: Version,
     pub(super) gate: Gate,
-    subscriptions: Subscriptions,
+    pub(super) subscriptions: Subscriptions,
     transactions: Transactions,
     /// Where heads are written, kept for its allocation.
     scratch: BytesMut,

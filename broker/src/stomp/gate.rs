@@ -67,6 +67,17 @@ impl Gate {
         Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
     }
 
+    /// Whether these are the rights that it goes by.
+    pub(super) fn has(&self, grants: &Grants) -> bool {
+        self.grants.are_those_of(grants)
+    }
+
+    /// Other rights from now on.
+    pub(super) fn replace(&mut self, grants: Grants) {
+        self.grants = Arc::new(grants);
+        self.known.clear();
+    }
+
     /// The destination of a SEND.
     pub(super) fn writable(&mut self, text: &str, routing: Routing) -> Result<DestinationName, Fault> {
         if routing == Routing::Topic {

@@ -28,6 +28,7 @@ mod output;
 mod oversee;
 mod query;
 mod reply;
+mod review;
 mod schedule;
 mod session;
 mod settlement;

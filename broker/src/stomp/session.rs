@@ -22,6 +22,7 @@ use super::state::State;
 use super::turn::Turn;
 use crate::auth::Denied;
 use crate::auth::Grants;
+use crate::auth::Revoked;
 use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
@@ -134,6 +135,14 @@ impl Session {
         self.outputs.push_back(Output::Reply(reply));
         let gate = Gate::new(grants, self.peer.owner_token.clone(), client_id);
         self.state = State::Established(Box::new(Client::new(self.options.clone(), self.voice.version, gate)));
+    }
+
+    /// The users have changed: what the client may do from now on, or why it has to go.
+    pub fn reviewed(&mut self, _now: Now, outcome: Result<Grants, Revoked>) {
+        let Some(client) = self.state.client_mut() else { return };
+        if let Err(fault) = outcome.map_err(Fault::Revoked).and_then(|grants| client.review(grants)) {
+            self.fail(None, &fault);
+        }
     }
 
     /// What to do next.

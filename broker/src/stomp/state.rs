@@ -42,6 +42,14 @@ impl State {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn client_mut(&mut self) -> Option<&mut Client> {
+        match self {
+            State::Established(client) => Some(client),
+            _ => None,
+        }
+    }
+
     /// The client, once it has logged in and until it is over.
     pub(super) fn client(&self) -> Option<&Client> {
         match self {

@@ -116,6 +116,11 @@ impl Subscriptions {
         Some(self.list.remove(at).number)
     }
 
+    /// All of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Subscription> {
+        self.list.iter()
+    }
+
     /// The one with this number.
     pub(super) fn get(&self, number: SubscriptionId) -> Option<&Subscription> {
         let at = self.list.binary_search_by_key(&number, |it| it.number).ok()?;

@@ -9,6 +9,7 @@ mod limits;
 mod logins;
 mod manage;
 mod model;
+mod rights;
 mod routes;
 mod schedules;
 mod selection;

@@ -28,6 +28,11 @@ impl User {
         self.principal.as_str()
     }
 
+    /// Whether rules let it read or send, but none lets it create: it reaches only what is there already.
+    pub fn lacks_create(&self) -> bool {
+        self.rights.lacks_create()
+    }
+
     pub(super) fn has_password(&self, passcode: &Secret) -> bool {
         self.password.matches(passcode.expose())
     }

@@ -31,7 +31,7 @@ impl Engine {
             return Err(Refusal::DiskFull);
         }
         match said.event {
-            JobEvent::Get(reply) => return Ok(self.describe(now, name, reply, effects)),
+            JobEvent::Get(reply) => return Ok(self.describe(name, reply)),
             JobEvent::Cancel(reader) => return Ok(self.cancel_for(now, name, &*reader, effects)),
             JobEvent::Kick(reader) => return Ok(self.kick_one(now, name, &*reader, effects)),
             _ => {}
@@ -73,7 +73,7 @@ impl Engine {
             JobEvent::Progress(progress) => {
                 let answer = self.touch_delivery(now, session, delivery, None)?;
                 if answer == Answer::Done {
-                    self.progress(now, delivery.0, progress, effects);
+                    self.progress(now, delivery.0, progress);
                 }
                 answer
             }
@@ -83,7 +83,7 @@ impl Engine {
                     if !is_warning {
                         self.jobs.append(delivery.0, &body, self.options.jobs);
                     }
-                    self.tell_data(now, delivery.0, (is_warning, content_type.as_deref(), body), effects);
+                    self.tell_data(now, delivery.0, (is_warning, content_type.as_deref(), body));
                 }
                 answer
             }
@@ -148,14 +148,14 @@ impl Engine {
         self.lengthen(now, session, Touch { message, subscription, time_to_run_ms })
     }
 
-    fn progress(&mut self, now: Now, job: MessageId, progress: Progress, effects: &mut Effects) {
+    fn progress(&mut self, now: Now, job: MessageId, progress: Progress) {
         if self.jobs.set_progress(job, progress, now.wall) {
-            self.tell_progress(now, job, effects);
+            self.tell_progress(now, job);
         }
     }
 
     /// Answers how a job stands. What nobody knows and what nobody may know look the same.
-    fn describe(&mut self, now: Now, name: JobName, reply: Option<Reply>, effects: &mut Effects) -> Answer {
+    fn describe(&mut self, name: JobName, reply: Option<Reply>) -> Answer {
         let JobName::Token(token) = name else { return Answer::Soft(SoftRefusal::Unknown) };
         let Some(reply) = reply else { return Answer::Soft(SoftRefusal::BadRequest) };
         let row = self.jobs.find(token);
@@ -167,7 +167,7 @@ impl Engine {
             .line("x-job-token", &token.to_string())
             .maybe("x-final", is_final.then_some("true"));
         let head = [&reply.head, more.as_bytes()].concat();
-        self.announce(now, reply.to, Content::new(&head, document.into()), effects);
+        self.announce(reply.to, Content::new(&head, document.into()));
         Answer::Done
     }
 

@@ -85,6 +85,7 @@ impl Engine {
         let death = queue_of(&mut self.destinations, view.queue).and_then(|queue| queue.note(entry.message).cloned());
         let delivery = Delivery {
             tracked: false,
+            is_event: false,
             token: None,
             subscription: consumer.subscription,
             number: consumer.hand_out(entry.message, entry.size, None),

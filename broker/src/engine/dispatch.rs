@@ -18,6 +18,7 @@ impl Engine {
             self.touch(id);
         }
         loop {
+            self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
             while let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
@@ -94,7 +95,7 @@ impl Engine {
                     let row = row.filter(|row| row.status.state != JobState::Cancelled);
                     delivery.token = row.map(|row| Box::new(row.status.token));
                 }
-                if delivery.tracked || overheard {
+                if delivery.tracked || overheard && !delivery.is_event {
                     begun.push((delivery.message, consumer.session, delivery.attempt));
                 }
                 if consumer.allowance.is_some() {

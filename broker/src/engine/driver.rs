@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::handle::Handle;
+use super::handle::{Core, Handle};
 use super::reading::Unread;
 use crate::model::{Content, Durable, LogError, LogSink, MessageId};
 
@@ -12,6 +12,7 @@ impl LogSink for Handle {
         let mut guard = self.lock();
         let core = &mut *guard;
         core.durable = durable.through;
+        core.ask_for_room();
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
         self.finish(now, guard);
@@ -39,18 +40,28 @@ impl Handle {
         }
     }
 
-    /// Does what is due now, and says how long nothing else is.
-    fn tick(&self) -> Duration {
+    /// Does what is due now, and says how long nothing else is. [`drive`](Self::drive) does so in time.
+    pub fn tick(&self) -> Duration {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
         core.engine.hold_errands(self.is_spent());
+        let was_full = core.engine.is_full();
+        core.ask_for_room();
+        let is_full = core.engine.is_full();
         core.engine.tick(now, &mut core.effects);
         let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
         let wait = due.clamp(SHORTEST_WAIT, LONGEST_WAIT);
         core.alarm = now.monotonic + wait;
         core.rest_until = now.monotonic + SHORTEST_WAIT;
         self.finish(now, guard);
+        match (was_full, is_full) {
+            (false, true) => {
+                tracing::warn!("the disk is full: schedules wait until there is room, and consumers go on");
+            }
+            (true, false) => tracing::info!("the disk has room again: schedules go on"),
+            _ => {}
+        }
         wait
     }
 
@@ -68,6 +79,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
+        core.ask_for_room();
         let unread = core.engine.next_unread(now, &mut core.effects);
         self.finish(now, guard);
         unread
@@ -84,8 +96,19 @@ impl Handle {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
+        core.ask_for_room();
         core.engine.heads_read(now, destination, contents, &mut core.effects);
         self.finish(now, guard);
+    }
+}
+
+impl Core {
+    /// Tells the engine whether the log takes new messages. The log holds the room that it says it has for the next append
+    /// alone, so it is asked before every call of the engine that may lead to one.
+    pub(super) fn ask_for_room(&mut self) {
+        if let Some(log) = &mut self.log {
+            self.engine.set_full(log.is_full());
+        }
     }
 }
 

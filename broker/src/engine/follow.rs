@@ -125,7 +125,7 @@ impl Engine {
             self.forget_job(spent, effects);
         }
         while let Some(job) = self.jobs.overdue(now.wall) {
-            self.tell_progress(now, job, effects);
+            self.tell_progress(now, job);
         }
     }
 

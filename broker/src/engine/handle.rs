@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 use super::inbox::Inbox;
 use super::machine::Engine;
 use super::sessions::Departure;
-use super::view::QueueView;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
@@ -45,7 +44,7 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) engine: Engine,
-    log: Option<Box<dyn Log>>,
+    pub(super) log: Option<Box<dyn Log>>,
     pub(super) effects: Effects,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
@@ -212,16 +211,6 @@ impl Handle {
         self.lock().engine.set_routes(routes);
     }
 
-    /// What the queues hold.
-    pub fn queues(&self) -> Vec<QueueView> {
-        self.lock().engine.queues()
-    }
-
-    /// Clients.
-    pub fn clients(&self) -> usize {
-        self.lock().engine.clients()
-    }
-
     /// Gives up the log, so that whoever opened it can close it. Nothing is applied any more.
     pub fn detach(&self) -> Option<Box<dyn Log>> {
         self.lock().log.take()
@@ -275,6 +264,7 @@ impl Core {
                     self.update_room(shared);
                 }
                 Some(Err(error)) => {
+                    debug_assert!(error != LogError::Full, "the log was not asked for room");
                     // The engine has gone on without the log. Whatever was appended from here on would be told apart by
                     // its order only, and be taken for what is missing: so nothing is.
                     self.log = None;
@@ -391,6 +381,7 @@ impl Drop for Client {
         let now = self.handle.shared.clock.now();
         let mut guard = self.handle.lock();
         let core = &mut *guard;
+        core.ask_for_room();
         core.engine.close(now, self.session, self.departure, &mut core.effects);
         core.engine.dispatch(now, &mut core.effects);
         if let Some(row) = core.clients.get_mut(self.session.index as usize) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::announce::Announcements;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -13,10 +14,10 @@ use super::jitter::Jitter;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::unique::Uniques;
-use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
@@ -49,6 +50,8 @@ pub struct Engine {
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
     pub(super) outbox: Outbox<Notice>,
+    /// What the broker says by itself in the present call.
+    pub(super) announcements: Announcements,
     /// Keys that were seen lately, by destination.
     pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
@@ -101,7 +104,7 @@ pub struct Engine {
     /// The same, as long as the log does not know it.
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
-    full: bool,
+    pub(super) full: bool,
 }
 
 impl Engine {
@@ -122,6 +125,7 @@ impl Engine {
             ears: 0,
             word: None,
             outbox: Outbox::default(),
+            announcements: Announcements::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
@@ -178,7 +182,24 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        let answer = self.carry_out(now, session, request, effects);
+        self.publish_announced(now, effects);
+        answer
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        request: Request,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        self.check_creation(session, &request)?;
         match request {
+            Request::Permit(permissions) => {
+                self.permit(session, &permissions);
+                Ok(Answer::Done)
+            }
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
                 self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;
@@ -246,6 +267,9 @@ impl Engine {
             }
         }
         self.drain(now, effects);
+        if self.publish_announced(now, effects) {
+            self.dispatch(now, effects);
+        }
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
@@ -264,17 +288,13 @@ impl Engine {
         let moment = self.moments.deadline().into_iter().chain(self.jobs.deadline()).min();
         let moment = moment.map(|moment| now.monotonic + until(moment));
         let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
-        others.into_iter().chain([moment]).flatten().min()
+        let asks_again = self.waits_for_room().then(|| now.monotonic + ASKED_AGAIN);
+        others.into_iter().chain([moment, asks_again]).flatten().min()
     }
 
     /// Whether the log has as much in flight as it wants: then what goes on by itself waits.
     pub fn hold_errands(&mut self, is_held: bool) {
         self.errands.is_held = is_held;
-    }
-
-    /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
     }
 
     /// Replaces the rules of destinations.
@@ -285,22 +305,6 @@ impl Engine {
             }
         }
         self.options.policies = policies;
-    }
-
-    /// Clients.
-    pub fn clients(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// What the queues hold, by name. For comparison and inspection.
-    pub fn queues(&self) -> Vec<QueueView> {
-        let mut views: Vec<_> = self.destinations.values().filter_map(|d| d.kind.queue().map(QueueView::of)).collect();
-        views.sort_by(|a, b| a.name.cmp(&b.name));
-        views
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.full
     }
 
     /// The destination of that name, made if there is none.

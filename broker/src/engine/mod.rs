@@ -5,6 +5,7 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod address;
+mod announce;
 mod browse;
 mod close;
 mod destination;
@@ -33,6 +34,7 @@ mod notice;
 mod options;
 mod oversee;
 mod pausing;
+mod permission;
 mod publish;
 mod rank;
 mod reading;

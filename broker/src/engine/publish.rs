@@ -50,7 +50,7 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
         if let Some(known) = self.known_job(&publish, effects)? {
-            self.hook_duplicate(now, destination, &known, effects);
+            self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
         if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
@@ -60,7 +60,7 @@ impl Engine {
         let hit = self.hit(now, destination, &publish)?;
         if let Hit::Known(job) = hit {
             let known = self.join_job(job, &publish, effects);
-            self.hook_duplicate(now, destination, &known, effects);
+            self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
@@ -268,7 +268,7 @@ impl Engine {
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
-            return self.hook_submitted(now, (destination, message), false, effects);
+            return self.hook_submitted(now, (destination, message), false);
         }
         if !queue.declared {
             self.declare(destination, effects);
@@ -280,14 +280,15 @@ impl Engine {
             self.pending.push_back((destination, slot));
         }
         effects.records.push(record);
-        self.hook_submitted(now, (destination, message), true, effects);
+        self.hook_submitted(now, (destination, message), true);
     }
 
     /// Keeps a body in memory beside its entry.
     fn keep(&mut self, destination: DestinationId, slot: crate::destination::SlotId, content: Content) {
         let key = self.contents.insert(content);
+        let is_event = self.announcements.is_event();
         if let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.entry_mut(slot)) {
-            entry.content = key;
+            (entry.content, entry.is_event) = (key, is_event);
         }
     }
 
@@ -357,6 +358,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         message,
         auto: consumer.mode == AckMode::Auto,
         tracked: false,
+        is_event: false,
         token: None,
         held_twice: false,
         attempt: 1,

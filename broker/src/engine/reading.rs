@@ -25,7 +25,7 @@ impl Engine {
     pub fn wants_heads(&self) -> bool {
         !self.unread.is_empty()
             || self.schedules.has_cold()
-            || !self.legacies.is_empty()
+            || self.wants_legacies()
             || !self.dim.is_empty()
             || self.errands.wants_heads()
     }

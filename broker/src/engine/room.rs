@@ -1,9 +1,38 @@
 //! What new messages need: room in the log, or in memory.
+//!
+//! While the log has no room, what clients ask for is refused, and what the broker would send by itself is postponed: schedules
+//! that are due, copies of retained messages. It goes on when there is room, whether a client asks for something or not.
+
+use std::time::Duration;
 
 use super::machine::Engine;
 use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Request};
 
+/// How long what waits for room waits until the log is asked again.
+pub(super) const ASKED_AGAIN: Duration = Duration::from_secs(1);
+
 impl Engine {
+    /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on. To be said before
+    /// every call that may bring about a record: the log does not take a new message that it was not asked about.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+        if !full {
+            for queue in self.schedules.go_on() {
+                self.make_appointment(queue);
+            }
+        }
+    }
+
+    /// Whether the log takes no new messages.
+    pub fn is_full(&self) -> bool {
+        self.full
+    }
+
+    /// Whether something waits for room in the log, beside clients.
+    pub(super) fn waits_for_room(&self) -> bool {
+        self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
+    }
+
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
     pub fn needs_room(&self, request: &Request) -> bool {
         if self.needs_room_for_copies(request) {

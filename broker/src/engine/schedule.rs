@@ -79,8 +79,11 @@ impl Engine {
         }
     }
 
-    /// Sends what is due in a queue of schedules.
+    /// Sends what is due in a queue of schedules. Each is a new message: while the log has no room for such, all of them wait.
     pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        if self.is_full() {
+            return self.schedules.postpone(id);
+        }
         for _ in 0..AT_ONCE {
             let Some(queue) = self.queue_mut(id) else { return };
             let Some(entry) = queue.due(now.wall).cloned() else { return };
@@ -116,9 +119,21 @@ impl Engine {
     ) {
         for (message, content) in contents {
             let entry = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned());
-            if let Some((entry, content)) = entry.zip(content) {
-                self.fire(now, (id, &entry), &content, effects);
+            match entry.zip(content) {
+                // The disk has become full meanwhile.
+                Some((entry, _)) if self.is_full() => self.resume(now, id, &entry),
+                Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
+                None => {}
             }
+        }
+        self.touch(id);
+    }
+
+    /// A schedule that was suspended is due again. The log need not know: after a restart it is due as well.
+    fn resume(&mut self, now: Now, id: DestinationId, entry: &Entry) {
+        let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Delayed(now.wall) };
+        if let Some(queue) = self.queue_mut(id) {
+            queue.give_back(entry.message, entry.place(), back);
         }
         self.touch(id);
     }

@@ -52,7 +52,7 @@ impl Engine {
         if manner.exclusive_groups {
             self.make_groups_exclusive(key);
         }
-        self.hook_consumer(now, key, "worker-online", effects);
+        self.hook_consumer(now, key, "worker-online");
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
             to if !to.kind().is_queue() => self.recall(now, key, effects),
@@ -175,7 +175,7 @@ impl Engine {
         let at = if let Reach::One(at) = consumer.reach { Some(at) } else { None };
         self.part(key, consumer.reach);
         if let Some(at) = at.filter(|_| self.is_overheard()) {
-            self.hook_worker(now, at, "worker-offline", effects);
+            self.hook_worker(now, at, "worker-offline");
         }
     }
 

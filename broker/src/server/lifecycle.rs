@@ -131,6 +131,7 @@ impl Server {
             };
             listeners.push((listener, reception));
         }
+        warn_of_narrow_rights(config);
         let banner = Banner {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
@@ -224,6 +225,7 @@ impl Server {
         if let Err(failure) = self.door.replace(config.auth.clone()) {
             error!(%failure, "the old users stay");
         }
+        warn_of_narrow_rights(config);
         self.handle.set_policies(plan::policies(config));
         self.handle.set_routes(plan::routes(config));
         for certificate in &self.certificates {
@@ -236,6 +238,16 @@ impl Server {
             policies = config.policies.len(),
             routes = config.routes.len(),
             "users, policies, routes and certificates re-read; listeners, limits and data change with a restart"
+        );
+    }
+}
+
+/// A user who may create nothing finds only what others have made: often that is not what was meant.
+fn warn_of_narrow_rights(config: &Config) {
+    for user in config.auth.users.iter().filter(|user| user.lacks_create()) {
+        warn!(
+            user = user.name(),
+            "may use only destinations that are there: no rule of its `allow` has \"create\" in `to`"
         );
     }
 }

@@ -28,7 +28,6 @@ mod output;
 mod oversee;
 mod query;
 mod reply;
-mod review;
 mod schedule;
 mod session;
 mod settlement;

@@ -42,14 +42,6 @@ impl State {
         }
     }
 
-    /// The same, to be changed.
-    pub(super) fn client_mut(&mut self) -> Option<&mut Client> {
-        match self {
-            State::Established(client) => Some(client),
-            _ => None,
-        }
-    }
-
     /// The client, once it has logged in and until it is over.
     pub(super) fn client(&self) -> Option<&Client> {
         match self {

@@ -116,11 +116,6 @@ impl Subscriptions {
         Some(self.list.remove(at).number)
     }
 
-    /// All of them.
-    pub(super) fn all(&self) -> impl Iterator<Item = &Subscription> {
-        self.list.iter()
-    }
-
     /// The one with this number.
     pub(super) fn get(&self, number: SubscriptionId) -> Option<&Subscription> {
         let at = self.list.binary_search_by_key(&number, |it| it.number).ok()?;
@@ -142,6 +137,11 @@ impl Subscriptions {
             (None, _) => Err(Fault::UnknownSubscription),
             (Some(_), Some(_)) => Err(Fault::MissingHeader { command: Command::Ack, header: SUBSCRIPTION }),
         }
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.list.iter()
     }
 
     /// Whether there is one from there.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::model::Network;
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -57,11 +59,8 @@ impl Peer {
         Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), on_loopback: true }
     }
 
-    /// What failures are counted by: an IPv6 host owns a whole /64, so that is one address to us.
-    pub(super) fn network(&self) -> IpAddr {
-        match self.address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        }
+    /// What failures are counted by.
+    pub(super) fn network(&self) -> Network {
+        Network::of(self.address)
     }
 }

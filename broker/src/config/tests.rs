@@ -352,7 +352,7 @@ fn users_are_checked_and_their_passwords_never_repeated() {
             format!(
                 "[[user]]\nname = \"a\"\npassword = \"{hash}\"\nallow = [ {{ on = \"/queue/a\", to = [\"reed\"] }} ]"
             ),
-            "there is no action `reed`: actions are read, write and create",
+            "there is no action `reed`: actions are read, write, create and manage",
         ),
         (
             format!("[[user]]\nname = \"a\"\npassword = \"{hash}\"\nallow = [ {{ in = \"/queue/a\" }} ]"),

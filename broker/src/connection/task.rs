@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use kolejka_codec::{Decoder, Limits};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, warn};
 
@@ -18,10 +18,10 @@ use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
 use super::waking::Woken;
-use crate::auth::{Credentials, Denied, Grants, Peer};
+use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
-use crate::model::{Burst, Event, Now, Refusal};
+use crate::model::{Burst, Event, Now};
 use crate::stomp::Session;
 use crate::transport::Stream;
 
@@ -68,7 +68,13 @@ pub trait Gate: Send + Sync {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>>;
+
+    /// Tells when the users have changed.
+    fn changes(&self) -> watch::Receiver<Generation>;
+
+    /// What a client that was let in by the users of that generation may do now, or why it has to go.
+    fn review(&self, peer: Peer, who: &Principal, generation: Generation) -> Result<Grants, Revoked>;
 }
 
 /// One client's connection.
@@ -82,7 +88,10 @@ pub struct Connection {
     pub(super) surroundings: Surroundings,
     pub(super) clock: Clock,
     pub(super) owner: String,
-    peer: Peer,
+    pub(super) peer: Peer,
+    /// Whom the client is let in as, and by the users of which generation.
+    pub(super) standing: Option<(Principal, Generation)>,
+    pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
     pub(super) receipts: Receipts,
     pub(super) deliveries: Deliveries,
@@ -151,6 +160,8 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            standing: None,
+            users: surroundings.gate.changes(),
             surroundings,
             owner,
             peer,
@@ -182,9 +193,7 @@ impl Connection {
 
     async fn serve(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let shutdown = self.surroundings.shutdown.clone();
-        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
-            Box::pin(async move { shutdown.cancelled().await });
+        let mut news = self.news();
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
@@ -199,9 +208,13 @@ impl Connection {
             }
             self.watch_room();
             let reads = self.may_read();
-            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), stopping.as_mut())).await;
+            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), news.as_mut())).await;
             if !reads {
                 self.excuse_silence();
+            }
+            // Before anything that was read or is to be delivered: whoever saw a change take effect may rely on it.
+            if self.users.has_changed().unwrap_or(false) {
+                self.review().await;
             }
             match woken {
                 Woken::Read => {
@@ -219,14 +232,10 @@ impl Connection {
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
+                Woken::OtherUsers => news = self.news(),
                 Woken::Stopping => {
-                    stopping = Box::pin(std::future::pending());
-                    // That we stop is no failure of whoever holds a message.
-                    if let Some(client) = &mut self.client {
-                        client.leave_cleanly();
-                    }
-                    self.session.disconnected(self.now(), Refusal::ShuttingDown);
-                    self.collect().await;
+                    news = Box::pin(std::future::pending());
+                    self.stop().await;
                 }
                 Woken::Due => {
                     armed = None;
@@ -300,11 +309,19 @@ impl Connection {
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
         let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
-        match &verdict {
-            Ok(grants) => debug!(user = grants.principal().as_str(), "logged in"),
-            Err(denied) => warn!(reason = denied.reason(), "login refused"),
+        match verdict {
+            Ok(Admitted { grants, generation }) => {
+                debug!(user = grants.principal().as_str(), "logged in");
+                self.standing = Some((grants.principal().clone(), generation));
+                Ok(grants)
+            }
+            Err(LoginFailure { why, delay }) => {
+                warn!(reason = why.reason(), "login refused");
+                // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
+                self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
+                Err(why)
+            }
         }
-        verdict
     }
 
     pub(super) fn now(&self) -> Now {

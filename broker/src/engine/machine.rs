@@ -194,7 +194,12 @@ impl Engine {
         request: Request,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
+        self.check_creation(session, &request)?;
         match request {
+            Request::Permit(permissions) => {
+                self.permit(session, &permissions);
+                Ok(Answer::Done)
+            }
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
                 self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;

@@ -159,7 +159,10 @@ impl Engine {
                 let may = match note.origin.kind() {
                     // What was behind a topic goes back there as long as that is.
                     DestinationKind::Subscription => self.router.resolve(&note.origin).is_some(),
-                    _ => writer.as_ref().is_none_or(|writer| writer.may_write(&note.origin)),
+                    _ => writer.as_ref().is_none_or(|writer| {
+                        writer.may_write(&note.origin)
+                            && (self.router.resolve(&note.origin).is_some() || writer.may_create(&note.origin))
+                    }),
                 };
                 if !may {
                     return Ok(false);

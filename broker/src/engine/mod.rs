@@ -34,6 +34,7 @@ mod notice;
 mod options;
 mod oversee;
 mod pausing;
+mod permission;
 mod publish;
 mod rank;
 mod reading;

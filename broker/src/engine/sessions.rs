@@ -1,11 +1,12 @@
 //! The engine's side of each client: its subscriptions and what it holds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
 use crate::destination::ConsumerKey;
-use crate::model::{Credit, DestinationId, MessageId, SessionId, SoftRefusal, SubscriptionId};
+use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub enum Departure {
 pub(super) struct Session {
     /// What the names of its temporary destinations begin with.
     pub(super) owner: String,
+    /// What its client may do; `None`: everything.
+    pub(super) permissions: Option<Arc<dyn Permissions>>,
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
@@ -144,6 +147,7 @@ impl Sessions {
     pub(super) fn open(&mut self, owner: String) -> SessionId {
         let session = Session {
             owner,
+            permissions: None,
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },

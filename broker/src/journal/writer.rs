@@ -55,6 +55,10 @@ impl Log for Writer {
         Ok(ticket)
     }
 
+    fn unit_bytes(&self) -> usize {
+        self.unit_bytes
+    }
+
     fn capacity(&self) -> Capacity {
         let state = self.inbox.state();
         Capacity {

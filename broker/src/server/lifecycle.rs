@@ -143,6 +143,7 @@ impl Server {
             };
             listeners.push((listener, reception));
         }
+        warn_of_narrow_rights(config);
         let banner = Banner {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
@@ -185,7 +186,7 @@ impl Server {
             tokio::select! {
                 failure = self.handle.failed() => return Err(failure.into()),
                 wish = signals.next() => match wish {
-                    Wish::Reload => self.reload(reload()),
+                    Wish::Reload => self.reload_if_right(reload()),
                     Wish::Stop => break,
                 },
             }
@@ -224,16 +225,21 @@ impl Server {
         }
     }
 
-    /// Takes over what can change while clients are connected: users, policies, routes and certificates. Of a configuration that
-    /// is not right nothing is taken.
-    fn reload(&self, config: Option<Config>) {
+    fn reload_if_right(&self, config: Option<Config>) {
         let Some(config) = config else { return warn!("the configuration is not right, the old one stays") };
-        match Authenticator::new(config.auth.clone()) {
-            Ok(authenticator) => self.door.replace(authenticator),
-            Err(failure) => error!(%failure, "the old users stay"),
+        self.reload(&config);
+    }
+
+    /// Takes over what can change while clients are connected: users, policies, routes and certificates.
+    /// Clients that are connected are judged by the new users at once: what they may do changes, and those who would not be
+    /// let in any more are told so and disconnected.
+    pub fn reload(&self, config: &Config) {
+        if let Err(failure) = self.door.replace(config.auth.clone()) {
+            error!(%failure, "the old users stay");
         }
-        self.handle.set_policies(plan::policies(&config));
-        self.handle.set_routes(plan::routes(&config));
+        warn_of_narrow_rights(config);
+        self.handle.set_policies(plan::policies(config));
+        self.handle.set_routes(plan::routes(config));
         for certificate in &self.certificates {
             if let Err(failure) = certificate.reload() {
                 error!(%failure, "the old certificate stays");
@@ -244,6 +250,16 @@ impl Server {
             policies = config.policies.len(),
             routes = config.routes.len(),
             "users, policies, routes and certificates re-read; listeners, limits and data change with a restart"
+        );
+    }
+}
+
+/// A user who may create nothing finds only what others have made: often that is not what was meant.
+fn warn_of_narrow_rights(config: &Config) {
+    for user in config.auth.users.iter().filter(|user| user.lacks_create()) {
+        warn!(
+            user = user.name(),
+            "may use only destinations that are there: no rule of its `allow` has \"create\" in `to`"
         );
     }
 }

@@ -31,9 +31,9 @@ use super::take;
 use super::transaction::Transactions;
 use super::turn::Turn;
 use super::understand::{self, Sending};
+use crate::auth::Grants;
 use crate::model::AckMode;
 use crate::model::Action;
-use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Manner;
 use crate::model::Now;
@@ -86,6 +86,16 @@ impl Client {
             Command::Abort => self.abort(turn, frame),
             command => Err(Fault::ServerCommand(command)),
         }
+    }
+
+    /// Other rights hold from now on. A subscription to what may not be read any more is a fault; what patterns reach is for
+    /// the engine to find out.
+    pub(super) fn regrant(&mut self, grants: Grants) -> Result<(), Fault> {
+        self.gate.regrant(grants);
+        self.subscriptions.iter().try_for_each(|subscription| {
+            self.gate.check_readable(&subscription.to)?;
+            feed::check(subscription, &self.gate)
+        })
     }
 
     /// The subscription that a delivery is for, if it is still there.
@@ -269,8 +279,7 @@ impl Client {
         let gone = match ended {
             Ok(ended) if for_good && ended.feed.is_some() => {
                 // The right may have been taken away since the SUBSCRIBE.
-                let queue = ended.feed.clone().filter(|queue| queue.kind() == DestinationKind::Queue);
-                queue.map_or(Ok(()), |queue| self.gate.check_read(&Source::Name(queue)))?;
+                feed::check(&ended, &self.gate)?;
                 turn.ask_before(Request::Unsubscribe(ended.number));
                 ended.feed
             }
@@ -334,7 +343,7 @@ impl Client {
         let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
         for action in &actions {
             if let Action::Publish(publish) = action {
-                self.gate.check_write(&publish.to)?;
+                self.gate.check_publish(publish)?;
             }
         }
         if actions.is_empty() {

@@ -10,6 +10,7 @@ use kolejka_codec::Headers;
 use super::composite;
 use super::error::Fault;
 use super::gate::{Gate, Routing};
+use super::subscription::Subscription;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Feed;
@@ -146,6 +147,19 @@ fn group_queue(headers: &Headers, topic: &Source, group: &str, gate: &Gate) -> R
     let queue = DestinationName::queue(&path).map_err(Fault::BadDestination)?;
     gate.check_read(&Source::Name(queue.clone()))?;
     feed(headers, ("group", queue), topic, false)
+}
+
+/// Whether the client may still read the queue that stands behind its subscription, and the topics that feed it.
+pub(super) fn check(subscription: &Subscription, gate: &Gate) -> Result<(), Fault> {
+    let Some(queue) = &subscription.feed else { return Ok(()) };
+    if queue.kind() == DestinationKind::Subscription {
+        return gate.check_read(&subscription.to);
+    }
+    gate.check_read(&Source::Name(queue.clone()))?;
+    match subscription.to.kind() {
+        DestinationKind::Topic => gate.check_read(&subscription.to),
+        _ => virtual_topic(&Headers::default(), &subscription.to, gate).map(drop),
+    }
 }
 
 /// `/queue/Consumer.<group>.VirtualTopic.<name>` is fed by `/topic/VirtualTopic.<name>`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rustls::ClientConfig;
 use rustls_pki_types::{CertificateDer, ServerName};
 use tempfile::TempDir;
@@ -24,13 +24,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use super::FairPermits;
 use super::accepted::objection;
 use super::backoff::Backoff;
 use super::listener::Trouble;
 use super::sniff::{Guess, guess};
 use super::upgrade::{HEAD_BYTES, judge};
 use super::{Kind, Listener, Options, Rejected, Stream, Subprotocol, TlsFiles};
-use crate::model::Burst;
+use crate::model::{Burst, Network};
 
 // ---- the two ends ----
 
@@ -929,4 +930,59 @@ async fn every_connection_is_kept_alive_and_sends_at_once() {
     assert_eq!(options.tcp_keepalive_time().unwrap(), Duration::from_secs(60));
     assert_eq!(options.tcp_keepalive_interval().unwrap(), Duration::from_secs(10));
     assert_eq!(options.tcp_keepalive_retries().unwrap(), 6);
+}
+
+// ---- permits ----
+
+fn network(last: u8) -> Network {
+    Network::of(IpAddr::from([192, 0, 2, last]))
+}
+
+#[test]
+fn permits_go_to_networks_in_turns_and_not_to_who_asks_most() {
+    let permits = FairPermits::new(1, 1);
+    let mut held = permits.acquire(network(1)).now_or_never();
+    let mut many: Vec<_> = (0..500).map(|_| Box::pin(permits.acquire(network(1)))).collect();
+    let mut one = Box::pin(permits.acquire(network(2)));
+    assert!(many.iter_mut().all(|wait| wait.as_mut().now_or_never().is_none()));
+    assert!(one.as_mut().now_or_never().is_none());
+    assert_eq!(permits.waiting(), 501);
+    // The other 500 came first, and one of them is served before.
+    drop(held.take());
+    let first = many[0].as_mut().now_or_never().expect("the first");
+    assert!(one.as_mut().now_or_never().is_none());
+    drop(first);
+    let permit = one.as_mut().now_or_never().expect("the second turn");
+    assert!(many[1].as_mut().now_or_never().is_none());
+    // Those who go away are passed over, and nothing is lost by it.
+    many.drain(1..499);
+    drop(permit);
+    assert!(many[1].as_mut().now_or_never().is_some());
+    assert_eq!(permits.waiting(), 0);
+    assert!(permits.acquire(network(3)).now_or_never().is_some());
+}
+
+#[test]
+fn a_permit_that_nobody_takes_any_more_goes_to_the_next() {
+    let permits = FairPermits::new(1, 1);
+    let held = permits.acquire(network(1)).now_or_never();
+    let mut gone = Box::pin(permits.acquire(network(2)));
+    let mut next = Box::pin(permits.acquire(network(3)));
+    assert!(gone.as_mut().now_or_never().is_none() && next.as_mut().now_or_never().is_none());
+    drop(held);
+    drop(gone);
+    assert!(next.as_mut().now_or_never().is_some());
+}
+
+#[test]
+fn one_network_holds_a_share_of_the_permits_at_most() {
+    let permits = FairPermits::new(4, 2);
+    let mut of_one: Vec<_> = (0..5).map(|_| Box::pin(permits.acquire(network(1)))).collect();
+    let mut held: Vec<_> = of_one.iter_mut().filter_map(|wait| wait.as_mut().now_or_never()).collect();
+    assert_eq!(held.len(), 2);
+    let of_others: Vec<_> = (2..5).filter_map(|last| permits.acquire(network(last)).now_or_never()).collect();
+    assert_eq!(of_others.len(), 2, "all four are held");
+    drop(of_others);
+    held.pop();
+    assert_eq!(of_one.iter_mut().skip(2).filter_map(|wait| wait.as_mut().now_or_never()).count(), 3);
 }

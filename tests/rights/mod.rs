@@ -1,0 +1,5 @@
+//! Rights, from the frame to what the engine did with it.
+
+mod changing;
+mod creating;
+mod world;

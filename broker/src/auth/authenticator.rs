@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::grants::{Grants, Principal, Rights};
 use super::password::PasswordError;
 use super::recent::{Key, Recent, Tag};
+use super::review::Generation;
 use super::throttle::Throttle;
 use super::{Credentials, Peer, Secret, User};
 use crate::model::Network;
@@ -27,8 +28,11 @@ pub struct Options {
 
 /// Checks logins. Shared by all connections; locks are held for a look into a table, never during a hash.
 pub struct Authenticator {
-    users: Vec<User>,
-    by_name: HashMap<String, usize>,
+    pub(super) users: Vec<User>,
+    pub(super) by_name: HashMap<String, usize>,
+    /// For each user since which configuration it has its password.
+    pub(super) since: Vec<Generation>,
+    pub(super) generation: Generation,
     anonymous: Option<Grants>,
     key: Key,
     state: Mutex<State>,
@@ -40,14 +44,15 @@ struct State {
 }
 
 impl Authenticator {
-    /// A door for these users. Fails only if the system gives no random numbers. A new one knows no earlier success or
-    /// failure, so replacing it is how a changed configuration takes effect.
+    /// A door for these users, of the first configuration. Fails only if the system gives no random numbers.
     pub fn new(options: Options) -> Result<Authenticator, PasswordError> {
         let by_name = options.users.iter().enumerate().map(|(index, user)| (user.name().to_owned(), index)).collect();
         let anonymous =
             options.anonymous.map(|rights| Grants::limited(Principal::new(Principal::ANONYMOUS), Arc::new(rights)));
         Ok(Authenticator {
             by_name,
+            since: vec![0; options.users.len()],
+            generation: 0,
             anonymous,
             key: Key::random().ok_or(PasswordError::Failed)?,
             state: Mutex::new(State {

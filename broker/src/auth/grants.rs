@@ -43,7 +43,7 @@ impl fmt::Debug for Principal {
 }
 
 /// The rules of one user. What no rule allows is denied, and a rule that denies beats all that allow.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     allow: Vec<Rule>,
     deny: Vec<Rule>,
@@ -85,7 +85,7 @@ impl Rights {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     pattern: Pattern,
     actions: u8,
@@ -176,6 +176,11 @@ impl Grants {
     /// them all, and none denies any.
     pub fn may_all(&self, action: Action, names: &Pattern) -> bool {
         self.rights.as_ref().is_none_or(|rights| rights.may_all(action, names))
+    }
+
+    /// Whether these are the same rules.
+    pub fn are_those_of(&self, other: &Grants) -> bool {
+        self.rights == other.rights
     }
 
     /// Whether something may be denied: not to the anonymous user of a broker without users.

@@ -25,6 +25,7 @@ mod credentials;
 mod grants;
 mod password;
 mod recent;
+mod review;
 mod throttle;
 mod user;
 
@@ -36,4 +37,5 @@ pub use authenticator::{Authenticator, Denied, LoginFailure, Options};
 pub use credentials::{Credentials, Peer, Secret};
 pub use grants::{Grants, Principal, Rights, RuleError};
 pub use password::{PasswordError, PasswordHash, hash_password};
+pub use review::{Admitted, Generation, Revoked};
 pub use user::{User, UserError};

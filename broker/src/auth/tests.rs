@@ -265,6 +265,34 @@ fn an_ipv6_host_cannot_evade_the_throttle_by_changing_its_lower_half() {
 }
 
 #[test]
+fn who_is_in_is_judged_by_the_users_that_hold_now() {
+    let everybody = Authenticator::new(Options::default()).unwrap();
+    let nobody = Grants::everything().principal().clone();
+    let first = everybody.successor(Options { users: door(None).users, anonymous: None }).unwrap();
+    assert_eq!(first.review(Peer::local(), &nobody, 0).unwrap_err(), Revoked::Anonymous);
+    let ann = first.verify(seconds(0), Peer::local(), &login("ann", "right")).unwrap();
+    let judge = |door: &Authenticator, since| door.review(Peer::local(), ann.principal(), since).map(drop);
+
+    let same = first.successor(Options { users: first.users.clone(), anonymous: None }).unwrap();
+    assert_eq!((same.generation(), judge(&same, first.generation())), (2, Ok(())));
+    let rights = rights("ann", &[("/queue/other", &[Action::Read])], &[]);
+    let narrower = Options { users: vec![User::new("ann", &CHEAP, rights.clone()).unwrap()], anonymous: None };
+    let narrower = same.successor(narrower).unwrap();
+    let grants = narrower.review(Peer::local(), ann.principal(), first.generation()).unwrap();
+    assert!(grants.may(Action::Read, &queue("other")) && !grants.may(Action::Read, &queue("ann.in")));
+    assert!(!grants.are_those_of(&ann) && ann.are_those_of(&ann.clone()));
+    let other = Options { users: vec![User::new("ann", &HASH, rights).unwrap()], anonymous: None };
+    let other = narrower.successor(other).unwrap();
+    assert_eq!(judge(&other, first.generation()), Err(Revoked::OtherPassword));
+    assert_eq!(judge(&other, other.generation()), Ok(()), "who came with the new one stays");
+    // That a configuration was skipped changes nothing.
+    let back = other.successor(Options { users: narrower.users.clone(), anonymous: None }).unwrap();
+    assert_eq!(judge(&back, first.generation()), Err(Revoked::OtherPassword));
+    let without = first.successor(Options { users: vec![first.users[1].clone()], anonymous: None }).unwrap();
+    assert_eq!(judge(&without, first.generation()), Err(Revoked::Removed));
+}
+
+#[test]
 fn deny_beats_allow_and_silence_denies() {
     let both: &[Action] = &[Action::Read, Action::Write];
     let rights = rights(

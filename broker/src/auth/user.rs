@@ -37,6 +37,11 @@ impl User {
         self.password.matches(passcode.expose())
     }
 
+    /// Whether it is let in by the same password, as far as can be told: a password that was hashed again counts as another.
+    pub(super) fn has_password_of(&self, other: &User) -> bool {
+        self.password == other.password
+    }
+
     pub(super) fn grants(&self) -> Grants {
         Grants::limited(self.principal.clone(), Arc::clone(&self.rights))
     }

@@ -6,6 +6,7 @@
 
 mod batch;
 mod closing;
+mod news;
 mod outgoing;
 mod requests;
 mod task;

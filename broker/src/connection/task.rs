@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use kolejka_codec::{Decoder, Limits};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -16,10 +16,10 @@ use super::batch::Batch;
 use super::closing::Phase;
 use super::outgoing::{Deliveries, Receipts};
 use super::waking::Woken;
-use crate::auth::{Credentials, Denied, Grants, LoginFailure, Peer};
+use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
-use crate::model::{Burst, Event, Now, Refusal};
+use crate::model::{Burst, Event, Now};
 use crate::stomp::Session;
 use crate::transport::Stream;
 
@@ -66,7 +66,13 @@ pub trait Gate: Send + Sync {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, LoginFailure>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>>;
+
+    /// Tells when the users have changed.
+    fn changes(&self) -> watch::Receiver<Generation>;
+
+    /// What a client that was let in by the users of that generation may do now, or why it has to go.
+    fn review(&self, peer: Peer, who: &Principal, generation: Generation) -> Result<Grants, Revoked>;
 }
 
 /// One client's connection.
@@ -80,7 +86,10 @@ pub struct Connection {
     pub(super) surroundings: Surroundings,
     pub(super) clock: Clock,
     pub(super) owner: String,
-    peer: Peer,
+    pub(super) peer: Peer,
+    /// Whom the client is let in as, and by the users of which generation.
+    pub(super) standing: Option<(Principal, Generation)>,
+    pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
     pub(super) receipts: Receipts,
     pub(super) deliveries: Deliveries,
@@ -149,6 +158,8 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            standing: None,
+            users: surroundings.gate.changes(),
             surroundings,
             owner,
             peer,
@@ -172,9 +183,7 @@ impl Connection {
     /// Serves the client until one side is done. Returns why.
     pub async fn run(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let shutdown = self.surroundings.shutdown.clone();
-        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
-            Box::pin(async move { shutdown.cancelled().await });
+        let mut news = self.news();
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
@@ -189,9 +198,13 @@ impl Connection {
             }
             self.watch_room();
             let reads = self.may_read();
-            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), stopping.as_mut())).await;
+            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), news.as_mut())).await;
             if !reads {
                 self.excuse_silence();
+            }
+            // Before anything that was read or is to be delivered: whoever saw a change take effect may rely on it.
+            if self.users.has_changed().unwrap_or(false) {
+                self.review().await;
             }
             match woken {
                 Woken::Read => {
@@ -209,14 +222,10 @@ impl Connection {
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
+                Woken::OtherUsers => news = self.news(),
                 Woken::Stopping => {
-                    stopping = Box::pin(std::future::pending());
-                    // That we stop is no failure of whoever holds a message.
-                    if let Some(client) = &mut self.client {
-                        client.leave_cleanly();
-                    }
-                    self.session.disconnected(self.now(), Refusal::ShuttingDown);
-                    self.collect().await;
+                    news = Box::pin(std::future::pending());
+                    self.stop().await;
                 }
                 Woken::Due => {
                     armed = None;
@@ -291,8 +300,9 @@ impl Connection {
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
         let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
         match verdict {
-            Ok(grants) => {
+            Ok(Admitted { grants, generation }) => {
                 debug!(user = grants.principal().as_str(), "logged in");
+                self.standing = Some((grants.principal().clone(), generation));
                 Ok(grants)
             }
             Err(LoginFailure { why, delay }) => {

@@ -18,6 +18,7 @@ pub(super) enum Woken {
     Due,
     Room,
     Stopping,
+    OtherUsers,
     Lost(io::Error),
 }
 
@@ -32,12 +33,12 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
         mut sleep: Pin<&mut Sleep>,
-        mut stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
+        mut news: Pin<&mut (dyn Future<Output = Woken> + Send)>,
     ) -> Poll<Woken> {
         self.turn = (self.turn + 1) % TURNS;
         let first = match self.turn {
             0 => self.poll_input(context),
-            1 => poll_time(context, sleep.as_mut(), stopping.as_mut()),
+            1 => poll_time(context, sleep.as_mut(), news.as_mut()),
             _ => Poll::Pending,
         };
         if first.is_ready() {
@@ -49,7 +50,7 @@ impl Connection {
         if let Poll::Ready(woken) = self.poll_input(context) {
             return Poll::Ready(woken);
         }
-        poll_time(context, sleep, stopping)
+        poll_time(context, sleep, news)
     }
 
     fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
@@ -104,14 +105,14 @@ impl Connection {
     }
 }
 
-/// The clock, and the end of the server.
+/// The clock, and what the server tells.
 fn poll_time(
     context: &mut Context<'_>,
     sleep: Pin<&mut Sleep>,
-    stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
+    news: Pin<&mut (dyn Future<Output = Woken> + Send)>,
 ) -> Poll<Woken> {
     if sleep.poll(context).is_ready() {
         return Poll::Ready(Woken::Due);
     }
-    stopping.poll(context).map(|()| Woken::Stopping)
+    news.poll(context)
 }

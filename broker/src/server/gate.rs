@@ -5,7 +5,12 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::auth::{Authenticator, Credentials, Denied, Grants, LoginFailure, Peer};
+use tokio::sync::watch;
+
+use crate::auth::{
+    Admitted, Authenticator, Credentials, Denied, Generation, Grants, LoginFailure, Options, PasswordError, Peer,
+    Principal, Revoked,
+};
 use crate::clock::Clock;
 use crate::connection::Gate;
 use crate::model::Network;
@@ -19,6 +24,7 @@ pub(super) struct Door {
     authenticator: RwLock<Arc<Authenticator>>,
     hashing: FairPermits,
     clock: Clock,
+    changes: watch::Sender<Generation>,
 }
 
 /// Passwords that are hashed at once, where there are as many cores.
@@ -27,20 +33,39 @@ const HASHES: usize = 8;
 impl Door {
     pub(super) fn new(authenticator: Authenticator, clock: Clock) -> Door {
         let hashes = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES);
-        Door { authenticator: RwLock::new(Arc::new(authenticator)), hashing: FairPermits::new(hashes, hashes), clock }
+        Door {
+            authenticator: RwLock::new(Arc::new(authenticator)),
+            hashing: FairPermits::new(hashes, hashes),
+            clock,
+            changes: watch::Sender::new(0),
+        }
     }
 
-    /// Other users from now on. Who is in stays in.
-    pub(super) fn replace(&self, authenticator: Authenticator) {
-        *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authenticator);
+    /// Other users from now on. All who are in are asked about again at once, each by its own connection.
+    pub(super) fn replace(&self, users: Options) -> Result<(), PasswordError> {
+        let mut current = self.authenticator.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(current.successor(users)?);
+        self.changes.send_replace(current.generation());
+        Ok(())
     }
 
     fn current(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Grants, LoginFailure> {
+    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Admitted, LoginFailure> {
         let authenticator = self.current();
+        let generation = authenticator.generation();
+        let verdict = self.judge(authenticator, peer, credentials).await;
+        verdict.map(|grants| Admitted { grants, generation })
+    }
+
+    async fn judge(
+        &self,
+        authenticator: Arc<Authenticator>,
+        peer: Peer,
+        credentials: Credentials,
+    ) -> Result<Grants, LoginFailure> {
         if let Some(verdict) = authenticator.recall(self.clock.now().monotonic, peer, &credentials) {
             return verdict;
         }
@@ -61,7 +86,15 @@ impl Gate for Door {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, LoginFailure>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>> {
         Box::pin(self.check(peer, credentials))
+    }
+
+    fn changes(&self) -> watch::Receiver<Generation> {
+        self.changes.subscribe()
+    }
+
+    fn review(&self, peer: Peer, who: &Principal, generation: Generation) -> Result<Grants, Revoked> {
+        self.current().review(peer, who, generation)
     }
 }

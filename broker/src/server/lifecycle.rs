@@ -174,7 +174,7 @@ impl Server {
             tokio::select! {
                 failure = self.handle.failed() => return Err(ServerError::Log(failure)),
                 wish = signals.next() => match wish {
-                    Wish::Reload => self.reload(reload()),
+                    Wish::Reload => self.reload_if_right(reload()),
                     Wish::Stop => break,
                 },
             }
@@ -213,17 +213,21 @@ impl Server {
         }
     }
 
-    /// Takes over what can change while clients are connected: users, policies, routes and certificates. Of a configuration that
-    /// is not right nothing is taken.
-    fn reload(&self, config: Option<Config>) {
+    fn reload_if_right(&self, config: Option<Config>) {
         let Some(config) = config else { return warn!("the configuration is not right, the old one stays") };
-        match Authenticator::new(config.auth.clone()) {
-            Ok(authenticator) => self.door.replace(authenticator),
-            Err(failure) => error!(%failure, "the old users stay"),
+        self.reload(&config);
+    }
+
+    /// Takes over what can change while clients are connected: users, policies, routes and certificates.
+    /// Clients that are connected are judged by the new users at once: what they may do changes, and those who would not be
+    /// let in any more are told so and disconnected.
+    pub fn reload(&self, config: &Config) {
+        if let Err(failure) = self.door.replace(config.auth.clone()) {
+            error!(%failure, "the old users stay");
         }
-        warn_of_narrow_rights(&config);
-        self.handle.set_policies(plan::policies(&config));
-        self.handle.set_routes(plan::routes(&config));
+        warn_of_narrow_rights(config);
+        self.handle.set_policies(plan::policies(config));
+        self.handle.set_routes(plan::routes(config));
         for certificate in &self.certificates {
             if let Err(failure) = certificate.reload() {
                 error!(%failure, "the old certificate stays");

@@ -7,7 +7,7 @@ use kolejka_codec::Command;
 use kolejka_codec::DecodeError;
 use thiserror::Error;
 
-use crate::auth::{Action, Denied};
+use crate::auth::{Action, Denied, Revoked};
 use crate::model::NameError;
 use crate::model::Refusal;
 use crate::model::Right;
@@ -26,6 +26,8 @@ pub(super) enum Fault {
     NoCommonVersion,
     #[error("login failed")]
     LoginFailed(Denied),
+    #[error("login revoked: {0}")]
+    Revoked(Revoked),
     #[error("no login in time")]
     ConnectTimeout { limit: Duration },
     #[error("no heart-beat in time")]
@@ -85,6 +87,7 @@ impl Fault {
             Fault::ServerCommand(_) => "unexpected-command",
             Fault::NoCommonVersion => "no-common-version",
             Fault::LoginFailed(_) => "login-failed",
+            Fault::Revoked(_) => "login-revoked",
             Fault::ConnectTimeout { .. } => "connect-timeout",
             Fault::NoHeartBeat { .. } => "no-heart-beat",
             Fault::Idle { .. } => "idle",
@@ -119,6 +122,7 @@ impl Fault {
             Fault::ServerCommand(_) => "This command is spoken by servers only.".into(),
             Fault::NoCommonVersion => "This server speaks 1.0, 1.1 and 1.2.".into(),
             Fault::LoginFailed(_) => "Check login and passcode.".into(),
+            Fault::Revoked(_) => "The configuration was read again, and lets this client in no longer.".into(),
             Fault::ConnectTimeout { limit } => format!("A login is complete within {}.", words(*limit)),
             Fault::NoHeartBeat { promised, silence } => {
                 format!("One was promised every {promised} ms, and nothing came for {}.", words(*silence))

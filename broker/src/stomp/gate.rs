@@ -68,6 +68,11 @@ impl Gate {
         Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
     }
 
+    /// Whether these are the rights that it goes by.
+    pub(super) fn has(&self, grants: &Grants) -> bool {
+        self.grants.are_those_of(grants)
+    }
+
     /// Other rights hold from now on.
     pub(super) fn regrant(&mut self, grants: Grants) {
         self.grants = Arc::new(grants);

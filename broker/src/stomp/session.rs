@@ -22,6 +22,7 @@ use super::state::State;
 use super::turn::Turn;
 use crate::auth::Denied;
 use crate::auth::Grants;
+use crate::auth::Revoked;
 use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
@@ -139,6 +140,15 @@ impl Session {
         }
         let gate = Gate::new(grants, self.peer.owner_token.clone(), client_id);
         self.state = State::Established(Box::new(Client::new(self.options.clone(), self.voice.version, gate)));
+    }
+
+    /// The users have changed: what the client may do from now on, or why it has to go.
+    pub fn reviewed(&mut self, now: Now, outcome: Result<Grants, Revoked>) {
+        match (outcome, self.state.client()) {
+            (Ok(grants), Some(client)) if !client.gate.has(&grants) => self.regrant(now, grants),
+            (Err(revoked), Some(_)) => self.fail(None, &Fault::Revoked(revoked)),
+            _ => {}
+        }
     }
 
     /// The rights of the client have changed. They hold for every frame that comes, for the COMMIT of open transactions and

@@ -11,7 +11,7 @@ use super::manage::Task;
 use super::moments::AT_ONCE;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
-use crate::model::{DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
+use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
 
 /// One such work.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Errand {
     /// It waits for heads.
     pub(super) is_reading: bool,
     pub(super) reply: Option<Reply>,
+    /// Who asked for it.
+    pub(super) actor: Actor,
 }
 
 /// How fast something is done.

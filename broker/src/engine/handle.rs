@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::audit;
 use super::inbox::Inbox;
 use super::machine::Engine;
 use super::sessions::Departure;
@@ -226,8 +227,10 @@ impl Handle {
             self.shared.sooner.notify_one();
         }
         let mut woken = std::mem::take(&mut core.woken);
+        let audits = std::mem::take(&mut core.effects.audits);
         let unread = core.engine.wants_heads();
         drop(core);
+        audit::write(audits);
         if unread {
             self.shared.unread.notify_one();
         }

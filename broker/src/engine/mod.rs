@@ -6,6 +6,7 @@
 
 mod address;
 mod announce;
+mod audit;
 mod browse;
 mod close;
 mod destination;

@@ -4,6 +4,7 @@
 //! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
 //! log speaks these words and needs no others.
 
+mod audit;
 mod backoff;
 mod browse;
 mod burst;
@@ -42,6 +43,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Actor, Audit, AuditOutcome};
 pub use backoff::{Backoff, BackoffError};
 pub use browse::{Browse, Stage};
 pub use burst::Burst;

@@ -54,6 +54,7 @@ mod take;
 mod transfer;
 mod unique;
 mod view;
+mod vital;
 mod wildcard;
 
 #[cfg(test)]
@@ -67,3 +68,4 @@ pub use options::Options;
 pub use reading::Unread;
 pub use sessions::Departure;
 pub use view::QueueView;
+pub use vital::Vital;

@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod logins;
 mod manage;
+mod memory;
 mod model;
 mod rights;
 mod routes;

@@ -6,6 +6,7 @@
 
 mod address;
 mod announce;
+mod backlog;
 mod browse;
 mod close;
 mod destination;

@@ -2,15 +2,17 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use kolejka_codec::{Decoder, Limits};
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::batch::Batch;
 use super::closing::Phase;
@@ -193,8 +195,16 @@ impl Connection {
         (connection, hears)
     }
 
-    /// Serves the client until one side is done. Returns why.
-    pub async fn run(mut self) -> Ending {
+    /// Serves the client until one side is done. Returns why. A panic is the end of this connection and of no other: its
+    /// session is closed as if the connection had been lost.
+    pub async fn run(self) -> Ending {
+        AssertUnwindSafe(self.serve()).catch_unwind().await.unwrap_or_else(|_| {
+            error!("the connection panicked, which is a bug; the others go on");
+            Ending::trouble("it panicked")
+        })
+    }
+
+    async fn serve(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let mut news = self.news();
         let mut armed = None;

@@ -55,6 +55,7 @@ mod take;
 mod transfer;
 mod unique;
 mod view;
+mod vital;
 mod wildcard;
 
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use options::Options;
 pub use reading::Unread;
 pub use sessions::Departure;
 pub use view::QueueView;
+pub use vital::Vital;

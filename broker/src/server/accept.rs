@@ -28,6 +28,7 @@ pub(super) struct Reception {
 impl Reception {
     /// Takes connections in until the server stops, or the port is broken.
     pub(super) async fn run(self, mut listener: Listener) {
+        let _vital = self.surroundings.handle.vital("a listener");
         if self.stopping.run_until_cancelled(self.surroundings.handle.ready()).await.is_none() {
             return;
         }

@@ -62,9 +62,21 @@ pub enum ServerError {
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
+    /// A part that cannot be missed has panicked.
+    #[error("{0} panicked, which is a bug; what was confirmed is safe, and a new start goes on from there")]
+    Panicked(&'static str),
     /// A write or sync of the journal failed.
     #[error("the journal failed, nothing more can be promised: {0}")]
     Log(LogError),
+}
+
+impl From<LogError> for ServerError {
+    fn from(failure: LogError) -> ServerError {
+        match failure {
+            LogError::Panicked(part) => ServerError::Panicked(part),
+            failure => ServerError::Log(failure),
+        }
+    }
 }
 
 /// A running broker.
@@ -172,7 +184,7 @@ impl Server {
     ) -> Result<(), ServerError> {
         loop {
             tokio::select! {
-                failure = self.handle.failed() => return Err(ServerError::Log(failure)),
+                failure = self.handle.failed() => return Err(failure.into()),
                 wish = signals.next() => match wish {
                     Wish::Reload => self.reload_if_right(reload()),
                     Wish::Stop => break,
@@ -208,7 +220,7 @@ impl Server {
         drop(self.handle.detach());
         match outcome {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(ServerError::Log(failure)),
+            Ok(Err(failure)) => Err(failure.into()),
             Err(panic) => Err(ServerError::Log(LogError::Poisoned(panic.to_string()))),
         }
     }

@@ -30,6 +30,10 @@ impl Connection {
             self.collect().await;
         }
         self.flush_batch();
+        if let Err(refusal) = self.holding.weigh_transactions(self.session.transaction_bytes()) {
+            self.session.disconnected(now, refusal);
+            self.collect().await;
+        }
         if self.is_closing() {
             self.input.clear();
         } else if self.decoder.is_between_frames() {

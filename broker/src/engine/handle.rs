@@ -334,7 +334,7 @@ impl Client {
         };
         let full = log.is_full();
         core.engine.set_full(full);
-        let stuck = |request: &Request| full && terms.patient && core.engine.needs_room(request);
+        let stuck = |request: &Request| terms.patient && core.engine.has_to_wait(request);
         let ready = requests.iter().position(stuck).unwrap_or(requests.len());
         let mut refused = None;
         for request in requests.drain(..ready) {

@@ -7,6 +7,7 @@
 mod address;
 mod announce;
 mod audit;
+mod backlog;
 mod browse;
 mod close;
 mod destination;

@@ -5,13 +5,15 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use kolejka::clock::Clock;
 use kolejka::engine::{Client, Engine, Handle, Item, Options, Terms};
 use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
     AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, LogError,
-    LogSink, Message, Publish, Refusal, Request, ShardId, Source, Stage, Subscribe, SubscriptionId, Timestamp, Urgency,
+    LogSink, Message, Outcome, Publish, Refusal, Request, Schedule, Settle, ShardId, Source, Stage, Subscribe,
+    SubscriptionId, Terms as MessageTerms, Timestamp, Urgency,
 };
 
 fn shared() -> (Handle, MemoryLog) {
@@ -137,6 +139,113 @@ fn a_message_without_room_is_left_with_all_behind_it_to_be_asked_again() {
     log.set_full(true);
     let (item, answers) = ask(&client, send(1));
     assert_eq!((item.refused, answers.len()), (Some(Refusal::DiskFull), 0));
+}
+
+/// A schedule of `/queue/a` whose time has come long ago.
+fn overdue() -> Request {
+    let Request::Publish(mut publish) = send(1) else { unreachable!("a send") };
+    let next = Timestamp(1);
+    let schedule = Schedule {
+        name: None,
+        cron: None,
+        delay_ms: 0,
+        period_ms: None,
+        repeat: Some(0),
+        next,
+        left: Some(0),
+        life_ms: None,
+        is_transient: false,
+        retain: None,
+    };
+    publish.to = publish.to.schedules();
+    let terms = MessageTerms { due: Some(next), schedule: Some(Box::new(schedule)), ..MessageTerms::default() };
+    publish.message.terms = Some(Box::new(terms));
+    Request::Publish(publish)
+}
+
+fn has_failed(handle: &Handle) -> bool {
+    let mut context = Context::from_waker(Waker::noop());
+    pin!(handle.failed()).as_mut().poll(&mut context).is_ready()
+}
+
+fn waiting(handle: &Handle) -> usize {
+    handle.queues().iter().filter(|queue| queue.name.as_str() == "/queue/a").map(|queue| queue.entries.len()).sum()
+}
+
+#[test]
+fn time_on_a_full_disk_ends_nothing_and_goes_on_by_itself_when_there_is_room() {
+    let (handle, log) = shared();
+    let client = handle.open("owner".into());
+    ask(&client, overdue());
+    log.set_full(true);
+    log.sync();
+    for _ in 0..3 {
+        assert!(handle.tick() <= Duration::from_secs(1), "what waits asks again, although no client does");
+        assert!(!has_failed(&handle) && log.waiting() == 0);
+    }
+    drop(client);
+    assert!(!has_failed(&handle));
+    log.set_full(false);
+    handle.tick();
+    log.sync();
+    assert_eq!((has_failed(&handle), waiting(&handle)), (false, 1));
+}
+
+#[test]
+fn a_start_on_a_full_disk_comes_up_and_finishes_work() {
+    let (handle, log) = shared();
+    let client = handle.open("owner".into());
+    for request in [overdue(), send(1)] {
+        ask(&client, request);
+    }
+    log.sync();
+    let log = log.crash();
+    log.set_full(true);
+    let mut engine = Engine::new(Options::default());
+    log.replay(&mut engine);
+    assert_eq!(engine.replayed(false), 0);
+    let handle = Handle::new(engine, Clock::start(Timestamp::default()));
+    log.set_sink(Arc::new(handle.clone()));
+    handle.attach(Box::new(log.clone()), Arc::new(log.clone()));
+    log.sync();
+    for _ in 0..3 {
+        handle.tick();
+        log.sync();
+    }
+    assert!(!has_failed(&handle));
+    let client = handle.open("owner".into());
+    let (item, _) = ask(&client, send(1));
+    assert_eq!(item.refused, Some(Refusal::DiskFull));
+    let message = handle.queues().into_iter().find(|queue| queue.name.as_str() == "/queue/a").expect("it is there");
+    let subscribe = Subscribe {
+        id: SubscriptionId(1),
+        to: Source::Name(message.name),
+        mode: AckMode::Client,
+        credit: Credit { messages: 10, bytes: 1000 },
+        filter: None,
+        time_to_run_ms: None,
+    };
+    ask(&client, Request::Subscribe(subscribe));
+    let settle = Settle { message: message.entries[0].message, subscription: None, outcome: Outcome::Ack };
+    let (item, _) = ask(&client, Request::Settle(settle));
+    assert_eq!((item.refused, waiting(&handle)), (None, 0));
+    log.sync();
+    assert!(!has_failed(&handle));
+    drop(client);
+    // There is room again, and the schedule goes on although no client asks for anything: its content is read first.
+    log.sync();
+    log.set_full(false);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    runtime.block_on(async {
+        tokio::select! {
+            () = handle.drive() => {}
+            () = poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if waiting(&handle) == 1 { Poll::Ready(()) } else { Poll::Pending }
+            }) => {}
+        }
+    });
+    assert!(!has_failed(&handle));
 }
 
 #[derive(Debug)]

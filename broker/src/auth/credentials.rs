@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::model::Network;
+
 /// A text that is never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
@@ -46,22 +48,19 @@ impl Credentials {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// Whether the listener that took the connection is bound to loopback. The address alone does not tell: a proxy on
-    /// this machine brings the whole world from 127.0.0.1.
-    pub on_loopback: bool,
+    /// Whether the listener that took the connection lets clients in without a login. That is for the listener to say: the
+    /// address does not tell where a client is, since a proxy on this machine brings the whole world from 127.0.0.1.
+    pub anonymous: bool,
 }
 
 impl Peer {
-    /// A client of this machine on a listener for this machine.
+    /// A client of this machine on a listener that asks for no login.
     pub const fn local() -> Peer {
-        Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), on_loopback: true }
+        Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), anonymous: true }
     }
 
-    /// What failures are counted by: an IPv6 host owns a whole /64, so that is one address to us.
-    pub(super) fn network(&self) -> IpAddr {
-        match self.address.to_canonical() {
-            IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        }
+    /// What failures are counted by.
+    pub(super) fn network(&self) -> Network {
+        Network::of(self.address)
     }
 }

@@ -5,40 +5,11 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::model::{DestinationName, Pattern, PatternError, Reader, Writer};
+use crate::model::Right as Action;
+use crate::model::{DestinationName, Pattern, PatternError, Permissions, Reader, Writer};
 
-/// What can be done to a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// Subscribe.
-    Read,
-    /// Send.
-    Write,
-    /// Bring a destination into being by the first SEND or SUBSCRIBE.
-    Create,
-}
-
-impl Action {
-    /// All of them.
-    pub const ALL: [Action; 3] = [Action::Read, Action::Write, Action::Create];
-
-    /// Its word in rules and refusals.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Action::Read => "read",
-            Action::Write => "write",
-            Action::Create => "create",
-        }
-    }
-
-    /// The action with that word.
-    pub fn from_word(word: &str) -> Option<Action> {
-        Action::ALL.into_iter().find(|action| action.as_str() == word)
-    }
-
-    const fn bit(self) -> u8 {
-        1 << self as u8
-    }
+const fn bit(action: Action) -> u8 {
+    1 << action as u8
 }
 
 /// The name of somebody who was let in.
@@ -72,7 +43,7 @@ impl fmt::Debug for Principal {
 }
 
 /// The rules of one user. What no rule allows is denied, and a rule that denies beats all that allow.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rights {
     allow: Vec<Rule>,
     deny: Vec<Rule>,
@@ -96,19 +67,25 @@ impl Rights {
         self.allow.is_empty()
     }
 
+    /// Whether something may be read or sent, but nothing be brought into being.
+    pub fn lacks_create(&self) -> bool {
+        let says = |action| self.allow.iter().any(|rule| rule.actions & bit(action) != 0);
+        (says(Action::Read) || says(Action::Write)) && !says(Action::Create)
+    }
+
     fn may_all(&self, action: Action, names: &Pattern) -> bool {
-        let concerns = |rule: &&Rule| rule.actions & action.bit() != 0;
+        let concerns = |rule: &&Rule| rule.actions & bit(action) != 0;
         self.allow.iter().filter(concerns).any(|rule| rule.pattern.covers(names))
             && !self.deny.iter().filter(concerns).any(|rule| rule.pattern.overlaps(names))
     }
 
     fn may(&self, action: Action, name: &DestinationName) -> bool {
-        let applies = |rule: &Rule| rule.actions & action.bit() != 0 && rule.pattern.matches(name);
+        let applies = |rule: &Rule| rule.actions & bit(action) != 0 && rule.pattern.matches(name);
         self.allow.iter().any(applies) && !self.deny.iter().any(applies)
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Rule {
     pattern: Pattern,
     actions: u8,
@@ -139,7 +116,7 @@ impl Rule {
             return Err(RuleError::UnknownKind { kind: kind.to_owned() });
         }
         let pattern = Pattern::parse(&text)?;
-        Ok(Rule { pattern, actions: to.iter().fold(0, |bits, action| bits | action.bit()) })
+        Ok(Rule { pattern, actions: to.iter().fold(0, |bits, action| bits | bit(*action)) })
     }
 }
 
@@ -181,6 +158,11 @@ impl Grants {
         Grants { principal: Principal::new(Principal::ANONYMOUS), rights: None }
     }
 
+    /// What a user of that name may do by these rights, without a login: to rehearse rules.
+    pub fn of(user: &str, rights: Rights) -> Grants {
+        Grants::limited(Principal::new(user), Arc::new(rights))
+    }
+
     pub(super) fn limited(principal: Principal, rights: Arc<Rights>) -> Grants {
         Grants { principal, rights: Some(rights) }
     }
@@ -196,6 +178,16 @@ impl Grants {
         self.rights.as_ref().is_none_or(|rights| rights.may_all(action, names))
     }
 
+    /// Whether these are the same rules.
+    pub fn are_those_of(&self, other: &Grants) -> bool {
+        self.rights == other.rights
+    }
+
+    /// Whether something may be denied: not to the anonymous user of a broker without users.
+    pub fn is_limited(&self) -> bool {
+        self.rights.is_some()
+    }
+
     /// Who it is.
     pub fn principal(&self) -> &Principal {
         &self.principal
@@ -206,10 +198,28 @@ impl Writer for Grants {
     fn may_write(&self, name: &DestinationName) -> bool {
         self.may(Action::Write, name)
     }
+
+    fn may_create(&self, name: &DestinationName) -> bool {
+        self.may(Action::Create, name)
+    }
 }
 
 impl Reader for Grants {
     fn may_read(&self, name: &DestinationName) -> bool {
         self.may(Action::Read, name)
+    }
+}
+
+impl Permissions for Grants {
+    fn user(&self) -> &str {
+        self.principal.as_str()
+    }
+
+    fn may(&self, right: Action, name: &DestinationName) -> bool {
+        Grants::may(self, right, name)
+    }
+
+    fn may_all(&self, right: Action, names: &Pattern) -> bool {
+        Grants::may_all(self, right, names)
     }
 }

@@ -25,14 +25,17 @@ mod credentials;
 mod grants;
 mod password;
 mod recent;
+mod review;
 mod throttle;
 mod user;
 
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Authenticator, Denied, Options};
+pub use crate::model::Right as Action;
+pub use authenticator::{Authenticator, Denied, LoginFailure, Options};
 pub use credentials::{Credentials, Peer, Secret};
-pub use grants::{Action, Grants, Principal, Rights, RuleError};
+pub use grants::{Grants, Principal, Rights, RuleError};
 pub use password::{PasswordError, PasswordHash, hash_password};
+pub use review::{Admitted, Generation, Revoked};
 pub use user::{User, UserError};

@@ -20,7 +20,7 @@ const MAX_MEMORY_KIB: u32 = 256 * 1024;
 const MAX_PASSES: u32 = 16;
 
 /// A stored password: a PHC string such as `$argon2id$v=19$m=19456,t=2,p=1$salt$hash`.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(phc::PasswordHash);
 
 impl PasswordHash {

@@ -46,8 +46,18 @@ fn door(anonymous: Option<Rights>) -> Authenticator {
     Authenticator::new(Options { users: users.into(), anonymous }).unwrap()
 }
 
+/// Why somebody is not let in.
+fn why(door: &Authenticator, now: Duration, peer: Peer, credentials: &Credentials) -> Denied {
+    door.verify(now, peer, credentials).unwrap_err().why
+}
+
+/// How long the answer to a failure is held back, in milliseconds.
+fn delay(door: &Authenticator, now: Duration, peer: Peer, credentials: &Credentials) -> u128 {
+    door.verify(now, peer, credentials).unwrap_err().delay.as_millis()
+}
+
 fn peer(address: &str) -> Peer {
-    Peer { address: address.parse().unwrap(), on_loopback: false }
+    Peer { address: address.parse().unwrap(), anonymous: false }
 }
 
 #[test]
@@ -57,7 +67,7 @@ fn a_new_hash_has_the_costs_we_promise_and_verifies() {
     let door = Authenticator::new(Options { users: vec![user], anonymous: None }).unwrap();
     let grants = door.verify(seconds(0), Peer::local(), &login("ann", "right")).unwrap();
     assert_eq!(grants.principal().as_str(), "ann");
-    assert_eq!(door.verify(seconds(0), Peer::local(), &login("ann", "wrong")).unwrap_err(), Denied::WrongPasscode);
+    assert_eq!(why(&door, seconds(0), Peer::local(), &login("ann", "wrong")), Denied::WrongPasscode);
 }
 
 #[test]
@@ -97,22 +107,22 @@ fn half_a_login_always_fails() {
         login("", "right"),
     ];
     for credentials in half_logins {
-        assert_eq!(door.verify(seconds(0), Peer::local(), &credentials).unwrap_err(), Denied::Incomplete);
+        assert_eq!(why(&door, seconds(0), Peer::local(), &credentials), Denied::Incomplete);
     }
 }
 
 #[test]
-fn anonymous_clients_are_let_in_only_where_allowed_and_only_on_loopback_listeners() {
+fn anonymous_clients_are_let_in_only_by_listeners_that_say_so() {
     for nobody in [Credentials::default(), login("", "")] {
         anonymous_clients_are_let_in_only_where_allowed(&nobody);
     }
 }
 
 fn anonymous_clients_are_let_in_only_where_allowed(nobody: &Credentials) {
-    assert_eq!(door(None).verify(seconds(0), Peer::local(), nobody).unwrap_err(), Denied::Anonymous);
+    assert_eq!(why(&door(None), seconds(0), Peer::local(), nobody), Denied::Anonymous);
     let open = door(Some(rights("anonymous", &[("/topic/**", &[Action::Read])], &[])));
-    let behind_proxy = Peer { on_loopback: false, ..Peer::local() };
-    assert_eq!(open.verify(seconds(0), behind_proxy, nobody).unwrap_err(), Denied::Anonymous);
+    let elsewhere = Peer { anonymous: false, ..Peer::local() };
+    assert_eq!(why(&open, seconds(0), elsewhere, nobody), Denied::Anonymous, "whatever its address");
     let grants = open.verify(seconds(0), Peer::local(), nobody).unwrap();
     assert!(grants.may(Action::Read, &DestinationName::parse("/topic/news", "").unwrap()));
     assert!(!grants.may(Action::Read, &queue("mail")));
@@ -123,7 +133,7 @@ fn every_refusal_reads_the_same_and_no_secret_is_printed() {
     let door = door(None);
     let unknown = door.verify(seconds(0), Peer::local(), &login("eve", "right")).unwrap_err();
     let wrong = door.verify(seconds(0), Peer::local(), &login("ann", "wrong")).unwrap_err();
-    assert_eq!((unknown, wrong), (Denied::UnknownUser, Denied::WrongPasscode));
+    assert_eq!((unknown.why, wrong.why), (Denied::UnknownUser, Denied::WrongPasscode));
     assert_eq!(unknown.to_string(), wrong.to_string());
     let printed = format!("{:?} {door:?} {:?}", login("ann", "open sesame"), User::new("a", &HASH, Rights::default()));
     assert!(!printed.contains("sesame") && !printed.contains("argon2"), "{printed}");
@@ -132,7 +142,7 @@ fn every_refusal_reads_the_same_and_no_secret_is_printed() {
 #[test]
 fn logins_are_cut_off_at_their_limits() {
     let door = door(None);
-    let refusal = |credentials| door.verify(seconds(0), Peer::local(), &credentials).unwrap_err();
+    let refusal = |credentials| why(&door, seconds(0), Peer::local(), &credentials);
     assert_eq!(refusal(login(&"a".repeat(256), "p")), Denied::UnknownUser);
     assert_eq!(refusal(login(&"a".repeat(257), "p")), Denied::TooLong);
     assert_eq!(refusal(login("ann", &"p".repeat(1024))), Denied::WrongPasscode);
@@ -140,40 +150,74 @@ fn logins_are_cut_off_at_their_limits() {
 }
 
 #[test]
-fn ten_failures_of_an_address_close_it_until_one_is_forgiven() {
+fn each_failure_of_a_name_from_a_network_is_answered_later_than_the_one_before() {
     let door = door(None);
     let from = peer("192.0.2.1");
-    for attempt in 0..10 {
-        let name = format!("somebody-{attempt}");
-        assert_eq!(door.verify(seconds(0), from, &login(&name, "x")).unwrap_err(), Denied::UnknownUser);
+    let (mut now, mut delays) = (seconds(0), Vec::new());
+    for _ in 0..10 {
+        let failure = door.verify(now, from, &login("ann", "x")).unwrap_err();
+        delays.push(failure.delay.as_millis());
+        // Who waits for the answer before the next guess.
+        now += failure.delay;
     }
-    let closed = |at, from| door.verify(seconds(at), from, &login("ann", "right"));
-    assert_eq!(closed(5, from).unwrap_err(), Denied::TooManyFailures);
-    assert!(closed(5, peer("192.0.2.2")).is_ok(), "others are not concerned");
-    assert_eq!(door.verify(seconds(5), from, &login("bob", "right")).unwrap_err(), Denied::TooManyFailures);
-    assert!(door.verify(seconds(6), from, &login("bob", "right")).is_ok(), "one failure is forgiven after six seconds");
+    assert_eq!(delays, [0, 0, 0, 250, 500, 1000, 2000, 4000, 4000, 4000]);
+    assert_eq!(delay(&door, now, from, &login("bob", "x")), 0, "another name");
+    assert_eq!(delay(&door, now, peer("192.0.2.2"), &login("ann", "x")), 0, "another network");
+    assert_eq!(delay(&door, now, peer("2001:db8::1"), &login("ann", "x")), 0);
+    now += seconds(6 * 8);
+    assert_eq!(delay(&door, now, from, &login("ann", "x")), 0, "forgiven");
 }
 
 #[test]
-fn ten_failures_of_a_name_throttle_it_from_everywhere_but_not_those_who_are_known() {
+fn guesses_beside_each_other_wait_for_each_other_and_none_longer_than_ten_seconds() {
     let door = door(None);
-    assert!(door.verify(seconds(0), peer("198.51.100.1"), &login("ann", "right")).is_ok());
-    for host in 0..10 {
-        let from = peer(&format!("192.0.2.{host}"));
-        assert_eq!(door.verify(seconds(1), from, &login("ann", "x")).unwrap_err(), Denied::WrongPasscode);
-    }
-    let from = peer("192.0.2.99");
-    assert_eq!(door.verify(seconds(1), from, &login("ann", "x")).unwrap_err(), Denied::TooManyFailures);
-    assert!(door.verify(seconds(1), from, &login("ann", "right")).is_ok(), "no account is locked out");
+    let from = peer("192.0.2.1");
+    let delays: Vec<_> = (0..20).map(|_| delay(&door, seconds(0), from, &login("ann", "x"))).collect();
+    assert_eq!(delays[..9], [0, 0, 0, 250, 750, 1750, 3750, 7750, 10_000]);
+    assert!(delays[9..].iter().all(|delay| *delay == 10_000), "{delays:?}");
+    // That they were many does not make it worse later.
+    assert_eq!(delay(&door, seconds(10), from, &login("ann", "x")), 4000);
 }
 
 #[test]
-fn successes_use_up_no_failures() {
+fn a_right_password_is_let_in_whatever_failed_before_it_and_from_where() {
     let door = door(None);
-    for minute in 0..30 {
-        // Ten minutes apart, so that each is verified anew.
-        assert!(door.verify(seconds(minute / 15 * 600), peer("192.0.2.1"), &login("ann", "right")).is_ok());
-        assert!(door.verify(seconds(minute / 15 * 600), peer("192.0.2.1"), &login("bob", "right")).is_ok());
+    for guess in 0..1000 {
+        let from = peer(&format!("192.0.2.{}", guess % 10));
+        assert_eq!(why(&door, seconds(1), from, &login("ann", "x")), Denied::WrongPasscode);
+        assert_eq!(why(&door, seconds(1), from, &login(&format!("nobody-{guess}"), "x")), Denied::UnknownUser);
+    }
+    for from in ["192.0.2.1", "198.51.100.1"] {
+        assert!(door.verify(seconds(1), peer(from), &login("ann", "right")).is_ok(), "{from}");
+        assert!(door.verify(seconds(1), peer(from), &login("bob", "right")).is_ok(), "{from}");
+        assert!(matches!(door.recall(seconds(2), peer(from), &login("ann", "right")), Some(Ok(_))), "{from}");
+    }
+}
+
+#[test]
+fn no_guess_is_answered_from_the_memory_of_recent_logins() {
+    let door = door(None);
+    let from = peer("192.0.2.1");
+    assert!(door.verify(seconds(0), from, &login("ann", "right")).is_ok());
+    for guess in 0..20 {
+        // Nothing to be learnt without a hash, and every hash of a wrong password counts.
+        assert!(door.recall(seconds(1), from, &login("ann", "x")).is_none());
+        assert_eq!(delay(&door, seconds(1), from, &login("ann", "x")) > 0, guess >= 3);
+    }
+    assert!(matches!(door.recall(seconds(1), from, &login("ann", "right")), Some(Ok(_))), "its owner is not held up");
+    assert!(delay(&door, seconds(1), from, &login("ann", "x")) >= 4000, "a success of its owner forgives no guess");
+}
+
+#[test]
+fn a_name_that_nobody_has_is_treated_like_one_that_somebody_has() {
+    let door = door(None);
+    let from = peer("192.0.2.1");
+    for second in 0..30 {
+        let known = door.verify(seconds(second), from, &login("ann", "x")).unwrap_err();
+        let unknown = door.verify(seconds(second), from, &login("eve", "x")).unwrap_err();
+        assert_eq!(known.delay, unknown.delay);
+        assert_eq!(known.to_string(), unknown.to_string());
+        assert!(door.recall(seconds(second), from, &login("eve", "x")).is_none(), "it takes a hash too");
     }
 }
 
@@ -199,19 +243,53 @@ fn a_success_is_remembered_for_five_minutes_after_its_last_use() {
 fn the_table_of_failures_is_bounded_and_forgets_the_most_innocent_first() {
     let mut throttle = Throttle::new(2);
     for _ in 0..10 {
-        assert!(throttle.take(seconds(0), &1));
+        throttle.fail(seconds(0), &1);
     }
-    assert!(throttle.take(seconds(0), &2) && throttle.take(seconds(0), &3));
+    for key in 2..1000 {
+        throttle.fail(seconds(0), &key);
+    }
     assert_eq!(throttle.len(), 2);
-    assert!(!throttle.take(seconds(0), &1), "who failed most is still known");
+    assert_eq!(throttle.fail(seconds(0), &1), seconds(10), "who failed most is still known");
+    throttle.fail(seconds(3600), &5000);
+    assert_eq!(throttle.len(), 1, "and forgotten in the end");
 }
 
 #[test]
-fn an_ipv6_host_cannot_dodge_by_changing_its_lower_half() {
+fn an_ipv6_host_cannot_evade_the_throttle_by_changing_its_lower_half() {
     let network = |address: &str| peer(address).network();
     assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff::9"));
     assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
     assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+    assert!(network("::1").is_loopback() && network("127.0.0.1").is_loopback() && !network("::2").is_loopback());
+    assert_eq!(network("2001:db8:1:2::1").to_string(), "2001:db8:1:2::/64");
+}
+
+#[test]
+fn who_is_in_is_judged_by_the_users_that_hold_now() {
+    let everybody = Authenticator::new(Options::default()).unwrap();
+    let nobody = Grants::everything().principal().clone();
+    let first = everybody.successor(Options { users: door(None).users, anonymous: None }).unwrap();
+    assert_eq!(first.review(Peer::local(), &nobody, 0).unwrap_err(), Revoked::Anonymous);
+    let ann = first.verify(seconds(0), Peer::local(), &login("ann", "right")).unwrap();
+    let judge = |door: &Authenticator, since| door.review(Peer::local(), ann.principal(), since).map(drop);
+
+    let same = first.successor(Options { users: first.users.clone(), anonymous: None }).unwrap();
+    assert_eq!((same.generation(), judge(&same, first.generation())), (2, Ok(())));
+    let rights = rights("ann", &[("/queue/other", &[Action::Read])], &[]);
+    let narrower = Options { users: vec![User::new("ann", &CHEAP, rights.clone()).unwrap()], anonymous: None };
+    let narrower = same.successor(narrower).unwrap();
+    let grants = narrower.review(Peer::local(), ann.principal(), first.generation()).unwrap();
+    assert!(grants.may(Action::Read, &queue("other")) && !grants.may(Action::Read, &queue("ann.in")));
+    assert!(!grants.are_those_of(&ann) && ann.are_those_of(&ann.clone()));
+    let other = Options { users: vec![User::new("ann", &HASH, rights).unwrap()], anonymous: None };
+    let other = narrower.successor(other).unwrap();
+    assert_eq!(judge(&other, first.generation()), Err(Revoked::OtherPassword));
+    assert_eq!(judge(&other, other.generation()), Ok(()), "who came with the new one stays");
+    // That a configuration was skipped changes nothing.
+    let back = other.successor(Options { users: narrower.users.clone(), anonymous: None }).unwrap();
+    assert_eq!(judge(&back, first.generation()), Err(Revoked::OtherPassword));
+    let without = first.successor(Options { users: vec![first.users[1].clone()], anonymous: None }).unwrap();
+    assert_eq!(judge(&without, first.generation()), Err(Revoked::Removed));
 }
 
 #[test]

@@ -28,8 +28,18 @@ impl User {
         self.principal.as_str()
     }
 
+    /// Whether rules let it read or send, but none lets it create: it reaches only what is there already.
+    pub fn lacks_create(&self) -> bool {
+        self.rights.lacks_create()
+    }
+
     pub(super) fn has_password(&self, passcode: &Secret) -> bool {
         self.password.matches(passcode.expose())
+    }
+
+    /// Whether it is let in by the same password, as far as can be told: a password that was hashed again counts as another.
+    pub(super) fn has_password_of(&self, other: &User) -> bool {
+        self.password == other.password
     }
 
     pub(super) fn grants(&self) -> Grants {

@@ -150,7 +150,7 @@ fn read_actions(rule: &DeTable<'_>, at: &Origin) -> Result<Vec<Action>, Problem>
         let word = read_word("to", item)?;
         Action::from_word(&word).ok_or_else(|| {
             Problem::new(Origin::File(item.span()), format!("there is no action `{word}`"))
-                .label("actions are read, write and create")
+                .label("actions are read, write, create and manage")
         })
     };
     words.iter().map(action).collect()
@@ -230,3 +230,9 @@ macro_rules! setting {
 }
 
 setting!(String: Text, bool: Switch, u32: Count, u64: Size, Duration: Time, Vec<String>: List, Vec<RuleText>: Rules);
+
+impl Setting for Option<u64> {
+    fn from_value(value: &Value) -> Option<Option<u64>> {
+        u64::from_value(value).map(Some)
+    }
+}

@@ -153,7 +153,8 @@ impl Batch {
 /// Whether it only takes work away.
 fn finishes_work(request: &Request) -> bool {
     match request {
-        Request::Settle(_)
+        Request::Permit(_)
+        | Request::Settle(_)
         | Request::Touch(_)
         | Request::Decline(_)
         | Request::Manage(_)

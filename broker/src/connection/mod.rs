@@ -6,6 +6,8 @@
 
 mod batch;
 mod closing;
+mod holding;
+mod news;
 mod outgoing;
 mod requests;
 mod task;

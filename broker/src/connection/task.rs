@@ -2,24 +2,27 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures_util::FutureExt as _;
 use kolejka_codec::{Decoder, Limits};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use super::batch::Batch;
 use super::closing::Phase;
+use super::holding::{Holding, Patience};
 use super::outgoing::{Deliveries, Receipts};
 use super::waking::Woken;
-use crate::auth::{Credentials, Denied, Grants, Peer};
+use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
-use crate::model::{Burst, Event, Now, Refusal};
+use crate::model::{Burst, Event, Now};
 use crate::stomp::Session;
 use crate::transport::Stream;
 
@@ -46,6 +49,15 @@ pub struct Options {
     pub linger: Duration,
 }
 
+impl Options {
+    /// A frame waits for memory as long as another of any size may take. In its turn it goes beyond the share, so it has to
+    /// come quickly.
+    fn patience(&self) -> Patience {
+        let largest = Duration::from_secs((self.limits.body_bytes / (64 * 1024)) as u64);
+        Patience { wait: self.frame_timeout + largest, step: self.frame_timeout / 16 }
+    }
+}
+
 /// What all connections share.
 #[derive(Clone)]
 pub struct Surroundings {
@@ -66,7 +78,13 @@ pub trait Gate: Send + Sync {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>>;
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>>;
+
+    /// Tells when the users have changed.
+    fn changes(&self) -> watch::Receiver<Generation>;
+
+    /// What a client that was let in by the users of that generation may do now, or why it has to go.
+    fn review(&self, peer: Peer, who: &Principal, generation: Generation) -> Result<Grants, Revoked>;
 }
 
 /// One client's connection.
@@ -80,8 +98,13 @@ pub struct Connection {
     pub(super) surroundings: Surroundings,
     pub(super) clock: Clock,
     pub(super) owner: String,
-    peer: Peer,
+    pub(super) peer: Peer,
+    /// Whom the client is let in as, and by the users of which generation.
+    pub(super) standing: Option<(Principal, Generation)>,
+    pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
+    /// What of all this is counted.
+    pub(super) holding: Holding,
     pub(super) receipts: Receipts,
     pub(super) deliveries: Deliveries,
     pub(super) events: Vec<Event>,
@@ -149,6 +172,9 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            holding: Holding::new(&surroundings.handle.memory(), surroundings.options.patience()),
+            standing: None,
+            users: surroundings.gate.changes(),
             surroundings,
             owner,
             peer,
@@ -169,15 +195,22 @@ impl Connection {
         (connection, hears)
     }
 
-    /// Serves the client until one side is done. Returns why.
-    pub async fn run(mut self) -> Ending {
+    /// Serves the client until one side is done. Returns why. A panic is the end of this connection and of no other: its
+    /// session is closed as if the connection had been lost.
+    pub async fn run(self) -> Ending {
+        AssertUnwindSafe(self.serve()).catch_unwind().await.unwrap_or_else(|_| {
+            error!("the connection panicked, which is a bug; the others go on");
+            Ending::trouble("it panicked")
+        })
+    }
+
+    async fn serve(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
-        let shutdown = self.surroundings.shutdown.clone();
-        let mut stopping: Pin<Box<dyn Future<Output = ()> + Send>> =
-            Box::pin(async move { shutdown.cancelled().await });
+        let mut news = self.news();
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
+            self.weigh();
             if let Some(ending) = self.advance_close() {
                 return ending;
             }
@@ -189,9 +222,13 @@ impl Connection {
             }
             self.watch_room();
             let reads = self.may_read();
-            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), stopping.as_mut())).await;
+            let woken = poll_fn(|context| self.poll_wake(context, sleep.as_mut(), news.as_mut())).await;
             if !reads {
                 self.excuse_silence();
+            }
+            // Before anything that was read or is to be delivered: whoever saw a change take effect may rely on it.
+            if self.users.has_changed().unwrap_or(false) {
+                self.review().await;
             }
             match woken {
                 Woken::Read => {
@@ -209,28 +246,19 @@ impl Connection {
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
+                // It is weighed again, and goes on.
+                Woken::Memory => {}
+                Woken::OtherUsers => news = self.news(),
                 Woken::Stopping => {
-                    stopping = Box::pin(std::future::pending());
-                    // That we stop is no failure of whoever holds a message.
-                    if let Some(client) = &mut self.client {
-                        client.leave_cleanly();
-                    }
-                    self.session.disconnected(self.now(), Refusal::ShuttingDown);
-                    self.collect().await;
+                    news = Box::pin(std::future::pending());
+                    self.stop().await;
                 }
                 Woken::Due => {
                     armed = None;
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }
-                    self.session.tick(self.now());
-                    if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
-                        self.flush_batch().await;
-                    }
-                    if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
-                        self.session.unfinished(self.now());
-                    }
-                    self.collect().await;
+                    self.keep_time().await;
                 }
                 Woken::Lost(error) if error.kind() == io::ErrorKind::InvalidData && self.phase.is_open() => {
                     self.session.violated(self.now(), error.to_string());
@@ -241,11 +269,45 @@ impl Connection {
         }
     }
 
+    /// Something is due.
+    async fn keep_time(&mut self) {
+        self.session.tick(self.now());
+        if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
+            self.flush_batch().await;
+        }
+        if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
+            self.session.unfinished(self.now());
+        }
+        self.give_up_starved();
+        self.collect().await;
+    }
+
     /// The peer was not read: neither a frame nor a sign of life is late because of that.
     fn excuse_silence(&mut self) {
         let now = self.now();
         self.session.heard(now);
         self.begun = self.begun.map(|_| now.monotonic);
+    }
+
+    /// Counts what is held now.
+    fn weigh(&mut self) {
+        let half = if self.phase.is_open() { self.half_frame() } else { 0 };
+        self.holding.weigh_input(half + self.batch.waiting_bytes(), self.clock.now().monotonic);
+        self.holding.weigh_output(self.out.len());
+    }
+
+    /// Bytes of a frame that is not complete, wherever they are.
+    pub(super) fn half_frame(&self) -> usize {
+        self.input.len() + self.stream.held()
+    }
+
+    /// A frame for which there is no memory is given up in the end.
+    fn give_up_starved(&mut self) {
+        let now = self.now();
+        if let Some(refusal) = self.holding.overdue(now.monotonic) {
+            self.input = BytesMut::new();
+            self.session.disconnected(now, refusal);
+        }
     }
 
     fn watch_room(&mut self) {
@@ -264,8 +326,14 @@ impl Connection {
             self.stall = Stall { since: Some(now), taken };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        let deadlines =
-            [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline(), self.batch.retry()];
+        let deadlines = [
+            self.session.deadline(),
+            stalled,
+            self.frame_deadline(),
+            self.phase.deadline(),
+            self.batch.retry(),
+            self.holding.deadline().filter(|_| self.phase.is_open()),
+        ];
         deadlines.into_iter().flatten().min()
     }
 
@@ -290,11 +358,19 @@ impl Connection {
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
         let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
-        match &verdict {
-            Ok(grants) => debug!(user = grants.principal().as_str(), "logged in"),
-            Err(denied) => warn!(reason = denied.reason(), "login refused"),
+        match verdict {
+            Ok(Admitted { grants, generation }) => {
+                debug!(user = grants.principal().as_str(), "logged in");
+                self.standing = Some((grants.principal().clone(), generation));
+                Ok(grants)
+            }
+            Err(LoginFailure { why, delay }) => {
+                warn!(reason = why.reason(), "login refused");
+                // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
+                self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
+                Err(why)
+            }
         }
-        verdict
     }
 
     pub(super) fn now(&self) -> Now {

@@ -17,7 +17,10 @@ pub(super) enum Woken {
     Told,
     Due,
     Room,
+    /// There is memory, or it is our turn.
+    Memory,
     Stopping,
+    OtherUsers,
     Lost(io::Error),
 }
 
@@ -32,12 +35,12 @@ impl Connection {
         &mut self,
         context: &mut Context<'_>,
         mut sleep: Pin<&mut Sleep>,
-        mut stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
+        mut news: Pin<&mut (dyn Future<Output = Woken> + Send)>,
     ) -> Poll<Woken> {
         self.turn = (self.turn + 1) % TURNS;
         let first = match self.turn {
             0 => self.poll_input(context),
-            1 => poll_time(context, sleep.as_mut(), stopping.as_mut()),
+            1 => poll_time(context, sleep.as_mut(), news.as_mut()),
             _ => Poll::Pending,
         };
         if first.is_ready() {
@@ -49,7 +52,7 @@ impl Connection {
         if let Poll::Ready(woken) = self.poll_input(context) {
             return Poll::Ready(woken);
         }
-        poll_time(context, sleep, stopping)
+        poll_time(context, sleep, news)
     }
 
     fn poll_output(&mut self, context: &mut Context<'_>) -> Poll<Woken> {
@@ -62,6 +65,9 @@ impl Connection {
         }
         if self.half_close && self.stream.poll_shutdown(context).is_ready() {
             self.half_close = false;
+        }
+        if self.holding.poll_room(context).is_ready() {
+            return Poll::Ready(Woken::Memory);
         }
         if let Some(client) = &self.client
             && client.inbox().poll_take(context, &mut self.events).is_ready()
@@ -76,14 +82,18 @@ impl Connection {
             if room.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Woken::Room);
             }
-        } else if self.may_read()
-            && let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input)
-        {
-            return Poll::Ready(match read {
-                Ok(0) => Woken::PeerClosed,
-                Ok(_) => Woken::Read,
-                Err(error) => Woken::Lost(error),
-            });
+        } else if self.may_read() {
+            if let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input) {
+                return Poll::Ready(match read {
+                    Ok(0) => Woken::PeerClosed,
+                    Ok(_) => Woken::Read,
+                    Err(error) => Woken::Lost(error),
+                });
+            }
+            if self.phase.is_open() && self.holding.is_outgrown(self.half_frame() + self.batch.waiting_bytes()) {
+                // Nothing is complete, and there is more of it than was weighed.
+                return Poll::Ready(Woken::Read);
+            }
         }
         Poll::Pending
     }
@@ -101,17 +111,18 @@ impl Connection {
             && self.out.len() < options.output_bytes
             && self.receipts.len() < options.pending_receipts
             && self.batch.waiting_bytes() < options.output_bytes
+            && self.holding.may_read(self.out.len())
     }
 }
 
-/// The clock, and the end of the server.
+/// The clock, and what the server tells.
 fn poll_time(
     context: &mut Context<'_>,
     sleep: Pin<&mut Sleep>,
-    stopping: Pin<&mut (impl Future<Output = ()> + ?Sized)>,
+    news: Pin<&mut (dyn Future<Output = Woken> + Send)>,
 ) -> Poll<Woken> {
     if sleep.poll(context).is_ready() {
         return Poll::Ready(Woken::Due);
     }
-    stopping.poll(context).map(|()| Woken::Stopping)
+    news.poll(context)
 }

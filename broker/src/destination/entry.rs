@@ -31,6 +31,8 @@ pub struct Entry {
     pub handed_out: bool,
     /// It goes to the log.
     pub durable: bool,
+    /// It is an event that the broker has told, or a copy of one: nothing is told of it.
+    pub is_event: bool,
     /// Where it is in its life.
     pub state: State,
 }
@@ -86,6 +88,7 @@ impl Entry {
             tracked: false,
             handed_out: false,
             durable: false,
+            is_event: false,
             state: State::Accepted,
         }
     }

@@ -149,6 +149,7 @@ fn hand_out(
         message: taken.entry.message,
         auto: consumer.mode == AckMode::Auto,
         tracked: taken.entry.tracked,
+        is_event: taken.entry.is_event,
         token: None,
         held_twice: false,
         attempt: taken.entry.attempts.saturating_add(1),

@@ -87,6 +87,7 @@ impl Engine {
         let death = queue_of(&mut self.destinations, view.queue).and_then(|queue| queue.note(entry.message).cloned());
         let delivery = Delivery {
             tracked: false,
+            is_event: false,
             token: None,
             subscription: consumer.subscription,
             number: consumer.hand_out(entry.message, entry.size, None),
@@ -100,6 +101,9 @@ impl Engine {
             from: None,
             payload,
         };
+        if let Some(session) = self.sessions.get_mut(consumer.session) {
+            session.lend_copy(entry.size as usize);
+        }
         deliver(&mut self.sessions, key, consumer.session, AckMode::Auto, delivery, effects);
     }
 

@@ -59,14 +59,13 @@ impl Client {
         let mut guard = self.handle.lock();
         let now = shared.clock.now();
         let core = &mut *guard;
-        let Some(log) = core.log.as_mut() else {
+        if core.log.is_none() {
             // It has failed, or was closed behind a connection that did not end in time.
             requests.clear();
             return Item { wait_for: Some(Ticket::NEVER), refused: Some(Refusal::ShuttingDown), more: false };
-        };
-        let full = log.is_full();
-        core.engine.set_full(full);
-        let (refused, more) = self.carry_out(now, core, requests, answers, full && terms.patient);
+        }
+        core.ask_for_room();
+        let (refused, more) = self.carry_out(now, core, requests, answers, terms.patient);
         core.engine.dispatch(now, &mut core.effects);
         core.append(shared, Some(self.session));
         let wait_for = core.owed(shared, self.session);
@@ -85,11 +84,11 @@ impl Client {
         core: &mut Core,
         requests: &mut VecDeque<Request>,
         answers: &mut Vec<Answer>,
-        waits_for_room: bool,
+        is_patient: bool,
     ) -> (Option<Refusal>, bool) {
         let (mut bytes, mut weighed, mut heaviest) = (0, core.effects.records.len(), 0);
         while let Some(request) = requests.front() {
-            if waits_for_room && core.engine.needs_room(request) {
+            if is_patient && core.engine.has_to_wait(request) {
                 return (None, false);
             }
             if core.engine.has_done_enough(&core.effects) || bytes >= UNIT_BYTES {
@@ -139,6 +138,7 @@ impl Drop for Client {
         let now = self.handle.shared.clock.now();
         let core = &mut *guard;
         core.verb = Verb::Session;
+        core.ask_for_room();
         core.engine.close(now, self.session, self.departure, &mut core.effects);
         core.engine.dispatch(now, &mut core.effects);
         if let Some(row) = core.clients.get_mut(self.session.index as usize) {

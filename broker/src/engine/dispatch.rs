@@ -16,6 +16,7 @@ impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where that is too much for one call, the rest is
     /// left to [`tick`](Self::tick), and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        self.report_memory();
         self.allow_steps(Self::DISPATCH, effects);
         self.hand_on(now, effects);
         self.end_of_steps(effects);
@@ -24,6 +25,7 @@ impl Engine {
     /// The same, as far as there are steps.
     pub(super) fn hand_on(&mut self, now: Now, effects: &mut Effects) {
         while !self.is_used_up(effects) {
+            self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
             if let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
@@ -104,7 +106,7 @@ impl Engine {
                     let row = row.filter(|row| row.status.state != JobState::Cancelled);
                     delivery.token = row.map(|row| Box::new(row.status.token));
                 }
-                if delivery.tracked || overheard {
+                if delivery.tracked || overheard && !delivery.is_event {
                     begun.push((delivery.message, consumer.session, delivery.attempt));
                 }
                 if consumer.allowance.is_some() {

@@ -14,6 +14,7 @@ impl LogSink for Handle {
         let core = &mut *guard;
         core.verb = Verb::Durable;
         core.durable = durable.through;
+        core.ask_for_room();
         core.engine.persisted(now, durable, &mut core.effects);
         core.update_room(&self.shared);
         self.finish(now, guard);
@@ -28,13 +29,13 @@ impl LogSink for Handle {
 impl Handle {
     /// Does what is due, and reads what is wanted, for ever.
     pub async fn drive(&self) {
+        let _vital = self.vital("the engine's clock");
         tokio::join!(self.keep_time(), self.keep_reading());
     }
 
     async fn keep_time(&self) {
-        let mut served = 0;
         loop {
-            match self.tick(&mut served) {
+            match self.tick() {
                 Duration::ZERO => tokio::task::yield_now().await,
                 wait => tokio::select! {
                     () = tokio::time::sleep(wait) => {}
@@ -44,22 +45,33 @@ impl Handle {
         }
     }
 
-    /// Does what is due now, or a slice of it, and says when the next one is due. `served` is how often others had had the
-    /// engine before.
-    pub(super) fn tick(&self, served: &mut u64) -> Duration {
+    /// Does what is due now, or a slice of it, and says how long nothing else is. [`drive`](Self::drive) does so in time.
+    pub fn tick(&self) -> Duration {
         let mut guard = self.lock();
         let now = self.shared.clock.now();
         let core = &mut *guard;
         core.verb = Verb::Tick;
         core.engine.hold_errands(self.is_spent());
+        let was_full = core.engine.is_full();
+        core.ask_for_room();
+        let is_full = core.engine.is_full();
         core.engine.tick(now, &mut core.effects);
         let ended = self.shared.clock.now().monotonic;
-        let rest = self.rest(core, served, ended.saturating_sub(now.monotonic));
+        let mut served = core.served_before_tick;
+        let rest = self.rest(core, &mut served, ended.saturating_sub(now.monotonic));
+        core.served_before_tick = served;
         let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(ended));
         let wait = due.clamp(rest, LONGEST_WAIT);
         core.alarm = ended + wait;
         core.rest_until = ended + rest.max(SHORTEST_WAIT);
         self.finish(now, guard);
+        match (was_full, is_full) {
+            (false, true) => {
+                tracing::warn!("the disk is full: schedules wait until there is room, and consumers go on");
+            }
+            (true, false) => tracing::info!("the disk has room again: schedules go on"),
+            _ => {}
+        }
         wait
     }
 
@@ -88,6 +100,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let core = &mut *guard;
         core.verb = Verb::Read;
+        core.ask_for_room();
         let unread = core.engine.next_unread(now, &mut core.effects);
         self.finish(now, guard);
         unread
@@ -105,6 +118,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let core = &mut *guard;
         core.verb = Verb::Read;
+        core.ask_for_room();
         core.engine.heads_read(now, destination, contents, &mut core.effects);
         let lasted = self.shared.clock.now().monotonic.saturating_sub(now.monotonic);
         let rest = self.rest(core, served, lasted);
@@ -116,6 +130,16 @@ impl Handle {
 /// While others want the engine, background work has a quarter of it: it rests three times as long as it worked.
 fn rest_after(lasted: Duration, is_alone: bool) -> Duration {
     if is_alone { Duration::ZERO } else { (3 * lasted).max(SHORTEST_WAIT) }
+}
+
+impl Core {
+    /// Tells the engine whether the log takes new messages. The log holds the room that it says it has for the next append
+    /// alone, so it is asked before every call of the engine that may lead to one.
+    pub(super) fn ask_for_room(&mut self) {
+        if let Some(log) = &mut self.log {
+            self.engine.set_full(log.is_full());
+        }
+    }
 }
 
 /// Whoever brings a deadline forward wakes us; looking once a minute all the same costs nothing.

@@ -10,7 +10,7 @@ use super::machine::{Engine, queue_of};
 use super::manage::Task;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
-use crate::model::{DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
+use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
 
 /// One such work.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub(super) struct Errand {
     /// It waits for heads.
     pub(super) is_reading: bool,
     pub(super) reply: Option<Reply>,
+    /// Who asked for it.
+    pub(super) actor: Actor,
 }
 
 /// How fast something is done.

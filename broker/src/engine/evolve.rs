@@ -130,6 +130,7 @@ impl Engine {
             self.uniques.leave(moved.from, departed);
         }
         let homeless = self.homeless.remove(&moved.message);
+        let is_event = departed.as_ref().is_some_and(|departed| departed.entry.is_event);
         let (content, handed_out, mut terms) = match departed {
             Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.terms),
             None => (None, true, homeless.flatten()),
@@ -140,7 +141,7 @@ impl Engine {
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
-        entry.durable = true;
+        (entry.durable, entry.is_event) = (true, is_event);
         if self.jobs.get(moved.message).is_some() {
             entry.tracked = true;
             self.jobs.place(moved.message, Some((moved.to, moved.to_place)));

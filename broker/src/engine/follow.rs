@@ -124,7 +124,7 @@ impl Engine {
         while !self.is_used_up(effects)
             && let Some(job) = self.jobs.overdue(now.wall)
         {
-            self.tell_progress(now, job, effects);
+            self.tell_progress(now, job);
         }
     }
 

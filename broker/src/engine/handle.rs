@@ -10,12 +10,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::warn;
 
+use super::audit;
 use super::client::Client;
 use super::holds::{Holds, SlowHold, Verb};
 use super::inbox::Inbox;
-use super::lock::{Guard, Lock};
+use super::lock::Lock;
 use super::machine::Engine;
-use super::view::QueueView;
+use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Effects, Log, LogError, LogReader, Now, SessionId, Ticket};
@@ -30,6 +31,8 @@ pub struct Handle {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) core: Lock<Core>,
+    /// A panic came while the engine was locked: it is not to be trusted any more.
+    pub(super) panicked: AtomicBool,
     pub(super) clock: Clock,
     reader: OnceLock<Arc<dyn LogReader>>,
     /// The log has as much in flight as it wants.
@@ -63,8 +66,9 @@ pub(super) struct Core {
     pub(super) woken: Vec<Arc<Inbox>>,
     /// What the lock is held for.
     pub(super) verb: Verb,
-    /// How often it was held for others than background work.
+    /// How often it was held for others than background work, and how often before the last tick.
     pub(super) served: u64,
+    pub(super) served_before_tick: u64,
     holds: Holds,
 }
 
@@ -92,11 +96,13 @@ impl Handle {
             woken: Vec::new(),
             verb: Verb::default(),
             served: 0,
+            served_before_tick: 0,
             holds: Holds::default(),
         };
         Handle {
             shared: Arc::new(Shared {
                 core: Lock::new(core),
+                panicked: AtomicBool::new(false),
                 clock,
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
@@ -196,16 +202,6 @@ impl Handle {
         self.lock().engine.set_routes(routes);
     }
 
-    /// What the queues hold.
-    pub fn queues(&self) -> Vec<QueueView> {
-        self.lock().engine.queues()
-    }
-
-    /// Clients.
-    pub fn clients(&self) -> usize {
-        self.lock().engine.clients()
-    }
-
     /// Gives up the log, so that whoever opened it can close it. Nothing is applied any more.
     pub fn detach(&self) -> Option<Box<dyn Log>> {
         self.lock().log.take()
@@ -216,21 +212,8 @@ impl Handle {
         self.lock().holds.clone()
     }
 
-    pub(super) fn lock(&self) -> Guard<'_, Core> {
-        let (mut core, is_poisoned) = self.shared.core.lock();
-        if is_poisoned {
-            // A panic under the lock leaves the engine half changed: it is not to be trusted any more, so the process ends.
-            // The log stays true; what is not in it was not promised.
-            self.shared.fail(LogError::Poisoned("the engine panicked".into()));
-            // Half of a transaction may be left there.
-            core.effects.records.clear();
-            core.log = None;
-        }
-        core
-    }
-
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
-    pub(super) fn finish(&self, now: Now, mut core: Guard<'_, Core>) {
+    pub(super) fn finish(&self, now: Now, mut core: Locked<'_>) {
         core.append(&self.shared, None);
         let due = core.engine.deadline(now).map(|due| due.max(core.rest_until));
         if let Some(due) = due.filter(|due| *due < core.alarm) {
@@ -238,6 +221,7 @@ impl Handle {
             self.shared.sooner.notify_one();
         }
         let mut woken = std::mem::take(&mut core.woken);
+        let audits = std::mem::take(&mut core.effects.audits);
         let unread = core.engine.wants_heads();
         let (steps, verb) = (core.engine.last_steps(), std::mem::take(&mut core.verb));
         core.served += u64::from(!matches!(verb, Verb::Tick | Verb::Read));
@@ -250,6 +234,7 @@ impl Handle {
         if let Some(slow) = slow {
             report(slow);
         }
+        audit::write(audits);
         if unread {
             self.shared.unread.notify_one();
         }
@@ -274,6 +259,7 @@ impl Core {
                     self.update_room(shared);
                 }
                 Some(Err(error)) => {
+                    debug_assert!(error != LogError::Full, "the log was not asked for room");
                     // The engine has gone on without the log. Whatever was appended from here on would be told apart by
                     // its order only, and be taken for what is missing: so nothing is.
                     self.log = None;

@@ -71,19 +71,13 @@ impl Engine {
         if entry.tracked {
             self.chronicle(now, (at, entry), happening, effects);
         }
-        if self.is_overheard() {
-            self.call_out(now, (at, entry), happening, effects);
+        if self.is_overheard() && !entry.is_event {
+            self.call_out(now, (at, entry), happening);
         }
     }
 
     /// Whoever listens hears of it.
-    fn call_out(
-        &mut self,
-        now: Now,
-        (at, entry): (DestinationId, &Entry),
-        happening: Happening,
-        effects: &mut Effects,
-    ) {
+    fn call_out(&mut self, now: Now, (at, entry): (DestinationId, &Entry), happening: Happening) {
         let is_late = matches!(self.word, Some(Word::Late));
         let (event, state) = match happening {
             Happening::Due => ("due", JobState::Ready),
@@ -107,7 +101,7 @@ impl Engine {
         let error = self.error(attempt).filter(|_| has_failed);
         let fact =
             Fact { event, job: entry.message, state, attempt, error: error.as_deref(), is_logged: entry.durable };
-        self.hook(now, at, fact, effects);
+        self.hook(now, at, fact);
     }
 
     fn chronicle(
@@ -134,7 +128,7 @@ impl Engine {
         if state.is_final() {
             self.make_room_for_jobs(effects);
         }
-        self.tell_state(now, job, effects);
+        self.tell_state(now, job);
     }
 
     /// Messages that were handed out are being worked at.
@@ -147,7 +141,7 @@ impl Engine {
         if self.is_overheard() {
             let state = JobState::Running;
             let fact = Fact { event: "reserved", job, state, attempt, error: None, is_logged: false };
-            self.hook(now, at, fact, effects);
+            self.hook(now, at, fact);
         }
         let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
         let durable = row.durable;
@@ -155,7 +149,7 @@ impl Engine {
         let report = Report { job, at: now.wall, state, attempt, due: None, queue: None, error: None, result: None };
         self.enter(Record::Reported(Box::new(report)), durable, effects);
         self.jobs.set_worker(job, format!("{}.{}", worker.index, worker.generation).into());
-        self.tell_state(now, job, effects);
+        self.tell_state(now, job);
     }
 
     fn error(&self, attempt: u16) -> Option<Arc<JobError>> {
@@ -200,6 +194,12 @@ impl Engine {
             return ResultBody::Untold;
         };
         let message = self.ids.next(&mut effects.records);
+        if self.is_full() && self.spills(content.len() as u64) {
+            // There is no room for it, neither in the log nor in memory.
+            return ResultBody::Untold;
+        }
+        // On a full disk better kept until the next stop than not kept.
+        let durable = durable && !self.is_full();
         let durability = if durable { Durability::Persistent } else { Durability::Transient };
         let new = Message { content, urgency: Urgency::NORMAL, durability, terms: None };
         self.enqueue(now, (queue, message), new, effects);

@@ -79,6 +79,7 @@ impl Verb {
             Request::Oversee(_) => Verb::Schedules,
             Request::Job(_) => Verb::Job,
             Request::Written { .. } | Request::Grant(_) => Verb::Written,
+            Request::Permit(_) => Verb::Session,
         }
     }
 

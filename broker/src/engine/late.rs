@@ -32,23 +32,32 @@ impl Late {
     }
 }
 
+/// Keys of duplicates that are forgotten in a row because of their age.
+const KEYS_AT_ONCE: usize = 256;
+
 impl Engine {
     /// Does what is due and a slice of what was left, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
+        self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));
         self.within(Self::PART, effects, |engine, effects| engine.keep_jobs(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| engine.run_errands(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| {
             engine.hand_on(now, effects);
-            engine.resume(now, effects);
+            engine.go_on_with_the_rest(now, effects);
             // Behind what has become ready by now: who is given that does not wait any more.
             engine.lose_patience(now, effects);
             engine.hand_on(now, effects);
         });
         self.within(Self::PART, effects, |engine, effects| engine.retire_idle(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| engine.drain(now, effects));
+        self.within(Self::PART, effects, |engine, effects| {
+            if engine.publish_announced(now, effects) {
+                engine.hand_on(now, effects);
+            }
+        });
         self.end_of_steps(effects);
     }
 
@@ -93,7 +102,7 @@ impl Engine {
     }
 
     /// Goes on with what calls have left, one of each kind after the other.
-    fn resume(&mut self, now: Now, effects: &mut Effects) {
+    fn go_on_with_the_rest(&mut self, now: Now, effects: &mut Effects) {
         // What cannot be said yet comes back, but not in this slice.
         let mut examined = self.late.examined.len();
         while !self.is_used_up(effects) {

@@ -42,11 +42,13 @@ impl Engine {
                 continue;
             }
             match (entry.content.and_then(|key| self.contents.get(key).cloned()), entry.position()) {
-                (Some(content), _) => self.bequeath(now, (from, to), content, effects),
-                (None, Some(position)) => {
+                (Some(content), position) if position.is_none() || !self.is_full() => {
+                    self.bequeath(now, (from, to), content, effects);
+                }
+                (_, Some(position)) => {
                     self.legacies.push_back(Legacy { from, message: entry.message, position, to });
                 }
-                (None, None) => {}
+                (_, None) => {}
             }
         }
     }
@@ -75,15 +77,27 @@ impl Engine {
         }
     }
 
+    /// Whether contents are waited for. The copies are new messages, which wait for room in the log.
+    pub(super) fn wants_legacies(&self) -> bool {
+        !self.legacies.is_empty() && !self.is_full()
+    }
+
     /// Contents that are waited for.
     pub(super) fn next_legacy(&mut self) -> Option<Unread> {
+        if !self.wants_legacies() {
+            return None;
+        }
         self.legacy = self.legacies.pop_front();
         self.legacy.map(|legacy| Unread { destination: legacy.from, messages: vec![(legacy.message, legacy.position)] })
     }
 
     /// One is there.
     pub(super) fn legacy_read(&mut self, now: Now, contents: Vec<(MessageId, Option<Content>)>, effects: &mut Effects) {
-        let Some(Legacy { from, message, to, .. }) = self.legacy.take() else { return };
+        let Some(legacy @ Legacy { from, message, to, .. }) = self.legacy.take() else { return };
+        if self.is_full() {
+            // It has become full meanwhile.
+            return self.legacies.push_front(legacy);
+        }
         let is_valid = |end: Option<Timestamp>| end.is_none_or(|end| end > now.wall);
         let is_newest = self.retained(from).is_some_and(|(entry, end)| entry.message == message && is_valid(end));
         let is_newest = is_newest && self.queue_mut(from).is_some_and(|queue| !queue.doomed);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use foldhash::fast::RandomState;
 
+use super::announce::Announcements;
+use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -14,10 +16,10 @@ use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::unique::Uniques;
-use super::view::QueueView;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
@@ -50,6 +52,8 @@ pub struct Engine {
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
     pub(super) outbox: Outbox<Notice>,
+    /// What the broker says by itself in the present call.
+    pub(super) announcements: Announcements,
     /// Keys that were seen lately, by destination.
     pub(super) windows: Windows,
     /// Queues whose messages are to be dropped.
@@ -65,6 +69,8 @@ pub struct Engine {
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    /// Those for which topics keep something.
+    pub(super) slow: Slow,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
@@ -104,7 +110,7 @@ pub struct Engine {
     /// The same, as long as the log does not know it.
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
-    full: bool,
+    pub(super) full: bool,
 }
 
 impl Engine {
@@ -125,6 +131,7 @@ impl Engine {
             ears: 0,
             word: None,
             outbox: Outbox::default(),
+            announcements: Announcements::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
             refilled: Vec::new(),
@@ -133,6 +140,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
             pending: VecDeque::new(),
@@ -182,7 +190,24 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        let answer = self.carry_out(now, session, request, effects);
+        self.publish_announced(now, effects);
+        answer
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        request: Request,
+        effects: &mut Effects,
+    ) -> Result<Answer, Refusal> {
+        self.check_creation(session, &request)?;
         match request {
+            Request::Permit(permissions) => {
+                self.permit(session, &permissions);
+                Ok(Answer::Done)
+            }
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
                 self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;
@@ -240,17 +265,13 @@ impl Engine {
         let moment = self.moments.deadline().into_iter().chain(self.jobs.deadline()).min();
         let moment = moment.map(|moment| now.monotonic + until(moment));
         let others = [self.idle.deadline(), self.waits.deadline(), self.errands.deadline(now.monotonic)];
-        others.into_iter().chain([moment]).flatten().min()
+        let asks_again = self.waits_for_room().then(|| now.monotonic + ASKED_AGAIN);
+        others.into_iter().chain([moment, asks_again]).flatten().min()
     }
 
     /// Whether the log has as much in flight as it wants: then what goes on by itself waits.
     pub fn hold_errands(&mut self, is_held: bool) {
         self.errands.is_held = is_held;
-    }
-
-    /// Whether the log takes new messages. While it does not, publishing is refused; finishing work goes on.
-    pub fn set_full(&mut self, full: bool) {
-        self.full = full;
     }
 
     /// Replaces the rules of destinations.
@@ -261,22 +282,6 @@ impl Engine {
             }
         }
         self.options.policies = policies;
-    }
-
-    /// Clients.
-    pub fn clients(&self) -> usize {
-        self.sessions.len()
-    }
-
-    /// What the queues hold, by name. For comparison and inspection.
-    pub fn queues(&self) -> Vec<QueueView> {
-        let mut views: Vec<_> = self.destinations.values().filter_map(|d| d.kind.queue().map(QueueView::of)).collect();
-        views.sort_by(|a, b| a.name.cmp(&b.name));
-        views
-    }
-
-    pub(super) fn is_full(&self) -> bool {
-        self.full
     }
 
     /// The destination of that name, made if there is none.

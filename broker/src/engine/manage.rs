@@ -10,9 +10,9 @@ use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
-    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, JobState,
-    Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Steps, Timestamp, Transfer, Urgency,
-    Writer,
+    Answer, Audit, AuditOutcome, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability,
+    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Steps,
+    Timestamp, Transfer, Urgency, Writer,
 };
 
 /// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
@@ -67,28 +67,34 @@ impl Engine {
             (&Operation::Refuse { why, .. }, _) => Err(why),
             (_, None) => Err(SoftRefusal::UnknownQueue),
             (&Operation::Pause { side, for_ms }, Some(id)) => {
-                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| Timestamp(now.wall.0 + ms));
-                Ok(standing(self.set_pause(now, (id, side), Some(until), effects)))
+                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| now.wall.after(ms));
+                Ok((0, standing(self.set_pause(now, (id, side), Some(until), effects))))
             }
-            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(now, (id, side), None, effects))),
+            (&Operation::Resume { side }, Some(id)) => {
+                Ok((0, standing(self.set_pause(now, (id, side), None, effects))))
+            }
             (operation, Some(id)) => {
                 let Some(order) = Order::of(operation, filter, writer) else { return Answer::Done };
                 let Some(mut errand) = self.errand(now, id, order) else { return Answer::Done };
                 (errand.name, errand.word, errand.reply) = (queue.clone(), word, reply.clone());
                 if errand.pace.is_some() || errand.survey.is_selective() {
                     match self.errands.begin(errand) {
-                        Ok(()) => return Answer::Done,
+                        Ok(()) => {
+                            self.audit((word, queue.as_str()), (0, AuditOutcome::Begun), effects);
+                            return Answer::Done;
+                        }
                         Err(why) => Err(why),
                     }
                 } else {
-                    self.do_at_once(now, &mut errand, effects).map(|()| counted(errand.done))
+                    self.do_at_once(now, &mut errand, effects).map(|()| (errand.done, counted(errand.done)))
                 }
             }
         };
-        let (answer, detail) = match outcome {
-            Ok(detail) => (Answer::Done, detail),
-            Err(why) => (Answer::Soft(why), failed(why)),
+        let (answer, detail, result) = match outcome {
+            Ok((count, detail)) => (Answer::Done, detail, (count, AuditOutcome::Done)),
+            Err(why) => (Answer::Soft(why), failed(why), (0, AuditOutcome::Refused(why))),
         };
+        self.audit((word, queue.as_str()), result, effects);
         if let Some(reply) = reply {
             self.tell(now, (reply, word, &queue), &detail, effects);
         }
@@ -96,6 +102,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
+        let actor = self.actor();
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -109,6 +116,7 @@ impl Engine {
             pace: order.rate.map(|per_second| Pace { per_second, since: now.monotonic }),
             is_reading: false,
             reply: None,
+            actor,
         })
     }
 
@@ -160,7 +168,10 @@ impl Engine {
                 let may = match note.origin.kind() {
                     // What was behind a topic goes back there as long as that is.
                     DestinationKind::Subscription => self.router.resolve(&note.origin).is_some(),
-                    _ => writer.as_ref().is_none_or(|writer| writer.may_write(&note.origin)),
+                    _ => writer.as_ref().is_none_or(|writer| {
+                        writer.may_write(&note.origin)
+                            && (self.router.resolve(&note.origin).is_some() || writer.may_create(&note.origin))
+                    }),
                 };
                 if !may {
                     return Ok(false);
@@ -185,7 +196,9 @@ impl Engine {
 
     /// One that went on for a while is over.
     pub(super) fn report(&mut self, now: Now, errand: Errand, why: Option<SoftRefusal>, effects: &mut Effects) {
-        let Errand { name, word, done, reply, .. } = errand;
+        let Errand { name, word, done, reply, actor, .. } = errand;
+        let outcome = why.map_or(AuditOutcome::Done, AuditOutcome::Refused);
+        effects.audits.push(Audit { actor, verb: word, object: name.as_str().into(), count: done, outcome });
         let Some(reply) = reply else { return };
         let count = counted(done);
         let detail = why.map_or(count.clone(), |why| format!("{count},{}", failed(why)));

@@ -5,6 +5,9 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod address;
+mod announce;
+mod audit;
+mod backlog;
 mod browse;
 mod budget;
 mod client;
@@ -38,6 +41,7 @@ mod notice;
 mod options;
 mod oversee;
 mod pausing;
+mod permission;
 mod publish;
 mod rank;
 mod reading;
@@ -57,6 +61,7 @@ mod take;
 mod transfer;
 mod unique;
 mod view;
+mod vital;
 mod wildcard;
 
 #[cfg(test)]
@@ -72,3 +77,4 @@ pub use options::Options;
 pub use reading::Unread;
 pub use sessions::Departure;
 pub use view::QueueView;
+pub use vital::Vital;

@@ -105,7 +105,7 @@ impl Engine {
     /// Puts the queue into the scheduler under its next moment.
     pub(super) fn make_appointment(&mut self, id: DestinationId) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
-        let next = destination.next_moment();
+        let next = destination.next_moment().filter(|_| !self.schedules.is_postponed(id));
         if destination.moment == next || destination.is_due {
             return;
         }

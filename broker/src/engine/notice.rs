@@ -5,23 +5,23 @@
 use bytes::Bytes;
 
 use super::address::Part;
-use super::dispatch::deliver;
+use super::announce::Announcement;
+use super::backlog::TopicMessage;
 use super::happening::Word;
 use super::hook::Fact;
 use super::machine::Engine;
-use super::publish::topic_delivery;
-use crate::destination::{ConsumerKey, Waiting};
+use crate::destination::ConsumerKey;
 use crate::jobs::{Head, Row, document, unknown};
 use crate::model::{
-    Content, DestinationKind, DestinationName, Durability, Effects, JobResult, JobState, JobToken, Message, MessageId,
-    Now, Payload, Publish, Refusal, ResultBody, Status, Ticket, Urgency, Waiter,
+    Content, DestinationKind, DestinationName, Effects, JobResult, JobState, JobToken, MessageId, Now, Payload,
+    ResultBody, Status, Ticket, Waiter,
 };
 
 /// Something to be told, or to be done then.
 #[derive(Debug)]
 pub(super) enum Notice {
     /// To a destination.
-    Publish(Box<Publish>),
+    Publish(Box<Announcement>),
     /// To one who has begun to watch.
     Greet(ConsumerKey, Payload),
     /// A job that nobody may touch before the log has it is not wanted any more.
@@ -30,25 +30,25 @@ pub(super) enum Notice {
 
 impl Engine {
     /// A job stands otherwise than before.
-    pub(super) fn tell_state(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+    pub(super) fn tell_state(&mut self, now: Now, job: MessageId) {
         let Some(row) = self.jobs.get(job) else { return };
         let is_final = row.status.state.is_final();
         if is_final && !row.status.waiters.is_empty() {
-            self.tell_waiters(now, job, effects);
+            self.tell_waiters(now, job);
         }
-        self.tell_result(now, job, effects);
-        self.tell_watchers(now, job, if is_final { "final" } else { "state" }, effects);
+        self.tell_result(now, job);
+        self.tell_watchers(now, job, if is_final { "final" } else { "state" });
     }
 
     /// A result that does not stand in the document comes before the end, as it is.
-    fn tell_result(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+    fn tell_result(&mut self, now: Now, job: MessageId) {
         let Some(Word::Result { job: of, content_type, body }) = self.word.clone() else { return };
         let Some(status) = self.jobs.get(job).map(|row| &row.status).filter(|_| of == job) else { return };
         let is_told = status.state == JobState::Completed && status.result.as_ref().is_some_and(is_apart);
         if is_told && self.is_watched(status.token) {
             let to = DestinationName::job(status.token);
             let content = self.result_content(now, job, content_type.as_deref(), body);
-            self.announce(now, to, content, effects);
+            self.announce(to, content);
         }
     }
 
@@ -59,36 +59,36 @@ impl Engine {
     }
 
     /// Tells how far a job is.
-    pub(super) fn tell_progress(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+    pub(super) fn tell_progress(&mut self, now: Now, job: MessageId) {
         let Some(row) = self.jobs.get(job).filter(|row| !row.status.state.is_final()) else { return };
         let (at, state, attempt) = (row.at, row.status.state, row.status.attempt);
-        self.tell_watchers(now, job, "progress", effects);
+        self.tell_watchers(now, job, "progress");
         if let Some((at, _)) = at.filter(|_| self.is_overheard()) {
             let fact = Fact { event: "progress", job, state, attempt, error: None, is_logged: false };
-            self.hook(now, at, fact, effects);
+            self.hook(now, at, fact);
         }
     }
 
     /// Tells what a worker sends on the way.
-    pub(super) fn tell_data(&mut self, now: Now, job: MessageId, part: Part<'_>, effects: &mut Effects) {
+    pub(super) fn tell_data(&mut self, now: Now, job: MessageId, part: Part<'_>) {
         let Some(row) = self.jobs.get(job) else { return };
         let (is_warning, content_type, body) = part;
         let event = if is_warning { "warning" } else { "data" };
         let (token, waiters) = (row.status.token, row.status.waiters.clone());
         for waiter in waiters {
             let head = answer_head(&waiter, token, event).maybe("content-type", content_type);
-            self.announce(now, waiter.to, Content::new(head.as_bytes(), body.clone()), effects);
+            self.announce(waiter.to, Content::new(head.as_bytes(), body.clone()));
         }
         if self.is_watched(token) {
             let content = watch(now, token, event, content_type, body);
-            self.announce(now, DestinationName::job(token), content, effects);
+            self.announce(DestinationName::job(token), content);
         }
     }
 
-    fn tell_watchers(&mut self, now: Now, job: MessageId, event: &str, effects: &mut Effects) {
+    fn tell_watchers(&mut self, now: Now, job: MessageId, event: &str) {
         let Some(row) = self.jobs.get(job).filter(|row| self.is_watched(row.status.token)) else { return };
         let (to, content) = (DestinationName::job(row.status.token), self.present(now, row, event));
-        self.announce(now, to, content, effects);
+        self.announce(to, content);
     }
 
     fn is_watched(&self, token: JobToken) -> bool {
@@ -149,13 +149,7 @@ impl Engine {
     /// Gives a message to one who watches.
     fn hand(&mut self, key: ConsumerKey, payload: Payload, effects: &mut Effects) {
         let message = self.ids.next(&mut effects.records);
-        let Some(consumer) = self.consumers.get_mut(key) else { return };
-        if consumer.backlog().messages > 0 || !consumer.has_credit() {
-            return consumer.push_backlog(Waiting { message, payload, expires: None });
-        }
-        let (id, mode) = (consumer.session, consumer.mode);
-        let delivery = topic_delivery(consumer, message, payload);
-        deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        self.pass_on(key, &mut TopicMessage { message, payload, expires: None, charge: None }, effects);
     }
 
     /// All that is known of a job, as JSON.
@@ -172,7 +166,7 @@ impl Engine {
     }
 
     /// Whoever waits for the result gets it; where there is none, the document.
-    fn tell_waiters(&mut self, now: Now, job: MessageId, effects: &mut Effects) {
+    fn tell_waiters(&mut self, now: Now, job: MessageId) {
         let Some(row) = self.jobs.get(job) else { return };
         let Status { token, state, ref waiters, .. } = row.status;
         let (waiters, durable) = (waiters.clone(), row.durable);
@@ -190,37 +184,10 @@ impl Engine {
                 .number("timestamp", now.wall.0);
             let content = Content::new(head.as_bytes(), body.clone());
             if durable && waiter.to.kind() == DestinationKind::Queue {
-                // In the same unit as the end of the job.
-                let message =
-                    Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
-                let publish = Publish { to: waiter.to, message, key: None, retain: None };
-                if let Err(Refusal::DiskFull) = self.publish(now, publish.clone(), effects) {
-                    // Better told and forgotten at the next stop than not told.
-                    let message = Message { durability: Durability::Transient, ..publish.message };
-                    drop(self.publish(now, Publish { message, ..publish }, effects));
-                }
+                self.announce_durably(waiter.to, content);
             } else {
-                self.announce(now, waiter.to, content, effects);
+                self.announce(waiter.to, content);
             }
-        }
-    }
-
-    /// Sends a message that the broker makes itself, once the log has what it speaks of.
-    pub(super) fn announce(&mut self, now: Now, to: DestinationName, content: Content, effects: &mut Effects) {
-        let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Transient, terms: None };
-        let publish = Publish { to, message, key: None, retain: None };
-        if self.outbox.is_clear() {
-            self.send_notice(now, publish, effects);
-        } else {
-            self.outbox.push(Notice::Publish(Box::new(publish)));
-        }
-    }
-
-    /// What cannot be taken is nobody's fault who could be told.
-    fn send_notice(&mut self, now: Now, publish: Publish, effects: &mut Effects) {
-        let is_watch = publish.to.kind() == DestinationKind::Job;
-        if !is_watch || self.router.resolve(&publish.to).is_some() {
-            drop(self.publish(now, publish, effects));
         }
     }
 
@@ -233,10 +200,11 @@ impl Engine {
     pub(super) fn tell_durable(&mut self, now: Now, through: Ticket, effects: &mut Effects) {
         while let Some(notice) = self.outbox.pop(through) {
             match notice {
-                Notice::Publish(publish) => self.send_notice(now, *publish, effects),
+                Notice::Publish(announcement) => self.publish_announcement(now, *announcement, effects),
                 Notice::Greet(key, payload) => self.hand(key, payload, effects),
                 Notice::Cancel(job) => drop(self.cancel(now, job, effects)),
             }
+            self.publish_announced(now, effects);
         }
     }
 }

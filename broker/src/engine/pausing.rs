@@ -22,7 +22,7 @@ impl Engine {
             self.note_pause(Paused { queue, pause }, effects);
         }
         if begins && self.is_overheard() {
-            self.hook_paused(now, queue, pause, effects);
+            self.hook_paused(now, queue, pause);
         }
         pause
     }

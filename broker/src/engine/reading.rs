@@ -18,14 +18,14 @@ pub struct Unread {
 impl Engine {
     /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
     pub fn is_unfinished(&self) -> bool {
-        !self.late.is_empty()
+        !self.late.is_empty() || self.announcements.are_waiting()
     }
 
     /// Whether heads are to be read.
     pub fn wants_heads(&self) -> bool {
         !self.unread.is_empty()
             || self.schedules.has_cold()
-            || !self.legacies.is_empty()
+            || self.wants_legacies()
             || !self.dim.is_empty()
             || self.errands.wants_heads()
     }

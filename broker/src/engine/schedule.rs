@@ -78,8 +78,11 @@ impl Engine {
         }
     }
 
-    /// Sends what is due in a queue of schedules.
+    /// Sends what is due in a queue of schedules. Each is a new message: while the log has no room for such, all of them wait.
     pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        if self.is_full() {
+            return self.schedules.postpone(id);
+        }
         while !self.is_used_up(effects) {
             let Some(queue) = self.queue_mut(id) else { return };
             let Some(entry) = queue.due(now.wall).cloned() else { return };
@@ -115,9 +118,21 @@ impl Engine {
     ) {
         for (message, content) in contents {
             let entry = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned());
-            if let Some((entry, content)) = entry.zip(content) {
-                self.fire(now, (id, &entry), &content, effects);
+            match entry.zip(content) {
+                // The disk has become full meanwhile.
+                Some((entry, _)) if self.is_full() => self.resume(now, id, &entry),
+                Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
+                None => {}
             }
+        }
+        self.touch(id);
+    }
+
+    /// A schedule that was suspended is due again. The log need not know: after a restart it is due as well.
+    fn resume(&mut self, now: Now, id: DestinationId, entry: &Entry) {
+        let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Delayed(now.wall) };
+        if let Some(queue) = self.queue_mut(id) {
+            queue.give_back(entry.message, entry.place(), back);
         }
         self.touch(id);
     }
@@ -135,7 +150,7 @@ impl Engine {
         };
         let publish = Publish { to, message, key: None, retain: schedule.retain };
         if self.publish(now, publish, effects).is_err() {
-            let standing = Standing::Delayed(Timestamp(now.wall.0 + POSTPONED_MS));
+            let standing = Standing::Delayed(now.wall.after(POSTPONED_MS));
             let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing };
             return self.give_back(id, entry, back, effects);
         }
@@ -161,7 +176,7 @@ impl Engine {
 
 /// The terms of a message that is sent for a schedule with these.
 fn own_terms(now: Now, terms: Terms, schedule: &Schedule) -> Option<Box<Terms>> {
-    let end = schedule.life_ms.map(|life| Timestamp(now.wall.0 + life));
+    let end = schedule.life_ms.map(|life| now.wall.after(life));
     let expires = terms.expires.into_iter().chain(end).min();
     let own = Terms { due: None, schedule: None, expires, ..terms };
     (!own.is_empty()).then(|| Box::new(own))
@@ -177,7 +192,7 @@ pub(super) fn following(schedule: Schedule, now: Timestamp) -> Option<Schedule> 
     let anew = schedule.cron.as_ref().and_then(|cron| {
         let begun = Timestamp(now.0.saturating_sub(schedule.delay_ms));
         let cron = calendar::Cron::parse(&cron.expression, &cron.zone).ok()?;
-        Some(Timestamp(cron.next_after(begun).ok()?.0 + schedule.delay_ms))
+        Some(cron.next_after(begun).ok()?.after(schedule.delay_ms))
     });
     match (again, anew) {
         (Some(again), anew) if anew.is_none_or(|anew| again < anew) => {

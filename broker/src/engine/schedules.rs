@@ -17,6 +17,8 @@ pub(super) struct Schedules {
     replaced: BTreeSet<(DestinationId, MessageId)>,
     /// Those that are due and whose contents only the log has.
     cold: VecDeque<(DestinationId, MessageId, Position)>,
+    /// Queues in which something is due, while the log has no room for new messages.
+    postponed: BTreeSet<DestinationId>,
 }
 
 impl Schedules {
@@ -85,6 +87,26 @@ impl Schedules {
     /// Whether contents are to be read.
     pub(super) fn has_cold(&self) -> bool {
         !self.cold.is_empty()
+    }
+
+    /// Something is due there, and the log has no room.
+    pub(super) fn postpone(&mut self, queue: DestinationId) {
+        self.postponed.insert(queue);
+    }
+
+    /// Whether what is due there waits for room.
+    pub(super) fn is_postponed(&self, queue: DestinationId) -> bool {
+        self.postponed.contains(&queue)
+    }
+
+    /// Whether anything waits for room.
+    pub(super) fn is_postponed_at_all(&self) -> bool {
+        !self.postponed.is_empty()
+    }
+
+    /// There is room: the queues that waited.
+    pub(super) fn go_on(&mut self) -> BTreeSet<DestinationId> {
+        std::mem::take(&mut self.postponed)
     }
 
     /// How many there are.

@@ -52,7 +52,7 @@ impl Engine {
         if manner.exclusive_groups {
             self.make_groups_exclusive(key);
         }
-        self.hook_consumer(now, key, "worker-online", effects);
+        self.hook_consumer(now, key, "worker-online");
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
             to if !to.kind().is_queue() => self.recall(now, key, effects),
@@ -146,6 +146,7 @@ impl Engine {
             self.steps.charge(1);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription, out.number);
+                session.take_copy(&out);
             }
             let Some(destination) = out.queue else { continue };
             let Some(entry) =
@@ -163,7 +164,9 @@ impl Engine {
                 self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
         }
+        self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
+        self.drain_others(now, id, effects);
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)
@@ -176,7 +179,7 @@ impl Engine {
         let at = if let Reach::One(at) = consumer.reach { Some(at) } else { None };
         self.part(key, consumer.reach);
         if let Some(at) = at.filter(|_| self.is_overheard()) {
-            self.hook_worker(now, at, "worker-offline", effects);
+            self.hook_worker(now, at, "worker-offline");
         }
     }
 

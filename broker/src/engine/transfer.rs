@@ -42,7 +42,7 @@ impl Engine {
         self.uniques.leave(from, &departed);
         let Some(place) = self.queue_mut(to).map(|queue| queue.next_place(entry.place().urgency)) else { return };
         let mut moved = Entry::new(entry.message, place, entry.size);
-        moved.tracked = departed.entry.tracked;
+        (moved.tracked, moved.is_event) = (departed.entry.tracked, departed.entry.is_event);
         (moved.content, moved.handed_out) = (departed.entry.content, departed.entry.handed_out);
         let mut terms = departed.terms;
         if let Some(terms) = &mut terms {

@@ -1,5 +1,7 @@
 //! What the engine shows of a queue. A copy: whoever looks at it holds nothing up.
 
+use super::handle::Handle;
+use super::machine::Engine;
 use crate::destination::{Entry, Queue};
 use crate::model::{DestinationName, Pause, Standing, Terms};
 
@@ -46,5 +48,31 @@ impl QueueView {
                 .map(|entry| (queue.standing(entry.message), queue.terms(entry).cloned()))
                 .collect(),
         }
+    }
+}
+
+impl Engine {
+    /// Clients.
+    pub fn clients(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// What the queues hold, by name. For comparison and inspection.
+    pub fn queues(&self) -> Vec<QueueView> {
+        let mut views: Vec<_> = self.destinations.values().filter_map(|d| d.kind.queue().map(QueueView::of)).collect();
+        views.sort_by(|a, b| a.name.cmp(&b.name));
+        views
+    }
+}
+
+impl Handle {
+    /// What the queues hold.
+    pub fn queues(&self) -> Vec<QueueView> {
+        self.lock().engine.queues()
+    }
+
+    /// Clients.
+    pub fn clients(&self) -> usize {
+        self.lock().engine.clients()
     }
 }

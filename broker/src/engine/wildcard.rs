@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.
-    fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
+    pub(super) fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());

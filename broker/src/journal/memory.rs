@@ -222,6 +222,10 @@ impl Log for MemoryLog {
         Ok(ticket)
     }
 
+    fn unit_bytes(&self) -> usize {
+        self.inner().largest_bytes
+    }
+
     fn capacity(&self) -> Capacity {
         let inner = self.inner();
         let waiting: usize = inner.waiting.iter().map(|unit| unit.bytes).sum();

@@ -21,7 +21,7 @@ use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
 use super::store::Store;
 use super::stored;
 use super::stored::Stored;
-use super::walk::{Walk, open_segment};
+use super::walk::{Void, Walk, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// Most octets of an override: names and notes are short.
@@ -65,7 +65,7 @@ pub(super) fn recover(
 
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
-    spares.inherit(&spare_names).map_err(io)?;
+    spares.inherit(&spare_names, &segments).map_err(io)?;
     tail.thread.epoch.0 += 1;
     tail.thread.clock = tail.thread.clock.max(now);
     let newest = segments.last().copied().unwrap_or_default();
@@ -90,17 +90,17 @@ pub(super) fn recover(
 
 /// Finds the newest complete opening and walks on from it.
 fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
-    let mut highest_void = None;
+    let mut voids = Vec::new();
     for (index, id) in segments.iter().enumerate().rev() {
         let segment = open_segment(store.fs.as_ref(), &store.meta, *id)?;
         let mut walk = Walk::new(&store.meta, segment);
         if let Some(opening) = read_opening(&mut walk)? {
             let tail = walk_on(walk, opening)?;
-            check_successor(&tail, *id, highest_void, index + 1 < segments.len())?;
+            check_successors(&tail, *id, &voids, index + 1 < segments.len())?;
             return Ok(tail);
         }
         walk.expect_end()?;
-        highest_void = highest_void.or(walk.thread());
+        voids.extend(walk.void());
     }
     if store.meta.begun {
         return Err(OpenError::damaged("the data directory", 0, "no segment of the log is left"));
@@ -156,16 +156,27 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
 }
 
 /// What lies behind a segment that was found to be the newest must fit: nothing but openings that were never completed,
-/// and at least the file of the next one if this one is sealed.
-fn check_successor(tail: &Tail, id: SegmentId, void: Option<Thread>, has_later: bool) -> Result<(), OpenError> {
+/// and at least the file of the next one if this one is sealed. `voids` begins with the highest.
+///
+/// A void opening counts on what its first batch says was durable: the tail it continues, or a void opening below it that
+/// was complete when it was written and lost its last batch in a later power cut.
+fn check_successors(tail: &Tail, id: SegmentId, voids: &[Void], has_later: bool) -> Result<(), OpenError> {
     let is_sealed = tail.live.extents().any(|(segment, extent)| segment == id && extent.summary_at != 0);
     let damaged = |what| Err(OpenError::damaged(id.file_name(), tail.end, what));
-    match void {
-        _ if is_sealed && !has_later => damaged("the segment that follows is missing"),
-        Some(void) if void.epoch == tail.thread.epoch && !is_sealed => damaged("the log goes on in a later segment"),
-        Some(void) if void.watermark >= tail.thread.sequence => damaged("batches known to be durable are missing"),
-        _ => Ok(()),
+    if is_sealed && !has_later {
+        return damaged("the segment that follows is missing");
     }
+    let mut reached = tail.thread.sequence;
+    for void in voids.iter().rev() {
+        if void.epoch == tail.thread.epoch && !is_sealed {
+            return damaged("the log goes on in a later segment");
+        }
+        if void.watermark >= reached {
+            return damaged("batches known to be durable are missing");
+        }
+        reached = reached.max(void.next);
+    }
+    Ok(())
 }
 
 impl Tail {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::format::{SegmentHeader, SegmentId};
+use super::format::{BLOCK_BYTES, SegmentHeader, SegmentId};
 use super::fs::File;
 use super::segment::Segment;
 use super::store::Store;
@@ -84,13 +84,18 @@ impl Spares {
         Ok(())
     }
 
-    /// Takes over the spares that an earlier run left, then the segments that it no longer needed.
-    pub(super) fn inherit(&self, names: &[String]) -> io::Result<()> {
+    /// Takes over the spares that an earlier run left. Where a power cut kept both names of a file that was renamed, only
+    /// the segment's counts: under the other one it would be given away while something refers to it.
+    pub(super) fn inherit(&self, names: &[String], segments: &[SegmentId]) -> io::Result<()> {
         for name in names {
             self.pool().avoid(name);
         }
         for name in names {
-            self.adopt(name)?;
+            if self.number(name)?.is_some_and(|number| segments.contains(&number)) {
+                self.store.fs.unlink(name)?;
+            } else {
+                self.adopt(name)?;
+            }
         }
         if !names.is_empty() {
             self.store.fs.sync_dir()?;
@@ -154,6 +159,14 @@ impl Spares {
                 Err(error)
             }
         }
+    }
+
+    /// The number in a file's header.
+    fn number(&self, name: &str) -> io::Result<Option<SegmentId>> {
+        let mut block = vec![0; BLOCK_BYTES];
+        let read = self.store.fs.open(name)?.read_at(&mut block, 0)?;
+        let header = SegmentHeader::decode(self.store.meta.key, block.get(..read).unwrap_or_default());
+        Ok(header.map(|header| header.segment))
     }
 
     fn head(&self, file: &dyn File, segment: SegmentId, length: u64) -> io::Result<()> {

@@ -66,15 +66,7 @@ impl Statuses {
 pub(super) fn job_bytes(record: &Record) -> usize {
     match record {
         Record::Tracked(status) => FIXED_BYTES + status.bytes() + status.queue.as_str().len(),
-        Record::Reported(report) => {
-            let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
-            let error = report.error.as_ref().map_or(0, |e| e.message.len() + text(&e.class) + text(&e.trace));
-            let result = report.result.as_ref().map_or(0, |result| {
-                let body = if let ResultBody::Small(body) = &result.body { body.len() } else { 0 };
-                text(&result.content_type) + body
-            });
-            FIXED_BYTES + error + result + report.queue.as_ref().map_or(0, |queue| queue.as_str().len())
-        }
+        Record::Reported(report) => report.bytes(),
         Record::Attached { waiter, .. } => {
             FIXED_BYTES + waiter.to.as_str().len() + waiter.correlation.as_ref().map_or(0, |text| text.len())
         }

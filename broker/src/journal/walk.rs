@@ -5,7 +5,7 @@
 
 use super::OpenError;
 use super::format::{
-    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, SegmentHeader, SegmentId, VERSION, padded,
+    BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, SegmentHeader, SegmentId, Sequence, VERSION, padded,
 };
 use super::fs::FileSystem;
 use super::meta::Meta;
@@ -15,6 +15,16 @@ use crate::model::{Epoch, Timestamp};
 /// Octets read at a time when looking ahead.
 const LOOK_BYTES: usize = 64 * BLOCK_BYTES;
 
+/// The beginning of an opening that was never completed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Void {
+    pub(super) epoch: Epoch,
+    /// What was known to be durable before its first batch. Its later batches name those before them.
+    pub(super) watermark: Sequence,
+    /// The sequence after its last batch.
+    pub(super) next: Sequence,
+}
+
 /// Reads one segment.
 #[derive(Debug)]
 pub(super) struct Walk<'a> {
@@ -22,13 +32,14 @@ pub(super) struct Walk<'a> {
     pub(super) segment: Segment,
     pub(super) offset: u64,
     body: Vec<u8>,
+    first: Option<BatchHeader>,
     last: Option<(BatchHeader, u64)>,
 }
 
 impl<'a> Walk<'a> {
     /// From the segment's first batch.
     pub(super) fn new(meta: &'a Meta, segment: Segment) -> Walk<'a> {
-        Walk { meta, segment, offset: FIRST_BATCH_AT, body: Vec::new(), last: None }
+        Walk { meta, segment, offset: FIRST_BATCH_AT, body: Vec::new(), first: None, last: None }
     }
 
     /// From a batch further back, whose predecessor is not known.
@@ -54,6 +65,7 @@ impl<'a> Walk<'a> {
             return Err(self.damaged("a batch does not follow the one before it"));
         }
         self.offset += header.span();
+        self.first = self.first.or(Some(header));
         self.last = Some((header, self.meta.key.digest(&octets)));
         Ok(Some((header, &self.body)))
     }
@@ -83,7 +95,8 @@ impl<'a> Walk<'a> {
     /// tear of the last write. A batch of this segment, or of a later one, that lies where it was not written is a sign
     /// too; those of earlier segments are what the file was used for before.
     pub(super) fn expect_end(&self) -> Result<(), OpenError> {
-        let mut chunk = vec![0; LOOK_BYTES];
+        let rest = self.segment.length.saturating_sub(self.offset);
+        let mut chunk = vec![0; (LOOK_BYTES as u64).min(rest) as usize];
         let mut at = self.offset;
         while at < self.segment.length {
             let read = self.segment.file.read_at(&mut chunk, at);
@@ -109,11 +122,17 @@ impl<'a> Walk<'a> {
         let (last, digest) = self.last.as_ref()?;
         Some(Thread {
             epoch: Epoch(last.epoch),
-            sequence: super::format::Sequence(last.sequence.0 + 1),
+            sequence: Sequence(last.sequence.0 + 1),
             previous: *digest,
             watermark: last.watermark,
             clock: Timestamp(last.clock),
         })
+    }
+
+    /// What is left of an opening that was never completed, if anything is.
+    pub(super) fn void(&self) -> Option<Void> {
+        let (first, (last, _)) = (self.first?, self.last.as_ref()?);
+        Some(Void { epoch: Epoch(first.epoch), watermark: first.watermark, next: Sequence(last.sequence.0 + 1) })
     }
 
     pub(super) fn damaged(&self, what: &'static str) -> OpenError {

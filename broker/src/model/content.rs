@@ -25,6 +25,9 @@ impl Content {
     /// Bodies up to this many octets stand behind their head; larger ones are kept apart.
     pub const SHARED_BODY: usize = 4096;
 
+    /// Bodies of at least this many bytes are stored once in a log for all messages of one append that share them.
+    pub const SHARED_IN_LOG: usize = 512;
+
     /// A small message: `block` is the head of `head_len` octets followed by the whole body. One allocation.
     ///
     /// # Panics

@@ -49,6 +49,8 @@ pub struct Delivery {
     pub from: Option<Box<DestinationName>>,
     /// It is followed: its queue says so, and the engine puts the token there.
     pub tracked: bool,
+    /// It is an event that the broker has told, or a copy of one.
+    pub is_event: bool,
     /// By which it is followed.
     pub token: Option<Box<JobToken>>,
     /// Head and body, or where to read them.

@@ -15,6 +15,10 @@ pub trait Log: Send + fmt::Debug {
     /// the order of calls is the order in the log. `wall` is the owner's clock.
     fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError>;
 
+    /// Most bytes of one append. Whoever appends has to see to it that what it brings stays below, before anything has
+    /// changed: by [`Record::bytes`], of which a body that several messages share counts once.
+    fn unit_bytes(&self) -> usize;
+
     /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
     /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`]. A full disk is another matter: see
     /// [`is_full`](Self::is_full).
@@ -72,7 +76,7 @@ impl Capacity {
 }
 
 /// Why a log will not do something. Each is final for this opening of the log, but for [`LogError::TooLarge`] and
-/// [`LogError::Damaged`], which concern one batch or one message.
+/// [`LogError::Damaged`], which concern one append or one message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LogError {
     /// Somebody else has claimed the log since.
@@ -81,8 +85,8 @@ pub enum LogError {
     /// No space is left for new records.
     #[error("no space is left for the log")]
     Full,
-    /// The batch is larger than the log can hold.
-    #[error("a batch of {size} octets is larger than the log's maximum of {limit}")]
+    /// The append is larger than [`Log::unit_bytes`]: a mistake of the caller, who is to ask before it changes anything.
+    #[error("an append of {size} bytes is larger than the log's maximum of {limit}: this is a bug of the broker")]
     TooLarge {
         /// Its octets.
         size: usize,
@@ -95,6 +99,9 @@ pub enum LogError {
     /// A write or sync failed: what became of it is unknown, so nothing more is promised.
     #[error("the log failed: {0}")]
     Poisoned(String),
+    /// A part of the process that cannot be missed has panicked, which is a bug.
+    #[error("{0} panicked")]
+    Panicked(&'static str),
     /// What is stored at a position does not match its checksum, or cannot be read.
     #[error("a stored message is damaged: {0}")]
     Damaged(String),

@@ -70,6 +70,9 @@ pub struct Transfer {
 pub trait Writer: fmt::Debug + Send + Sync {
     /// Whether it may send to that one.
     fn may_write(&self, name: &DestinationName) -> bool;
+
+    /// Whether it may bring that one into being.
+    fn may_create(&self, name: &DestinationName) -> bool;
 }
 
 /// Messages that nobody holds, by how they stand.

@@ -4,6 +4,7 @@
 //! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
 //! log speaks these words and needs no others.
 
+mod audit;
 mod backoff;
 mod browse;
 mod burst;
@@ -19,9 +20,11 @@ mod log;
 mod manage;
 mod message;
 mod name;
+mod network;
 mod oversee;
 mod pattern;
 mod pause;
+mod permission;
 mod record;
 mod refusal;
 mod request;
@@ -41,6 +44,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Actor, Audit, AuditOutcome};
 pub use backoff::{Backoff, BackoffError};
 pub use browse::{Browse, Stage};
 pub use burst::Burst;
@@ -56,9 +60,11 @@ pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use manage::{Manage, Operation, Reply, States, Transfer, Writer};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};
+pub use network::Network;
 pub use oversee::{Oversee, Oversight, Scribe, Upcoming};
 pub use pattern::{Pattern, PatternError, Segment};
 pub use pause::{Pause, Paused, Side};
+pub use permission::{Permissions, Right};
 pub use record::{Accepted, Bound, Carried, Keyed, Moved, Ranked, Record, Returned, Scheduled, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal, Submission};
 pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};

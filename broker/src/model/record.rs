@@ -82,6 +82,59 @@ pub enum Record {
     },
 }
 
+impl Record {
+    /// Most bytes that a record takes in a log beside what it holds of texts, terms and contents.
+    pub const OVERHEAD_BYTES: usize = 256;
+
+    /// Most bytes that it takes in a log. In one append a body of at least [`Content::SHARED_IN_LOG`] bytes is stored once
+    /// for all messages in a row that share it: from the second on, [`Accepted::bytes_of_copy`] counts.
+    pub fn bytes(&self) -> usize {
+        let name = |name: &DestinationName| name.as_str().len();
+        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        let note = |note: &Arc<DeathNote>| name(&note.origin) + text(&note.error);
+        Self::OVERHEAD_BYTES
+            + match self {
+                Record::Accepted(accepted) => {
+                    accepted.content.as_ref().map_or(0, Content::len) + accepted.bytes_of_terms()
+                }
+                Record::Moved(moved) => moved.note.as_ref().map_or(0, note),
+                Record::Created { name: created, .. } => name(created),
+                Record::Bound(bound) => bound.topics.as_str().len() + text(&bound.selector),
+                Record::Keyed(keyed) => keyed.key.len(),
+                Record::Tracked(status) => status.bytes() + name(&status.queue),
+                Record::Reported(report) => report.bytes(),
+                Record::Attached { waiter, .. } => name(&waiter.to) + text(&waiter.correlation),
+                Record::Limited(limited) => limited.limits.dead_letter.as_ref().map_or(0, name),
+                Record::Scheduled(scheduled) => scheduled.schedule.bytes(),
+                Record::Settled(_)
+                | Record::Returned(_)
+                | Record::Ranked(_)
+                | Record::Woken(_)
+                | Record::Deleted { .. }
+                | Record::Unbound { .. }
+                | Record::Forgotten { .. }
+                | Record::Paused(_)
+                | Record::IdBlock { .. }
+                | Record::Suspected { .. } => 0,
+            }
+    }
+}
+
+impl Accepted {
+    /// Most bytes that it takes in a log behind another of the same append that has the same body.
+    pub fn bytes_of_copy(&self) -> usize {
+        let body = self.content.as_ref().map_or(0, |content| match content.body().len() {
+            shared if shared >= Content::SHARED_IN_LOG => content.head().len(),
+            _ => content.len(),
+        });
+        Record::OVERHEAD_BYTES + body + self.bytes_of_terms()
+    }
+
+    fn bytes_of_terms(&self) -> usize {
+        self.terms.as_ref().map_or(0, |terms| terms.bytes())
+    }
+}
+
 /// A key by which a message that is sent again is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyed {

@@ -1,8 +1,10 @@
 //! How the engine says no.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
-use super::{JobToken, MessageId};
+use super::{JobToken, MessageId, Right};
 
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -35,6 +37,14 @@ pub enum Refusal {
     /// A transaction settles a delivery that this session does not hold any more; nothing of it happened.
     #[error("the transaction acknowledges a message that this connection does not hold any more")]
     LeaseLost,
+    /// The client has no such right.
+    #[error("forbidden to {} {name}", .right.as_str())]
+    Forbidden {
+        /// Which right it would need.
+        right: Right,
+        /// To which destination, or to all that a pattern means.
+        name: Arc<str>,
+    },
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -62,6 +72,12 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// There is no memory for more.
+    #[error("{short}")]
+    OutOfMemory {
+        /// Which share is used up, its bound and its key, in words.
+        short: String,
+    },
     /// A message is larger than the log can hold.
     #[error("the message is larger than the journal can hold")]
     TooLarge,
@@ -80,6 +96,7 @@ impl Refusal {
             Refusal::TooManySchedules { .. } => "too-many-schedules",
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
+            Refusal::Forbidden { .. } => "forbidden",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",
@@ -87,6 +104,7 @@ impl Refusal {
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
+            Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",
         }

@@ -3,13 +3,16 @@
 use std::sync::Arc;
 
 use super::{
-    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, Shape, SoftRefusal,
-    Source, SubscriptionId, Take, Urgency,
+    Browse, DestinationName, Filter, Grant, Inquiry, Job, Manage, Message, MessageId, Oversee, Permissions, Shape,
+    SoftRefusal, Source, SubscriptionId, Take, Urgency,
 };
 
 /// One thing asked. Requests of one session are applied in order.
 #[derive(Clone, Debug)]
 pub enum Request {
+    /// The client has logged in, or its rights have changed: what it may do from now on. Before the first one nothing is
+    /// denied to it.
+    Permit(Arc<dyn Permissions>),
     /// Put a message into a destination.
     Publish(Publish),
     /// Start to receive.

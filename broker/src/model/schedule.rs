@@ -51,6 +51,13 @@ impl Schedule {
     /// Octets of the name of a zone.
     pub const ZONE_BYTES: usize = 64;
 
+    /// Most bytes that it takes in a log.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 128;
+        let cron = self.cron.as_ref().map_or(0, |cron| cron.expression.len() + cron.zone.len());
+        FIXED + self.name.as_ref().map_or(0, |name| name.len()) + cron
+    }
+
     /// The content of a message that is sent for the schedule with that id, at that moment.
     pub fn content(id: MessageId, now: Timestamp, content: &Content) -> Content {
         let mut head = content.head().to_vec();

@@ -122,6 +122,12 @@ impl Wildcard {
         Ok(Wildcard { kind, text, pattern, reader })
     }
 
+    /// The same pattern for a client whose rights have changed.
+    #[must_use]
+    pub fn read_by(&self, reader: Arc<dyn Reader>) -> Wildcard {
+        Wildcard { kind: self.kind, text: self.text.clone(), pattern: self.pattern.clone(), reader }
+    }
+
     /// Whether that destination is meant, and may be read.
     pub fn reaches(&self, name: &DestinationName) -> bool {
         name.kind() == self.kind && self.pattern.reaches(name) && self.reader.may_read(name)

@@ -287,3 +287,17 @@ pub struct Report {
     /// What came of it, if it is done.
     pub result: Option<JobResult>,
 }
+
+impl Report {
+    /// Most bytes that it takes in a log.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 128;
+        let text = |text: &Option<Arc<str>>| text.as_ref().map_or(0, |text| text.len());
+        let error = self.error.as_ref().map_or(0, |e| e.message.len() + text(&e.class) + text(&e.trace));
+        let result = self.result.as_ref().map_or(0, |result| {
+            let body = if let ResultBody::Small(body) = &result.body { body.len() } else { 0 };
+            text(&result.content_type) + body
+        });
+        FIXED + error + result + self.queue.as_ref().map_or(0, |queue| queue.as_str().len())
+    }
+}

@@ -45,6 +45,16 @@ pub struct Group {
 }
 
 impl Terms {
+    /// Most bytes that they take in a log.
+    pub fn bytes(&self) -> usize {
+        const FIXED: usize = 128;
+        let name = self.dead_letter.as_ref().map_or(0, |name| name.as_str().len());
+        let group = self.group.as_ref().map_or(0, |group| group.name.len());
+        let key = self.unique.as_ref().map_or(0, |unique| unique.key.len());
+        let value = self.last_value.as_ref().map_or(0, |value| value.len());
+        FIXED + name + group + key + value + self.schedule.as_ref().map_or(0, |schedule| schedule.bytes())
+    }
+
     /// Whether everything is left to the policy.
     pub fn is_empty(&self) -> bool {
         *self == Terms::default()

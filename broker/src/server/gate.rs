@@ -3,56 +3,81 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::watch;
 
-use crate::auth::{Authenticator, Credentials, Denied, Grants, Peer};
+use crate::auth::{
+    Admitted, Authenticator, Credentials, Denied, Generation, Grants, LoginFailure, Options, PasswordError, Peer,
+    Principal, Revoked,
+};
 use crate::clock::Clock;
 use crate::connection::Gate;
+use crate::model::Network;
+use crate::transport::FairPermits;
 
-/// Passwords are checked here. One hash takes some 20 ms of CPU and 19 MiB, so a few run at once, a few more wait, and
-/// the rest is refused.
+/// Passwords are checked here. One hash takes some 20 ms of CPU and 19 MiB, so a few run at once, and networks that wait
+/// for one are served in turns: a flood of guesses from one does not hold up a login from another. Each login that waits
+/// belongs to a connection that has not logged in, and of those there is a limited number.
 #[derive(Debug)]
 pub(super) struct Door {
     authenticator: RwLock<Arc<Authenticator>>,
-    hashing: Semaphore,
-    waiting: Semaphore,
+    hashing: FairPermits,
     clock: Clock,
+    changes: watch::Sender<Generation>,
 }
 
-/// Logins that may wait for their hash.
-const WAITING: usize = 64;
+/// Passwords that are hashed at once, where there are as many cores.
+const HASHES: usize = 8;
 
 impl Door {
     pub(super) fn new(authenticator: Authenticator, clock: Clock) -> Door {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let hashes = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES);
         Door {
             authenticator: RwLock::new(Arc::new(authenticator)),
-            hashing: Semaphore::new(cores.min(8)),
-            waiting: Semaphore::new(WAITING),
+            hashing: FairPermits::new(hashes, hashes),
             clock,
+            changes: watch::Sender::new(0),
         }
     }
 
-    /// Other users from now on. Who is in stays in.
-    pub(super) fn replace(&self, authenticator: Authenticator) {
-        *self.authenticator.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(authenticator);
+    /// Other users from now on. All who are in are asked about again at once, each by its own connection.
+    pub(super) fn replace(&self, users: Options) -> Result<(), PasswordError> {
+        let mut current = self.authenticator.write().unwrap_or_else(PoisonError::into_inner);
+        *current = Arc::new(current.successor(users)?);
+        self.changes.send_replace(current.generation());
+        Ok(())
     }
 
     fn current(&self) -> Arc<Authenticator> {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Grants, Denied> {
+    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Admitted, LoginFailure> {
         let authenticator = self.current();
+        let generation = authenticator.generation();
+        let verdict = self.judge(authenticator, peer, credentials).await;
+        verdict.map(|grants| Admitted { grants, generation })
+    }
+
+    async fn judge(
+        &self,
+        authenticator: Arc<Authenticator>,
+        peer: Peer,
+        credentials: Credentials,
+    ) -> Result<Grants, LoginFailure> {
         if let Some(verdict) = authenticator.recall(self.clock.now().monotonic, peer, &credentials) {
             return verdict;
         }
-        let Ok(_place) = self.waiting.try_acquire() else { return Err(Denied::TooManyFailures) };
-        let Ok(_core) = self.hashing.acquire().await else { return Err(Denied::TooManyFailures) };
+        let permit = self.hashing.acquire(Network::of(peer.address)).await;
         let clock = self.clock;
-        let hash = move || authenticator.verify(clock.now().monotonic, peer, &credentials);
-        tokio::task::spawn_blocking(hash).await.unwrap_or(Err(Denied::WrongPasscode))
+        let hash = move || {
+            // Goes with the hash, which goes on if nobody waits for it any more.
+            let _permit = permit;
+            authenticator.verify(clock.now().monotonic, peer, &credentials)
+        };
+        let failed = LoginFailure { why: Denied::WrongPasscode, delay: Duration::ZERO };
+        tokio::task::spawn_blocking(hash).await.unwrap_or(Err(failed))
     }
 }
 
@@ -61,7 +86,15 @@ impl Gate for Door {
         &self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Grants, Denied>> + Send + '_>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>> {
         Box::pin(self.check(peer, credentials))
+    }
+
+    fn changes(&self) -> watch::Receiver<Generation> {
+        self.changes.subscribe()
+    }
+
+    fn review(&self, peer: Peer, who: &Principal, generation: Generation) -> Result<Grants, Revoked> {
+        self.current().review(peer, who, generation)
     }
 }

@@ -31,6 +31,7 @@ use super::take;
 use super::transaction::Transactions;
 use super::turn::Turn;
 use super::understand::{self, Sending};
+use crate::auth::Grants;
 use crate::model::AckMode;
 use crate::model::Action;
 use crate::model::DestinationName;
@@ -87,9 +88,24 @@ impl Client {
         }
     }
 
+    /// Other rights hold from now on. A subscription to what may not be read any more is a fault; what patterns reach is for
+    /// the engine to find out.
+    pub(super) fn regrant(&mut self, grants: Grants) -> Result<(), Fault> {
+        self.gate.regrant(grants);
+        self.subscriptions.iter().try_for_each(|subscription| {
+            self.gate.check_readable(&subscription.to)?;
+            feed::check(subscription, &self.gate)
+        })
+    }
+
     /// The subscription that a delivery is for, if it is still there.
     pub(super) fn subscription(&self, number: SubscriptionId) -> Option<&Subscription> {
         self.subscriptions.get(number)
+    }
+
+    /// Bytes that open transactions hold.
+    pub(super) fn transaction_bytes(&self) -> usize {
+        self.transactions.bytes()
     }
 
     /// When a transaction will have been open for too long.
@@ -267,6 +283,8 @@ impl Client {
         let for_good = feed::is_for_good(&frame.headers);
         let gone = match ended {
             Ok(ended) if for_good && ended.feed.is_some() => {
+                // The right may have been taken away since the SUBSCRIBE.
+                feed::check(&ended, &self.gate)?;
                 turn.ask_before(Request::Unsubscribe(ended.number));
                 ended.feed
             }
@@ -330,7 +348,7 @@ impl Client {
         let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
         for action in &actions {
             if let Action::Publish(publish) = action {
-                self.gate.check_write(&publish.to)?;
+                self.gate.check_publish(publish)?;
             }
         }
         if actions.is_empty() {

@@ -7,9 +7,10 @@ use kolejka_codec::Command;
 use kolejka_codec::DecodeError;
 use thiserror::Error;
 
-use crate::auth::{Action, Denied};
+use crate::auth::{Action, Denied, Revoked};
 use crate::model::NameError;
 use crate::model::Refusal;
+use crate::model::Right;
 use crate::selector::SelectorError;
 
 /// Why a session ends. Displays as the short `message` of the ERROR.
@@ -25,6 +26,8 @@ pub(super) enum Fault {
     NoCommonVersion,
     #[error("login failed")]
     LoginFailed(Denied),
+    #[error("login revoked: {0}")]
+    Revoked(Revoked),
     #[error("no login in time")]
     ConnectTimeout { limit: Duration },
     #[error("no heart-beat in time")]
@@ -84,6 +87,7 @@ impl Fault {
             Fault::ServerCommand(_) => "unexpected-command",
             Fault::NoCommonVersion => "no-common-version",
             Fault::LoginFailed(_) => "login-failed",
+            Fault::Revoked(_) => "login-revoked",
             Fault::ConnectTimeout { .. } => "connect-timeout",
             Fault::NoHeartBeat { .. } => "no-heart-beat",
             Fault::Idle { .. } => "idle",
@@ -118,6 +122,7 @@ impl Fault {
             Fault::ServerCommand(_) => "This command is spoken by servers only.".into(),
             Fault::NoCommonVersion => "This server speaks 1.0, 1.1 and 1.2.".into(),
             Fault::LoginFailed(_) => "Check login and passcode.".into(),
+            Fault::Revoked(_) => "The configuration was read again, and lets this client in no longer.".into(),
             Fault::ConnectTimeout { limit } => format!("A login is complete within {}.", words(*limit)),
             Fault::NoHeartBeat { promised, silence } => {
                 format!("One was promised every {promised} ms, and nothing came for {}.", words(*silence))
@@ -181,9 +186,14 @@ fn words(duration: Duration) -> String {
 fn refused(refusal: &Refusal) -> &'static str {
     match refusal {
         Refusal::UnknownDelivery => "Acknowledge with the ack or message-id header of a MESSAGE of this connection.",
+        Refusal::Forbidden { right: Right::Create, .. } => {
+            "It is not there, and this login may not bring it into being: no rule allows create on it."
+        }
+        Refusal::Forbidden { .. } => "This login has no such right.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
+        Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",
     }

@@ -10,6 +10,7 @@ use kolejka_codec::Headers;
 use super::composite;
 use super::error::Fault;
 use super::gate::{Gate, Routing};
+use super::subscription::Subscription;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Feed;
@@ -148,6 +149,19 @@ fn group_queue(headers: &Headers, topic: &Source, group: &str, gate: &Gate) -> R
     feed(headers, ("group", queue), topic, false)
 }
 
+/// Whether the client may still read the queue that stands behind its subscription, and the topics that feed it.
+pub(super) fn check(subscription: &Subscription, gate: &Gate) -> Result<(), Fault> {
+    let Some(queue) = &subscription.feed else { return Ok(()) };
+    if queue.kind() == DestinationKind::Subscription {
+        return gate.check_read(&subscription.to);
+    }
+    gate.check_read(&Source::Name(queue.clone()))?;
+    match subscription.to.kind() {
+        DestinationKind::Topic => gate.check_read(&subscription.to),
+        _ => virtual_topic(&Headers::default(), &subscription.to, gate).map(drop),
+    }
+}
+
 /// `/queue/Consumer.<group>.VirtualTopic.<name>` is fed by `/topic/VirtualTopic.<name>`.
 fn virtual_topic(headers: &Headers, source: &Source, gate: &Gate) -> Result<Option<Feed>, Fault> {
     let Source::Name(queue) = source else { return Ok(None) };
@@ -157,6 +171,8 @@ fn virtual_topic(headers: &Headers, source: &Source, gate: &Gate) -> Result<Opti
     else {
         return Ok(None);
     };
+    // An UNSUBSCRIBE that ends it for good may come without a SUBSCRIBE that was let through before.
+    gate.check_read(source)?;
     let topic = queue.path().splitn(3, ['.', '/']).last().unwrap_or_default();
     let topic = gate.readable(&format!("/topic/{topic}"), Routing::Queue)?;
     feed(headers, ("destination", queue.clone()), &topic, false).map(Some)

@@ -11,6 +11,7 @@ use crate::auth::Action;
 use crate::auth::Grants;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
+use crate::model::Publish;
 use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
@@ -65,6 +66,22 @@ impl Gate {
     /// For a client with these rights, this token and perhaps an id of its own.
     pub(super) fn new(grants: Grants, owner: String, client_id: Option<String>) -> Gate {
         Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
+    }
+
+    /// Whether these are the rights that it goes by.
+    pub(super) fn has(&self, grants: &Grants) -> bool {
+        self.grants.are_those_of(grants)
+    }
+
+    /// Other rights hold from now on.
+    pub(super) fn regrant(&mut self, grants: Grants) {
+        self.grants = Arc::new(grants);
+        self.known.clear();
+    }
+
+    /// Whether something may be denied to the client.
+    pub(super) fn is_limited(&self) -> bool {
+        self.grants.is_limited()
     }
 
     /// The destination of a SEND.
@@ -165,6 +182,16 @@ impl Gate {
             return Ok(());
         }
         Err(Fault::Forbidden { action: Action::Write, name: name.as_str().into() })
+    }
+
+    /// The same for all that a message names: its destination, and where its dead letter and its result go.
+    pub(super) fn check_publish(&self, publish: &Publish) -> Result<(), Fault> {
+        self.check_write(&publish.to)?;
+        let Some(terms) = publish.message.terms.as_deref() else { return Ok(()) };
+        let tracked = terms.tracking.as_ref().and_then(|tracking| tracking.waiter.as_ref());
+        let joined = terms.unique.as_ref().and_then(|unique| unique.waiter.as_ref());
+        let answered = tracked.into_iter().chain(joined).map(|waiter| &waiter.to);
+        terms.dead_letter.iter().chain(answered).try_for_each(|name| self.check_write(name))
     }
 
     fn look_up(&mut self, text: &str) -> Result<&Known, Fault> {

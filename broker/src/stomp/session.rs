@@ -22,6 +22,7 @@ use super::state::State;
 use super::turn::Turn;
 use crate::auth::Denied;
 use crate::auth::Grants;
+use crate::auth::Revoked;
 use crate::model::Answer;
 use crate::model::Burst;
 use crate::model::Content;
@@ -29,6 +30,7 @@ use crate::model::Delivery;
 use crate::model::End;
 use crate::model::Now;
 use crate::model::Refusal;
+use crate::model::Request;
 use crate::model::SubscriptionId;
 
 /// One client's side of the conversation.
@@ -132,8 +134,36 @@ impl Session {
         let client_id = hello.client_id.clone();
         self.heart_beat = heart_beat;
         self.outputs.push_back(Output::Reply(reply));
+        if grants.is_limited() {
+            let request = Request::Permit(Arc::new(grants.clone()));
+            self.outputs.push_back(Output::Ask { request, receipt: None });
+        }
         let gate = Gate::new(grants, self.peer.owner_token.clone(), client_id);
         self.state = State::Established(Box::new(Client::new(self.options.clone(), self.voice.version, gate)));
+    }
+
+    /// The users have changed: what the client may do from now on, or why it has to go.
+    pub fn reviewed(&mut self, now: Now, outcome: Result<Grants, Revoked>) {
+        match (outcome, self.state.client()) {
+            (Ok(grants), Some(client)) if !client.gate.has(&grants) => self.regrant(now, grants),
+            (Err(revoked), Some(_)) => self.fail(None, &Fault::Revoked(revoked)),
+            _ => {}
+        }
+    }
+
+    /// The rights of the client have changed. They hold for every frame that comes, for the COMMIT of open transactions and
+    /// for what its subscriptions receive; a session that reads what it may not read any more ends with an ERROR.
+    pub fn regrant(&mut self, _now: Now, grants: Grants) {
+        let State::Established(client) = &mut self.state else { return };
+        if !grants.is_limited() && !client.gate.is_limited() {
+            return;
+        }
+        let request = Request::Permit(Arc::new(grants.clone()));
+        let outcome = client.regrant(grants);
+        self.outputs.push_back(Output::Ask { request, receipt: None });
+        if let Err(fault) = outcome {
+            self.fail(None, &fault);
+        }
     }
 
     /// What to do next.
@@ -230,6 +260,11 @@ impl Session {
     /// The version spoken; 1.0 until a CONNECT has been received.
     pub fn version(&self) -> Version {
         self.voice.version
+    }
+
+    /// Bytes that open transactions hold.
+    pub fn transaction_bytes(&self) -> usize {
+        self.state.client().map_or(0, Client::transaction_bytes)
     }
 
     /// Whether a login is being checked.

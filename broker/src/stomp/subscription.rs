@@ -139,6 +139,11 @@ impl Subscriptions {
         }
     }
 
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Subscription> {
+        self.list.iter()
+    }
+
     /// Whether there is one from there.
     pub(super) fn reads(&self, to: &DestinationName) -> bool {
         self.list.iter().any(|it| it.to.names(to))

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Departure, Options, World, message, name, subscribe};
 use crate::model::{
-    AckMode, Action, Answer, Credit, DestinationName, Durability, Feed, Message, Pattern, Publish, Record, Refusal,
-    Request, Source, Subscribe, SubscriptionId, Timestamp, Windows,
+    AckMode, Action, Answer, Credit, DestinationId, DestinationName, Durability, Feed, Message, Pattern, Publish,
+    Record, Refusal, Request, Source, Subscribe, SubscriptionId, Timestamp, Windows,
 };
 
 fn publish(to: &str, key: &str, durability: Durability) -> Publish {
@@ -94,7 +94,7 @@ fn a_key_of_a_message_that_a_crash_makes_lost_is_lost_with_it() {
 #[test]
 fn the_window_holds_twenty_thousand() {
     let mut windows = Windows::default();
-    let queue = crate::model::DestinationId(1);
+    let queue = DestinationId(1);
     for number in 0..=Windows::KEYS {
         windows.insert(queue, number.to_string().into(), Timestamp(1));
     }
@@ -102,6 +102,90 @@ fn the_window_holds_twenty_thousand() {
     assert_eq!(windows.iter().count(), Windows::KEYS);
     windows.forget(queue);
     assert_eq!(windows, Windows::default());
+}
+
+fn fill(windows: &mut Windows, queue: u64, keys: std::ops::Range<usize>, at: u64) {
+    for number in keys {
+        windows.insert(DestinationId(queue), number.to_string().into(), Timestamp(at));
+    }
+}
+
+#[test]
+fn queues_that_get_no_new_keys_leave_the_window_to_others() {
+    let mut windows = Windows::default();
+    // As many idle queues as use up the whole, each within its own limit.
+    let idle = (Windows::ALL_KEYS / Windows::KEYS) as u64;
+    for queue in 1..=idle {
+        fill(&mut windows, queue, 0..Windows::KEYS, 1);
+    }
+    assert_eq!(windows.len(), Windows::ALL_KEYS);
+    let newcomer = DestinationId(idle + 1);
+    // While all of them are still remembered, a newcomer gets its share from those that have more.
+    fill(&mut windows, newcomer.0, 0..1000, 2);
+    assert_eq!(windows.len(), Windows::ALL_KEYS);
+    assert!((0..1000).all(|key| windows.holds(newcomer, &key.to_string(), Timestamp(2))));
+    let left = |windows: &Windows, queue| windows.iter().filter(|(id, _, _)| *id == DestinationId(queue)).count();
+    let shares: Vec<_> = (1..=idle).map(|queue| left(&windows, queue)).collect();
+    assert!(shares.iter().all(|share| share.abs_diff(Windows::KEYS - 1000 / idle as usize) <= 1), "{shares:?}");
+    // Once they are too old they go, a few with each new key, and the tables with them.
+    let later = 2 + Windows::MS;
+    for number in 0..Windows::ALL_KEYS / 3 {
+        let queue = newcomer.0 + number as u64 % 20;
+        windows.insert(DestinationId(queue), format!("n{number}").into(), Timestamp(later));
+    }
+    assert_eq!((1..=idle).map(|queue| left(&windows, queue)).sum::<usize>(), 0);
+    assert!(!windows.knows(DestinationId(1)), "nothing is kept of a queue that has forgotten");
+    assert_eq!(windows.len(), Windows::ALL_KEYS / 3);
+}
+
+#[test]
+fn old_keys_go_without_new_ones_and_no_more_at_once_than_is_asked() {
+    let mut windows = Windows::default();
+    fill(&mut windows, 1, 0..100, 1);
+    windows.age(Timestamp(Windows::MS), 1000);
+    assert_eq!(windows.len(), 100, "none is too old");
+    windows.age(Timestamp(1 + Windows::MS), 64);
+    assert_eq!(windows.len(), 36);
+    windows.age(Timestamp(1 + Windows::MS), 64);
+    assert_eq!(windows, Windows::default());
+}
+
+#[test]
+fn the_window_is_bounded_in_bytes_and_a_newcomer_keeps_its_only_key() {
+    let mut windows = Windows::default();
+    let key = |number: usize| Arc::<str>::from(format!("{number:0>width$}", width = Windows::KEY_BYTES));
+    let queues = Windows::ALL_BYTES / (Windows::KEYS * (Windows::KEY_BYTES + Windows::OVERHEAD_BYTES)) + 2;
+    for number in 0..queues * Windows::KEYS {
+        windows.insert(DestinationId((number % queues) as u64 + 1), key(number), Timestamp(1));
+        assert!(windows.bytes() <= Windows::ALL_BYTES);
+    }
+    let newcomer = DestinationId(queues as u64 + 1);
+    windows.insert(newcomer, "only".into(), Timestamp(1));
+    fill(&mut windows, 1, 0..Windows::KEYS, 1);
+    assert!(windows.holds(newcomer, "only", Timestamp(1)) && windows.bytes() <= Windows::ALL_BYTES);
+}
+
+#[test]
+fn the_same_is_remembered_after_it_was_told_anew() {
+    let mut windows = Windows::default();
+    for number in 0..5000_usize {
+        let at = Timestamp(number as u64 * 300);
+        windows.insert(DestinationId((number * number) as u64 % 7), (number % 1900).to_string().into(), at);
+    }
+    let mut told = Windows::default();
+    for (queue, at, key) in windows.iter() {
+        told.insert(queue, key.clone(), at);
+    }
+    let now = Timestamp(4999 * 300);
+    let held = |windows: &Windows| {
+        let keys = (0..7).flat_map(|queue| (0..1900).map(move |key| (DestinationId(queue), key.to_string())));
+        keys.filter(|(queue, key)| windows.holds(*queue, key, now)).collect::<Vec<_>>()
+    };
+    assert!(held(&windows).len() > 1000);
+    assert_eq!(held(&told), held(&windows));
+    // A clock that was far ahead makes nobody's message a duplicate.
+    windows.insert(DestinationId(1), "early".into(), Timestamp(now.0 + 2 * Windows::MS));
+    assert!(!windows.holds(DestinationId(1), "early", now));
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The engine, driven by hand: a memory of what the log was given stands in for the log.
 
+mod announce;
 mod browse;
 mod duplicates;
 mod feeds;
+mod full;
 mod groups;
 mod hooks;
 mod jobs;
@@ -95,6 +97,8 @@ impl World {
             self.engine.appended(Ticket(self.tickets));
         }
         for record in self.effects.records.drain(..) {
+            let is_new = matches!(record, Record::Accepted(_));
+            assert!(!(is_new && self.engine.is_full()), "a full log takes no new message: {record:?}");
             let position = matches!(record, Record::Accepted(_)).then(|| {
                 self.next_place += 1;
                 Position::new(ShardId::default(), self.next_place)

@@ -145,6 +145,10 @@ impl Writer for Only {
     fn may_write(&self, name: &DestinationName) -> bool {
         name.as_str() == self.0
     }
+
+    fn may_create(&self, name: &DestinationName) -> bool {
+        name.as_str() == self.0
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl CrashFile {
 impl File for CrashFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut world = self.disk.world();
-        match world.step() {
+        match world.step_change() {
             Some(Fault::Short) => {
                 let half = bytes.get(..bytes.len() / 2).unwrap_or_default();
                 self.with(&mut world, |inode| inode.write(half, offset as usize))?;
@@ -47,7 +47,7 @@ impl File for CrashFile {
     /// A sync that fails leaves the pages marked clean: they stay readable, and no later sync writes them.
     fn sync_data(&self) -> io::Result<()> {
         let mut world = self.disk.world();
-        match world.step() {
+        match world.step_change() {
             Some(fault) => {
                 self.with(&mut world, |inode| inode.dirty.clear())?;
                 Err(fault.error())

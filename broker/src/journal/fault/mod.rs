@@ -74,9 +74,17 @@ impl CrashDisk {
         self.world().operations
     }
 
+    /// The numbers of those that changed something: writes, syncs, files made, renamed and removed.
+    pub fn changes(&self) -> Vec<u64> {
+        self.world().changes.clone()
+    }
+
     /// Limits what may still be created.
     pub fn set_free(&self, bytes: u64) {
-        self.world().free = Some(bytes);
+        let mut world = self.world();
+        world.capacity = Some(u64::MAX);
+        let used = u64::MAX - world.free().unwrap_or(u64::MAX);
+        world.capacity = Some(used.saturating_add(bytes));
     }
 
     /// Cuts the power: this disk is dead, and what survives is on the one that is returned.
@@ -98,22 +106,30 @@ impl CrashDisk {
             }
         }
         let inodes = world.inodes.iter().map(|inode| inode.survive(&mut survives)).collect();
-        CrashDisk::of(World { inodes, durable_names: names.clone(), names, dice: world.dice, ..World::default() })
+        let World { dice, capacity, .. } = *world;
+        CrashDisk::of(World { inodes, durable_names: names.clone(), names, dice, capacity, ..World::default() })
     }
 
     /// Kills the process and not the machine: this handle is dead, the page cache lives on in the one returned.
     #[must_use]
     pub fn kill(&self) -> CrashDisk {
-        let mut world = self.world();
-        world.dead = true;
-        let World { inodes, names, durable_names, pending, dice, free, .. } = &*world;
+        let other = self.copy_pending();
+        self.world().dead = true;
+        other
+    }
+
+    /// A copy that shares nothing, with what is not durable yet.
+    #[must_use]
+    pub fn copy_pending(&self) -> CrashDisk {
+        let world = self.world();
+        let World { inodes, names, durable_names, pending, dice, capacity, .. } = &*world;
         CrashDisk::of(World {
             inodes: inodes.clone(),
             names: names.clone(),
             durable_names: durable_names.clone(),
             pending: pending.clone(),
             dice: *dice,
-            free: *free,
+            capacity: *capacity,
             ..World::default()
         })
     }
@@ -128,8 +144,9 @@ impl CrashDisk {
             dirty: BTreeSet::new(),
         };
         let inodes = world.inodes.iter().map(settle).collect();
-        let names = world.names.clone();
-        CrashDisk::of(World { inodes, durable_names: names.clone(), names, dice: world.dice, ..World::default() })
+        let (names, World { dice, capacity, .. }) = (world.names.clone(), &*world);
+        let (dice, capacity) = (*dice, *capacity);
+        CrashDisk::of(World { inodes, durable_names: names.clone(), names, dice, capacity, ..World::default() })
     }
 
     /// Names of the files, sorted.
@@ -182,6 +199,14 @@ impl CrashDisk {
             None => Ok(world),
         }
     }
+
+    fn begin_change(&self) -> io::Result<MutexGuard<'_, World>> {
+        let mut world = self.world();
+        match world.step_change() {
+            Some(fault) => Err(fault.error()),
+            None => Ok(world),
+        }
+    }
 }
 
 impl Default for CrashDisk {
@@ -198,12 +223,12 @@ impl fmt::Debug for CrashDisk {
 
 impl FileSystem for CrashDisk {
     fn create(&self, name: &str, length: u64, _fill: bool) -> io::Result<Arc<dyn File>> {
-        let mut world = self.begin()?;
+        let mut world = self.begin_change()?;
         if world.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        if let Some(free) = world.free {
-            world.free = Some(free.checked_sub(length).ok_or(io::ErrorKind::StorageFull)?);
+        if world.free().is_some_and(|free| free < length) {
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let inode = world.inodes.len();
         let sectors = 0..(length as usize).div_ceil(SECTOR_BYTES);
@@ -218,7 +243,7 @@ impl FileSystem for CrashDisk {
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        let mut world = self.begin()?;
+        let mut world = self.begin_change()?;
         let inode = world.find(from)?;
         world.change(Change::Unlink(from.to_owned()));
         world.change(Change::Link(to.to_owned(), inode));
@@ -226,16 +251,14 @@ impl FileSystem for CrashDisk {
     }
 
     fn unlink(&self, name: &str) -> io::Result<()> {
-        let mut world = self.begin()?;
-        let inode = world.find(name)?;
-        let length = world.inodes.get(inode).map_or(0, |inode| inode.cached.len() as u64);
-        world.free = world.free.map(|free| free + length);
+        let mut world = self.begin_change()?;
+        world.find(name)?;
         world.change(Change::Unlink(name.to_owned()));
         Ok(())
     }
 
     fn sync_dir(&self) -> io::Result<()> {
-        let mut world = self.begin()?;
+        let mut world = self.begin_change()?;
         world.durable_names = world.names.clone();
         world.pending.clear();
         Ok(())
@@ -253,7 +276,7 @@ impl FileSystem for CrashDisk {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        Ok(self.begin()?.free.unwrap_or(u64::MAX))
+        Ok(self.begin()?.free().unwrap_or(u64::MAX))
     }
 
     fn random(&self, into: &mut [u8]) -> io::Result<()> {

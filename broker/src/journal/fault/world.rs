@@ -16,7 +16,10 @@ pub(super) struct World {
     pub(super) operations: u64,
     pub(super) plan: Option<Plan>,
     pub(super) dead: bool,
-    pub(super) free: Option<u64>,
+    /// What all files together may have.
+    pub(super) capacity: Option<u64>,
+    /// Numbers of the operations that change something.
+    pub(super) changes: Vec<u64>,
     pub(super) dice: u64,
 }
 
@@ -59,6 +62,19 @@ impl World {
         }
         let plan = self.plan?;
         (number == plan.at || (plan.for_ever && number > plan.at)).then_some(plan.fault)
+    }
+
+    /// The same for an operation that changes what is on the disk.
+    pub(super) fn step_change(&mut self) -> Option<Fault> {
+        self.changes.push(self.operations);
+        self.step()
+    }
+
+    /// Octets that may still be created.
+    pub(super) fn free(&self) -> Option<u64> {
+        let linked: BTreeSet<usize> = self.names.values().copied().collect();
+        let used = linked.iter().filter_map(|inode| self.inodes.get(*inode)).map(|inode| inode.cached.len() as u64);
+        self.capacity.map(|capacity| capacity.saturating_sub(used.sum()))
     }
 
     pub(super) fn find(&self, name: &str) -> io::Result<usize> {

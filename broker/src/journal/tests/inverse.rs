@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Arrival, Override};
-use super::super::conformance::{attached, content, limits, reported, schedule, terms, tracked};
+use super::super::conformance::{accepted_with_terms, attached, content, limits, reported, schedule, terms, tracked};
 use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
@@ -61,6 +61,7 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         let mut bytes = Vec::new();
         record::put_record(&mut bytes, &record);
         assert!(bytes.len() <= record::encoded_bytes(&record), "{record:?} is longer than was said");
+        assert!(record::encoded_bytes(&record) <= record.bytes(), "{record:?} is longer than was said");
         bytes
     };
     let put = |put: &dyn Fn(&mut Vec<u8>)| {
@@ -216,6 +217,8 @@ fn limits_are_read_back_as_they_were_written() {
 #[test]
 fn terms_are_read_back_as_they_were_written() {
     for number in 0..256 {
+        let accepted = accepted_with_terms(ShardId::MAX, 1, number, 40);
+        assert!(record::encoded_bytes(&accepted) <= accepted.bytes(), "{accepted:?} is longer than was said");
         let (terms, mut bytes) = (Terms { schedule: None, ..terms(number) }, Vec::new());
         record::put_agreed(&mut bytes, position(5), &terms);
         assert!(bytes.len() <= record::terms_bytes(&terms), "{terms:?} are longer than was said");
@@ -236,6 +239,7 @@ fn records_about_jobs_are_read_back_as_they_were_written() {
             let mut bytes = Vec::new();
             record::put_record(&mut bytes, &record);
             assert!(bytes.len() <= record::encoded_bytes(&record), "{record:?} is longer than was said");
+            assert!(record::encoded_bytes(&record) <= record.bytes(), "{record:?} is longer than was said");
             for length in 0..bytes.len() {
                 assert_eq!(stored::take(&mut &bytes[..length], OFFSET), None, "{number} cut to {length}");
             }

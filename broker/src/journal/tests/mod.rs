@@ -2,6 +2,7 @@
 
 mod chains;
 mod damage;
+mod enumeration;
 mod faults;
 mod golden;
 mod inverse;

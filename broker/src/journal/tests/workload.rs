@@ -156,6 +156,14 @@ impl Run {
         records
     }
 
+    /// Ends it without its last word, as a process does that is killed.
+    pub(super) fn abandon(self) -> (Vec<Ledger>, usize) {
+        let Run { session, stopper, states, acknowledged, .. } = self;
+        drop(session);
+        drop(stopper.map(Stopper::stop));
+        (states, acknowledged)
+    }
+
     /// Ends it; whatever the disk does then.
     pub(super) fn end(mut self) -> (Vec<Ledger>, usize) {
         if let Some(stopper) = self.stopper.take() {

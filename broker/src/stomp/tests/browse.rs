@@ -63,6 +63,7 @@ fn a_message_says_its_state_and_has_no_ack_and_the_end_is_empty() {
     let content = Content::new(b"destination:/queue/a\n", "x".into());
     let delivery = Delivery {
         tracked: false,
+        is_event: false,
         token: None,
         subscription: SubscriptionId(1),
         number: 1,

@@ -151,3 +151,35 @@ fn what_may_not_be_read_is_not_gathered() {
     let feed = feed(&mut client, "id:1\ndestination:/topic/open.>\ndurable:true\n");
     assert_eq!(feed.topics.as_str(), "/topic/open.>");
 }
+
+#[test]
+fn what_may_not_be_read_is_not_ended() {
+    let denied = [("/topic/secret.**", Right::Read), ("/topic/VirtualTopic.secret", Right::Read)];
+    let denied = [&denied[..], &[("/queue/Consumer.audit.**", Right::Read)]].concat();
+    for head in [
+        "destination:/queue/Consumer.audit.VirtualTopic.open\ndurable:true\n",
+        "destination:Consumer.audit.VirtualTopic.open\npersistent:true\n",
+        "destination:/amq/queue/Consumer.audit.VirtualTopic.open\nactivemq.subscriptionName:n\n",
+        "destination:/queue/Consumer/audit/VirtualTopic/open\ngroup:x\n",
+        "destination:/queue/Consumer.mail.VirtualTopic.secret\ndurable:true\n",
+        "destination:/topic/VirtualTopic.open\ngroup:audit\n",
+        "destination:/topic/VirtualTopic.open::audit\ndurable-subscription-name:\ngroup:audit\n",
+        "destination:VirtualTopic.open\nsubscription-type:MULTICAST\ngroup:audit\n",
+        "destination:/topic/open\ngroup:audit\n",
+        "destination:/topic/secret.a\ngroup:mail\n",
+        "destination:/topic/secret.a\ndurable:true\n",
+        "destination:/topic/>\ndurable:true\n",
+    ] {
+        for id in ["id:x\n", ""] {
+            let mut client = Client::new();
+            client.login = Ok(all_but(&denied));
+            let mut client = client.connect("1.2");
+            if id.is_empty() && head.contains(":true") && head.contains("/topic/") {
+                // Without an id such a subscription has no name.
+                continue;
+            }
+            assert_eq!(client.fails_with(&format!("UNSUBSCRIBE\n{id}{head}\n^@")), "forbidden", "{head}");
+            assert!(client.asked.is_empty(), "{head}: {:?}", client.asked);
+        }
+    }
+}

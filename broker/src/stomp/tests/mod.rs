@@ -234,6 +234,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         message: MessageId::from_bits(message),
         auto: false,
         tracked: false,
+        is_event: false,
         token: None,
         held_twice: false,
         attempt: 1,

@@ -1,0 +1,120 @@
+//! What the broker says by itself: events, answers about jobs, results to those who wait for them.
+//!
+//! A message that is being published never publishes another one from within: what follows from it is announced, and
+//! announcements are published one after the other at the end of the call. Of an event nothing is told, and nothing of a
+//! queue that events feed, so events do not breed events, whatever is bound, routed, moved or dead-lettered.
+
+use std::collections::VecDeque;
+
+use super::machine::Engine;
+use super::notice::Notice;
+use crate::model::{
+    Content, DestinationKind, DestinationName, Durability, Effects, Message, Now, Publish, Refusal, Urgency,
+};
+
+/// How many announcements may follow from each other: an answer about a job, the event of that answer, and as many to
+/// spare. What would come behind is dropped and counted.
+pub(super) const MOST_IN_A_ROW: u8 = 4;
+
+/// A message of the broker that waits to be published.
+#[derive(Debug)]
+pub(super) struct Announcement {
+    publish: Publish,
+    /// How many announcements led to this one, itself included.
+    depth: u8,
+}
+
+/// Announcements of the present call, and which one is being published.
+#[derive(Debug, Default)]
+pub(super) struct Announcements {
+    waiting: VecDeque<Announcement>,
+    /// The depth of the one that is being published; 0 while a client's message is.
+    depth: u8,
+    /// The one that is being published is an event.
+    is_event: bool,
+    /// How many were dropped because too many followed from each other.
+    dropped: u64,
+}
+
+impl Announcements {
+    /// Whether some have yet to be published.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// One more that follows from what is being published, unless too many did already.
+    pub(super) fn follow(&mut self, publish: Publish) -> Option<Announcement> {
+        if self.depth >= MOST_IN_A_ROW {
+            self.dropped += 1;
+            return None;
+        }
+        Some(Announcement { publish, depth: self.depth + 1 })
+    }
+
+    /// Whether what is being published is an event: nothing is told of it.
+    pub(super) fn is_event(&self) -> bool {
+        self.is_event
+    }
+
+    /// The same, while one of that depth is being published.
+    #[cfg(test)]
+    pub(super) fn at(&mut self, depth: u8) -> &mut Announcements {
+        self.depth = depth;
+        self
+    }
+
+    /// How many were dropped.
+    #[cfg(test)]
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+}
+
+impl Engine {
+    /// Sends a message that the broker makes itself, once the log has what it speaks of.
+    pub(super) fn announce(&mut self, to: DestinationName, content: Content) {
+        let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Transient, terms: None };
+        let publish = Publish { to, message, key: None, retain: None };
+        let Some(announcement) = self.announcements.follow(publish) else { return };
+        if self.outbox.is_clear() {
+            self.announcements.waiting.push_back(announcement);
+        } else {
+            self.outbox.push(Notice::Publish(Box::new(announcement)));
+        }
+    }
+
+    /// Sends a message that is in the same unit of the log as what it speaks of.
+    pub(super) fn announce_durably(&mut self, to: DestinationName, content: Content) {
+        let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
+        let announcement = self.announcements.follow(Publish { to, message, key: None, retain: None });
+        self.announcements.waiting.extend(announcement);
+    }
+
+    /// Publishes what has been announced, and what follows from that. `false` if there was nothing.
+    pub(super) fn publish_announced(&mut self, now: Now, effects: &mut Effects) -> bool {
+        let is_any = !self.announcements.waiting.is_empty();
+        while let Some(announcement) = self.announcements.waiting.pop_front() {
+            self.publish_announcement(now, announcement, effects);
+        }
+        is_any
+    }
+
+    /// The log has what an announcement speaks of. What cannot be taken is nobody's fault who could be told.
+    pub(super) fn publish_announcement(&mut self, now: Now, announcement: Announcement, effects: &mut Effects) {
+        debug_assert_eq!(self.announcements.depth, 0, "an announcement is never published from within another");
+        let Announcement { publish, depth } = announcement;
+        let is_watch = publish.to.kind() == DestinationKind::Job;
+        if is_watch && self.router.resolve(&publish.to).is_none() {
+            return;
+        }
+        (self.announcements.depth, self.announcements.is_event) = (depth, publish.to.is_announced());
+        let spare = (publish.message.durability == Durability::Persistent).then(|| publish.clone());
+        let refused = self.publish(now, publish, effects).err();
+        if let Some(spare) = spare.filter(|_| refused == Some(Refusal::DiskFull)) {
+            // Better told and forgotten at the next stop than not told.
+            let message = Message { durability: Durability::Transient, ..spare.message };
+            drop(self.publish(now, Publish { message, ..spare }, effects));
+        }
+        (self.announcements.depth, self.announcements.is_event) = (0, false);
+    }
+}

@@ -1,0 +1,116 @@
+//! Time on a full disk: what would make a new message waits, what finishes work goes on. That no record of a new message
+//! comes about meanwhile is asserted wherever records are taken.
+
+use super::feeds::follow;
+use super::schedule::{every, once};
+use super::*;
+use crate::destination::Policy;
+use crate::model::{Retain, Terms};
+
+fn world(policy: Policy) -> (World, SessionId) {
+    let policies = Policies { default: policy, rules: Vec::new() };
+    let mut world = World::with(Options { policies, ..Options::default() });
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1000));
+    (world, client)
+}
+
+#[test]
+fn a_schedule_waits_for_room_and_what_it_missed_is_sent_once() {
+    let (mut world, client) = world(Policy::default());
+    world.plan(client, "/queue/a", "tick", every(100, None));
+    world.plan(client, "/queue/a", "once", once(50));
+    world.engine.set_full(true);
+    let records = world.log.len();
+    for _ in 0..10 {
+        world.elapse(100);
+    }
+    assert_eq!(world.log.len(), records, "a postponed schedule writes nothing");
+    let asks_again = world.now.monotonic + Duration::from_secs(1);
+    assert_eq!(world.engine.deadline(world.now), Some(asks_again));
+    assert!(world.bodies(client).is_empty());
+    world.engine.set_full(false);
+    assert!(world.engine.deadline(world.now) <= Some(world.now.monotonic), "at once, whether a client asks or not");
+    world.elapse(0);
+    let mut bodies = world.bodies(client);
+    bodies.sort();
+    assert_eq!(bodies, ["once", "tick"]);
+    world.elapse(100);
+    assert_eq!(world.bodies(client), ["tick"]);
+}
+
+#[test]
+fn a_start_on_a_full_disk_postpones_and_a_disk_that_fills_up_while_a_content_is_read_does_too() {
+    let (mut world, client) = world(Policy::default());
+    world.plan(client, "/queue/a", "once", once(50));
+    world.engine = world.replayed(true);
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1000));
+    world.engine.set_full(true);
+    world.elapse(100);
+    world.engine.set_full(false);
+    world.engine.tick(world.now, &mut world.effects);
+    let unread = world.engine.next_unread(world.now, &mut world.effects).expect("the schedule's content");
+    world.engine.set_full(true);
+    let read = unread.messages.iter().map(|(id, position)| (*id, world.stored(*position))).collect();
+    world.engine.heads_read(world.now, unread.destination, read, &mut world.effects);
+    world.absorb();
+    world.elapse(100);
+    assert!(world.bodies(client).is_empty());
+    world.engine.set_full(false);
+    world.elapse(0);
+    assert_eq!(world.bodies(client), ["once"]);
+}
+
+#[test]
+fn what_expires_on_a_full_disk_becomes_a_dead_letter() {
+    let policy = Policy { expiry_ms: Some(100), dead_letter_expired: true, ..Policy::default() };
+    let (mut world, client) = world(policy);
+    world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+    world.ask(client, send("/queue/a", "durable"));
+    world.ask(client, send_transient("/queue/a", "in memory"));
+    world.sync();
+    world.engine.set_full(true);
+    world.elapse(100);
+    world.ask(client, subscribe(2, "/queue/DLQ.a", AckMode::ClientIndividual, 10));
+    assert_eq!(world.bodies(client), ["durable", "in memory"]);
+}
+
+#[test]
+fn a_copy_of_a_retained_message_waits_for_room() {
+    let mut world = World::new();
+    let client = world.client("c");
+    let publish = Publish { to: name("/topic/t"), message: message("kept"), key: None, retain: Some(Retain::Set) };
+    world.ask(client, Request::Publish(publish));
+    world.sync();
+    for has_restarted in [false, true] {
+        if has_restarted {
+            world.engine = world.replayed(true);
+        }
+        let client = world.client("c");
+        world.engine.set_full(true);
+        world.ask(client, follow(1, "/topic/t", None, true));
+        world.elapse(100);
+        assert!(world.bodies(client).is_empty() && !world.engine.wants_heads());
+        world.engine.set_full(false);
+        world.elapse(0);
+        assert_eq!(world.bodies(client), ["kept"]);
+        world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+        world.ask(client, Request::Discard(DestinationName::subscription("me/~/news/t").expect("a name")));
+        world.elapse(0);
+    }
+}
+
+#[test]
+fn an_answer_that_should_be_durable_is_told_all_the_same() {
+    let (mut world, client) = world(Policy::default());
+    let waiter = Some(crate::model::Waiter { to: name("/queue/replies"), correlation: None });
+    let terms = Terms { expires: Some(Timestamp(1000)), ..Terms::default() };
+    let tracking = crate::model::Tracking { waiter, ..jobs::tracking(7) };
+    world.ask(client, jobs::submit_on("/queue/b", message("x"), tracking, terms));
+    world.sync();
+    world.engine.set_full(true);
+    world.elapse(2000);
+    world.ask(client, subscribe(2, "/queue/replies", AckMode::ClientIndividual, 10));
+    assert!(!world.deliveries(client).is_empty(), "the job is over, and who waited is told");
+}

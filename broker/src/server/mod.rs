@@ -7,7 +7,9 @@ mod descriptors;
 mod gate;
 mod lifecycle;
 mod plan;
+mod repeats;
 mod signals;
+mod strangers;
 
 #[cfg(test)]
 mod tests;

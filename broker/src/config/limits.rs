@@ -150,6 +150,8 @@ limits! {
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.
     schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
+    /// Shortest time between two messages of a schedule.
+    schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";
     /// Messages of one queue, where no policy says otherwise.

@@ -219,10 +219,7 @@ impl Engine {
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
-            Request::Unsubscribe(subscription) => {
-                self.unsubscribe(now, session, subscription, effects);
-                Ok(Answer::Done)
-            }
+            Request::Unsubscribe(subscription) => Ok(self.unsubscribe(now, session, subscription, effects)),
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),

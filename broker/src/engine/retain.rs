@@ -82,7 +82,11 @@ impl Engine {
         if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
             return;
         }
-        self.pass_on(key, &mut TopicMessage { message: entry.message, payload, expires, charge: None }, effects);
+        self.pass_on(
+            key,
+            &mut TopicMessage { message: entry.message, payload, expires, charge: None, unjudged: None },
+            effects,
+        );
     }
 
     /// What lies there, and when its time is over.

@@ -124,6 +124,7 @@ pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
         transaction_frames: limits.transaction_frames as usize,
         transaction_bytes: limits.transaction_bytes as usize,
         transaction_idle: limits.transaction_idle,
+        schedule_period: limits.schedule_period,
         ..stomp::Options::default()
     })
 }

@@ -22,6 +22,7 @@ impl Engine {
 
     fn drop_temporary(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         let Some(destination) = self.destinations.remove(&id) else { return };
+        self.quotas.forget_destination(destination.maker);
         self.router.unbind(destination.kind.name(), id);
         self.abandon(now, destination.kind.name(), effects);
         self.windows.forget(id);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::destination::{Queue, Topic};
-use crate::model::{DestinationName, SessionId, Timestamp};
+use crate::model::{DestinationName, SessionId, Timestamp, UserId};
 
 /// A queue or a topic, and what the engine needs to know about either.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub(super) struct Destination {
     pub(super) touched: bool,
     /// The session whose temporary destination it is.
     pub(super) owner: Option<SessionId>,
+    /// Who made it.
+    pub(super) maker: Option<UserId>,
     /// A check for idleness is scheduled.
     pub(super) idle_check: bool,
     pub(super) last_used: Duration,
@@ -28,7 +30,15 @@ pub(super) enum Kind {
 
 impl Destination {
     pub(super) fn new(kind: Kind) -> Destination {
-        Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO, moment: None }
+        Destination {
+            kind,
+            touched: false,
+            owner: None,
+            maker: None,
+            idle_check: false,
+            last_used: Duration::ZERO,
+            moment: None,
+        }
     }
 
     /// When something in it has to be looked at.

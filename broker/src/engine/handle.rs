@@ -15,7 +15,7 @@ use super::sessions::Departure;
 use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
+use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket, UserId};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -159,8 +159,14 @@ impl Handle {
 
     /// Lets a client in.
     pub fn open(&self, owner: String) -> Client {
+        self.open_for(owner, UserId::default())
+    }
+
+    /// Lets a client of that user in.
+    pub fn open_for(&self, owner: String, user: UserId) -> Client {
         let mut core = self.lock();
         let session = core.engine.open(owner);
+        core.engine.belongs_to(session, user);
         let inbox = Arc::new(Inbox::default());
         let index = session.index as usize;
         if core.clients.len() <= index {

@@ -5,6 +5,7 @@
 
 use super::machine::Engine;
 use super::moments::AT_ONCE;
+use super::quotas::Counted;
 use crate::calendar;
 use crate::destination::{Entry, Return};
 use crate::model::{
@@ -37,6 +38,9 @@ impl Engine {
         if !replaces && self.schedules.len() + others >= limit {
             return Err(Refusal::TooManySchedules { limit });
         }
+        if let Some(user) = self.acting_user().filter(|_| !replaces) {
+            self.may_have(user, Counted::Schedules, others)?;
+        }
         if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
     }
 
@@ -54,6 +58,9 @@ impl Engine {
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
         self.leave_to_the_log(queue);
+        if let Some(user) = self.acting_user() {
+            self.quotas.add_schedule(user, id);
+        }
         id
     }
 

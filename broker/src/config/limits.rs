@@ -146,6 +146,17 @@ limits! {
     /// How long a transaction may stay open without a frame.
     transaction_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "transactions.idle";
 
+    /// Connections of one user that have logged in. Without users everybody is one.
+    user_connections: u32 = 5_000, 1 => 1_000_000, "user.connections";
+    /// Transactions that one user may have open, over all its connections.
+    user_transactions: u32 = 1_000, 1 => 1_000_000, "user.transactions";
+    /// Subscriptions of one user, over all its connections.
+    user_subscriptions: u32 = 20_000, 1 => 10_000_000, "user.subscriptions";
+    /// Destinations that one user has made since the start and that are still there.
+    user_destinations: u32 = 50_000, 1 => 10_000_000, "user.destinations";
+    /// Schedules that one user has made since the start and that are still there.
+    user_schedules: u32 = 5_000, 1 => 1_000_000, "user.schedules";
+
     /// Destinations at a time.
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.

@@ -61,6 +61,7 @@ impl Engine {
             return self.doom_temporary(now, id, effects);
         }
         let Some(destination) = self.destinations.remove(&id) else { return };
+        self.quotas.forget_destination(destination.maker);
         self.router.unbind(destination.kind.name(), id);
         self.abandon(now, destination.kind.name(), effects);
         self.windows.forget(id);

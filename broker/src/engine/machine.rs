@@ -16,6 +16,7 @@ use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::quotas::Quotas;
 use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
@@ -69,6 +70,7 @@ pub struct Engine {
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    pub(super) quotas: Quotas,
     /// Those for which topics keep something.
     pub(super) slow: Slow,
     pub(super) contents: Contents,
@@ -140,6 +142,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            quotas: Quotas::default(),
             slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -290,7 +293,9 @@ impl Engine {
         if self.router.len() >= limit {
             return Err(Refusal::TooManyDestinations { limit });
         }
+        let maker = self.new_destination()?;
         let id = self.create(DestinationId(self.next_destination), name.clone());
+        self.made(id, maker);
         self.touch_new(now, id);
         Ok(id)
     }

@@ -5,6 +5,7 @@ use super::destination::Kind;
 use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
+use super::quotas::Counted;
 use super::sessions::Departure;
 use super::wildcard::Attaching;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
@@ -36,6 +37,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
+        let user = session.user;
+        self.may_have(user, Counted::Subscriptions, 0)?;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
             Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
@@ -53,6 +56,7 @@ impl Engine {
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
+        self.quotas.add(user, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);
         }
@@ -218,6 +222,9 @@ impl Engine {
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);
+        if let Some(user) = self.sessions.get(id).map(|session| session.user) {
+            self.quotas.remove(user, Counted::Subscriptions);
+        }
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)

@@ -53,7 +53,7 @@ pub use effects::Effects;
 pub use event::{DeathNote, DeathReason, Delivery, Event, Lease, Payload};
 pub use feed::Feed;
 pub use filter::{Candidate, Filter};
-pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket};
+pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket, UserId};
 pub use job::{Job, JobEvent, JobName, Progress};
 pub use list::{List, Order};
 pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};

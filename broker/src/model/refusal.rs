@@ -45,6 +45,16 @@ pub enum Refusal {
         /// To which destination, or to all that a pattern means.
         name: Arc<str>,
     },
+    /// A user has as many of something as one may have.
+    #[error("this user has {limit} {what} already, the most allowed by {key}")]
+    UserLimit {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// Its key.
+        key: &'static str,
+    },
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -97,6 +107,7 @@ impl Refusal {
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::Forbidden { .. } => "forbidden",
+            Refusal::UserLimit { .. } => "user-limit",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",

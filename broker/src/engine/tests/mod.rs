@@ -28,6 +28,7 @@ mod lease;
 mod legacy;
 mod manage;
 mod pause;
+mod quotas;
 mod rank;
 mod shape;
 mod statistics;

@@ -179,7 +179,7 @@ limits! {
 
     /// Jobs that are followed at a time. Beyond it, those that ended first are forgotten.
     jobs: u32 = 100_000, 1 => 10_000_000, "jobs.count";
-    /// Octets of their statuses, small results and errors included. They are written into every segment of the journal.
+    /// Octets of their statuses, small results and errors included. They are part of what `limits.state` counts.
     jobs_bytes: u64 = 64 * MIB, 64 * KIB => 4 * GIB, "jobs.bytes";
     /// Octets that are kept in memory of what workers send on the way.
     jobs_data: u64 = 16 * MIB, 64 * KIB => 16 * GIB, "jobs.data";
@@ -195,6 +195,9 @@ limits! {
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
+    /// Bytes of what is kept beside messages: their times and failures, keys, jobs, durable subscriptions. From there on what
+    /// would add to it is refused as on a full disk. The journal writes all of it anew now and then, and a start reads it.
+    state: u64 = 512 * MIB, 16 * MIB => GIB, "state";
     /// How long a message waits for room on a full disk before it is refused.
     disk_wait: Duration = seconds(30), Duration::from_millis(1) => seconds(3600), "disk_wait";
 }

@@ -25,7 +25,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    Steps, Terms, Ticket, Timestamp, Windows,
+    StateBytes, Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -113,6 +113,8 @@ pub struct Engine {
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     pub(super) full: bool,
+    /// What the log keeps beside messages.
+    pub(super) state: StateBytes,
 }
 
 impl Engine {
@@ -165,6 +167,7 @@ impl Engine {
             suspected: 0,
             suspicion: None,
             full: false,
+            state: StateBytes::UNBOUNDED,
         }
     }
 
@@ -206,6 +209,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.check_creation(session, &request)?;
+        self.check_state(&request)?;
         match request {
             Request::Permit(permissions) => {
                 self.permit(session, &permissions);

@@ -56,7 +56,7 @@ pub use filter::{Candidate, Filter};
 pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, SubscriptionId, Ticket, UserId};
 pub use job::{Job, JobEvent, JobName, Progress};
 pub use list::{List, Order};
-pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
+pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay, StateBytes};
 pub use manage::{Manage, Operation, Reply, States, Transfer, Writer};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError};

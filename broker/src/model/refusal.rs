@@ -82,6 +82,14 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// What the log keeps beside messages is at its limit, and this would add to it.
+    #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
+    StateFull {
+        /// Bytes.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// There is no memory for more.
     #[error("{short}")]
     OutOfMemory {
@@ -115,6 +123,7 @@ impl Refusal {
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
+            Refusal::StateFull { .. } => "state-full",
             Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",

@@ -32,6 +32,7 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
         open_files: descriptors.journal,
         segment_bytes: config.limits.segment.next_multiple_of(4096),
         disk_reserve_bytes: config.limits.disk_reserve,
+        state_bytes: config.limits.state,
         ..journal::Options::new(&config.data)
     }
 }

@@ -2,5 +2,6 @@
 
 mod changing;
 mod creating;
+mod inheriting;
 mod managing;
 mod world;

@@ -150,7 +150,7 @@ const USER: &[Key] = &[
         kind: Kind::Rules,
         fallback: Fallback::Absent("nothing is allowed"),
         doc: " What the user may do: `{ on = \"/queue/mail.**\", to = [\"read\", \"write\", \"create\"] }`. `*` stands for one part of \
-              a name, `**` for the rest of it, `{user}` for the name of the user.",
+              a name, `**` for the rest of it, `{user}` for the name of the user. The rights are read, write, create and manage; see below.",
     },
     Key {
         path: "user.deny",

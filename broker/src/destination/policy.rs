@@ -179,6 +179,21 @@ impl Policies {
         self.resolve_for(name, None)
     }
 
+    /// Whether dead letters of other destinations may go to that one.
+    pub fn take_dead_letters(&self, name: &DestinationName) -> bool {
+        let targets = self.rules.iter().filter_map(|rule| rule.dead_letter.as_ref());
+        targets.chain([&self.default.dead_letter]).any(|target| {
+            let target = target.strip_prefix("/queue/").unwrap_or(target);
+            match target.split_once("{name}") {
+                None => target == name.path(),
+                Some((before, behind)) => {
+                    let rest = name.path().strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+                    rest.is_some_and(|name| !name.is_empty())
+                }
+            }
+        })
+    }
+
     /// The same for a queue whose maker asked for limits. The rules come first, and the default bounds what is granted.
     pub fn resolve_for(&self, name: &DestinationName, asked: Option<&Limits>) -> Policy {
         let mut policy = self.default.clone();

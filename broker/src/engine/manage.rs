@@ -102,7 +102,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
-        let actor = self.actor();
+        let (actor, permissions) = (self.actor(), self.permissions());
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -117,6 +117,7 @@ impl Engine {
             is_reading: false,
             reply: None,
             actor,
+            permissions,
         })
     }
 
@@ -126,6 +127,9 @@ impl Engine {
         while errand.done < errand.limit {
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
             let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut looks) else { break };
+            if !self.may_touch(errand, &entry) {
+                continue;
+            }
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) if errand.done == 0 => return Err(why),

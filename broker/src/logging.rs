@@ -28,6 +28,18 @@ pub(crate) fn start(config: &LogConfig) -> Result<(), String> {
     outcome.map_err(|error| error.to_string())
 }
 
+/// Has panics reported as lines of the log, with the place in the source where they began.
+pub(crate) fn report_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let payload = panic.payload();
+        let words = payload.downcast_ref::<String>().map(String::as_str);
+        let words = words.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a word");
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name().unwrap_or("unnamed"), place, words, "a panic, which is a bug");
+    }));
+}
+
 /// Reads a filter.
 pub(crate) fn filter(text: &str) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(text).map_err(|error| format!("`{text}` is no filter for the log: {error}"))

@@ -22,6 +22,7 @@ const LAST_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
     let Loaded { config, .. } = load(arguments)?;
     logging::start(&config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
+    logging::report_panics();
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         // Whoever reads that we are ready may send a signal the next moment.
@@ -59,7 +60,18 @@ fn status(error: &ServerError) -> Status {
             _ => Status::Io,
         },
         ServerError::Homeless(_) => Status::Damaged,
+        ServerError::Panicked(_) => Status::Panicked,
         ServerError::Bind(_) | ServerError::Data { .. } => Status::CannotCreate,
         _ => Status::Io,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_has_a_status_of_its_own() {
+        assert_eq!(status(&ServerError::Panicked("the engine")) as u8, 70);
     }
 }

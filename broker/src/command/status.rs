@@ -19,6 +19,8 @@ pub(crate) enum Status {
     Damaged = 65,
     /// The broker cannot be reached, or what is there is none.
     Unreachable = 69,
+    /// A part of the broker panicked.
+    Panicked = 70,
     /// A port or a file cannot be made.
     CannotCreate = 73,
     /// Something could not be read or written.

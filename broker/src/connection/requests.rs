@@ -10,6 +10,9 @@ use crate::stomp::Output;
 impl Connection {
     /// Decodes all that has arrived and lets the session see it, up to what ends the conversation.
     pub(super) async fn digest(&mut self) {
+        // As a bug in this task would, for a test.
+        #[cfg(feature = "internals")]
+        assert!(!self.input.starts_with(b"PANIC\n"), "a test wanted it");
         let mut complete = false;
         // One look at the clock for all that was read.
         let now = self.now();
@@ -27,6 +30,10 @@ impl Connection {
             self.collect().await;
         }
         self.flush_batch();
+        if let Err(refusal) = self.holding.weigh_transactions(self.session.transaction_bytes()) {
+            self.session.disconnected(now, refusal);
+            self.collect().await;
+        }
         if self.is_closing() {
             self.input.clear();
         } else if self.decoder.is_between_frames() {

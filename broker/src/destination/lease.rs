@@ -96,7 +96,7 @@ impl Queue {
         let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
         let timed = wish.and_then(|wish| {
             let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
-            Some((Timestamp(wish.now.0 + u64::from(ms)), ms))
+            Some((wish.now.after(ms.into()), ms))
         });
         if let Some((end, _)) = timed {
             self.agenda.lend(end, entry.message);
@@ -131,7 +131,7 @@ impl Queue {
     pub fn touch(&mut self, message: MessageId, wish: Wish) {
         let Some(lease) = self.leases.get_mut(&message) else { return };
         let Some(ms) = wish.time_to_run_ms.or(lease.timed.map(|(_, ms)| ms)) else { return };
-        let end = Timestamp(wish.now.0 + u64::from(ms));
+        let end = wish.now.after(ms.into());
         if let Some((old, _)) = lease.timed.replace((end, ms)) {
             self.agenda.forget_lease(old, message);
         }

@@ -65,7 +65,7 @@ impl Policy {
     #[must_use]
     pub fn limit_life(&self, mut message: Message, now: Timestamp) -> Message {
         if let Some(expiry) = self.expiry_ms {
-            let latest = Timestamp(now.0 + expiry);
+            let latest = now.after(expiry);
             let terms = message.terms.get_or_insert_default();
             terms.expires = Some(terms.expires.map_or(latest, |end| end.min(latest)));
         }

@@ -100,6 +100,9 @@ impl Engine {
             from: None,
             payload,
         };
+        if let Some(session) = self.sessions.get_mut(consumer.session) {
+            session.lend_copy(entry.size as usize);
+        }
         deliver(&mut self.sessions, key, consumer.session, AckMode::Auto, delivery, effects);
     }
 

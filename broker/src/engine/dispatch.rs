@@ -12,6 +12,7 @@ impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
     /// something is left for the next call, and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
+        self.report_memory();
         self.examined.append(&mut self.undecided);
         self.views.append(&mut self.late_views);
         for id in std::mem::take(&mut self.unfinished) {

@@ -27,6 +27,7 @@ impl LogSink for Handle {
 impl Handle {
     /// Does what is due, and reads what is wanted, for ever.
     pub async fn drive(&self) {
+        let _vital = self.vital("the engine's clock");
         tokio::join!(self.keep_time(), self.keep_reading());
     }
 

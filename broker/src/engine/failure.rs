@@ -7,7 +7,7 @@ use super::machine::Engine;
 use crate::destination::{Entry, Policy, Return};
 use crate::model::{
     DeathNote, DeathReason, DestinationId, DestinationName, Effects, JobState, Now, OnExhaust, Record, Returned,
-    Standing, Timestamp,
+    Standing,
 };
 
 /// How a delivery failed.
@@ -59,7 +59,7 @@ impl Engine {
             back.nacks = back.nacks.saturating_add(1);
             let wait = delay_ms.unwrap_or_else(|| backoff.wait_ms(back.nacks, self.jitter.next()));
             if wait > 0 {
-                back.standing = Standing::Delayed(Timestamp(now.wall.0 + wait));
+                back.standing = Standing::Delayed(now.wall.after(wait));
             }
             error = reason;
         }
@@ -124,7 +124,7 @@ impl Engine {
         let Some(target) = self.grave_of(from, entry) else { return self.bury(now, from, entry, effects) };
         let Some(queue) = self.queue_mut(from) else { return };
         let origin = queue.name().clone();
-        let attempts = entry.attempts + u16::from(death.reason != DeathReason::Expired);
+        let attempts = entry.attempts.saturating_add(u16::from(death.reason != DeathReason::Expired));
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
         self.relocate(from, entry, to, (Some(note), None), effects);

@@ -4,7 +4,7 @@
 //! inboxes. No I/O, no encoding. Lock order: engine, then the log's inbox; engine, then a connection's inbox.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -13,6 +13,7 @@ use super::audit;
 use super::inbox::Inbox;
 use super::machine::Engine;
 use super::sessions::Departure;
+use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
 use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
@@ -217,21 +218,8 @@ impl Handle {
         self.lock().log.take()
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, Core> {
-        // A panic under the lock leaves the engine half changed: it is not to be trusted any more, so the process ends. The
-        // log stays true; what is not in it was not promised.
-        self.shared.core.lock().unwrap_or_else(|poison| {
-            self.shared.fail(LogError::Poisoned("the engine panicked".into()));
-            let mut core = poison.into_inner();
-            // Half of a transaction may be left there.
-            core.effects.records.clear();
-            core.log = None;
-            core
-        })
-    }
-
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
-    pub(super) fn finish(&self, now: Now, mut core: MutexGuard<'_, Core>) {
+    pub(super) fn finish(&self, now: Now, mut core: Locked<'_>) {
         core.hand_over(&self.shared, None);
         let due = core.engine.deadline(now).map(|due| due.max(core.rest_until));
         if let Some(due) = due.filter(|due| *due < core.alarm) {
@@ -346,7 +334,7 @@ impl Client {
         };
         let full = log.is_full();
         core.engine.set_full(full);
-        let stuck = |request: &Request| full && terms.patient && core.engine.needs_room(request);
+        let stuck = |request: &Request| terms.patient && core.engine.has_to_wait(request);
         let ready = requests.iter().position(stuck).unwrap_or(requests.len());
         let mut refused = None;
         for request in requests.drain(..ready) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
+use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -67,6 +68,8 @@ pub struct Engine {
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    /// Those for which topics keep something.
+    pub(super) slow: Slow,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
@@ -134,6 +137,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
             pending: VecDeque::new(),

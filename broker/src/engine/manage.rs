@@ -67,7 +67,7 @@ impl Engine {
             (&Operation::Refuse { why, .. }, _) => Err(why),
             (_, None) => Err(SoftRefusal::UnknownQueue),
             (&Operation::Pause { side, for_ms }, Some(id)) => {
-                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| Timestamp(now.wall.0 + ms));
+                let until = for_ms.map_or(Pause::FOR_GOOD, |ms| now.wall.after(ms));
                 Ok((0, standing(self.set_pause(now, (id, side), Some(until), effects))))
             }
             (&Operation::Resume { side }, Some(id)) => {

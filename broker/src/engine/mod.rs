@@ -7,6 +7,7 @@
 mod address;
 mod announce;
 mod audit;
+mod backlog;
 mod browse;
 mod close;
 mod destination;
@@ -56,6 +57,7 @@ mod take;
 mod transfer;
 mod unique;
 mod view;
+mod vital;
 mod wildcard;
 
 #[cfg(test)]
@@ -69,3 +71,4 @@ pub use options::Options;
 pub use reading::Unread;
 pub use sessions::Departure;
 pub use view::QueueView;
+pub use vital::Vital;

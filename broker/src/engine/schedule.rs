@@ -151,7 +151,7 @@ impl Engine {
         };
         let publish = Publish { to, message, key: None, retain: schedule.retain };
         if self.publish(now, publish, effects).is_err() {
-            let standing = Standing::Delayed(Timestamp(now.wall.0 + POSTPONED_MS));
+            let standing = Standing::Delayed(now.wall.after(POSTPONED_MS));
             let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing };
             return self.give_back(id, entry, back, effects);
         }
@@ -177,7 +177,7 @@ impl Engine {
 
 /// The terms of a message that is sent for a schedule with these.
 fn own_terms(now: Now, terms: Terms, schedule: &Schedule) -> Option<Box<Terms>> {
-    let end = schedule.life_ms.map(|life| Timestamp(now.wall.0 + life));
+    let end = schedule.life_ms.map(|life| now.wall.after(life));
     let expires = terms.expires.into_iter().chain(end).min();
     let own = Terms { due: None, schedule: None, expires, ..terms };
     (!own.is_empty()).then(|| Box::new(own))
@@ -193,7 +193,7 @@ pub(super) fn following(schedule: Schedule, now: Timestamp) -> Option<Schedule> 
     let anew = schedule.cron.as_ref().and_then(|cron| {
         let begun = Timestamp(now.0.saturating_sub(schedule.delay_ms));
         let cron = calendar::Cron::parse(&cron.expression, &cron.zone).ok()?;
-        Some(Timestamp(cron.next_after(begun).ok()?.0 + schedule.delay_ms))
+        Some(cron.next_after(begun).ok()?.after(schedule.delay_ms))
     });
     match (again, anew) {
         (Some(again), anew) if anew.is_none_or(|anew| again < anew) => {

@@ -73,6 +73,7 @@ impl Engine {
         let Some(&key) = state.subscriptions.get(&subscription) else { return };
         let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take(number)) else { return };
         state.release(out.message, subscription, out.number);
+        state.take_copy(&out);
         // One whose lease ran out is with somebody else by now, or free.
         if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id))
             && queue.leased(out.message, key, out.number).is_some()
@@ -88,6 +89,7 @@ impl Engine {
         let (session, subscription) = (consumer.session, consumer.subscription);
         if let Some(state) = self.sessions.get_mut(session) {
             state.release(out.message, subscription, out.number);
+            state.take_copy(&out);
         }
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
         let Some(destination) = out.queue else { return };

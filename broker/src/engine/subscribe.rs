@@ -146,6 +146,7 @@ impl Engine {
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription, out.number);
+                session.take_copy(&out);
             }
             let Some(destination) = out.queue else { continue };
             let Some(entry) =
@@ -163,7 +164,9 @@ impl Engine {
                 self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
         }
+        self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
+        self.drain_others(now, id, effects);
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)

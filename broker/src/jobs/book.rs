@@ -56,6 +56,11 @@ impl Book {
         self.rows.is_empty()
     }
 
+    /// Bytes of what is known of them, and of what workers sent meanwhile.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.data_bytes
+    }
+
     /// How many jobs are followed.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -130,7 +135,7 @@ impl Book {
         self.data_bytes -= row.data.len();
         self.streams.remove(&job);
         if let Some(told) = row.told {
-            self.due.remove(&(Timestamp(told.0 + Self::PROGRESS_MS), job));
+            self.due.remove(&(told.after(Self::PROGRESS_MS), job));
         }
         if let Some(to) = row.tie {
             self.ties.remove(&(to, job));
@@ -187,7 +192,7 @@ impl Book {
         let Some(row) = self.rows.get_mut(&job) else { return false };
         row.progress = Some(progress);
         row.status.updated = row.status.updated.max(now);
-        let next = row.told.map_or(now, |told| Timestamp(told.0 + Self::PROGRESS_MS));
+        let next = row.told.map_or(now, |told| told.after(Self::PROGRESS_MS));
         if next <= now {
             row.told = Some(now);
             return true;

@@ -118,7 +118,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
     let spares = appender.spares.clone();
     let writer =
         Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
-    let of_thread = inbox.clone();
+    let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {
         let mut end = End { inbox: &of_thread, spares: &spares, sink: sink.as_ref(), error: None };
@@ -126,10 +126,12 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
     };
     let mut threads = vec![thread::Builder::new().name("journal".to_owned()).spawn(run)?];
     if options.spares_thread {
-        let (spares, idle_after) = (writer.spares.clone(), options.idle_after);
-        threads.push(
-            thread::Builder::new().name("journal-spares".to_owned()).spawn(move || keep_spares(&spares, idle_after))?,
-        );
+        let (spares, idle_after, inbox) = (writer.spares.clone(), options.idle_after, inbox.clone());
+        let run = move || {
+            let _end = SparesEnd { inbox: &inbox, sink: of_spares.as_ref() };
+            keep_spares(&spares, idle_after);
+        };
+        threads.push(thread::Builder::new().name("journal-spares".to_owned()).spawn(run)?);
     }
     Ok((writer, Stopper { inbox, threads }))
 }
@@ -146,12 +148,27 @@ impl Drop for End<'_> {
     fn drop(&mut self) {
         self.spares.close();
         let error = match &self.error {
-            Some(error) => error.to_string(),
-            None if thread::panicking() => "its thread panicked".to_owned(),
+            Some(error) => LogError::Poisoned(error.to_string()),
+            None if thread::panicking() => LogError::Panicked("the journal"),
             None => return,
         };
-        self.inbox.fail(LogError::Poisoned(error.clone()));
-        self.sink.failed(LogError::Poisoned(error));
+        self.inbox.fail(error.clone());
+        self.sink.failed(error);
+    }
+}
+
+/// Says that the thread of spares has panicked: without it the journal would be full before long.
+struct SparesEnd<'a> {
+    inbox: &'a Inbox,
+    sink: &'a dyn LogSink,
+}
+
+impl Drop for SparesEnd<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.inbox.fail(LogError::Panicked("the journal"));
+            self.sink.failed(LogError::Panicked("the journal"));
+        }
     }
 }
 

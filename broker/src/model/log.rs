@@ -99,6 +99,9 @@ pub enum LogError {
     /// A write or sync failed: what became of it is unknown, so nothing more is promised.
     #[error("the log failed: {0}")]
     Poisoned(String),
+    /// A part of the process that cannot be missed has panicked, which is a bug.
+    #[error("{0} panicked")]
+    Panicked(&'static str),
     /// What is stored at a position does not match its checksum, or cannot be read.
     #[error("a stored message is damaged: {0}")]
     Damaged(String),

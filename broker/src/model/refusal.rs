@@ -72,6 +72,12 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// There is no memory for more.
+    #[error("{short}")]
+    OutOfMemory {
+        /// Which share is used up, its bound and its key, in words.
+        short: String,
+    },
     /// A message is larger than the log can hold.
     #[error("the message is larger than the journal can hold")]
     TooLarge,
@@ -98,6 +104,7 @@ impl Refusal {
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
+            Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",
         }

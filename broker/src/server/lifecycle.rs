@@ -1,6 +1,7 @@
 //! A server's life: start, serve, reload, drain, stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -62,9 +63,21 @@ pub enum ServerError {
     /// Signals cannot be received.
     #[error("signals cannot be received: {0}")]
     Signals(#[source] io::Error),
+    /// A part that cannot be missed has panicked.
+    #[error("{0} panicked, which is a bug; what was confirmed is safe, and a new start goes on from there")]
+    Panicked(&'static str),
     /// A write or sync of the journal failed.
     #[error("the journal failed, nothing more can be promised: {0}")]
     Log(LogError),
+}
+
+impl From<LogError> for ServerError {
+    fn from(failure: LogError) -> ServerError {
+        match failure {
+            LogError::Panicked(part) => ServerError::Panicked(part),
+            failure => ServerError::Log(failure),
+        }
+    }
 }
 
 /// A running broker.
@@ -78,7 +91,7 @@ pub struct Server {
     stopping: CancellationToken,
     /// Those that are there come to an end.
     shutdown: CancellationToken,
-    certificates: Vec<Reloader>,
+    listeners: Vec<Reloader>,
     drain: Duration,
     banner: Banner,
 }
@@ -91,7 +104,7 @@ impl Server {
         let authenticator = Authenticator::new(config.auth.clone())?;
         let mut bound = Vec::new();
         for wanted in &config.listeners {
-            bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.trailing_lf));
+            bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.clone()));
         }
         let descriptors = Descriptors::claim(config.limits.connections);
         let mut engine = Engine::new(plan::engine(config));
@@ -120,18 +133,19 @@ impl Server {
         let admission = Admission::new(plan::admission(config, descriptors));
         let session = plan::session(config);
         let mut listeners = Vec::new();
-        for (listener, trailing_lf) in bound {
+        for (listener, wanted) in bound {
             let reception = Reception {
                 surroundings: surroundings.clone(),
                 session: Arc::clone(&session),
-                trailing_lf,
+                trailing_lf: wanted.trailing_lf,
+                anonymous: wanted.anonymous,
                 admission: admission.clone(),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
             };
             listeners.push((listener, reception));
         }
-        warn_of_narrow_rights(config);
+        warn_of(config);
         let banner = Banner {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
@@ -142,7 +156,7 @@ impl Server {
             users: config.auth.users.len(),
             took: boot.now().monotonic,
         };
-        let certificates = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
+        let reloaders = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
         for (listener, reception) in listeners {
             tasks.spawn(reception.run(listener));
         }
@@ -150,7 +164,7 @@ impl Server {
         tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
         let drain = config.shutdown_timeout;
         let stopper = running.stopper;
-        Ok(Server { handle, door, stopper, tasks, stopping, shutdown, certificates, drain, banner })
+        Ok(Server { handle, door, stopper, tasks, stopping, shutdown, listeners: reloaders, drain, banner })
     }
 
     /// What there is to say about the start.
@@ -172,7 +186,7 @@ impl Server {
     ) -> Result<(), ServerError> {
         loop {
             tokio::select! {
-                failure = self.handle.failed() => return Err(ServerError::Log(failure)),
+                failure = self.handle.failed() => return Err(failure.into()),
                 wish = signals.next() => match wish {
                     Wish::Reload => self.reload_if_right(reload()),
                     Wish::Stop => break,
@@ -208,8 +222,19 @@ impl Server {
         drop(self.handle.detach());
         match outcome {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(ServerError::Log(failure)),
+            Ok(Err(failure)) => Err(failure.into()),
             Err(panic) => Err(ServerError::Log(LogError::Poisoned(panic.to_string()))),
+        }
+    }
+
+    fn replace_users(&self, config: &Config, has_users: bool) {
+        let demand = |same_port| self.listeners.iter().for_each(|listener| listener.demand_same_port(same_port));
+        if has_users {
+            demand(true);
+        }
+        match self.door.replace(config.auth.clone()) {
+            Ok(()) => demand(has_users),
+            Err(failure) => error!(%failure, "the old users stay"),
         }
     }
 
@@ -222,14 +247,19 @@ impl Server {
     /// Clients that are connected are judged by the new users at once: what they may do changes, and those who would not be
     /// let in any more are told so and disconnected.
     pub fn reload(&self, config: &Config) {
-        if let Err(failure) = self.door.replace(config.auth.clone()) {
-            error!(%failure, "the old users stay");
+        match (exposed(&self.banner.listeners), config.auth.users.len()) {
+            // Its file may name other listeners, but these are open.
+            (Some(address), 0) => error!(
+                %address,
+                "the old users stay: there would be none, and the listener can be reached from other machines until a restart"
+            ),
+            (_, users) => self.replace_users(config, users > 0),
         }
-        warn_of_narrow_rights(config);
+        warn_of(config);
         self.handle.set_policies(plan::policies(config));
         self.handle.set_routes(plan::routes(config));
-        for certificate in &self.certificates {
-            if let Err(failure) = certificate.reload() {
+        for listener in &self.listeners {
+            if let Err(failure) = listener.reload() {
                 error!(%failure, "the old certificate stays");
             }
         }
@@ -240,6 +270,17 @@ impl Server {
             "users, policies, routes and certificates re-read; listeners, limits and data change with a restart"
         );
     }
+}
+
+/// A listener that must not be without users.
+pub(super) fn exposed(listeners: &[Listening]) -> Option<SocketAddr> {
+    listeners.iter().find(|listener| !listener.is_loopback()).map(|listener| listener.address)
+}
+
+/// What is allowed, and perhaps not meant.
+fn warn_of(config: &Config) {
+    config.warnings.iter().for_each(|text| warn!("{text}"));
+    warn_of_narrow_rights(config);
 }
 
 /// A user who may create nothing finds only what others have made: often that is not what was meant.

@@ -68,7 +68,7 @@ impl Asked<'_> {
                 });
             }
             None => {
-                let after_period = period_ms.map(|ms| Timestamp(now.0 + ms));
+                let after_period = period_ms.map(|ms| now.after(ms));
                 (None, due.or(after_period).or(is_timed.then_some(now)))
             }
             Some((_, expression)) => {
@@ -90,7 +90,7 @@ impl Asked<'_> {
             delay_ms,
             period_ms,
             repeat,
-            next: Timestamp(next.0 + delay_ms),
+            next: next.after(delay_ms),
             left: repeat,
             life_ms,
             is_transient: false,

@@ -128,7 +128,7 @@ impl<'f> Asked<'f> {
         let (end, life) = (self.end()?, self.life()?);
         let mut terms = Terms {
             due,
-            expires: end.or(life.map(|ms| Timestamp(now.0 + ms))),
+            expires: end.or(life.map(|ms| now.after(ms))),
             time_to_run_ms: self.time_to_run.map(|(_, text)| read_time_to_run(text)).transpose()?,
             max_deliveries: self.max_deliveries.map(deliveries).transpose()?,
             backoff: self.backoff.map(backoff).transpose()?,
@@ -159,7 +159,7 @@ impl<'f> Asked<'f> {
     fn due(self, now: Timestamp) -> Result<Option<Timestamp>, Fault> {
         let delayed = self.delay.map(|(header, text)| span(header, text)).transpose()?;
         let at = self.due.map(|(header, text)| moment(header, text)).transpose()?.flatten();
-        let due = at.or(delayed.map(|ms| Timestamp(now.0 + ms)));
+        let due = at.or(delayed.map(|ms| now.after(ms)));
         Ok(due.filter(|due| *due > now))
     }
 

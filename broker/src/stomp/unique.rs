@@ -34,7 +34,7 @@ pub(super) fn asked(
         Some("start") => Until::Start,
         Some(text) => {
             let ms = milliseconds(text).ok_or(Fault::BadHeader { header: "x-unique-until", expected })?;
-            Until::Moment(Timestamp(now.0 + ms))
+            Until::Moment(now.after(ms))
         }
     };
     let on_duplicate = match headers.get("x-on-duplicate") {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::destination::{Policy, State};
-use crate::model::{Backoff, OnExhaust, Standing, Terms};
+use crate::model::{Backoff, OnExhaust, Operation, Standing, Terms};
 
 impl World {
     /// Moves the time and lets the engine notice.
@@ -348,4 +348,26 @@ fn a_message_that_is_buried_because_its_consumers_were_lost_was_never_refused() 
     world.close(client, Departure::Lost);
     let entry = world.engine.queues()[0].entries[0].clone();
     assert_eq!((entry.state, entry.attempts, entry.nacks), (State::Buried, 1, 0));
+}
+
+#[test]
+fn attempts_are_counted_to_the_end_of_their_number_and_no_further() {
+    let policy = Policy { max_deliveries: u16::MAX, on_exhaust: OnExhaust::Bury, ..Policy::default() };
+    let policies = Policies { default: policy, rules: Vec::new() };
+    let mut world = World::with(Options { policies, ..Options::default() });
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+    world.ask(client, send("/queue/a", "x"));
+    world.sync();
+    let id = world.deliveries(client)[0].message;
+    for _ in 0..u16::MAX {
+        world.ask(client, nack(id));
+        world.log.clear();
+    }
+    (world.unsynced, world.told) = (0, Vec::new());
+    world.ask(client, jobs::operate("/queue/a", Operation::Kick { count: 1 }));
+    assert_eq!(world.deliveries(client).len(), 1);
+    world.ask(client, settle(id, Outcome::DeadLetter { reason: None }));
+    let dead = world.engine.queues().into_iter().find(|view| view.name.as_str() == "/queue/DLQ.a").expect("it died");
+    assert_eq!(dead.entries.len(), 1);
 }

@@ -151,14 +151,14 @@ impl LogSink for Broken {
 }
 
 #[test]
-fn a_panic_of_the_journals_thread_is_told_like_any_failure() {
+fn a_panic_of_the_journals_thread_is_told_as_such() {
     let (journal, ..) = open(&CrashDisk::new(), small_options()).unwrap();
     let sink = Arc::new(Broken::default());
     let mut running = journal.start(sink.clone()).unwrap();
     let ticket = running.log.append(&mut vec![conformance::created(1)], Timestamp(1)).unwrap();
-    assert!(matches!(sink.0.wait(ticket).failed, Some(LogError::Poisoned(_))));
-    assert!(matches!(running.stopper.stop(), Err(LogError::Poisoned(_))));
-    assert!(matches!(running.log.append(&mut vec![], Timestamp(1)), Err(LogError::Poisoned(_))));
+    assert!(matches!(sink.0.wait(ticket).failed, Some(LogError::Panicked("the journal"))));
+    assert!(matches!(running.stopper.stop(), Err(LogError::Panicked("the journal"))));
+    assert!(matches!(running.log.append(&mut vec![], Timestamp(1)), Err(LogError::Panicked("the journal"))));
 }
 
 #[test]

@@ -3,5 +3,6 @@
 mod changing;
 mod creating;
 mod inheriting;
+mod keys;
 mod managing;
 mod world;

@@ -263,6 +263,13 @@ const POLICY: &[Key] = &[
         doc: " Header by whose value a newer message replaces an older one of the queue that no consumer holds. A message without it \
               may say `_AMQ_LVQ_NAME` instead.",
     },
+    Key {
+        path: "policy.shared_keys",
+        kind: Kind::Switch,
+        fallback: Fallback::Absent("false"),
+        doc: " Whether keys (`x-unique`, `idempotency-key`, `x-job-token`) are those of all users together. Else the key of one user \
+              is another than that of the next: nobody finds, replaces or stops what others have sent.",
+    },
 ];
 
 const OPERATION: &[Key] = &[

@@ -170,7 +170,7 @@ fn example(path: &str) -> &'static str {
         "policy.expiry" => "\"3d\"",
         "policy.idle" => "\"1h\"",
         "policy.last_value_key" => "\"symbol\"",
-        "policy.dead_letter_expired" | "policy.exclusive_consumer" => "true",
+        "policy.dead_letter_expired" | "policy.exclusive_consumer" | "policy.shared_keys" => "true",
         "policy.time_to_run" => "\"5min\"",
         "policy.groups" => "\"exclusive\"",
         "route.from" => "\"/queue/orders.**\"",

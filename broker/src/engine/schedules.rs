@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{DestinationId, MessageId, Position, Schedule};
+use crate::model::{DestinationId, MessageId, Position, Schedule, bare_key};
 
 /// All schedules, by their queues.
 #[derive(Debug, Default)]
@@ -32,6 +32,13 @@ impl Schedules {
             *newest = message.max(*newest);
             self.replaced.insert((queue, older));
         }
+        // One that is everybody's gives way to the first that has a user.
+        let bare = bare_key(name);
+        if bare.len() < name.len()
+            && let Some(older) = self.named.get(&(queue, bare.into())).filter(|older| **older < message)
+        {
+            self.replaced.insert((queue, *older));
+        }
     }
 
     /// One went.
@@ -50,10 +57,10 @@ impl Schedules {
         self.named.get(&(queue, name.clone())).copied()
     }
 
-    /// Those of that name, with their queues.
+    /// Those of that name, of all users, with their queues.
     pub(super) fn queues_of(&self, name: &str) -> Vec<(DestinationId, MessageId)> {
         let is_it = |((queue, other), message): (&(DestinationId, Arc<str>), &MessageId)| {
-            (&**other == name).then_some((*queue, *message))
+            (bare_key(other) == name).then_some((*queue, *message))
         };
         self.named.iter().filter_map(is_it).collect()
     }

@@ -16,6 +16,7 @@ use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
 use crate::model::Writer;
+use crate::model::key_of;
 
 /// Where a client may go.
 #[derive(Debug)]
@@ -167,6 +168,11 @@ impl Gate {
         };
         let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
         if may { Ok(()) } else { Err(refused()) }
+    }
+
+    /// A key as it belongs to the client's user.
+    pub(super) fn own_key(&self, key: &str) -> Arc<str> {
+        if self.grants.is_limited() { key_of(self.grants.principal().as_str(), key) } else { key.into() }
     }
 
     /// The login, and what the client calls itself.

@@ -125,7 +125,7 @@ pub(super) fn sending<'f>(
         Some(key) if key.len() > Windows::KEY_BYTES => {
             return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
         }
-        key => key.map(Arc::from),
+        key => key.map(|key| gate.own_key(key)),
     };
     let Lifted { retain, transaction, limits, reply, .. } = lifted;
     Ok(Sending { message, key, retain, transaction, limits, reply })

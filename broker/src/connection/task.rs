@@ -242,7 +242,7 @@ impl Connection {
                 Woken::Wrote => {
                     self.stall.since = None;
                     self.session.wrote(self.now());
-                    self.all_written();
+                    self.all_written().await;
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
@@ -273,7 +273,7 @@ impl Connection {
     async fn keep_time(&mut self) {
         self.session.tick(self.now());
         if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
-            self.flush_batch();
+            self.flush_batch().await;
         }
         if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
             self.session.unfinished(self.now());

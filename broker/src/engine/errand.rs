@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use super::machine::{Engine, queue_of};
 use super::manage::Task;
-use super::moments::AT_ONCE;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
 use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Permissions, Reply, SoftRefusal};
@@ -75,8 +74,6 @@ enum Step {
 impl Errands {
     /// Those that may go on at a time.
     const AT_A_TIME: usize = 16;
-    /// Messages that are looked at in one step.
-    const LOOKS: usize = 4096;
     /// How soon it is asked again whether the log wants more.
     const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -121,7 +118,14 @@ impl Engine {
                 self.errands.list.push_back(errand);
                 continue;
             }
-            match self.step(now, &mut errand, effects) {
+            if self.is_used_up(effects) {
+                self.errands.list.push_front(errand);
+                return;
+            }
+            let whole = self.restrict(Self::PART, effects);
+            let step = self.step(now, &mut errand, effects);
+            self.restore(whole);
+            match step {
                 Step::Again => self.errands.list.push_back(errand),
                 Step::Reading => {
                     errand.is_reading = true;
@@ -134,11 +138,12 @@ impl Engine {
 
     fn step(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Step {
         let allowed = errand.pace.map_or(u64::MAX, |pace| pace.allows(now.monotonic)).min(errand.limit);
-        let until = allowed.min(errand.done + AT_ONCE as u64);
-        let mut looks = Errands::LOOKS;
-        while errand.done < until {
+        while errand.done < allowed {
+            let mut steps = self.share(effects, Self::PART);
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { return Step::Over(None) };
-            let entry = match queue.survey(&mut errand.survey, &self.contents, &mut looks) {
+            let surveyed = queue.survey(&mut errand.survey, &self.contents, &mut steps);
+            self.steps.charge(steps.spent());
+            let entry = match surveyed {
                 Surveyed::Found(entry) => entry,
                 Surveyed::Unread => return Step::Reading,
                 Surveyed::Later => return Step::Again,

@@ -11,12 +11,12 @@ use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
     Answer, Audit, AuditOutcome, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability,
-    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp,
-    Transfer, Urgency, Writer,
+    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Steps,
+    Timestamp, Transfer, Urgency, Writer,
 };
 
 /// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
-const AT_ONCE: usize = 10_000;
+const AT_ONCE: u64 = 10_000;
 
 /// What is done with each of many messages.
 #[derive(Clone, Debug)]
@@ -123,10 +123,10 @@ impl Engine {
 
     /// What needs no head that is not in memory and has no rate, up to a bound.
     fn do_at_once(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Result<(), SoftRefusal> {
-        let mut looks = AT_ONCE;
+        let mut steps = Steps::new(AT_ONCE);
         while errand.done < errand.limit {
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
-            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut looks) else { break };
+            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut steps) else { break };
             if !self.may_touch(errand, &entry) {
                 continue;
             }

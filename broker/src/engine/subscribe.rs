@@ -144,6 +144,7 @@ impl Engine {
         let (id, subscription) = (consumer.session, consumer.subscription);
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
+            self.steps.charge(1);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription, out.number);
                 session.take_copy(&out);

@@ -2,6 +2,7 @@
 
 mod changing;
 mod creating;
+mod identity;
 mod inheriting;
 mod keys;
 mod managing;

@@ -358,5 +358,7 @@ fn a_user_has_a_name_that_can_be_one() {
     assert_eq!(refusal(""), UserError::Length);
     assert_eq!(refusal(&"a".repeat(257)), UserError::Length);
     assert_eq!(refusal("a\nb"), UserError::Unprintable);
+    assert_eq!(refusal("ad\u{200b}min"), UserError::Unprintable);
+    assert_eq!(refusal("\u{202e}nimda"), UserError::Unprintable);
     assert_eq!(refusal("anonymous"), UserError::Reserved);
 }

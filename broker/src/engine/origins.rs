@@ -18,7 +18,16 @@ struct Readable {
     wanted: Option<Arc<dyn Filter>>,
 }
 
+impl Readable {
+    /// What it costs to ask some rules about the origin of a message.
+    const STEPS: u64 = 8;
+}
+
 impl Filter for Readable {
+    fn steps(&self, head: usize) -> u64 {
+        Readable::STEPS + self.wanted.as_ref().map_or(0, |filter| filter.steps(head))
+    }
+
     fn wants(&self, candidate: &Candidate<'_>) -> bool {
         let may = |origin| self.permissions.may_take(Right::Read, &self.queue, origin);
         candidate.death.is_none_or(|death| may(&death.origin))

@@ -61,7 +61,7 @@ pub use list::{List, Order};
 pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay};
 pub use manage::{Manage, Operation, Reply, States, Transfer, Writer};
 pub use message::{Durability, Message, Place, Urgency};
-pub use name::{DestinationKind, DestinationName, NameError};
+pub use name::{DestinationKind, DestinationName, NameError, is_invisible};
 pub use network::Network;
 pub use oversee::{Oversee, Oversight, Scribe, Upcoming};
 pub use pattern::{Pattern, PatternError, Segment};

@@ -13,4 +13,4 @@ mod requests;
 mod task;
 mod waking;
 
-pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};
+pub use task::{Arrival, Connection, Ending, Gate, Options, Stage, Surroundings};

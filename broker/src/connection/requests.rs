@@ -4,7 +4,7 @@ use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
-use super::task::Connection;
+use super::task::{Connection, Stage};
 use crate::stomp::Output;
 
 impl Connection {
@@ -84,10 +84,7 @@ impl Connection {
         self.decoder.set_limits(self.surroundings.options.limits);
         self.client = Some(self.surroundings.handle.open(self.owner.clone()));
         self.stream.admit();
-        if let Some(admitted) = self.admitted.take() {
-            // Nobody listens when the connection is driven without a server.
-            let _ = admitted.send(());
-        }
+        self.stage.send_replace(Stage::In);
     }
 
     /// Asks the engine for all that has gathered, and prepares the receipts. What is too much for one hold of its lock is

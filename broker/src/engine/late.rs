@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::machine::Engine;
+use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
 use crate::model::{DestinationId, Effects, Now};
 
@@ -18,6 +19,8 @@ pub(super) struct Late {
     pub(super) refilled: VecDeque<ConsumerKey>,
     /// Consumers that may be at their end.
     pub(super) examined: VecDeque<ConsumerKey>,
+    /// Consumers that are gone and have not left all destinations of their patterns.
+    pub(super) left: VecDeque<Leaving>,
     /// Queues whose moment has come and that have not been dealt with, or not to the end; each once.
     pub(super) due: VecDeque<DestinationId>,
 }
@@ -28,6 +31,7 @@ impl Late {
             && self.views.is_empty()
             && self.refilled.is_empty()
             && self.examined.is_empty()
+            && self.left.is_empty()
             && self.due.is_empty()
     }
 }
@@ -44,6 +48,7 @@ impl Engine {
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));
         self.within(Self::PART, effects, |engine, effects| engine.keep_jobs(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| engine.run_errands(now, effects));
+        self.within(Self::PART, effects, |engine, effects| engine.finish_leaving(effects));
         self.within(Self::SLICE, effects, |engine, effects| {
             engine.hand_on(now, effects);
             engine.go_on_with_the_rest(now, effects);

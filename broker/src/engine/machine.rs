@@ -227,10 +227,10 @@ impl Engine {
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Job(said) => self.hear(now, session, *said, effects),
-            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
-            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Manage(manage) => Ok(self.manage(now, session, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, session, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
-            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {

@@ -10,6 +10,7 @@ mod audit;
 mod backlog;
 mod browse;
 mod budget;
+mod chore;
 mod client;
 mod close;
 mod destination;

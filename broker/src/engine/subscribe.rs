@@ -1,10 +1,12 @@
 //! Consumers come and go.
 
+use super::chore::Chore;
 use super::destination::Kind;
 use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::sessions::Departure;
+use super::wildcard::Attaching;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
 use crate::model::{
@@ -55,6 +57,11 @@ impl Engine {
         self.hook_consumer(now, key, "worker-online");
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            Source::Wildcard(_) => {
+                let (end, exclusive_groups) = (DestinationId(self.next_destination), manner.exclusive_groups);
+                let attaching = Attaching { key, behind: None, end, exclusive_groups };
+                self.begin(now, id, Chore::Attach(attaching), effects);
+            }
             to if !to.kind().is_queue() => self.recall(now, key, effects),
             _ => {}
         }

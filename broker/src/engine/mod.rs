@@ -40,6 +40,7 @@ mod manage;
 mod moments;
 mod notice;
 mod options;
+mod origins;
 mod oversee;
 mod pausing;
 mod permission;

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// Another message of the queue has the same key.
     #[error("the queue has a message with this x-unique key already")]
     NotUnique,
+    /// Another user follows a job by that token.
+    #[error("another login follows a job by this x-job-token")]
+    TokenTaken,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
@@ -122,6 +125,7 @@ impl Refusal {
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
+            Refusal::TokenTaken => "token-taken",
             Refusal::DiskFull => "disk-full",
             Refusal::StateFull { .. } => "state-full",
             Refusal::OutOfMemory { .. } => "out-of-memory",

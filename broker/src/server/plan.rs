@@ -111,6 +111,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         exclusive_groups: rule.exclusive_groups,
         exclusive_consumer: rule.exclusive_consumer,
         last_value_key: rule.last_value_key.as_deref().map(Into::into),
+        shared_keys: rule.shared_keys,
         idle_ms: rule.idle.map(|time| time.as_millis() as u64),
     });
     Policies { default, rules: rules.collect() }

@@ -195,6 +195,7 @@ fn refused(refusal: &Refusal) -> &'static str {
             "It is not there, and this login may not bring it into being: no rule allows create on it."
         }
         Refusal::Forbidden { .. } => "This login has no such right.",
+        Refusal::TokenTaken => "Make a token that no one can guess, such as a random UUID, for each job.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",

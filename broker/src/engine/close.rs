@@ -8,6 +8,7 @@ use crate::model::{DestinationId, Effects, JobState, Now, SessionId};
 impl Engine {
     /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish.
     pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
+        effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
         let consumers: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
         for key in consumers {
@@ -31,6 +32,7 @@ impl Engine {
                 self.transient_bytes -= u64::from(entry.size);
                 self.forget(entry);
                 self.note(now, (id, entry), Happening::Over(JobState::Cancelled), effects);
+                self.end_part(now, effects);
             }
         }
     }

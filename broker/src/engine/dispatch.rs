@@ -109,6 +109,7 @@ impl Engine {
             }
             for work in begun {
                 self.begin_work(now, (id, work), effects);
+                self.end_part(now, effects);
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}
@@ -123,11 +124,15 @@ impl Engine {
         while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+            if self.end_part(now, effects) {
+                return self.unfinished.push(id);
+            }
         }
     }
 
     /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
     pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
+        effects.begin();
         let mut ripe = Vec::with_capacity(durable.positions.len());
         let mut positions = durable.positions.iter();
         while let Some(&(id, slot)) = self.pending.front() {

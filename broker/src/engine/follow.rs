@@ -123,6 +123,7 @@ impl Engine {
         for _ in 0..AT_ONCE {
             let Some(spent) = self.jobs.spent(now.wall) else { break };
             self.forget_job(spent, effects);
+            effects.cut();
         }
         while let Some(job) = self.jobs.overdue(now.wall) {
             self.tell_progress(now, job);

@@ -15,7 +15,7 @@ use super::sessions::Departure;
 use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket};
+use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Record, Refusal, Request, SessionId, Ticket};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -47,6 +47,8 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) log: Option<Box<dyn Log>>,
     pub(super) effects: Effects,
+    /// A part of the effects on its way to the log; empty in between.
+    pub(super) unit: Vec<Record>,
     clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
     /// When the driver looks again, on the monotonic clock.
@@ -105,6 +107,7 @@ impl Handle {
             engine,
             log: None,
             effects: Effects::default(),
+            unit: Vec::new(),
             clients: Vec::new(),
             durable: Ticket::default(),
             alarm: Duration::ZERO,
@@ -136,6 +139,7 @@ impl Handle {
         let now = self.shared.clock.now();
         let mut guard = self.lock();
         let core = &mut *guard;
+        core.engine.limit_units(log.unit_bytes());
         core.log.get_or_insert(log);
         core.engine.reserve_ids(&mut core.effects);
         self.finish(now, guard);
@@ -242,7 +246,7 @@ impl Core {
     fn hand_over(&mut self, shared: &Shared, author: Option<SessionId>) {
         if !self.effects.records.is_empty() {
             let wall = shared.clock.now().wall;
-            match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
+            match self.append_units(wall) {
                 Some(Ok(ticket)) => {
                     self.appended = ticket;
                     self.engine.appended(ticket);
@@ -252,7 +256,7 @@ impl Core {
                     self.update_room(shared);
                 }
                 Some(Err(error)) => {
-                    debug_assert!(error != LogError::Full, "the log was not asked for room");
+                    debug_assert!(!error.is_a_mistake(), "the log was to be asked before: {error}");
                     // The engine has gone on without the log. Whatever was appended from here on would be told apart by
                     // its order only, and be taken for what is missing: so nothing is.
                     self.log = None;

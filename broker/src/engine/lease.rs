@@ -31,6 +31,9 @@ impl Engine {
             self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);
             self.word = None;
+            if self.end_part(now, effects) {
+                return;
+            }
         }
     }
 

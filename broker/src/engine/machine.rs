@@ -182,8 +182,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        effects.begin();
         let answer = self.carry_out(now, session, request, effects);
         self.publish_announced(now, effects);
+        effects.cut();
         answer
     }
 
@@ -244,6 +246,7 @@ impl Engine {
     /// Does what is due, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
+        effects.begin();
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.keep_appointments(now, effects);
         self.keep_jobs(now, effects);

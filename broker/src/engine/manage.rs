@@ -122,6 +122,9 @@ impl Engine {
                 Err(why) if errand.done == 0 => return Err(why),
                 Err(_) => break,
             }
+            if self.end_part(now, effects) {
+                break;
+            }
         }
         Ok(())
     }
@@ -215,6 +218,7 @@ impl Engine {
             terms: None,
         };
         drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

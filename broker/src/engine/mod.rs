@@ -5,6 +5,7 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod address;
+mod admission;
 mod announce;
 mod browse;
 mod close;
@@ -53,6 +54,7 @@ mod subscribe;
 mod take;
 mod transfer;
 mod unique;
+mod units;
 mod view;
 mod vital;
 mod wildcard;
@@ -64,7 +66,7 @@ pub use handle::{Client, Handle, Item, Terms};
 pub use inbox::Inbox;
 pub use job::JobView;
 pub use machine::Engine;
-pub use options::Options;
+pub use options::{Append, Options};
 pub use reading::Unread;
 pub use sessions::Departure;
 pub use view::QueueView;

@@ -22,6 +22,11 @@ impl Engine {
             }
         }
         for id in late {
+            if effects.is_heavy() {
+                // It is late already, and goes on at once in another call.
+                self.make_appointment(id);
+                continue;
+            }
             self.lapse(now, id, effects);
             // First what has expired: a message that is due and over at once is over.
             self.expire(now, id, effects);
@@ -51,6 +56,9 @@ impl Engine {
                 self.remove(id, &entry, effects);
                 self.note(now, (id, &entry), Happening::Over(JobState::Expired), effects);
             }
+            if self.end_part(now, effects) {
+                break;
+            }
         }
         self.queue_mut(id).is_none_or(|queue| queue.expired(now.wall).is_none())
     }
@@ -61,6 +69,9 @@ impl Engine {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
             self.wake(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Due, effects);
+            if self.end_part(now, effects) {
+                return;
+            }
         }
     }
 

@@ -62,6 +62,7 @@ impl Engine {
         for Found { queue, entry, .. } in found {
             self.remove(queue, &entry, effects);
             self.note(now, (queue, &entry), Happening::Over(JobState::Cancelled), effects);
+            self.end_part(now, effects);
         }
         Answer::Done
     }
@@ -101,6 +102,7 @@ impl Engine {
         let (urgency, durability) = (Urgency::NORMAL, Durability::Transient);
         let message = Message { content, urgency, durability, terms: None };
         drop(self.publish(now, Publish { to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

@@ -95,6 +95,9 @@ impl Engine {
                 Some(content) => self.fire(now, (id, &entry), &content, effects),
                 None => self.read_first(id, &entry),
             }
+            if self.end_part(now, effects) {
+                return;
+            }
         }
     }
 
@@ -125,6 +128,7 @@ impl Engine {
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
                 None => {}
             }
+            self.end_part(now, effects);
         }
         self.touch(id);
     }

@@ -161,6 +161,7 @@ impl Engine {
                 self.give_back(destination, &entry, back, effects);
                 self.note(now, (destination, &entry), Happening::Back(back), effects);
             }
+            self.end_part(now, effects);
         }
         let Some(consumer) = self.consumers.remove(key) else { return };
         self.ears -= usize::from(consumer.hears);

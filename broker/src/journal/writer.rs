@@ -23,7 +23,7 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
-    /// The next append was told that there is room for it.
+    /// Whoever appends was told that there is room.
     has_word: bool,
 }
 
@@ -34,8 +34,7 @@ impl Log for Writer {
         if bytes > self.unit_bytes {
             return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
         }
-        let has_word = std::mem::take(&mut self.has_word);
-        if accepted > 0 && !has_word && self.spares.is_full() {
+        if accepted > 0 && !self.has_word && self.spares.is_full() {
             return Err(LogError::Full);
         }
         let mut state = self.inbox.state();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{JobToken, MessageId, Right};
+use super::{DestinationName, JobToken, MessageId, Right};
 
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -72,9 +72,24 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
-    /// A message is larger than the log can hold.
-    #[error("the message is larger than the journal can hold")]
-    TooLarge,
+    /// What a request would append at once is more than may be; nothing of it happened.
+    #[error("{size} {unit} would go to the journal at once, the most allowed are {limit} (limits.append.{unit})")]
+    TooLarge {
+        /// Of what: `bytes` or `messages`.
+        unit: &'static str,
+        /// How much was counted until it was too much.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// As many queues as may be stand behind a topic.
+    #[error("there are already {limit} queues behind {topic}, the most allowed (limits.topic_queues)")]
+    TooManyBindings {
+        /// The topic.
+        topic: DestinationName,
+        /// The limit.
+        limit: usize,
+    },
     /// The broker is about to stop.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -98,7 +113,8 @@ impl Refusal {
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
             Refusal::DiskFull => "disk-full",
-            Refusal::TooLarge => "too-large",
+            Refusal::TooLarge { .. } => "too-large",
+            Refusal::TooManyBindings { .. } => "too-many-bindings",
             Refusal::ShuttingDown => "shutting-down",
         }
     }

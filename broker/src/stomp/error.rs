@@ -193,6 +193,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
+        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",
     }

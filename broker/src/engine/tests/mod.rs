@@ -17,6 +17,7 @@ mod schedule;
 mod select;
 mod several;
 mod unique;
+mod units;
 mod watch;
 mod wildcards;
 

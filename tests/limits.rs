@@ -679,3 +679,53 @@ fn defaults_are_those_of_the_security_page() {
     let dead_letter: Arc<str> = "DLQ.{name}".into();
     assert_eq!(policy.dead_letter, dead_letter);
 }
+
+#[test]
+fn what_waits_for_all_subscriptions_of_a_client() {
+    let mut options = engine::Options::default();
+    options.topic_backlog.messages = 4;
+    let mut talk = Talk::new(options, stomp::Options::default());
+    for client in 0..2 {
+        talk.log_in(client);
+    }
+    for id in ["1", "2", "3"] {
+        talk.subscribe(1, id, &format!("/topic/{id}"), "ack:client\nprefetch-count:1\n");
+        talk.publish(0, &format!("/topic/{id}"), "out");
+        talk.message(1);
+    }
+    for to in ["/topic/1", "/topic/2", "/topic/3", "/topic/1"] {
+        talk.publish(0, to, "waits");
+    }
+    talk.fine(1);
+    talk.publish(0, "/topic/2", "too much");
+    talk.refused(1, "slow-consumer");
+    talk.fine(0);
+}
+
+#[test]
+fn what_is_out_to_all_subscriptions_of_a_client_leaves_room_for_the_others() {
+    let mut options = engine::Options::default();
+    options.topic_backlog.bytes = 100;
+    let mut talk = Talk::new(options, stomp::Options::default());
+    for client in 0..2 {
+        talk.log_in(client);
+    }
+    for id in ["1", "2"] {
+        talk.subscribe(1, id, &format!("/topic/{id}"), "ack:client-individual\n");
+    }
+    talk.publish(0, "/topic/1", &"x".repeat(100));
+    let ack = talk.message(1);
+    // The other subscription has credit of its own, and there is no room for its client.
+    talk.publish(0, "/topic/2", "later");
+    talk.silent(1);
+    talk.say(1, &format!("ACK\nid:{ack}\n\n^"));
+    let frame = talk.hear(1);
+    assert_eq!((frame.command, &frame.body[..]), (Command::Message, &b"later"[..]), "{frame:?}");
+    // What ends with its subscription makes room as well.
+    talk.publish(0, "/topic/2", &"x".repeat(100));
+    talk.message(1);
+    talk.publish(0, "/topic/1", "at last");
+    talk.silent(1);
+    talk.say(1, "UNSUBSCRIBE\nid:2\n\n^");
+    assert_eq!(talk.hear(1).body, "at last");
+}

@@ -9,6 +9,7 @@ mod history;
 mod limits;
 mod logins;
 mod manage;
+mod memory;
 mod model;
 mod panics;
 mod rights;

@@ -1,10 +1,12 @@
 //! A whole server inside the test's process.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use kolejka::config::{Argument, Config, Disk, ListenerConfig, Loaded, Sources};
+use kolejka::memory::Account;
 use kolejka::server::Server;
 use tempfile::TempDir;
 
@@ -12,6 +14,8 @@ use tempfile::TempDir;
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it counts memory.
+    pub memory: Arc<Account>,
     reload: tokio::sync::mpsc::Sender<Config>,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     config: Config,
@@ -57,8 +61,8 @@ impl Running {
         let (reload, reloads) = tokio::sync::mpsc::channel(1);
         let own = config.clone();
         let thread = std::thread::spawn(move || serve(&own, &told, reloads, stopped));
-        let address = address.recv().expect("the server starts");
-        Running { address, reload, stop: Some(stop), config, thread: Some(thread), data: None }
+        let (address, memory) = address.recv().expect("the server starts");
+        Running { address, memory, reload, stop: Some(stop), config, thread: Some(thread), data: None }
     }
 
     /// Has the server read its configuration again, which differs from the one before by what `change` does. It may take
@@ -74,7 +78,7 @@ impl Running {
 
 fn serve(
     config: &Config,
-    told: &SyncSender<SocketAddr>,
+    told: &SyncSender<(SocketAddr, Arc<Account>)>,
     mut reloads: tokio::sync::mpsc::Receiver<Config>,
     mut stopped: tokio::sync::oneshot::Receiver<()>,
 ) {
@@ -82,7 +86,7 @@ fn serve(
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let server = Server::start(config).expect("the server starts");
-        told.send(server.banner().listeners[0].address).expect("somebody who waits");
+        told.send((server.banner().listeners[0].address, server.handle().memory())).expect("somebody who waits");
         loop {
             tokio::select! {
                 Some(config) = reloads.recv() => server.reload(&config),

@@ -17,12 +17,18 @@ const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
+/// Bytes; where nothing is written, what the machine has decides.
+pub(super) type Machine = Option<u64>;
+
 /// The kind of a key, by the type of its field: `u32` counts, `u64` is octets.
 macro_rules! kind {
     (u32, $least:expr, $most:expr) => {
         Kind::Count($least, $most)
     };
     (u64, $least:expr, $most:expr) => {
+        Kind::Size($least, $most)
+    };
+    (Machine, $least:expr, $most:expr) => {
         Kind::Size($least, $most)
     };
     (Duration, $least:expr, $most:expr) => {
@@ -36,6 +42,9 @@ macro_rules! fallback {
     };
     (u64, $default:expr) => {
         Fallback::Size($default)
+    };
+    (Machine, $default:expr) => {
+        Fallback::Absent("a quarter of the machine's, at least 64MiB")
     };
     (Duration, $default:expr) => {
         Fallback::Time($default)
@@ -152,9 +161,10 @@ limits! {
     queue_bytes: u64 = 10 * GIB, KIB => TIB, "queue.bytes";
     /// Deliveries of one message before it goes to the dead-letter queue, where no policy says otherwise.
     deliveries: u32 = 16, 1 => 65_535, "deliveries";
-    /// Messages that wait for a slow subscriber of a topic before it is disconnected.
+    /// Messages of topics that wait for one slow connection, over all its subscriptions, before it is disconnected.
     topic_pending_messages: u32 = 65_536, 1 => 10_000_000, "topic_pending.messages";
-    /// Octets that wait for a slow subscriber of a topic before it is disconnected.
+    /// Bytes of topics that wait for one slow connection, over all its subscriptions, before it is disconnected. As many more
+    /// may be on their way to it.
     topic_pending_bytes: u64 = 16 * MIB, KIB => 16 * GIB, "topic_pending.bytes";
 
     /// Jobs that are followed at a time. Beyond it, those that ended first are forgotten.
@@ -164,6 +174,9 @@ limits! {
     /// Octets that are kept in memory of what workers send on the way.
     jobs_data: u64 = 16 * MIB, 64 * KIB => 16 * GIB, "jobs.data";
 
+    /// Bytes of memory that clients can make the broker use, for all purposes: half frames, transactions, output, topics,
+    /// queued messages. The machine's memory is that of its control group, if that has a limit.
+    memory_total: Machine = None, 16 * MIB => TIB, "memory.total";
     /// Octets of non-persistent messages in memory; beyond it, those of queues are written to disk like persistent ones.
     memory_transient: u64 = 64 * MIB, MIB => TIB, "memory.transient";
     /// Octets of persistent messages that stay in memory beside their copy on disk.

@@ -135,7 +135,7 @@ fn example(path: &str) -> &'static str {
         "policy.max_deliveries" => "5",
         "policy.dead_letter" => "\"DLQ.{name}\"",
         "policy.max_length" => "100_000",
-        "policy.max_bytes" => "\"1GiB\"",
+        "limits.memory.total" | "policy.max_bytes" => "\"1GiB\"",
         "policy.overflow" => "\"drop-oldest\"",
         "policy.backoff" => "\"exp:1000:2:600000\"",
         "policy.on_exhaust" => "\"bury\"",

@@ -230,3 +230,9 @@ macro_rules! setting {
 }
 
 setting!(String: Text, bool: Switch, u32: Count, u64: Size, Duration: Time, Vec<String>: List, Vec<RuleText>: Rules);
+
+impl Setting for Option<u64> {
+    fn from_value(value: &Value) -> Option<Option<u64>> {
+        u64::from_value(value).map(Some)
+    }
+}

@@ -6,6 +6,7 @@
 
 mod batch;
 mod closing;
+mod holding;
 mod news;
 mod outgoing;
 mod requests;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tracing::{debug, error, warn};
 
+use super::holding::BURST_BYTES;
 use super::task::Connection;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 
@@ -82,6 +83,12 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
+    /// Bytes of the next delivery.
+    fn next_bytes(&self) -> Option<usize> {
+        let event = self.waiting.front()?;
+        Some(if let Event::Deliver(delivery) = event { delivery.payload.len() } else { 0 })
+    }
+
     /// Keeps only what is for a subscription that is still wanted.
     pub(super) fn retain(&mut self, mut is_wanted: impl FnMut(SubscriptionId) -> bool) {
         self.waiting.retain(|event| match event {
@@ -92,8 +99,6 @@ impl Deliveries {
     }
 }
 
-/// Encoded before the next write: enough to make a system call worth it, little enough to stay in a cache.
-const BURST_BYTES: usize = 256 * 1024;
 /// Messages that are read back from the log at once.
 const READ_AHEAD: usize = 64;
 
@@ -122,7 +127,9 @@ impl Connection {
             return;
         }
         let now = self.now();
-        while self.out.len() < BURST_BYTES
+        while let Some(next) = self.deliveries.next_bytes()
+            && let Some(most) = self.holding.burst(next)
+            && self.out.len() < most
             && let Some(event) = self.deliveries.waiting.pop_front()
         {
             match event {
@@ -138,7 +145,7 @@ impl Connection {
             }
         }
         // Before anything that is settled by being written.
-        self.flush_batch();
+        self.flush_batch().await;
         if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
             self.deliveries.waiting = VecDeque::new();
         }
@@ -198,11 +205,11 @@ impl Connection {
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.
-    pub(super) fn all_written(&mut self) {
+    pub(super) async fn all_written(&mut self) {
         for (subscription, through) in self.deliveries.encoded.drain(..) {
             self.batch.ask(Request::Written { subscription, through }, None);
         }
-        self.flush_batch();
+        self.flush_batch().await;
     }
 }
 

@@ -29,7 +29,11 @@ impl Connection {
             complete = true;
             self.collect().await;
         }
-        self.flush_batch();
+        self.flush_batch().await;
+        if let Err(refusal) = self.holding.weigh_transactions(self.session.transaction_bytes()) {
+            self.session.disconnected(now, refusal);
+            self.collect().await;
+        }
         if self.is_closing() {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
@@ -50,11 +54,11 @@ impl Connection {
                     self.batch.promise(receipt);
                 }
                 Output::Reply(reply) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     reply.write(&mut self.out);
                 }
                 Output::Authenticate(credentials) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     let verdict = self.authenticate(credentials).await;
                     self.session.authenticated(self.now(), verdict);
                     self.decoder.set_version(self.session.version());
@@ -67,7 +71,7 @@ impl Connection {
                     self.out.end_frame();
                 }
                 Output::Close(farewell) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     self.begin_close(farewell);
                     return;
                 }
@@ -86,8 +90,9 @@ impl Connection {
         }
     }
 
-    /// Asks the engine for all that has gathered, with one lock, and prepares the receipts.
-    pub(super) fn flush_batch(&mut self) {
+    /// Asks the engine for all that has gathered, and prepares the receipts. What is too much for one hold of its lock is
+    /// asked in parts, between which others have their turns.
+    pub(super) async fn flush_batch(&mut self) {
         if self.batch.is_empty() {
             return;
         }
@@ -98,7 +103,13 @@ impl Connection {
             return;
         };
         let unsubscribes = self.batch.unsubscribes();
-        let outcome = self.batch.apply(client, now, self.surroundings.options.disk_wait);
+        let patience = self.surroundings.options.disk_wait;
+        let outcome = loop {
+            match self.batch.apply(client, now, patience) {
+                Some(outcome) => break outcome,
+                None => tokio::task::yield_now().await,
+            }
+        };
         if unsubscribes {
             // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
             let session = &self.session;

@@ -16,6 +16,7 @@ use tracing::{debug, error, warn};
 
 use super::batch::Batch;
 use super::closing::Phase;
+use super::holding::{Holding, Patience};
 use super::outgoing::{Deliveries, Receipts};
 use super::waking::Woken;
 use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
@@ -46,6 +47,15 @@ pub struct Options {
     pub drain: Duration,
     /// How long the peer may take to close its side after ours.
     pub linger: Duration,
+}
+
+impl Options {
+    /// A frame waits for memory as long as another of any size may take. In its turn it goes beyond the share, so it has to
+    /// come quickly.
+    fn patience(&self) -> Patience {
+        let largest = Duration::from_secs((self.limits.body_bytes / (64 * 1024)) as u64);
+        Patience { wait: self.frame_timeout + largest, step: self.frame_timeout / 16 }
+    }
 }
 
 /// What all connections share.
@@ -93,6 +103,8 @@ pub struct Connection {
     pub(super) standing: Option<(Principal, Generation)>,
     pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
+    /// What of all this is counted.
+    pub(super) holding: Holding,
     pub(super) receipts: Receipts,
     pub(super) deliveries: Deliveries,
     pub(super) events: Vec<Event>,
@@ -160,6 +172,7 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            holding: Holding::new(&surroundings.handle.memory(), surroundings.options.patience()),
             standing: None,
             users: surroundings.gate.changes(),
             surroundings,
@@ -197,6 +210,7 @@ impl Connection {
         let mut armed = None;
         loop {
             self.encode_deliveries().await;
+            self.weigh();
             if let Some(ending) = self.advance_close() {
                 return ending;
             }
@@ -228,10 +242,12 @@ impl Connection {
                 Woken::Wrote => {
                     self.stall.since = None;
                     self.session.wrote(self.now());
-                    self.all_written();
+                    self.all_written().await;
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
+                // It is weighed again, and goes on.
+                Woken::Memory => {}
                 Woken::OtherUsers => news = self.news(),
                 Woken::Stopping => {
                     news = Box::pin(std::future::pending());
@@ -242,14 +258,7 @@ impl Connection {
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }
-                    self.session.tick(self.now());
-                    if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
-                        self.flush_batch();
-                    }
-                    if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
-                        self.session.unfinished(self.now());
-                    }
-                    self.collect().await;
+                    self.keep_time().await;
                 }
                 Woken::Lost(error) if error.kind() == io::ErrorKind::InvalidData && self.phase.is_open() => {
                     self.session.violated(self.now(), error.to_string());
@@ -260,11 +269,45 @@ impl Connection {
         }
     }
 
+    /// Something is due.
+    async fn keep_time(&mut self) {
+        self.session.tick(self.now());
+        if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
+            self.flush_batch().await;
+        }
+        if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
+            self.session.unfinished(self.now());
+        }
+        self.give_up_starved();
+        self.collect().await;
+    }
+
     /// The peer was not read: neither a frame nor a sign of life is late because of that.
     fn excuse_silence(&mut self) {
         let now = self.now();
         self.session.heard(now);
         self.begun = self.begun.map(|_| now.monotonic);
+    }
+
+    /// Counts what is held now.
+    fn weigh(&mut self) {
+        let half = if self.phase.is_open() { self.half_frame() } else { 0 };
+        self.holding.weigh_input(half + self.batch.waiting_bytes(), self.clock.now().monotonic);
+        self.holding.weigh_output(self.out.len());
+    }
+
+    /// Bytes of a frame that is not complete, wherever they are.
+    pub(super) fn half_frame(&self) -> usize {
+        self.input.len() + self.stream.held()
+    }
+
+    /// A frame for which there is no memory is given up in the end.
+    fn give_up_starved(&mut self) {
+        let now = self.now();
+        if let Some(refusal) = self.holding.overdue(now.monotonic) {
+            self.input = BytesMut::new();
+            self.session.disconnected(now, refusal);
+        }
     }
 
     fn watch_room(&mut self) {
@@ -283,8 +326,14 @@ impl Connection {
             self.stall = Stall { since: Some(now), taken };
         }
         let stalled = self.stall.since.map(|since| since + self.surroundings.options.write_stall);
-        let deadlines =
-            [self.session.deadline(), stalled, self.frame_deadline(), self.phase.deadline(), self.batch.retry()];
+        let deadlines = [
+            self.session.deadline(),
+            stalled,
+            self.frame_deadline(),
+            self.phase.deadline(),
+            self.batch.retry(),
+            self.holding.deadline().filter(|_| self.phase.is_open()),
+        ];
         deadlines.into_iter().flatten().min()
     }
 

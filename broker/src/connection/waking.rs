@@ -17,6 +17,8 @@ pub(super) enum Woken {
     Told,
     Due,
     Room,
+    /// There is memory, or it is our turn.
+    Memory,
     Stopping,
     OtherUsers,
     Lost(io::Error),
@@ -64,6 +66,9 @@ impl Connection {
         if self.half_close && self.stream.poll_shutdown(context).is_ready() {
             self.half_close = false;
         }
+        if self.holding.poll_room(context).is_ready() {
+            return Poll::Ready(Woken::Memory);
+        }
         if let Some(client) = &self.client
             && client.inbox().poll_take(context, &mut self.events).is_ready()
         {
@@ -77,14 +82,18 @@ impl Connection {
             if room.as_mut().poll(context).is_ready() {
                 return Poll::Ready(Woken::Room);
             }
-        } else if self.may_read()
-            && let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input)
-        {
-            return Poll::Ready(match read {
-                Ok(0) => Woken::PeerClosed,
-                Ok(_) => Woken::Read,
-                Err(error) => Woken::Lost(error),
-            });
+        } else if self.may_read() {
+            if let Poll::Ready(read) = self.stream.poll_read(context, &mut self.input) {
+                return Poll::Ready(match read {
+                    Ok(0) => Woken::PeerClosed,
+                    Ok(_) => Woken::Read,
+                    Err(error) => Woken::Lost(error),
+                });
+            }
+            if self.phase.is_open() && self.holding.is_outgrown(self.half_frame() + self.batch.waiting_bytes()) {
+                // Nothing is complete, and there is more of it than was weighed.
+                return Poll::Ready(Woken::Read);
+            }
         }
         Poll::Pending
     }
@@ -102,6 +111,7 @@ impl Connection {
             && self.out.len() < options.output_bytes
             && self.receipts.len() < options.pending_receipts
             && self.batch.waiting_bytes() < options.output_bytes
+            && self.holding.may_read(self.out.len())
     }
 }
 

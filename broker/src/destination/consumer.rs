@@ -7,6 +7,7 @@ use slotmap::{SlotMap, new_key_type};
 
 use super::Allowance;
 use super::View;
+use crate::memory::Charge;
 use crate::model::{
     AckMode, Credit, DestinationId, Filter, MessageId, Order, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
 };
@@ -109,6 +110,8 @@ pub struct Waiting {
     pub payload: Payload,
     /// From when on it must not be handed out.
     pub expires: Option<Timestamp>,
+    /// Its bytes, counted once for all for whom it is kept.
+    pub charge: Arc<Charge>,
 }
 
 /// Who receives, and how much of it is out. Settling goes by this ledger, never by what a client says it has.

@@ -49,4 +49,14 @@ impl Topic {
     pub fn subscribers(&self) -> &[ConsumerKey] {
         &self.subscribers
     }
+
+    /// The same, taken out while they are given it. They are put back behind that.
+    pub fn take_subscribers(&mut self) -> Vec<ConsumerKey> {
+        std::mem::take(&mut self.subscribers)
+    }
+
+    /// The same subscribers, put back.
+    pub fn put_back(&mut self, subscribers: Vec<ConsumerKey>) {
+        self.subscribers = subscribers;
+    }
 }

@@ -37,6 +37,11 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
+    /// Whether some have yet to be published.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// One more that follows from what is being published, unless too many did already.
     pub(super) fn follow(&mut self, publish: Publish) -> Option<Announcement> {
         if self.depth >= MOST_IN_A_ROW {
@@ -102,7 +107,11 @@ impl Engine {
         }
         self.publish_announced(now, effects);
         effects.cut();
-        effects.is_heavy()
+        let is_heavy = effects.is_heavy();
+        if is_heavy {
+            self.steps.charge(self.steps.left());
+        }
+        is_heavy
     }
 
     /// The log has what an announcement speaks of. What cannot be taken is nobody's fault who could be told.

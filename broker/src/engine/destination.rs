@@ -11,6 +11,10 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// It waits among what was left for background work.
+    pub(super) is_late: bool,
+    /// Its moment has come, and it waits to be dealt with.
+    pub(super) is_due: bool,
     /// The session whose temporary destination it is.
     pub(super) owner: Option<SessionId>,
     /// A check for idleness is scheduled.
@@ -28,7 +32,16 @@ pub(super) enum Kind {
 
 impl Destination {
     pub(super) fn new(kind: Kind) -> Destination {
-        Destination { kind, touched: false, owner: None, idle_check: false, last_used: Duration::ZERO, moment: None }
+        Destination {
+            kind,
+            touched: false,
+            is_late: false,
+            is_due: false,
+            owner: None,
+            idle_check: false,
+            last_used: Duration::ZERO,
+            moment: None,
+        }
     }
 
     /// When something in it has to be looked at.

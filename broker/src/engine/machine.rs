@@ -6,11 +6,13 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
+use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
@@ -22,7 +24,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    Terms, Ticket, Timestamp, Windows,
+    Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -60,13 +62,15 @@ pub struct Engine {
     pub(super) refilled: Vec<ConsumerKey>,
     /// Consumers that may be at their end: something was handed to them, or they have room again.
     pub(super) examined: Vec<ConsumerKey>,
-    /// Such of which it cannot be said yet.
+    /// Such of which it cannot be said yet: they are looked at again when background work has gone on.
     pub(super) undecided: Vec<ConsumerKey>,
     /// Consumers by the end of their patience.
     pub(super) waits: Scheduler<Duration, ConsumerKey>,
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    /// Those for which topics keep something.
+    pub(super) slow: Slow,
     pub(super) contents: Contents,
     /// Octets of `contents` that belong to transient messages.
     pub(super) transient_bytes: u64,
@@ -84,15 +88,17 @@ pub struct Engine {
     pub(super) legacy: Option<Legacy>,
     /// Those who look through queues and may go on.
     pub(super) views: Vec<ConsumerKey>,
-    /// Those of them who have looked at enough for one call.
-    pub(super) late_views: Vec<ConsumerKey>,
     /// Those who wait for heads.
     pub(super) dim: VecDeque<ConsumerKey>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
-    /// Queues where a round of looking was not enough.
-    pub(super) unfinished: Vec<DestinationId>,
+    /// What a dispatch has left for background work.
+    pub(super) late: Late,
+    /// Work of the call that goes on.
+    pub(super) steps: Steps,
+    /// Work of the last one.
+    pub(super) last_steps: u64,
     /// Queues whose selective consumers wait for heads.
     pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
@@ -134,6 +140,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
             pending: VecDeque::new(),
@@ -144,10 +151,11 @@ impl Engine {
             legacies: VecDeque::new(),
             legacy: None,
             views: Vec::new(),
-            late_views: Vec::new(),
             dim: VecDeque::new(),
             touched: Vec::new(),
-            unfinished: Vec::new(),
+            late: Late::default(),
+            steps: Steps::new(Self::REQUESTS),
+            last_steps: 0,
             unread: VecDeque::new(),
             homeless: BTreeMap::new(),
             errands: Errands::default(),
@@ -241,38 +249,6 @@ impl Engine {
     /// The session waits for that append: it is told with [`Event::Durable`](crate::model::Event::Durable).
     pub fn promise(&mut self, session: SessionId, ticket: Ticket) {
         self.promises.push_back((ticket, session));
-    }
-
-    /// Does what is due, and hands out what has become ready by it.
-    pub fn tick(&mut self, now: Now, effects: &mut Effects) {
-        self.author = None;
-        effects.begin();
-        self.windows.age(now.wall, KEYS_AT_ONCE);
-        self.keep_appointments(now, effects);
-        self.keep_jobs(now, effects);
-        self.run_errands(now, effects);
-        self.dispatch(now, effects);
-        // Behind what has become ready by now: who is given that does not wait any more.
-        self.lose_patience(now, effects);
-        self.dispatch(now, effects);
-        while let Some(id) = self.idle.due(now.monotonic) {
-            let patience = self.patience(id);
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.idle_check = false;
-            let Some(due) = destination.idle_at(patience) else { continue };
-            if due > now.monotonic {
-                destination.idle_check = true;
-                self.idle.at(due, id);
-            } else if destination.is_fed() {
-                self.unbind(id, effects);
-            } else {
-                self.remove_destination(id, effects);
-            }
-        }
-        self.drain(now, effects);
-        if self.publish_announced(now, effects) {
-            self.dispatch(now, effects);
-        }
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
@@ -375,9 +351,6 @@ impl Engine {
         queue_of(&mut self.destinations, id)
     }
 }
-
-/// Keys of duplicates that are forgotten in a row because of their age.
-const KEYS_AT_ONCE: usize = 256;
 
 /// The queue of that number.
 pub(super) fn queue_of(

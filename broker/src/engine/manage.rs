@@ -10,12 +10,13 @@ use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
-    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, JobState,
-    Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp, Transfer, Urgency, Writer,
+    Answer, Audit, AuditOutcome, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability,
+    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Steps,
+    Timestamp, Transfer, Urgency, Writer,
 };
 
 /// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
-const AT_ONCE: usize = 10_000;
+const AT_ONCE: u64 = 10_000;
 
 /// What is done with each of many messages.
 #[derive(Clone, Debug)]
@@ -67,27 +68,33 @@ impl Engine {
             (_, None) => Err(SoftRefusal::UnknownQueue),
             (&Operation::Pause { side, for_ms }, Some(id)) => {
                 let until = for_ms.map_or(Pause::FOR_GOOD, |ms| now.wall.after(ms));
-                Ok(standing(self.set_pause(now, (id, side), Some(until), effects)))
+                Ok((0, standing(self.set_pause(now, (id, side), Some(until), effects))))
             }
-            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(now, (id, side), None, effects))),
+            (&Operation::Resume { side }, Some(id)) => {
+                Ok((0, standing(self.set_pause(now, (id, side), None, effects))))
+            }
             (operation, Some(id)) => {
                 let Some(order) = Order::of(operation, filter, writer) else { return Answer::Done };
                 let Some(mut errand) = self.errand(now, id, order) else { return Answer::Done };
                 (errand.name, errand.word, errand.reply) = (queue.clone(), word, reply.clone());
                 if errand.pace.is_some() || errand.survey.is_selective() {
                     match self.errands.begin(errand) {
-                        Ok(()) => return Answer::Done,
+                        Ok(()) => {
+                            self.audit((word, queue.as_str()), (0, AuditOutcome::Begun), effects);
+                            return Answer::Done;
+                        }
                         Err(why) => Err(why),
                     }
                 } else {
-                    self.do_at_once(now, &mut errand, effects).map(|()| counted(errand.done))
+                    self.do_at_once(now, &mut errand, effects).map(|()| (errand.done, counted(errand.done)))
                 }
             }
         };
-        let (answer, detail) = match outcome {
-            Ok(detail) => (Answer::Done, detail),
-            Err(why) => (Answer::Soft(why), failed(why)),
+        let (answer, detail, result) = match outcome {
+            Ok((count, detail)) => (Answer::Done, detail, (count, AuditOutcome::Done)),
+            Err(why) => (Answer::Soft(why), failed(why), (0, AuditOutcome::Refused(why))),
         };
+        self.audit((word, queue.as_str()), result, effects);
         if let Some(reply) = reply {
             self.tell(now, (reply, word, &queue), &detail, effects);
         }
@@ -95,6 +102,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
+        let actor = self.actor();
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -108,15 +116,16 @@ impl Engine {
             pace: order.rate.map(|per_second| Pace { per_second, since: now.monotonic }),
             is_reading: false,
             reply: None,
+            actor,
         })
     }
 
     /// What needs no head that is not in memory and has no rate, up to a bound.
     fn do_at_once(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Result<(), SoftRefusal> {
-        let mut looks = AT_ONCE;
+        let mut steps = Steps::new(AT_ONCE);
         while errand.done < errand.limit {
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
-            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut looks) else { break };
+            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut steps) else { break };
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) if errand.done == 0 => return Err(why),
@@ -190,7 +199,9 @@ impl Engine {
 
     /// One that went on for a while is over.
     pub(super) fn report(&mut self, now: Now, errand: Errand, why: Option<SoftRefusal>, effects: &mut Effects) {
-        let Errand { name, word, done, reply, .. } = errand;
+        let Errand { name, word, done, reply, actor, .. } = errand;
+        let outcome = why.map_or(AuditOutcome::Done, AuditOutcome::Refused);
+        effects.audits.push(Audit { actor, verb: word, object: name.as_str().into(), count: done, outcome });
         let Some(reply) = reply else { return };
         let count = counted(done);
         let detail = why.map_or(count.clone(), |why| format!("{count},{}", failed(why)));

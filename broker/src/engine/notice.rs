@@ -6,12 +6,11 @@ use bytes::Bytes;
 
 use super::address::Part;
 use super::announce::Announcement;
-use super::dispatch::deliver;
+use super::backlog::TopicMessage;
 use super::happening::Word;
 use super::hook::Fact;
 use super::machine::Engine;
-use super::publish::topic_delivery;
-use crate::destination::{ConsumerKey, Waiting};
+use crate::destination::ConsumerKey;
 use crate::jobs::{Head, Row, document, unknown};
 use crate::model::{
     Content, DestinationKind, DestinationName, Effects, JobResult, JobState, JobToken, MessageId, Now, Payload,
@@ -150,13 +149,7 @@ impl Engine {
     /// Gives a message to one who watches.
     fn hand(&mut self, key: ConsumerKey, payload: Payload, effects: &mut Effects) {
         let message = self.ids.next(&mut effects.records);
-        let Some(consumer) = self.consumers.get_mut(key) else { return };
-        if consumer.backlog().messages > 0 || !consumer.has_credit() {
-            return consumer.push_backlog(Waiting { message, payload, expires: None });
-        }
-        let (id, mode) = (consumer.session, consumer.mode);
-        let delivery = topic_delivery(consumer, message, payload);
-        deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        self.pass_on(key, &mut TopicMessage { message, payload, expires: None, charge: None }, effects);
     }
 
     /// All that is known of a job, as JSON.

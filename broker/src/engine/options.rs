@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::destination::Policies;
 use crate::jobs::Limits;
+use crate::memory::Account;
 use crate::model::{Credit, Filter, ShardId};
 use crate::router::Routes;
 
@@ -41,6 +42,8 @@ pub struct Options {
     pub jobs: Limits,
     /// Where names of jobs come from that nobody can guess. Without one they come from `seed`, which is for tests.
     pub tokens: Option<fn() -> u128>,
+    /// Where the memory is counted that clients make the engine use.
+    pub memory: Arc<Account>,
     /// How long a destination without messages and consumers is kept.
     pub idle_destination: Duration,
 }
@@ -63,6 +66,7 @@ impl Default for Options {
             seed: 0,
             jobs: Limits::default(),
             tokens: None,
+            memory: Arc::default(),
             idle_destination: Duration::from_secs(60),
         }
     }

@@ -9,8 +9,8 @@ use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::{Entry, Queue, State};
 use crate::model::{
-    Answer, Content, DestinationId, DestinationName, Durability, Effects, JobState, Message, MessageId, Now, Oversee,
-    Oversight, Publish, Reader, SoftRefusal, Standing, Timestamp, Upcoming, Urgency,
+    Answer, AuditOutcome, Content, DestinationId, DestinationName, Durability, Effects, JobState, Message, MessageId,
+    Now, Oversee, Oversight, Publish, Reader, Right, SoftRefusal, Standing, Timestamp, Upcoming, Urgency,
 };
 
 /// Messages that one request tells of or removes at most: others wait for it.
@@ -38,26 +38,36 @@ impl Engine {
             }
             Oversight::Remove { message } => {
                 let found = self.upcoming_one(message, &*reader).into_iter().collect();
-                self.remove_found(now, found, effects)
+                self.remove_found(now, (&message.to_bits().to_string(), found), effects)
             }
             Oversight::RemoveNamed { name, of } => {
                 let queues = self.schedules.queues_of(&name);
                 let found = queues.into_iter().filter_map(|(queue, message)| self.found_in(queue, message, &*reader));
                 let wanted = |found: &Found| of.as_ref().is_none_or(|of| *of == found.upcoming.to);
                 let found = found.filter(wanted).collect();
-                self.remove_found(now, found, effects)
+                self.remove_found(now, (&name, found), effects)
             }
             Oversight::RemoveAll { due } => {
                 let found = self.upcoming(&due, &*reader);
-                self.remove_found(now, found, effects);
-                Answer::Done
+                match self.remove_found(now, ("all", found), effects) {
+                    // There is nothing that would be left.
+                    Answer::Soft(SoftRefusal::Unknown) => Answer::Done,
+                    answer => answer,
+                }
             }
         }
     }
 
-    fn remove_found(&mut self, now: Now, found: Vec<Found>, effects: &mut Effects) -> Answer {
+    /// Removes what was asked for in these words, as far as the client may manage where it goes.
+    fn remove_found(&mut self, now: Now, (asked, found): (&str, Vec<Found>), effects: &mut Effects) -> Answer {
+        let are_there = !found.is_empty();
+        let mut found = found;
+        found.retain(|found| self.may(Right::Manage, &found.upcoming.to));
+        let why = if are_there { SoftRefusal::Forbidden } else { SoftRefusal::Unknown };
+        let outcome = if found.is_empty() { AuditOutcome::Refused(why) } else { AuditOutcome::Done };
+        self.audit(("remove-schedule", asked), (found.len() as u64, outcome), effects);
         if found.is_empty() {
-            return Answer::Soft(SoftRefusal::Unknown);
+            return Answer::Soft(why);
         }
         for Found { queue, entry, .. } in found {
             self.remove(queue, &entry, effects);

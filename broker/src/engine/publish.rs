@@ -1,14 +1,14 @@
 //! Messages come in.
 
 use super::admission::{Admission, Load, Transaction};
+use super::backlog::TopicMessage;
 use super::destination::Kind;
-use super::dispatch::deliver;
 use super::machine::Engine;
 use super::unique::Hit;
-use crate::destination::{Consumer, Entry, Waiting};
+use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
-    Effects, Event, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId,
+    Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
     Submission,
 };
 
@@ -151,6 +151,9 @@ impl Engine {
         if queue.lacks_room(load.bytes) {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
+        if let Some(refusal) = self.lacks_memory(load.bytes) {
+            return Err(refusal);
+        }
         let spills = self.spills(memory);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.
@@ -245,6 +248,7 @@ impl Engine {
             } else {
                 queue.release(slot);
             }
+            self.steps.charge(Steps::CHANGE);
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
@@ -276,7 +280,7 @@ impl Engine {
     pub(super) fn fan_out(
         &mut self,
         now: Now,
-        (topic, message): (DestinationId, MessageId),
+        (id, message): (DestinationId, MessageId),
         new: &Message,
         effects: &mut Effects,
     ) {
@@ -284,34 +288,22 @@ impl Engine {
         if expires.is_some_and(|end| end <= now.wall) {
             return;
         }
-        let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|d| &mut d.kind) else { return };
+        let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|d| &mut d.kind) else { return };
         topic.counts.enqueued += 1;
-        for &key in topic.subscribers() {
-            let Some(consumer) = self.consumers.get_mut(key) else { continue };
+        let mut sent = TopicMessage { message, payload: Payload::Memory(new.content.clone()), expires, charge: None };
+        let subscribers = topic.take_subscribers();
+        for &key in &subscribers {
+            let Some(consumer) = self.consumers.get(key) else { continue };
+            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
             if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
                 || consumer.no_local && self.author == Some(consumer.session)
             {
                 continue;
             }
-            let Some(session) = self.sessions.get_mut(consumer.session).filter(|session| !session.leaving) else {
-                continue;
-            };
-            let backlog = consumer.backlog();
-            if backlog.messages == 0 && consumer.has_credit() {
-                let (id, mode) = (consumer.session, consumer.mode);
-                let delivery = topic_delivery(consumer, message, Payload::Memory(new.content.clone()));
-                deliver(&mut self.sessions, key, id, mode, delivery, effects);
-                continue;
-            }
-            let limit = self.options.topic_backlog;
-            if backlog.messages >= limit.messages || backlog.bytes >= limit.bytes {
-                session.leaving = true;
-                let limit = format!("{} messages or {} octets", limit.messages, limit.bytes);
-                effects.events.push((consumer.session, Event::Disconnect(Refusal::SlowConsumer { limit })));
-                continue;
-            }
-            let payload = Payload::Memory(new.content.clone());
-            consumer.push_backlog(Waiting { message, payload, expires });
+            self.pass_on(key, &mut sent, effects);
+        }
+        if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|d| &mut d.kind) {
+            topic.put_back(subscribers);
         }
     }
 }
@@ -347,20 +339,5 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         death: None,
         from: None,
         payload,
-    }
-}
-
-impl Engine {
-    /// Gives a topic's subscriber what waited for its credit.
-    pub(super) fn drain_backlog(&mut self, now: Now, key: crate::destination::ConsumerKey, effects: &mut Effects) {
-        while let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) {
-            let Some(Waiting { message, payload, expires }) = consumer.pop_backlog() else { return };
-            if expires.is_some_and(|end| end <= now.wall) {
-                continue;
-            }
-            let (id, mode): (SessionId, AckMode) = (consumer.session, consumer.mode);
-            let delivery = topic_delivery(consumer, message, payload);
-            deliver(&mut self.sessions, key, id, mode, delivery, effects);
-        }
     }
 }

@@ -3,11 +3,10 @@
 //! Each lies in a queue of one that nobody consumes, so that it outlives a restart as any message does.
 
 use super::admission::{Admission, Load};
+use super::backlog::TopicMessage;
 use super::destination::Kind;
-use super::dispatch::deliver;
 use super::machine::Engine;
-use super::publish::topic_delivery;
-use crate::destination::{ConsumerKey, Entry, Reach, Scope, Waiting};
+use crate::destination::{ConsumerKey, Entry, Reach, Scope};
 use crate::model::{
     Candidate, DestinationId, DestinationName, Durability, Effects, Filter, Message, Now, Payload, Publish, Refusal,
 };
@@ -79,17 +78,11 @@ impl Engine {
             }
             let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
             let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
-            let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get_mut(key)) else { continue };
+            let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get(key)) else { continue };
             if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
                 continue;
             }
-            if !consumer.has_credit() {
-                consumer.push_backlog(Waiting { message: entry.message, payload, expires });
-                continue;
-            }
-            let (id, mode) = (consumer.session, consumer.mode);
-            let delivery = topic_delivery(consumer, entry.message, payload);
-            deliver(&mut self.sessions, key, id, mode, delivery, effects);
+            self.pass_on(key, &mut TopicMessage { message: entry.message, payload, expires, charge: None }, effects);
         }
     }
 

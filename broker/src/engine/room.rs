@@ -5,8 +5,19 @@
 
 use std::time::Duration;
 
+use std::sync::Arc;
+
+use super::handle::Handle;
 use super::machine::Engine;
-use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Request};
+use crate::memory::{Account, Purpose};
+use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request};
+
+impl Handle {
+    /// Where memory is counted.
+    pub fn memory(&self) -> Arc<Account> {
+        Arc::clone(&self.lock().engine.options.memory)
+    }
+}
 
 /// How long what waits for room waits until the log is asked again.
 pub(super) const ASKED_AGAIN: Duration = Duration::from_secs(1);
@@ -31,6 +42,12 @@ impl Engine {
     /// Whether something waits for room in the log, beside clients.
     pub(super) fn waits_for_room(&self) -> bool {
         self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
+    }
+
+    /// Whether a request has to wait: there is no memory for the messages that it brings, or the disk is full and it needs
+    /// room there. All else goes on.
+    pub fn has_to_wait(&self, request: &Request) -> bool {
+        self.is_full() && self.needs_room(request) || self.lacks_memory(self.memory_wanted(request)).is_some()
     }
 
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.
@@ -87,6 +104,40 @@ impl Engine {
         };
         let feeds = self.feeds_of(destination).iter();
         self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+    }
+
+    /// Why a queue may not keep so many bytes more: the share of memory for queues is used up.
+    pub(super) fn lacks_memory(&self, bytes: u64) -> Option<Refusal> {
+        if bytes == 0 {
+            return None;
+        }
+        let short = self.options.memory.short_of(Purpose::Messages, bytes)?;
+        Some(Refusal::OutOfMemory { short: short.to_string() })
+    }
+
+    /// Bytes that a request wants to keep in memory, for a while at least. What only finishes work wants none.
+    fn memory_wanted(&self, request: &Request) -> u64 {
+        let wanted = |publish: &Publish| {
+            let stays = publish.to.kind().is_queue() || self.is_logged(publish, 0);
+            if stays { publish.message.content.len() as u64 } else { 0 }
+        };
+        match request {
+            Request::Publish(publish) => wanted(publish),
+            Request::Commit(actions) => {
+                let publishes =
+                    actions.iter().map(|action| if let Action::Publish(p) = action { wanted(p) } else { 0 });
+                publishes.sum()
+            }
+            _ => 0,
+        }
+    }
+
+    /// Tells the account what is kept in memory.
+    pub(super) fn report_memory(&self) {
+        let memory = &self.options.memory;
+        memory.set(Purpose::Bodies, self.contents.bytes());
+        memory.set(Purpose::Keys, self.windows.bytes() as u64);
+        memory.set(Purpose::Jobs, self.jobs.bytes() as u64);
     }
 
     pub(super) fn spills(&self, memory: u64) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::destination::ConsumerKey;
+use crate::destination::{ConsumerKey, Outstanding};
 use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId};
 
 /// How a client went.
@@ -30,6 +30,12 @@ pub(super) struct Session {
     pub(super) temporary: BTreeSet<DestinationId>,
     /// Credit given to its subscriptions so far.
     granted: Credit,
+    /// What topics keep for all its subscriptions.
+    pub(super) backlog: Credit,
+    /// Those for which something is kept.
+    pub(super) behind: BTreeSet<ConsumerKey>,
+    /// Bytes handed out that no queue holds: of topics, and of what it looks through.
+    copies: u64,
     /// It was told to go; nothing is delivered to it any more.
     pub(super) leaving: bool,
     /// The highest message id that it has been handed: an ACK beyond it was invented.
@@ -63,6 +69,23 @@ impl Session {
     pub(super) fn grant(&mut self, credit: Credit) {
         self.granted.messages = self.granted.messages.saturating_add(credit.messages);
         self.granted.bytes = self.granted.bytes.saturating_add(credit.bytes);
+    }
+
+    /// Whether more of topics may be handed out. With nothing out anything may, however large.
+    pub(super) fn has_room(&self, limit: Credit) -> bool {
+        self.copies == 0 || self.copies < limit.bytes
+    }
+
+    /// Something was handed out that no queue holds.
+    pub(super) fn lend_copy(&mut self, bytes: usize) {
+        self.copies += bytes as u64;
+    }
+
+    /// A delivery is over: if no queue holds it, it is in memory no more.
+    pub(super) fn take_copy(&mut self, out: &Outstanding) {
+        if out.queue.is_none() {
+            self.copies = self.copies.saturating_sub(out.size.into());
+        }
     }
 
     /// A subscription has ended.
@@ -151,6 +174,9 @@ impl Sessions {
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },
+            backlog: Credit { messages: 0, bytes: 0 },
+            behind: BTreeSet::new(),
+            copies: 0,
             leaving: false,
             highest: None,
             held: HashMap::default(),

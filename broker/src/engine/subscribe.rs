@@ -143,8 +143,10 @@ impl Engine {
         let (id, subscription) = (consumer.session, consumer.subscription);
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
+            self.steps.charge(1);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription, out.number);
+                session.take_copy(&out);
             }
             let Some(destination) = out.queue else { continue };
             let Some(entry) =
@@ -163,7 +165,9 @@ impl Engine {
             }
             self.end_part(now, effects);
         }
+        self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
+        self.drain_others(now, id, effects);
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)

@@ -88,9 +88,15 @@ impl Engine {
         many.refilled = false;
         // One that still cannot choose stands aside again behind these.
         for _ in 0..many.parked.len() {
+            let is_used_up = self.is_used_up(effects);
             let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else { return };
             let priority = consumer.priority;
             let Reach::Many(many) = &mut consumer.reach else { return };
+            if is_used_up {
+                many.refilled = true;
+                return self.late.refilled.push_back(key);
+            }
+            self.steps.charge(1);
             let Some(id) = many.parked.pop_front() else { return };
             let Some(queue) = self.queue_mut(id) else { continue };
             queue.line_up(key, priority);

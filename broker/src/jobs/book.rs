@@ -56,6 +56,11 @@ impl Book {
         self.rows.is_empty()
     }
 
+    /// Bytes of what is known of them, and of what workers sent meanwhile.
+    pub fn bytes(&self) -> usize {
+        self.bytes + self.data_bytes
+    }
+
     /// How many jobs are followed.
     pub fn len(&self) -> usize {
         self.rows.len()

@@ -3,7 +3,7 @@
 //! What belongs together in the log stands between two cuts. The caller puts as much of it into one append as an append may
 //! hold, and cuts nowhere else.
 
-use super::{Accepted, Content, Event, Record, SessionId};
+use super::{Accepted, Audit, Content, Event, Record, SessionId};
 
 /// Records for the log and events for sessions, in the order in which they came about.
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub struct Effects {
     pub records: Vec<Record>,
     /// To be handed to the sessions.
     pub events: Vec<(SessionId, Event)>,
+    /// For the audit log.
+    pub audits: Vec<Audit>,
     /// An answer rests on what others have asked for, and holds once the log has all that was appended before.
     pub leans: bool,
     /// Behind which records another unit may begin.

@@ -90,6 +90,12 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// There is no memory for more.
+    #[error("{short}")]
+    OutOfMemory {
+        /// Which share is used up, its bound and its key, in words.
+        short: String,
+    },
     /// The broker is about to stop.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -115,6 +121,7 @@ impl Refusal {
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge { .. } => "too-large",
             Refusal::TooManyBindings { .. } => "too-many-bindings",
+            Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::ShuttingDown => "shutting-down",
         }
     }

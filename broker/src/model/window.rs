@@ -13,7 +13,7 @@ use super::{DestinationId, Timestamp};
 /// forget the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Windows {
-    windows: BTreeMap<DestinationId, Window>,
+    by_destination: BTreeMap<DestinationId, Window>,
     /// Each destination by the time of its oldest key.
     oldest: BTreeSet<(Timestamp, DestinationId)>,
     /// Each destination by the bytes of its keys.
@@ -51,12 +51,12 @@ impl Windows {
 
     /// Whether the destination has seen the key lately.
     pub fn holds(&self, destination: DestinationId, key: &str, now: Timestamp) -> bool {
-        self.windows.get(&destination).is_some_and(|window| window.holds(key, now))
+        self.by_destination.get(&destination).is_some_and(|window| window.holds(key, now))
     }
 
     /// Whether the destination remembers anything.
     pub fn knows(&self, destination: DestinationId) -> bool {
-        !self.windows.is_empty() && self.windows.contains_key(&destination)
+        !self.by_destination.is_empty() && self.by_destination.contains_key(&destination)
     }
 
     /// The destination sees a key; one that it remembers keeps its time.
@@ -64,7 +64,8 @@ impl Windows {
         // The old go first, so that none that is still needed goes in their place.
         self.age(at, Self::AGED_AT_ONCE);
         self.change(destination, |window| window.insert(key, at));
-        let is_over = |windows: &Windows| windows.windows.get(&destination).is_some_and(|own| own.len() > Self::KEYS);
+        let is_over =
+            |windows: &Windows| windows.by_destination.get(&destination).is_some_and(|own| own.len() > Self::KEYS);
         if is_over(self) {
             self.change(destination, Window::forget_oldest);
         }
@@ -92,7 +93,7 @@ impl Windows {
 
     /// All of it, oldest first in each destination.
     pub fn iter(&self) -> impl Iterator<Item = (DestinationId, Timestamp, &Arc<str>)> {
-        self.windows.iter().flat_map(|(id, window)| window.order.iter().map(|(at, key)| (*id, *at, key)))
+        self.by_destination.iter().flat_map(|(id, window)| window.order.iter().map(|(at, key)| (*id, *at, key)))
     }
 
     /// How many keys are remembered.
@@ -113,13 +114,13 @@ impl Windows {
     /// Who gives up a key when all is full: the destination with the most, and never the only key of the one that has just
     /// got it.
     fn giver(&self, newcomer: DestinationId) -> Option<DestinationId> {
-        let keeps = |id: &DestinationId| *id == newcomer && self.windows.get(id).is_none_or(|own| own.len() < 2);
+        let keeps = |id: &DestinationId| *id == newcomer && self.by_destination.get(id).is_none_or(|own| own.len() < 2);
         self.largest.iter().rev().map(|(_, id)| *id).find(|id| !keeps(id))
     }
 
     /// Changes what one destination remembers, and whatever is known of that.
     fn change(&mut self, destination: DestinationId, change: impl FnOnce(&mut Window)) {
-        let window = self.windows.entry(destination).or_default();
+        let window = self.by_destination.entry(destination).or_default();
         let (oldest, bytes, len) = (window.oldest(), window.bytes, window.len());
         change(window);
         self.len = self.len - len + window.len();
@@ -134,7 +135,7 @@ impl Windows {
         }
         if window.len() == 0 {
             self.largest.remove(&(window.bytes, destination));
-            self.windows.remove(&destination);
+            self.by_destination.remove(&destination);
         }
     }
 }

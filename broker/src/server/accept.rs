@@ -20,6 +20,8 @@ pub(super) struct Reception {
     pub(super) session: Arc<stomp::Options>,
     /// Whether frames of a byte stream end with an LF behind their NUL. In WebSocket messages they never do.
     pub(super) trailing_lf: bool,
+    /// Whether clients without a login may come in, where there are users.
+    pub(super) anonymous: bool,
     pub(super) admission: Admission,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
@@ -92,7 +94,7 @@ impl Reception {
         let arrival = Arrival {
             owner: facts.owner_token.clone(),
             session: Session::new(Arc::clone(&self.session), facts, now),
-            peer: Peer { address: peer.address.ip(), on_loopback: peer.address.ip().is_loopback() },
+            peer: Peer { address: peer.address.ip(), anonymous: self.anonymous },
             stream,
         };
         let (connection, admitted) = Connection::new(arrival, self.surroundings.clone());

@@ -6,6 +6,7 @@ mod banner;
 mod descriptors;
 mod gate;
 mod lifecycle;
+mod machine;
 mod plan;
 mod signals;
 

@@ -7,18 +7,22 @@ use kolejka_codec::Limits as FrameLimits;
 
 use super::admission;
 use super::descriptors::Descriptors;
+use super::machine;
 use crate::config::{Config, ListenerConfig, RouteConfig};
 use crate::connection;
 use crate::destination::{Policies, Policy, PolicyRule};
 use crate::engine;
 use crate::jobs::Limits;
 use crate::journal;
+use crate::memory::{Account, Share};
 use crate::model::{Credit, Filter, ShardId};
 use crate::router::{Route, Routes};
 use crate::selector::Selector;
 use crate::stomp;
 use crate::transport;
 
+/// Below that a broker is of no use, whatever a quarter of the machine is.
+const LEAST_MEMORY_BYTES: u64 = 64 << 20;
 /// How long the peer may take to read the last word.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -35,6 +39,8 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
 /// The engine's options.
 pub(super) fn engine(config: &Config) -> engine::Options {
     let limits = &config.limits;
+    let memory = Arc::new(Account::new(memory(config)));
+    let queues = memory.limit(Share::Queues);
     engine::Options {
         shard: ShardId::default(),
         policies: policies(config),
@@ -45,8 +51,9 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         topic_queues: limits.topic_queues as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
-        transient_bytes: limits.memory_transient,
-        cache_bytes: limits.memory_cache,
+        // A part of what queues may use, so that there is always room for a message that is not kept.
+        transient_bytes: limits.memory_transient.min(queues / 2),
+        cache_bytes: limits.memory_cache.min(queues / 4),
         compile: |text| Selector::parse(text).ok().map(|selector| Arc::new(selector) as Arc<dyn Filter>),
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
         jobs: Limits {
@@ -55,8 +62,14 @@ pub(super) fn engine(config: &Config) -> engine::Options {
             data_bytes: limits.jobs_data as usize,
         },
         tokens: Some(|| uuid::Uuid::new_v4().as_u128()),
+        memory,
         idle_destination: limits.destination_idle,
     }
+}
+
+/// Bytes of memory that clients can make the broker use.
+pub(super) fn memory(config: &Config) -> u64 {
+    config.limits.memory_total.unwrap_or_else(|| (machine::memory() / 4).max(LEAST_MEMORY_BYTES))
 }
 
 /// Where else messages go.
@@ -159,6 +172,8 @@ pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> transport:
             .as_ref()
             .map(|files| transport::TlsFiles { certificate: files.certificate.clone(), key: files.key.clone() }),
         allow_plaintext: listener.allow_plaintext,
+        anonymous: listener.anonymous,
+        same_port: !config.auth.users.is_empty(),
         origins: listener.origins.clone(),
         require_origin: listener.require_origin,
         message_bytes: (limits.head + limits.body) as usize + 64,

@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::admission::{Admission, Limits};
+use super::banner::Listening;
 use super::descriptors::Descriptors;
+use super::lifecycle::exposed;
 
 const LIMITS: Limits =
     Limits { total: 5, per_address: 4, strangers: 3, strangers_per_address: 2, rate: 1.0, burst: 100.0, refusals: 1 };
@@ -74,4 +76,17 @@ fn connections_never_take_the_last_descriptors() {
     }
     assert_eq!(Descriptors::share(64, 10_000).connections, 20);
     assert_eq!(Descriptors::share(1 << 20, 10_000).connections, 10_000);
+}
+
+#[test]
+fn a_listener_that_others_can_reach_keeps_its_users() {
+    let on = |address: &str| Listening {
+        address: address.parse().expect("an address"),
+        stomp: true,
+        websocket: true,
+        tls: false,
+    };
+    assert_eq!(exposed(&[on("127.0.0.1:1"), on("[::1]:1"), on("[::ffff:127.0.0.1]:1")]), None);
+    let open = on("0.0.0.0:61613");
+    assert_eq!(exposed(&[on("127.0.0.1:1"), open.clone()]), Some(open.address));
 }

@@ -103,6 +103,11 @@ impl Client {
         self.subscriptions.get(number)
     }
 
+    /// Bytes that open transactions hold.
+    pub(super) fn transaction_bytes(&self) -> usize {
+        self.transactions.bytes()
+    }
+
     /// When a transaction will have been open for too long.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.transactions.deadline()

@@ -194,6 +194,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
         Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
+        Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",
     }

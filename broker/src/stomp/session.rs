@@ -262,6 +262,11 @@ impl Session {
         self.voice.version
     }
 
+    /// Bytes that open transactions hold.
+    pub fn transaction_bytes(&self) -> usize {
+        self.state.client().map_or(0, Client::transaction_bytes)
+    }
+
     /// Whether a login is being checked.
     pub fn awaits_login(&self) -> bool {
         matches!(self.state, State::Authenticating { .. })

@@ -83,6 +83,11 @@ impl Transactions {
         Ok(ended.actions)
     }
 
+    /// Bytes that all of them hold.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// When the next one is given up.
     pub(super) fn deadline(&self) -> Option<Duration> {
         self.open.iter().map(|transaction| transaction.until).min()

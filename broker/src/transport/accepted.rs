@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -156,14 +157,15 @@ async fn upgrade_wire(
     door: &Door,
 ) -> Result<(Wire, BytesMut, Option<Subprotocol>), Rejected> {
     let request = upgrade::read_head(&mut wire, &mut octets).await?;
-    let judged = request.and_then(|head| upgrade::judge(&head, address.ip(), &door.options));
+    let same_port = door.same_port.load(Ordering::Relaxed);
+    let judged = request.and_then(|head| upgrade::judge(&head, address.ip(), &door.options, same_port));
     match judged {
         Ok(upgrade) => {
             upgrade::send(&mut wire, &upgrade.response).await?;
             Ok((wire, octets, upgrade.subprotocol))
         }
         Err(refusal) => {
-            let _ = farewell(wire, &http_answer(refusal.status, refusal.headers, refusal.sentence)).await;
+            let _ = farewell(wire, &http_answer(refusal.status, refusal.headers, &refusal.sentence)).await;
             Err(Rejected::Http { status: refusal.status, sentence: refusal.sentence })
         }
     }

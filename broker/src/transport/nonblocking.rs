@@ -13,19 +13,38 @@ use super::wire::Wire;
 pub(super) struct Nonblocking<'a, 'b, 'c> {
     wire: &'a mut Wire,
     cx: &'b mut Context<'c>,
+    /// Bytes that may still be read.
+    budget: usize,
 }
 
 impl<'a, 'b, 'c> Nonblocking<'a, 'b, 'c> {
     pub(super) fn new(wire: &'a mut Wire, cx: &'b mut Context<'c>) -> Self {
-        Nonblocking { wire, cx }
+        Nonblocking::within(wire, cx, usize::MAX)
+    }
+
+    /// The same with so many bytes to be read at most. Where they are used up nothing is there, and nobody is woken.
+    pub(super) fn within(wire: &'a mut Wire, cx: &'b mut Context<'c>, budget: usize) -> Self {
+        Nonblocking { wire, cx, budget }
+    }
+
+    /// Bytes that may still be read.
+    pub(super) fn budget(&self) -> usize {
+        self.budget
     }
 }
 
 impl Read for Nonblocking<'_, '_, '_> {
     fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
-        let mut read = ReadBuf::new(octets);
+        let most = octets.len().min(self.budget);
+        if most == 0 && !octets.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let mut read = ReadBuf::new(&mut octets[..most]);
         match Pin::new(&mut *self.wire).poll_read(self.cx, &mut read) {
-            Poll::Ready(result) => result.map(|()| read.filled().len()),
+            Poll::Ready(result) => result.map(|()| {
+                self.budget -= read.filled().len();
+                read.filled().len()
+            }),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

@@ -17,6 +17,13 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Whether peers beyond loopback may speak without TLS. A peer on loopback always may.
     pub allow_plaintext: bool,
+    /// Whether no login is asked for here. Then a host's name proves nothing: it may be a stranger's, pointed here.
+    pub anonymous: bool,
+    /// Whether a browser page must come from the very port that it connects to, not only from its host; a [`Reloader`]
+    /// may change it.
+    ///
+    /// [`Reloader`]: super::Reloader
+    pub same_port: bool,
     /// Origins a browser page may come from besides the host it connects to, as the browser spells them
     /// (`https://app.example.com`); `*` stands for all of them.
     pub origins: Vec<String>,
@@ -45,6 +52,8 @@ impl Options {
             websocket: true,
             tls: None,
             allow_plaintext: false,
+            anonymous: false,
+            same_port: false,
             origins: Vec::new(),
             require_origin: false,
             message_bytes: 4 * 1024 * 1024 + 64 * 1024,

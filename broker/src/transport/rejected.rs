@@ -3,6 +3,7 @@
 //! Every refusal is one sentence for the log and, where the peer can read it, the same sentence for the peer in its own
 //! protocol.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub enum Rejected {
         /// The status it was answered with.
         status: u16,
         /// What it was told.
-        sentence: &'static str,
+        sentence: Cow<'static, str>,
     },
     /// The server turned the connection away before it was established.
     #[error("{0}")]

@@ -74,6 +74,15 @@ impl Stream {
         }
     }
 
+    /// Bytes of a message that is not complete, which [`poll_read`](Self::poll_read) has taken off the socket and not handed
+    /// over. It stays below what was held before that call and two reads more.
+    pub fn held(&self) -> usize {
+        match &self.carrier {
+            Carrier::Octets(_) => 0,
+            Carrier::WebSocket(websocket) => websocket.held(),
+        }
+    }
+
     /// Sends what waits. Ready when the burst is empty and nothing of it is held back here either; over WebSocket at
     /// most one frame and 48 KiB have left the burst and wait here. So call it again after `Pending`, also with a burst
     /// that is empty.

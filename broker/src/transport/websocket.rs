@@ -29,6 +29,9 @@ const PIECE_BYTES: usize = 32 * 1024;
 /// Octets gathered before they are given to the socket.
 const WRITE_BYTES: usize = 16 * 1024;
 
+/// What may be left of messages that are complete, by our count, when nothing of another has come: their own headers.
+const HEADERS_BYTES: usize = 4096;
+
 /// Messages taken in one read.
 const MESSAGES_PER_READ: usize = 128;
 
@@ -93,6 +96,10 @@ pub(super) struct WebSocket {
     /// Whether the peer's first message was binary: we answer in kind.
     binary: Option<bool>,
     admitted: bool,
+    /// Bytes read and not handed over.
+    held: usize,
+    /// Bytes that may still be read before others get their turn.
+    budget: usize,
     message_bytes: usize,
     close: CloseCode,
 }
@@ -118,6 +125,8 @@ impl WebSocket {
             blocked: false,
             binary: None,
             admitted: false,
+            held: 0,
+            budget: 0,
             message_bytes: options.message_bytes,
             close: CloseCode::Normal,
         }
@@ -133,6 +142,7 @@ impl WebSocket {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         let before = buf.len();
         let mut wait = false;
+        self.budget = READ_BYTES;
         for _ in 0..MESSAGES_PER_READ {
             let taken = buf.len() - before;
             // A peer that is not admitted gets its messages read one by one: the limit may grow after any of them.
@@ -148,6 +158,7 @@ impl WebSocket {
             return Poll::Ready(Ok(taken));
         }
         match std::mem::replace(&mut self.input, Input::Open) {
+            Input::Open if wait && self.budget == 0 => yield_now(cx),
             Input::Open if wait => {
                 self.intake.rest(buf);
                 Poll::Pending
@@ -170,7 +181,11 @@ impl WebSocket {
 
     /// Takes one message in; `false` if none is there.
     fn take_message(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> bool {
-        match self.machine.read(&mut Nonblocking::new(&mut self.wire, cx)) {
+        let mut wire = Nonblocking::within(&mut self.wire, cx, self.budget);
+        let read = self.machine.read(&mut wire);
+        self.held += self.budget - wire.budget();
+        self.budget = wire.budget();
+        match read {
             Ok(Message::Text(text)) => self.take_payload(text.as_bytes(), false, buf),
             Ok(Message::Binary(octets)) => self.take_payload(&octets, true, buf),
             Ok(Message::Ping(_) | Message::Pong(_)) => {
@@ -199,6 +214,8 @@ impl WebSocket {
 
     fn take_payload(&mut self, octets: &[u8], binary: bool, buf: &mut BytesMut) {
         self.binary.get_or_insert(binary);
+        let rest = self.held.saturating_sub(octets.len());
+        self.held = if rest <= HEADERS_BYTES { 0 } else { rest };
         buf.extend_from_slice(octets);
     }
 
@@ -237,6 +254,11 @@ impl WebSocket {
                 Err(failure) => return Poll::Ready(Err(broken(failure))),
             }
         }
+    }
+
+    /// Bytes of a message that is not complete.
+    pub(super) fn held(&self) -> usize {
+        self.held
     }
 
     pub(super) fn pieces(&self) -> usize {

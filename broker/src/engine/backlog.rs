@@ -1,0 +1,155 @@
+//! What topics keep for subscribers that read slowly: bounded for each connection, over all its subscriptions, and for all
+//! together by the account of memory.
+//!
+//! A message that several wait for is counted once there. When the share of all is used up, the connection for which most
+//! is kept is told to go: what it holds is what others lack.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::dispatch::deliver;
+use super::machine::Engine;
+use super::publish::topic_delivery;
+use crate::destination::{ConsumerKey, Waiting};
+use crate::memory::{Charge, Purpose};
+use crate::model::{Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Timestamp};
+
+/// Connections for which something is kept, by the bytes of that.
+#[derive(Debug, Default)]
+pub(super) struct Slow(BTreeSet<(u64, SessionId)>);
+
+/// What a message that is kept costs beside its content, in bytes.
+const WAITING_BYTES: u64 = 96;
+
+/// A message on its way to the subscribers of a topic.
+#[derive(Debug)]
+pub(super) struct TopicMessage {
+    pub(super) message: MessageId,
+    pub(super) payload: Payload,
+    pub(super) expires: Option<Timestamp>,
+    /// Its bytes, once it is kept for anybody.
+    pub(super) charge: Option<Arc<Charge>>,
+}
+
+impl Engine {
+    /// Gives a message to a subscriber. Who has no credit gets it later; who has too much waiting is told to go.
+    pub(super) fn pass_on(&mut self, key: ConsumerKey, sent: &mut TopicMessage, effects: &mut Effects) {
+        let limit = self.options.topic_backlog;
+        let Some(consumer) = self.consumers.get_mut(key) else { return };
+        let id = consumer.session;
+        let Some(session) = self.sessions.get_mut(id).filter(|session| !session.leaving) else { return };
+        if consumer.backlog().messages == 0 && consumer.has_credit() && session.has_room(limit) {
+            let mode = consumer.mode;
+            session.lend_copy(sent.payload.len());
+            let delivery = topic_delivery(consumer, sent.message, sent.payload.clone());
+            return deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        }
+        if session.backlog.messages >= limit.messages || session.backlog.bytes >= limit.bytes {
+            let limit = format!("{} messages or {} bytes", limit.messages, limit.bytes);
+            return self.expel(id, Refusal::SlowConsumer { limit }, effects);
+        }
+        let Some(charge) = self.charge_copy(id, sent, effects) else { return };
+        let Some((consumer, session)) = self.consumers.get_mut(key).zip(self.sessions.get_mut(id)) else { return };
+        let (message, expires) = (sent.message, sent.expires);
+        let bytes = sent.payload.len() as u64;
+        consumer.push_backlog(Waiting { message, payload: sent.payload.clone(), expires, charge });
+        self.options.memory.add(Purpose::Topics, WAITING_BYTES);
+        self.slow.0.remove(&(session.backlog.bytes, id));
+        session.backlog.messages += 1;
+        session.backlog.bytes += bytes;
+        session.behind.insert(key);
+        self.slow.0.insert((session.backlog.bytes, id));
+    }
+
+    /// Counts a message that is kept, once for all who wait for it. `None` if its subscriber is told to go for that.
+    fn charge_copy(&mut self, id: SessionId, sent: &mut TopicMessage, effects: &mut Effects) -> Option<Arc<Charge>> {
+        let mut charge = sent.charge.take();
+        while charge.is_none() {
+            let mut fresh = Charge::new(Arc::clone(&self.options.memory), Purpose::Topics);
+            let taken = fresh.resize(sent.payload.len() as u64 + WAITING_BYTES);
+            match taken.map_err(|short| (short, self.slow.0.pop_last())) {
+                Err((short, Some((_, slowest)))) => {
+                    self.expel(slowest, Refusal::OutOfMemory { short: short.to_string() }, effects);
+                }
+                Err((short, None)) => {
+                    // Not even one message fits.
+                    self.expel(id, Refusal::OutOfMemory { short: short.to_string() }, effects);
+                }
+                Ok(()) => charge = Some(Arc::new(fresh)),
+            }
+            if self.sessions.get(id).is_none_or(|session| session.leaving) {
+                return None;
+            }
+        }
+        sent.charge.clone_from(&charge);
+        charge
+    }
+
+    /// Tells a client to go. Nothing is delivered to it any more, so nothing is kept for it either.
+    fn expel(&mut self, id: SessionId, refusal: Refusal, effects: &mut Effects) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.leaving = true;
+        effects.events.push((id, Event::Disconnect(refusal)));
+        for key in session.behind.clone() {
+            self.forget_backlog(key);
+        }
+    }
+
+    /// What is kept for a subscriber is kept no more.
+    pub(super) fn forget_backlog(&mut self, key: ConsumerKey) {
+        while self.next_kept(key).is_some() {}
+    }
+
+    /// Gives the subscribers of a client what waited for their credit, or for room of their client.
+    pub(super) fn drain_backlog(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+        self.drain_one(now, key, effects);
+        let Some(session) = self.consumers.get(key).map(|consumer| consumer.session) else { return };
+        self.drain_others(now, session, effects);
+    }
+
+    /// The same where one of a client's subscriptions has ended.
+    pub(super) fn drain_others(&mut self, now: Now, id: SessionId, effects: &mut Effects) {
+        let Some(session) = self.sessions.get(id).filter(|session| !session.behind.is_empty()) else { return };
+        for key in session.behind.clone() {
+            self.drain_one(now, key, effects);
+        }
+    }
+
+    fn drain_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+        let limit = self.options.topic_backlog;
+        while let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.has_credit())
+            && self.sessions.get(consumer.session).is_some_and(|session| session.has_room(limit))
+            && let Some(Waiting { message, payload, expires, .. }) = self.next_kept(key)
+        {
+            if expires.is_some_and(|end| end <= now.wall) {
+                continue;
+            }
+            let Some(consumer) = self.consumers.get_mut(key) else { return };
+            let (id, mode) = (consumer.session, consumer.mode);
+            if let Some(session) = self.sessions.get_mut(id) {
+                session.lend_copy(payload.len());
+            }
+            let delivery = topic_delivery(consumer, message, payload);
+            deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        }
+    }
+
+    /// Takes out the oldest message that is kept for a subscriber.
+    fn next_kept(&mut self, key: ConsumerKey) -> Option<Waiting> {
+        let consumer = self.consumers.get_mut(key)?;
+        let waiting = consumer.pop_backlog()?;
+        let (id, is_last) = (consumer.session, consumer.backlog().messages == 0);
+        self.options.memory.give(Purpose::Topics, WAITING_BYTES);
+        let session = self.sessions.get_mut(id)?;
+        self.slow.0.remove(&(session.backlog.bytes, id));
+        session.backlog.messages -= 1;
+        session.backlog.bytes -= waiting.payload.len() as u64;
+        if is_last {
+            session.behind.remove(&key);
+        }
+        if !session.behind.is_empty() {
+            self.slow.0.insert((session.backlog.bytes, id));
+        }
+        Some(waiting)
+    }
+}

@@ -1,0 +1,246 @@
+//! What clients can make the broker hold in memory, against a whole server with little of it. Bytes are those of its
+//! account, whose bounds hold at every moment.
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use kolejka::memory::{Purpose, Share};
+use kolejka_codec::{Command, Frame};
+use kolejka_tests::server::Running;
+use kolejka_tests::socket::Client;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Message, client};
+
+const MIB: u64 = 1 << 20;
+/// The memory of the server: 12 MiB for half frames, 8 MiB for transactions, output and topics each.
+const TOTAL: u64 = 64 * MIB;
+/// How often a client asks while it waits for something to become true.
+const TRIES: usize = 20_000;
+
+fn server(change: impl FnOnce(&mut kolejka::config::Config)) -> Running {
+    Running::start(|config| {
+        config.limits.memory_total = Some(TOTAL);
+        change(config);
+    })
+}
+
+/// Everything before it has been processed, and the connection is open.
+fn fine(client: &mut Client) {
+    client.send(b"SEND\ndestination:/topic/fence\nreceipt:fence\n\n\0");
+    let frame = answer(client);
+    assert_eq!((frame.command, frame.headers.get("receipt-id")), (Command::Receipt, Some("fence")), "{frame:?}");
+}
+
+fn answer(client: &mut Client) -> Frame {
+    client.frame().expect("an answer").expect("an open connection")
+}
+
+fn code(frame: &Frame) -> String {
+    assert_eq!(frame.command, Command::Error, "{frame:?}");
+    frame.headers.get("code").expect("a code").to_owned()
+}
+
+/// Asks until something is true, while a good client is served.
+fn until(server: &Running, what: &str, mut is_so: impl FnMut() -> bool) {
+    let mut good = Client::logged_in(server.address);
+    for _ in 0..TRIES {
+        if is_so() {
+            return;
+        }
+        fine(&mut good);
+    }
+    panic!("never: {what}");
+}
+
+/// The head of a SEND with a body of 4 MiB, and as much of the body.
+fn half_frame(bytes: usize) -> Vec<u8> {
+    let head = format!("SEND\ndestination:/queue/large\nreceipt:large\ncontent-length:{}\n\n", 4 * MIB);
+    [head.as_bytes(), &vec![b'x'; bytes]].concat()
+}
+
+#[test]
+fn half_frames_hold_no_more_than_their_share_and_whole_ones_go_on() {
+    let server = server(|config| config.limits.frame_timeout = Duration::from_secs(2));
+    let memory = &server.memory;
+    let half = half_frame(400 << 10);
+    let mut silent: Vec<_> = (0..60).map(|_| Client::logged_in(server.address)).collect();
+    for client in &mut silent {
+        client.send(&half);
+    }
+    // 23 MiB have been sent. What is read of them stays below the share, but for the one that may go beyond it.
+    let bound = memory.limit(Share::Frames) + 5 * MIB;
+    until(&server, "the share is used up", || memory.used(Purpose::Frames) > memory.limit(Share::Frames) - MIB);
+    let mut good = Client::logged_in(server.address);
+    for _ in 0..100 {
+        fine(&mut good);
+        let used = memory.used(Purpose::Frames);
+        assert!(used <= bound, "{used} bytes of half frames");
+    }
+    // Small frames are none of this. A large one waits for its turn: until those before it are given up.
+    good.send(&[&half_frame(4 << 20)[..], b"\0"].concat());
+    let first = answer(&mut good);
+    assert_eq!((first.command, first.headers.get("receipt-id")), (Command::Receipt, Some("large")), "{first:?}");
+    let codes: Vec<_> = silent.iter_mut().map(|client| code(&answer(client))).collect();
+    let starved = codes.iter().filter(|code| *code == "out-of-memory").count();
+    assert!(starved > 0 && codes.iter().all(|code| code == "out-of-memory" || code == "frame-timeout"), "{codes:?}");
+    drop(silent);
+    until(&server, "all is given back", || memory.used(Purpose::Frames) == 0);
+}
+
+#[test]
+fn large_frames_that_all_began_come_to_their_end_one_after_the_other() {
+    let server = server(|_| {});
+    // Twelve of 4 MiB at a time, each half sent: twice what the share holds, and none could ever go on without a turn.
+    let half = half_frame(2 << 20);
+    let rest = [&vec![b'x'; 2 << 20][..], b"\0"].concat();
+    let mut clients: Vec<_> = (0..12).map(|_| Client::logged_in(server.address)).collect();
+    std::thread::scope(|scope| {
+        for client in &mut clients {
+            let (half, rest) = (&half, &rest);
+            scope.spawn(move || {
+                client.send(half);
+                client.send(rest);
+                let frame = answer(client);
+                assert_eq!((frame.command, frame.headers.get("receipt-id")), (Command::Receipt, Some("large")));
+            });
+        }
+    });
+    let memory = &server.memory;
+    assert_eq!(memory.used(Purpose::Frames), 0);
+}
+
+/// Begins a WebSocket message of 4 MiB, and sends a part of it.
+fn half_message(server: &Running, bytes: usize) -> TcpStream {
+    let mut request = format!("ws://{}/ws", server.address).into_client_request().expect("a request");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static("v12.stomp"));
+    let (mut socket, _) = client(request, TcpStream::connect(server.address).expect("a server")).expect("an upgrade");
+    socket.send(Message::binary(&b"CONNECT\naccept-version:1.2\nhost:test\n\n\0"[..])).expect("sent");
+    assert!(socket.read().expect("an answer").into_data().starts_with(b"CONNECTED"));
+    let mut socket = socket.into_inner();
+    let length = (4 * MIB).to_be_bytes();
+    socket.write_all(&[&[0x82, 0xff], &length[..], &[0; 4], &half_frame(bytes)].concat()).expect("sent");
+    socket
+}
+
+#[test]
+fn half_messages_of_websockets_count_as_half_frames() {
+    let server = server(|_| {});
+    let memory = &server.memory;
+    let one = half_message(&server, 1 << 20);
+    until(&server, "all of it is counted", || memory.used(Purpose::Frames) >= MIB);
+    let others: Vec<_> = (0..30).map(|_| half_message(&server, 500 << 10)).collect();
+    until(&server, "the share is used up", || memory.used(Purpose::Frames) > memory.limit(Share::Frames) - MIB);
+    let mut good = Client::logged_in(server.address);
+    for _ in 0..100 {
+        fine(&mut good);
+        assert!(memory.used(Purpose::Frames) <= memory.limit(Share::Frames) + 5 * MIB);
+    }
+    drop((one, others));
+    until(&server, "all is given back", || memory.used(Purpose::Frames) == 0);
+}
+
+#[test]
+fn open_transactions_hold_no_more_than_their_share_and_small_ones_go_on() {
+    let server = server(|_| {});
+    let memory = &server.memory;
+    let body = vec![b'x'; MIB as usize];
+    let send = |transaction: &str| {
+        let head = format!("SEND\ndestination:/queue/a\ntransaction:{transaction}\ncontent-length:{MIB}\n\n");
+        [head.as_bytes(), &body, b"\0"].concat()
+    };
+    let mut clients: Vec<_> = (0..40).map(|_| Client::logged_in(server.address)).collect();
+    let mut refused = 0;
+    for client in &mut clients {
+        client.send(b"BEGIN\ntransaction:t\n\n\0");
+        for _ in 0..3 {
+            client.send(&send("t"));
+        }
+        client.send(b"SEND\ndestination:/topic/fence\nreceipt:fence\n\n\0");
+        let frame = answer(client);
+        assert!(memory.used(Purpose::Transactions) <= memory.limit(Share::Transactions));
+        if frame.command == Command::Error {
+            assert_eq!(code(&frame), "out-of-memory");
+            let message = frame.headers.get("message").expect("a message");
+            assert!(message.contains("8388608 bytes of limits.memory.total"), "{message}");
+            refused += 1;
+        }
+    }
+    assert_eq!(refused, 38, "two of 3 MiB fit into 8 MiB");
+    // What finishes work needs next to nothing.
+    let mut worker = Client::logged_in(server.address);
+    worker.send(b"SEND\ndestination:/queue/b\n\njob\0SUBSCRIBE\nid:1\ndestination:/queue/b\nack:client\n\n\0");
+    let ack = answer(&mut worker).headers.get("ack").expect("an ack").to_owned();
+    worker.send(format!("BEGIN\ntransaction:t\n\n\0ACK\nid:{ack}\ntransaction:t\n\n\0").as_bytes());
+    worker.send(b"COMMIT\ntransaction:t\nreceipt:done\n\n\0");
+    assert_eq!(answer(&mut worker).command, Command::Receipt);
+    for client in &mut clients {
+        client.send(b"COMMIT\ntransaction:t\n\n\0");
+    }
+    until(&server, "all is given back", || memory.used(Purpose::Transactions) == 0);
+}
+
+#[test]
+fn one_slow_reader_of_topics_is_bounded_over_all_its_subscriptions() {
+    const SUBSCRIPTIONS: usize = 64;
+    let server = server(|config| config.limits.topic_pending_bytes = MIB);
+    let memory = &server.memory;
+    let mut slow = Client::logged_in(server.address);
+    for id in 0..SUBSCRIPTIONS {
+        slow.send(format!("SUBSCRIBE\nid:{id}\ndestination:/topic/{id}\n\n\0").as_bytes());
+    }
+    fine(&mut slow);
+    let mut publisher = Client::logged_in(server.address);
+    let body = vec![b'x'; 128 << 10];
+    let mut most = 0;
+    // 32 MiB for each of its subscriptions, which alone are within the bound of one.
+    for round in 0..256 {
+        for id in [round % SUBSCRIPTIONS, (round + 1) % SUBSCRIPTIONS] {
+            let head = format!("SEND\ndestination:/topic/{id}\ncontent-length:{}\n\n", body.len());
+            publisher.send(&[head.as_bytes(), &body, b"\0"].concat());
+        }
+        fine(&mut publisher);
+        most = most.max(memory.used(Purpose::Topics));
+    }
+    assert!(most > 0 && most <= MIB + (256 << 10), "{most} bytes were kept for it");
+    let last = std::iter::from_fn(|| slow.frame().expect("an answer")).last().expect("something");
+    assert_eq!(code(&last), "slow-consumer");
+    until(&server, "all is given back", || memory.used(Purpose::Topics) == 0);
+}
+
+#[test]
+fn what_waits_for_slow_readers_is_within_a_share_and_the_one_with_the_most_goes() {
+    const READERS: usize = 12;
+    let server = server(|config| config.limits.topic_pending_bytes = 4 * MIB);
+    let memory = &server.memory;
+    let mut slow: Vec<_> = (0..READERS).map(|_| Client::logged_in(server.address)).collect();
+    for (at, client) in slow.iter_mut().enumerate() {
+        let to = format!("SUBSCRIBE\nid:1\ndestination:/topic/{at}\nack:client\nprefetch-count:1\n\n\0");
+        client.send(to.as_bytes());
+        fine(client);
+    }
+    let mut publisher = Client::logged_in(server.address);
+    let body = vec![b'x'; 64 << 10];
+    // 3 MiB for each, and 36 for all: more than the share of 8. The last one has got least.
+    for round in 0..48 {
+        for at in 0..READERS - usize::from(round > 8) {
+            let head = format!("SEND\ndestination:/topic/{at}\ncontent-length:{}\n\n", body.len());
+            publisher.send(&[head.as_bytes(), &body, b"\0"].concat());
+        }
+        fine(&mut publisher);
+        assert!(memory.used(Purpose::Topics) <= memory.limit(Share::Topics) + MIB);
+    }
+    let last = slow.pop().expect("the last one");
+    let mut gone = 0;
+    for mut client in slow {
+        client.send(b"DISCONNECT\nreceipt:bye\n\n\0");
+        let end = std::iter::from_fn(|| client.frame().expect("an answer")).last().expect("something");
+        gone += usize::from(end.command == Command::Error && code(&end) == "out-of-memory");
+    }
+    assert!(gone > 0, "some had to go");
+    let mut last = last;
+    last.send(b"DISCONNECT\nreceipt:bye\n\n\0");
+    let end = std::iter::from_fn(|| last.frame().expect("an answer")).last().expect("something");
+    assert_eq!(end.command, Command::Receipt, "the one with the least stays");
+}

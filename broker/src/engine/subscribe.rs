@@ -188,6 +188,7 @@ impl Engine {
                 self.end_dismissal(now, dismissal.key, effects);
                 return true;
             }
+            self.end_part(now, effects);
         }
         false
     }

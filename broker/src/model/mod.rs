@@ -50,7 +50,7 @@ pub use backoff::{Backoff, BackoffError};
 pub use browse::{Browse, Stage};
 pub use burst::Burst;
 pub use content::Content;
-pub use effects::Effects;
+pub use effects::{Effects, Weight};
 pub use event::{DeathNote, DeathReason, Delivery, Event, Lease, Payload};
 pub use feed::Feed;
 pub use filter::{Candidate, Filter};

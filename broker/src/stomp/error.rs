@@ -202,6 +202,7 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::StateFull { .. } => {
             "Messages without a time to live, a key or a job are taken; so is everything once others have been finished."
         }
+        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",

@@ -158,6 +158,9 @@ impl Engine {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) => return Step::Over(Some(why)),
             }
+            if self.end_part(now, effects) && errand.done < errand.limit {
+                return Step::Again;
+            }
         }
         if errand.done >= errand.limit { Step::Over(None) } else { Step::Again }
     }

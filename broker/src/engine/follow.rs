@@ -132,6 +132,7 @@ impl Engine {
         while !self.is_used_up(effects) {
             let Some(spent) = self.jobs.spent(now.wall) else { break };
             self.forget_job(spent, effects);
+            effects.cut();
         }
         while !self.is_used_up(effects)
             && let Some(job) = self.jobs.overdue(now.wall)

@@ -151,6 +151,9 @@ impl Engine {
                     break;
                 }
             }
+            if self.end_part(now, effects) {
+                break;
+            }
         }
         let (answer, detail, result) = match outcome {
             Ok(()) => (Answer::Done, counted(errand.done), (errand.done, AuditOutcome::Done)),
@@ -255,6 +258,7 @@ impl Engine {
             terms: None,
         };
         drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

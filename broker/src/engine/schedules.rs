@@ -2,10 +2,13 @@
 //!
 //! It follows from what is in the queues of schedules and is kept by the same records.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{DestinationId, MessageId, Position, Schedule, bare_key};
+use foldhash::fast::RandomState;
+
+use crate::calendar;
+use crate::model::{Cron, DestinationId, MessageId, Position, Schedule, bare_key};
 
 /// Where a name stands in the index.
 fn place(name: &Arc<str>, queue: DestinationId) -> (Arc<str>, Arc<str>, DestinationId) {
@@ -24,11 +27,26 @@ pub(super) struct Schedules {
     replaced: BTreeSet<(DestinationId, MessageId)>,
     /// Those that are due and whose contents only the log has.
     cold: VecDeque<(DestinationId, MessageId, Position)>,
+    /// Expressions that were needed lately, by their texts and zones.
+    crons: HashMap<(Arc<str>, Arc<str>), Option<calendar::Cron>, RandomState>,
     /// Queues in which something is due, while the log has no room for new messages.
     postponed: BTreeSet<DestinationId>,
 }
 
 impl Schedules {
+    /// Expressions that are kept. Beyond it all are forgotten.
+    const CRONS: usize = 1024;
+
+    /// What an expression means; `None` if it is none, which a schedule's never is.
+    pub(super) fn cron(&mut self, cron: &Cron) -> Option<&calendar::Cron> {
+        if self.crons.len() >= Schedules::CRONS {
+            self.crons.clear();
+        }
+        let key = (cron.expression.clone(), cron.zone.clone());
+        let parse = || calendar::Cron::parse(&cron.expression, &cron.zone).ok();
+        self.crons.entry(key).or_insert_with(parse).as_ref()
+    }
+
     /// One came. What had its name before is replaced.
     pub(super) fn insert(&mut self, queue: DestinationId, message: MessageId, schedule: &Schedule) {
         self.len += 1;

@@ -150,6 +150,9 @@ limits! {
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.
     schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
+    /// Queues behind one topic, and messages that one SEND or COMMIT makes, copies in such queues included. All of them are made
+    /// in one go, while everybody waits.
+    fan_out: u32 = 10_000, 64 => 1_000_000, "fan_out";
     /// Shortest time between two messages of a schedule.
     schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
     /// How long a destination without messages and consumers is kept.

@@ -35,6 +35,11 @@ impl Engine {
             effects.leans = true;
             return Ok(queue);
         }
+        let limit = self.options.fan_out;
+        let is_crowded = |topic: &DestinationId| self.feeds_of(*topic).len() >= limit;
+        if self.reached_by(&feed.topics).iter().any(is_crowded) {
+            return Err(Refusal::TooManyCopies { limit });
+        }
         self.declare(queue, effects);
         let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
         let selector = feed.selector.clone();

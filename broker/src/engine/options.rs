@@ -22,6 +22,8 @@ pub struct Options {
     pub destinations: usize,
     /// Schedules that may exist at a time.
     pub schedules: usize,
+    /// Queues that may be behind one topic, and messages that one request may make, copies included.
+    pub fan_out: usize,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -52,6 +54,7 @@ impl Default for Options {
             routes: Routes::default(),
             destinations: 100_000,
             schedules: 10_000,
+            fan_out: 10_000,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,

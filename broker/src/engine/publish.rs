@@ -76,7 +76,9 @@ impl Engine {
         let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
         let mut memory = self.memory_of(destination, &publish);
         self.admit_one(destination, &publish.message, memory)?;
-        for destination in self.takers(destination, &publish.message) {
+        let takers = self.takers(destination, &publish.message);
+        self.admit_copies(1 + takers.len())?;
+        for destination in takers {
             memory += self.memory_of(destination, &publish);
             self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
         }
@@ -91,6 +93,13 @@ impl Engine {
         }))
     }
 
+    /// Whether one request may make so many messages: all of them are made in one hold of the engine's lock.
+    fn admit_copies(&self, copies: usize) -> Result<(), Refusal> {
+        let limit = self.options.fan_out;
+        // The message itself does not count: a topic may have as many queues behind it.
+        if copies > limit + 1 { Err(Refusal::TooManyCopies { limit }) } else { Ok(()) }
+    }
+
     /// All sends and acknowledgements of a transaction, or none.
     pub(super) fn commit(
         &mut self,
@@ -101,7 +110,7 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
         let (mut loads, mut keys) = (Loads::default(), HashSet::default());
-        let (mut memory, mut schedules) = (0, 0);
+        let (mut memory, mut schedules, mut copies) = (0, 0, 0);
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -126,7 +135,10 @@ impl Engine {
                     if publish.retain == Some(Retain::Set) {
                         self.admit_retained(now, publish)?;
                     }
-                    for destination in self.takers(destination, &publish.message) {
+                    let takers = self.takers(destination, &publish.message);
+                    copies += 1 + takers.len();
+                    self.admit_copies(copies)?;
+                    for destination in takers {
                         memory += self.memory_of(destination, publish);
                         self.admit(loads.add(destination, bytes), durability, memory)?;
                     }

@@ -31,6 +31,12 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// One request would make too many messages, or one topic have too many queues behind it.
+    #[error("more than {limit} queues would get a message by one request, the most allowed (limits.fan_out)")]
+    TooManyCopies {
+        /// The limit.
+        limit: usize,
+    },
     /// An ACK or NACK names a message that this session never received.
     #[error("no such delivery on this connection")]
     UnknownDelivery,
@@ -94,6 +100,7 @@ impl Refusal {
             Refusal::QueuePaused => "queue-paused",
             Refusal::TooManyDestinations { .. } => "too-many-destinations",
             Refusal::TooManySchedules { .. } => "too-many-schedules",
+            Refusal::TooManyCopies { .. } => "too-many-copies",
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::Forbidden { .. } => "forbidden",

@@ -47,6 +47,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         routes: routes(config),
         destinations: limits.destinations as usize,
         schedules: limits.schedules as usize,
+        fan_out: limits.fan_out as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         // A part of what queues may use, so that there is always room for a message that is not kept.

@@ -4,6 +4,7 @@
 //! an id of its own; in the same unit of the log the schedule gets its next time, or goes.
 
 use super::machine::Engine;
+use super::quotas::Counted;
 use crate::calendar;
 use crate::destination::{Entry, Return};
 use crate::model::{
@@ -38,6 +39,9 @@ impl Engine {
         if !replaces && self.schedules.len() + others >= limit {
             return Err(Refusal::TooManySchedules { limit });
         }
+        if let Some(user) = self.acting_user().filter(|_| !replaces) {
+            self.may_have(user, Counted::Schedules, others)?;
+        }
         if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
     }
 
@@ -55,6 +59,9 @@ impl Engine {
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
         self.leave_to_the_log(queue);
+        if let Some(user) = self.acting_user() {
+            self.quotas.add_schedule(user, id);
+        }
         id
     }
 
@@ -96,6 +103,7 @@ impl Engine {
                 Some(content) => self.fire(now, (id, &entry), &content, effects),
                 None => self.read_first(id, &entry),
             }
+            self.end_part(now, effects);
         }
     }
 
@@ -126,6 +134,7 @@ impl Engine {
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
                 None => {}
             }
+            self.end_part(now, effects);
         }
         self.touch(id);
     }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
-use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId};
+use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, UserId};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(super) struct Session {
     pub(super) owner: String,
     /// What its client may do; `None`: everything.
     pub(super) permissions: Option<Arc<dyn Permissions>>,
+    /// Whose it is.
+    pub(super) user: UserId,
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
@@ -175,6 +177,7 @@ impl Sessions {
         let session = Session {
             owner,
             permissions: None,
+            user: UserId::default(),
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },

@@ -5,6 +5,7 @@ use super::destination::Kind;
 use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
+use super::quotas::Counted;
 use super::sessions::Departure;
 use super::wildcard::Attaching;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
@@ -36,6 +37,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
+        let user = session.user;
+        self.may_have(user, Counted::Subscriptions, 0)?;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
             Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
@@ -53,6 +56,7 @@ impl Engine {
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
+        self.quotas.add(user, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);
         }
@@ -126,11 +130,12 @@ impl Engine {
 
     /// Puts a consumer into a destination that it has named.
     pub(super) fn join_by_name(&mut self, destination: DestinationId, key: ConsumerKey) {
+        let filter = self.filter_in(destination, key);
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
                 if let Some(consumer) = self.consumers.get(key) {
-                    queue.select(key, consumer.filter.as_ref());
+                    queue.select(key, filter.as_ref());
                     if consumer.is_exclusive || queue.policy().exclusive_consumer {
                         queue.rotation.stand_in_line(key, consumer.priority);
                     }
@@ -183,6 +188,7 @@ impl Engine {
                 self.end_dismissal(now, dismissal.key, effects);
                 return true;
             }
+            self.end_part(now, effects);
         }
         false
     }
@@ -218,6 +224,9 @@ impl Engine {
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);
+        if let Some(user) = self.sessions.get(id).map(|session| session.user) {
+            self.quotas.remove(user, Counted::Subscriptions);
+        }
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)

@@ -103,6 +103,11 @@ impl Client {
         self.subscriptions.get(number)
     }
 
+    /// Transactions that are open.
+    pub(super) fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// Bytes that open transactions hold.
     pub(super) fn transaction_bytes(&self) -> usize {
         self.transactions.bytes()

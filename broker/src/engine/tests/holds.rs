@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use super::feeds::follow;
 use super::oversee::{ALWAYS, Operator, oversee};
 use super::schedule::{every, planned};
 use super::select::{line, with_head};
 use super::*;
 use crate::model::{
-    Browse, Feed, Filter, Inquiry, Manage, Operation, Oversight, Reply, Source, Stage, States, Subject, Terms, Transfer,
+    Browse, Filter, Inquiry, Manage, Operation, Oversight, Reply, Source, Stage, States, Subject, Terms, Transfer,
 };
 
 /// The requests of a hold may go over their budget by the largest single one; so may the dispatch.
@@ -220,30 +219,6 @@ fn selectors_of_a_topic_are_asked_in_parts_and_in_order() {
     assert_eq!(world.bodies(last), ["1", "2", "3"]);
     assert!(world.bodies(reader).is_empty());
     world.assert_bounded("what was left");
-}
-
-/// What one request makes is made in one go, so it has an end; and a topic has no more queues behind it than one message may
-/// go to.
-#[test]
-fn the_copies_of_a_request_are_counted_before_any_is_made() {
-    let mut world = World::with(Options { fan_out: 100, ..Options::default() });
-    let client = world.client("c");
-    for number in 0..10 {
-        let Request::Subscribe(mut wish) = follow(number, "/topic/t", None, false) else { unreachable!("it is one") };
-        if let Source::Feed(feed) = &wish.to {
-            let queue = name(&format!("/queue/Consumer.{number}.t"));
-            wish.to = Source::Feed(Arc::new(Feed { queue, ..(**feed).clone() }));
-        }
-        world.ask(client, Request::Subscribe(wish));
-    }
-    let send = |text: &str| Publish { to: name("/topic/t"), message: message(text), key: None, retain: None };
-    world.ask(client, Request::Publish(send("1")));
-    let many: Vec<_> = (0..9).map(|_| Action::Publish(send("x"))).collect();
-    assert_eq!(world.ask(client, Request::Commit(many)), Answer::Done);
-    let before: u64 = world.engine.queues().iter().map(|queue| queue.bytes).sum();
-    let more: Vec<_> = (0..10).map(|_| Action::Publish(send("x"))).collect();
-    assert_eq!(world.try_ask(client, Request::Commit(more)), Err(Refusal::TooManyCopies { limit: 100 }));
-    assert_eq!(before, world.engine.queues().iter().map(|queue| queue.bytes).sum::<u64>(), "nothing of it was made");
 }
 
 /// Background work does not ride on the calls of others, and lets them in between any two of its slices.

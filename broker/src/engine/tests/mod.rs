@@ -18,6 +18,7 @@ mod schedule;
 mod select;
 mod several;
 mod unique;
+mod units;
 mod watch;
 mod wildcards;
 
@@ -28,6 +29,7 @@ mod lease;
 mod legacy;
 mod manage;
 mod pause;
+mod quotas;
 mod rank;
 mod shape;
 mod statistics;

@@ -7,6 +7,7 @@
 mod agreed;
 mod appender;
 mod change;
+mod claim;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 mod fanout;

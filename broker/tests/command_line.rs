@@ -31,7 +31,7 @@ fn finish(output: Output) -> (i32, String, String) {
 fn check(text: &str) -> (i32, String, String) {
     let folder = TempDir::new().unwrap();
     let file =
-        std::fs::OpenOptions::new().write(true).create(true).mode(0o600).open(folder.path().join("kolejka.toml"));
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join("kolejka.toml"));
     file.unwrap().write_all(text.as_bytes()).unwrap();
     finish(kolejka(&["config", "check", "kolejka.toml"]).current_dir(folder.path()).output().unwrap())
 }

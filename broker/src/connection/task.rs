@@ -18,6 +18,7 @@ use super::batch::Batch;
 use super::closing::Phase;
 use super::holding::{Holding, Patience};
 use super::outgoing::{Deliveries, Receipts};
+use super::users::{Membership, Users};
 use super::waking::Woken;
 use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
 use crate::clock::Clock;
@@ -65,6 +66,8 @@ pub struct Surroundings {
     pub handle: Handle,
     /// Who may come in.
     pub gate: Arc<dyn Gate>,
+    /// What each user has open.
+    pub open: Arc<Users>,
     /// Limits.
     pub options: Arc<Options>,
     /// The server is about to stop.
@@ -103,6 +106,8 @@ pub struct Connection {
     pub(super) standing: Option<(Principal, Generation)>,
     pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
+    /// Whose it is, once its client is let in.
+    pub(super) membership: Option<Membership>,
     /// What of all this is counted.
     pub(super) holding: Holding,
     pub(super) receipts: Receipts,
@@ -185,6 +190,7 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            membership: None,
             holding: Holding::new(&surroundings.handle.memory(), surroundings.options.patience()),
             standing: None,
             users: surroundings.gate.changes(),

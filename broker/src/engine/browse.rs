@@ -5,6 +5,7 @@
 use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::{Engine, queue_of};
+use super::quotas::Counted;
 use super::reading::Unread;
 use crate::destination::{Consumer, ConsumerKey, Entry, Glimpse, Reach, View};
 use crate::model::{
@@ -26,6 +27,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
+        let user = session.user;
+        self.may_have(user, Counted::Subscriptions, 0)?;
         let queue = match &wish.to {
             // It is there for as long as somebody waits for what comes.
             Source::Name(name) if browse.tail => Some(self.obtain_for(now, id, name)?),
@@ -40,6 +43,7 @@ impl Engine {
             Reach::View(Box::new(view))
         });
         let key = self.consumers.insert(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit));
+        self.quotas.add(user, Counted::Subscriptions);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
         }

@@ -24,6 +24,8 @@ pub(super) struct Errand {
     pub(super) limit: u64,
     /// So many have been dealt with.
     pub(super) done: u64,
+    /// So many have been looked at.
+    pub(super) looks: u64,
     pub(super) pace: Option<Pace>,
     /// It waits for heads.
     pub(super) is_reading: bool,

@@ -1,5 +1,9 @@
 //! Messages come in.
 
+use std::collections::{HashMap, HashSet};
+
+use foldhash::fast::RandomState;
+
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
@@ -11,6 +15,9 @@ use crate::model::{
     Submission,
 };
 
+/// Steps for the selectors of a topic's subscribers while its message is sent.
+const JUDGED_AT_ONCE: u64 = 1024;
+
 /// Messages and octets that a request adds to one queue.
 pub(super) struct Load {
     pub(super) destination: DestinationId,
@@ -18,15 +25,18 @@ pub(super) struct Load {
     pub(super) bytes: u64,
 }
 
-/// Counts one more message of that size.
-fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
-    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
-        loads.push(Load { destination, messages: 0, bytes: 0 });
-        loads.len() - 1
-    });
-    loads[at].messages += 1;
-    loads[at].bytes += bytes;
-    &loads[at]
+/// What a transaction adds to each queue.
+#[derive(Default)]
+struct Loads(HashMap<DestinationId, Load, RandomState>);
+
+impl Loads {
+    /// Counts one more message of that size.
+    fn add(&mut self, destination: DestinationId, bytes: u64) -> &Load {
+        let load = self.0.entry(destination).or_insert(Load { destination, messages: 0, bytes: 0 });
+        load.messages += 1;
+        load.bytes += bytes;
+        load
+    }
 }
 
 impl Engine {
@@ -90,7 +100,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
+        let (mut loads, mut keys) = (Loads::default(), HashSet::default());
         let (mut memory, mut schedules) = (0, 0);
         for action in &actions {
             match action {
@@ -112,13 +122,13 @@ impl Engine {
                     }
                     let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
                     memory += self.memory_of(destination, publish);
-                    self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                    self.admit(loads.add(destination, bytes), durability, memory)?;
                     if publish.retain == Some(Retain::Set) {
                         self.admit_retained(now, publish)?;
                     }
                     for destination in self.takers(destination, &publish.message) {
                         memory += self.memory_of(destination, publish);
-                        self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                        self.admit(loads.add(destination, bytes), durability, memory)?;
                     }
                 }
                 Action::Job(said) => self.may_say(session, said)?,
@@ -310,15 +320,27 @@ impl Engine {
         }
         let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|d| &mut d.kind) else { return };
         topic.counts.enqueued += 1;
-        let mut sent = TopicMessage { message, payload: Payload::Memory(new.content.clone()), expires, charge: None };
+        let payload = Payload::Memory(new.content.clone());
+        let mut sent = TopicMessage { message, payload, expires, charge: None, unjudged: None };
+        let (head, judged_until) = (new.content.head().len(), self.steps.spent() + JUDGED_AT_ONCE);
         let subscribers = topic.take_subscribers();
         for &key in &subscribers {
             let Some(consumer) = self.consumers.get(key) else { continue };
-            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
-            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
-                || consumer.no_local && self.author == Some(consumer.session)
-            {
+            self.steps.charge(1);
+            if consumer.no_local && self.author == Some(consumer.session) {
                 continue;
+            }
+            sent.unjudged = None;
+            if let Some(filter) = &consumer.filter {
+                if self.steps.spent() >= judged_until {
+                    // It is asked in the background. Meanwhile the message is kept for it as for one that reads slowly.
+                    sent.unjudged = Some((new.urgency, new.durability));
+                } else {
+                    self.steps.charge(filter.steps(head));
+                    if !filter.wants(&candidate(message, new)) {
+                        continue;
+                    }
+                }
             }
             self.pass_on(key, &mut sent, effects);
         }

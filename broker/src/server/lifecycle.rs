@@ -130,6 +130,7 @@ impl Server {
         let surroundings = Surroundings {
             handle: handle.clone(),
             gate: door.clone(),
+            open: plan::users(config),
             options: plan::connection(config),
             shutdown: shutdown.clone(),
         };

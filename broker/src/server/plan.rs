@@ -32,6 +32,7 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
         open_files: descriptors.journal,
         segment_bytes: config.limits.segment.next_multiple_of(4096),
         disk_reserve_bytes: config.limits.disk_reserve,
+        state_bytes: config.limits.state,
         ..journal::Options::new(&config.data)
     }
 }
@@ -47,6 +48,11 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         routes: routes(config),
         destinations: limits.destinations as usize,
         schedules: limits.schedules as usize,
+        user: engine::UserLimits {
+            destinations: limits.user_destinations as usize,
+            subscriptions: limits.user_subscriptions as usize,
+            schedules: limits.user_schedules as usize,
+        },
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         // A part of what queues may use, so that there is always room for a message that is not kept.
@@ -124,7 +130,17 @@ pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
         transaction_frames: limits.transaction_frames as usize,
         transaction_bytes: limits.transaction_bytes as usize,
         transaction_idle: limits.transaction_idle,
+        schedule_period: limits.schedule_period,
         ..stomp::Options::default()
+    })
+}
+
+/// What one user may have open.
+pub(super) fn users(config: &Config) -> Arc<connection::Users> {
+    let limits = &config.limits;
+    connection::Users::new(connection::UserLimits {
+        connections: limits.user_connections as usize,
+        transactions: limits.user_transactions as usize,
     })
 }
 

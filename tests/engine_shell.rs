@@ -13,7 +13,7 @@ use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
     AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, LogError,
     LogSink, Message, Outcome, Publish, Refusal, Request, Schedule, Settle, ShardId, Source, Stage, Subscribe,
-    SubscriptionId, Terms as MessageTerms, Timestamp, Urgency,
+    SubscriptionId, Terms as MessageTerms, Ticket, Timestamp, Urgency,
 };
 
 fn shared() -> (Handle, MemoryLog) {
@@ -75,13 +75,45 @@ fn a_receipt_never_leaves_once_the_log_has_failed() {
 fn what_the_log_refuses_ends_all_appends() {
     let (handle, log) = shared();
     let client = handle.open("owner".into());
-    log.set_largest(1000);
+    log.fail(LogError::Fenced);
     let (item, _) = ask(&client, send(2000));
     assert!(item.wait_for.is_some(), "{item:?}");
     // The engine knows a message that the log does not: another append would be taken for that one.
     let (item, answers) = ask(&client, send(1));
     assert!(answers.is_empty() && item.refused.is_some(), "{item:?}");
     assert_eq!(log.waiting(), 0);
+}
+
+#[test]
+fn what_the_log_could_not_take_at_once_is_refused_before_it_changes_anything() {
+    let handle = Handle::new(Engine::new(Options::default()), Clock::start(Timestamp::default()));
+    let log = MemoryLog::new(ShardId::default(), When::OnDemand);
+    log.set_sink(Arc::new(handle.clone()));
+    log.set_largest(4000);
+    handle.attach(Box::new(log.clone()), Arc::new(log.clone()));
+    log.sync();
+    let client = handle.open("owner".into());
+    let (item, _) = ask(&client, send(4000));
+    assert!(matches!(item.refused, Some(Refusal::TooLarge { unit: "bytes", limit: 3000, .. })), "{item:?}");
+    // What is sent one by one goes in as many appends as it takes.
+    let mut requests: VecDeque<_> = (0..10).map(|_| send(1000)).collect();
+    let item = client.apply(&mut requests, &mut Vec::new(), Terms { promise: true, patient: false });
+    assert_eq!((item.refused, log.waiting() > 1), (None, true));
+    let owed = item.wait_for.expect("it waits for the last of them");
+    while log.waiting() > 1 {
+        log.sync_one();
+    }
+    assert!(!client_is_told(&client, owed), "the last one is not durable yet");
+    log.sync();
+    assert!(client_is_told(&client, owed));
+    assert!(!has_failed(&handle));
+    assert_eq!(waiting(&handle), 10);
+}
+
+fn client_is_told(client: &Client, ticket: Ticket) -> bool {
+    let (mut context, mut events) = (Context::from_waker(Waker::noop()), Vec::new());
+    let _ = client.inbox().poll_take(&mut context, &mut events);
+    events.iter().any(|event| matches!(event, Event::Durable(through) if *through >= ticket))
 }
 
 /// Lets somebody append between the log's having room again and the engine's hearing of it.

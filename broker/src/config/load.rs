@@ -175,7 +175,8 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
                 .label("1 to 128 octets without colon, backslash and control characters are wanted here"),
         );
     }
-    let mut warnings: Vec<_> = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    let mut warnings: Vec<String> = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    warnings.extend(auth.users.iter().filter(|user| user.lacks_create()).map(user::without_create));
     warnings.extend(secret::open_files(settings, &listeners, file, files));
     Some(Config {
         data: data(root, file, &sources.home, problems)?,

@@ -237,6 +237,17 @@ impl Consumer {
         self.out.get(self.out.binary_search_by_key(&number, |out| out.number).ok()?)
     }
 
+    /// Whether an ACK of it covers what was delivered before.
+    pub fn is_cumulative(&self) -> bool {
+        self.mode == AckMode::Client
+    }
+
+    /// How many deliveries are out whose numbers are above the first and not above the second.
+    pub fn outstanding_between(&self, above: u64, through: u64) -> usize {
+        let before = |number| self.out.partition_point(|out| out.number <= number);
+        before(through).saturating_sub(before(above))
+    }
+
     /// Takes one delivery out of the ledger.
     pub fn take(&mut self, number: u64) -> Option<Outstanding> {
         let at = self.out.binary_search_by_key(&number, |out| out.number).ok()?;

@@ -23,6 +23,7 @@ impl Engine {
     /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish. Where that is very
     /// much, the rest is background work.
     pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
+        effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
         (session.leaving, session.chore) = (true, None);
         let keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
@@ -72,6 +73,7 @@ impl Engine {
                 self.transient_bytes -= u64::from(entry.size);
                 self.forget(entry);
                 self.note(now, (id, entry), Happening::Over(JobState::Cancelled), effects);
+                self.end_part(now, effects);
             }
         }
     }

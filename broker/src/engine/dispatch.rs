@@ -125,6 +125,7 @@ impl Engine {
             }
             for work in begun {
                 self.begin_work(now, (id, work), effects);
+                self.end_part(now, effects);
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}
@@ -144,12 +145,14 @@ impl Engine {
             }
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+            self.end_part(now, effects);
         }
     }
 
     /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave. Returns how
     /// many of the positions were used, and whether that was all: otherwise it is to be called again with the others.
     pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) -> (usize, bool) {
+        effects.begin();
         let mut ripe = Vec::with_capacity(durable.positions.len().min(PERSISTED_AT_ONCE));
         let (mut used, mut left, mut is_done) = (0, PERSISTED_AT_ONCE, true);
         while let Some(&(id, slot)) = self.pending.front() {

@@ -50,6 +50,7 @@ impl Engine {
     /// Does what is due and a slice of what was left, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
+        effects.begin();
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));

@@ -196,8 +196,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        effects.begin();
         let answer = self.carry_out(now, session, request, effects);
         self.publish_announced(now, effects);
+        effects.cut();
         answer
     }
 

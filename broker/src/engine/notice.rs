@@ -204,7 +204,7 @@ impl Engine {
                 Notice::Greet(key, payload) => self.hand(key, payload, effects),
                 Notice::Cancel(job) => drop(self.cancel(now, job, effects)),
             }
-            self.publish_announced(now, effects);
+            self.end_part(now, effects);
         }
     }
 }

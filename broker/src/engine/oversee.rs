@@ -191,6 +191,7 @@ impl Engine {
         let (urgency, durability) = (Urgency::NORMAL, Durability::Transient);
         let message = Message { content, urgency, durability, terms: None };
         drop(self.publish(now, Publish { to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

@@ -1,9 +1,8 @@
 //! Messages come in.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use foldhash::fast::RandomState;
-
+use super::admission::{Admission, Load, Transaction};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
@@ -18,27 +17,6 @@ use crate::model::{
 /// Steps for the selectors of a topic's subscribers while its message is sent.
 const JUDGED_AT_ONCE: u64 = 1024;
 
-/// Messages and octets that a request adds to one queue.
-pub(super) struct Load {
-    pub(super) destination: DestinationId,
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
-}
-
-/// What a transaction adds to each queue.
-#[derive(Default)]
-struct Loads(HashMap<DestinationId, Load, RandomState>);
-
-impl Loads {
-    /// Counts one more message of that size.
-    fn add(&mut self, destination: DestinationId, bytes: u64) -> &Load {
-        let load = self.0.entry(destination).or_insert(Load { destination, messages: 0, bytes: 0 });
-        load.messages += 1;
-        load.bytes += bytes;
-        load
-    }
-}
-
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
     pub(super) fn publish(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
@@ -48,14 +26,15 @@ impl Engine {
         if self.is_routed(&publish.to) {
             return self.publish_routed(now, publish, effects);
         }
-        self.publish_alone(now, publish, effects)
+        self.publish_alone(now, publish, Admission::default(), effects)
     }
 
-    /// The same without looking for routes.
+    /// The same without looking for routes. `admission` is what the request brings beside it.
     pub(super) fn publish_alone(
         &mut self,
         now: Now,
         publish: Publish,
+        mut admission: Admission,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
@@ -73,15 +52,12 @@ impl Engine {
             self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
-        let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-        let mut memory = self.memory_of(destination, &publish);
-        self.admit_one(destination, &publish.message, memory)?;
+        self.admit_leader(&mut admission, destination, &publish)?;
         for destination in self.takers(destination, &publish.message) {
-            memory += self.memory_of(destination, &publish);
-            self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+            self.admit_copy(&mut admission, &Load::of(destination, &publish), &publish)?;
         }
         if publish.retain == Some(Retain::Set) {
-            self.admit_retained(now, &publish)?;
+            self.admit_retained(now, &mut admission, &publish)?;
         }
         let is_queue = publish.to.kind().is_queue();
         let tracked = publish.message.terms.as_ref().is_some_and(|terms| terms.tracking.is_some());
@@ -100,8 +76,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let (mut loads, mut keys) = (Loads::default(), HashSet::default());
-        let (mut memory, mut schedules) = (0, 0);
+        let (mut transaction, mut keys) = (Transaction::default(), HashSet::default());
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -117,27 +92,26 @@ impl Engine {
                     }
                     Engine::claim(destination, publish, &mut keys)?;
                     if publish.to.kind() == DestinationKind::Schedules {
-                        self.admit_schedule(destination, publish, schedules)?;
-                        schedules += 1;
+                        self.admit_schedule(destination, publish, transaction.schedules)?;
+                        transaction.schedules += 1;
                     }
-                    let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-                    memory += self.memory_of(destination, publish);
-                    self.admit(loads.add(destination, bytes), durability, memory)?;
-                    if publish.retain == Some(Retain::Set) {
-                        self.admit_retained(now, publish)?;
-                    }
+                    let mut admit = |engine: &Engine, destination| {
+                        let load = transaction.load(Load::of(destination, publish));
+                        engine.admit_copy(&mut transaction.admission, &load, publish)
+                    };
+                    admit(self, destination)?;
                     for destination in self.takers(destination, &publish.message) {
-                        memory += self.memory_of(destination, publish);
-                        self.admit(loads.add(destination, bytes), durability, memory)?;
+                        admit(self, destination)?;
+                    }
+                    if publish.retain == Some(Retain::Set) {
+                        self.admit_retained(now, &mut transaction.admission, publish)?;
                     }
                 }
-                Action::Job(said) => self.may_say(session, said)?,
-                Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
-                    session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
-                }
+                Action::Job(said) => self.admit_job(&mut transaction, session, said)?,
+                Action::Settle(settle) => self.admit_settle(&mut transaction, session, settle)?,
             }
         }
+        effects.begin_whole();
         let mut is_news = false;
         for action in actions {
             match action {
@@ -157,6 +131,7 @@ impl Engine {
                 }
             }
         }
+        effects.end_whole();
         Ok(if is_news { Answer::Done } else { Answer::Duplicate })
     }
 

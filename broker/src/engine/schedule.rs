@@ -103,6 +103,7 @@ impl Engine {
                 Some(content) => self.fire(now, (id, &entry), &content, effects),
                 None => self.read_first(id, &entry),
             }
+            self.end_part(now, effects);
         }
     }
 
@@ -133,6 +134,7 @@ impl Engine {
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
                 None => {}
             }
+            self.end_part(now, effects);
         }
         self.touch(id);
     }

@@ -130,11 +130,12 @@ impl Engine {
 
     /// Puts a consumer into a destination that it has named.
     pub(super) fn join_by_name(&mut self, destination: DestinationId, key: ConsumerKey) {
+        let filter = self.filter_in(destination, key);
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
                 if let Some(consumer) = self.consumers.get(key) {
-                    queue.select(key, consumer.filter.as_ref());
+                    queue.select(key, filter.as_ref());
                     if consumer.is_exclusive || queue.policy().exclusive_consumer {
                         queue.rotation.stand_in_line(key, consumer.priority);
                     }
@@ -187,6 +188,7 @@ impl Engine {
                 self.end_dismissal(now, dismissal.key, effects);
                 return true;
             }
+            self.end_part(now, effects);
         }
         false
     }

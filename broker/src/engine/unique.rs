@@ -12,7 +12,7 @@ use super::machine::Engine;
 use crate::destination::{Departed, Entry, State};
 use crate::model::{
     Answer, DestinationId, Effects, JobState, MessageId, Now, OnDuplicate, Place, Publish, Record, Refusal, Submission,
-    Terms, Unique, Until,
+    Terms, Unique, Until, bare_key,
 };
 
 /// Who holds which key of which queue.
@@ -64,9 +64,7 @@ impl Engine {
     pub(super) fn hit(&self, now: Now, destination: DestinationId, publish: &Publish) -> Result<Hit, Refusal> {
         let terms = publish.message.terms.as_ref();
         let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) else { return Ok(Hit::New) };
-        let Some(&(holder, place)) = self.uniques.0.get(&destination).and_then(|keys| keys.get(&unique.key)) else {
-            return Ok(Hit::New);
-        };
+        let Some((holder, place)) = self.holder(destination, &unique.key) else { return Ok(Hit::New) };
         let Some(queue) = self.destinations.get(&destination).and_then(|found| found.kind.queue()) else {
             return Ok(Hit::New);
         };
@@ -90,6 +88,15 @@ impl Engine {
             OnDuplicate::Replace if entry.is_none() => Ok(Hit::Known(holder)),
             OnDuplicate::Reject | OnDuplicate::Replace => Err(Refusal::NotUnique),
         }
+    }
+
+    /// Who holds a key of that user, or one that is everybody's.
+    fn holder(&self, destination: DestinationId, key: &Arc<str>) -> Option<(MessageId, Place)> {
+        let keys = self.uniques.0.get(&destination)?;
+        let bare = bare_key(key);
+        let own = keys.get(&self.key_in(destination, key));
+        let others = || if bare.len() < key.len() { keys.get(bare) } else { None };
+        own.or_else(others).copied()
     }
 
     /// A message that may hold a key has another place.
@@ -162,7 +169,8 @@ impl Engine {
         effects: &mut Effects,
     ) -> Option<MessageId> {
         if let Some(unique) = publish.message.terms.as_mut().and_then(|terms| terms.unique.as_mut()) {
-            **unique = Unique { on_duplicate: OnDuplicate::default(), waiter: None, ..(**unique).clone() };
+            let (key, until) = (self.key_in(destination, &unique.key), unique.until);
+            **unique = Unique { key, until, on_duplicate: OnDuplicate::default(), waiter: None };
         }
         let Hit::Replace(job, place) = hit else { return self.put(now, destination, publish, effects) };
         let entry = self.queue_mut(destination)?.locate(job, place)?.clone();

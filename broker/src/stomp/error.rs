@@ -195,12 +195,14 @@ fn refused(refusal: &Refusal) -> &'static str {
             "It is not there, and this login may not bring it into being: no rule allows create on it."
         }
         Refusal::Forbidden { .. } => "This login has no such right.",
+        Refusal::TokenTaken => "Make a token that no one can guess, such as a random UUID, for each job.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
         Refusal::StateFull { .. } => {
             "Messages without a time to live, a key or a job are taken; so is everything once others have been finished."
         }
+        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",

@@ -18,6 +18,7 @@ mod schedule;
 mod select;
 mod several;
 mod unique;
+mod units;
 mod watch;
 mod wildcards;
 

@@ -2,5 +2,8 @@
 
 mod changing;
 mod creating;
+mod identity;
+mod inheriting;
+mod keys;
 mod managing;
 mod world;

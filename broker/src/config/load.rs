@@ -202,7 +202,8 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
                 .label("1 to 128 octets without colon, backslash and control characters are wanted here"),
         );
     }
-    let warnings = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    let mut warnings: Vec<String> = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    warnings.extend(auth.users.iter().filter(|user| user.lacks_create()).map(user::without_create));
     Some(Config {
         data: data(root, file, &sources.home, problems)?,
         listeners,

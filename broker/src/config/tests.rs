@@ -167,7 +167,7 @@ fn an_unknown_key_is_pointed_at_with_what_was_probably_meant() {
         problem.help.as_deref(),
         Some(
             "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow, backoff, \
-             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, exclusive_consumer, idle, last_value_key"
+             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, exclusive_consumer, idle, last_value_key, shared_keys"
         )
     );
     let Origin::File(span) = &problem.origin else { panic!("{problem:?}") };
@@ -277,7 +277,7 @@ fn units_are_read_and_written() {
 /// A listener that asks for no login.
 const OPEN: &str = "[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = true";
 
-const RIGHTS: &str = "allow = [ { on = \"/queue/**\", to = [\"read\"] } ]";
+const RIGHTS: &str = "allow = [ { on = \"/queue/**\", to = [\"read\", \"create\"] } ]";
 
 #[test]
 fn a_listener_beyond_loopback_needs_users_and_tls_or_a_word() {
@@ -307,6 +307,9 @@ fn anonymous_clients_beyond_loopback_need_a_word_and_bring_a_warning() {
     let open = accept(&format!("{}anonymous = true\n{users}", listener("0.0.0.0:1")));
     assert!(open.listeners[0].anonymous);
     assert!(open.warnings[0].contains("0.0.0.0:1 can be reached") && open.warnings[0].contains("`anonymous`"));
+    let narrow = format!("[[user]]\nname = \"a\"\npassword = \"{hash}\"\n{}", RIGHTS.replace("create", "write"));
+    let narrow = accept(&narrow).warnings;
+    assert!(narrow[0].contains("the user `a` may use only destinations that are there"), "{narrow:?}");
     // The word of the listener is no user.
     let alone = refuse(&format!("{}anonymous = true", listener("0.0.0.0:1")));
     assert!(alone.contains("there are no users"), "{alone}");
@@ -488,7 +491,7 @@ fn what_is_in_effect_is_shown_with_where_it_comes_from_and_without_secrets() {
         "headers = 50  # KOLEJKA__LIMITS__HEADERS",
         "prefetch.messages = 100  # default",
         "password = \"***\"  # /etc/k/kolejka.toml:5",
-        "allow = [{ on = \"/queue/**\", to = [\"read\"] }]  # /etc/k/kolejka.toml:6",
+        "allow = [{ on = \"/queue/**\", to = [\"read\", \"create\"] }]  # /etc/k/kolejka.toml:6",
         "address = \"127.0.0.1:61613\"  # default",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");

@@ -19,7 +19,7 @@ use super::machine::Engine;
 use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket};
+use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket, UserId};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -151,9 +151,15 @@ impl Handle {
 
     /// Lets a client in.
     pub fn open(&self, owner: String) -> Client {
+        self.open_for(owner, UserId::default())
+    }
+
+    /// Lets a client of that user in.
+    pub fn open_for(&self, owner: String, user: UserId) -> Client {
         let mut guard = self.lock();
         let core = &mut *guard;
         let session = core.engine.open(owner);
+        core.engine.belongs_to(session, user);
         let inbox = Arc::new(Inbox::default());
         let index = session.index as usize;
         if core.clients.len() <= index {

@@ -16,6 +16,7 @@ use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::quotas::Quotas;
 use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
@@ -24,7 +25,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    Steps, Terms, Ticket, Timestamp, Windows,
+    StateBytes, Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -69,6 +70,7 @@ pub struct Engine {
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    pub(super) quotas: Quotas,
     /// Those for which topics keep something.
     pub(super) slow: Slow,
     pub(super) contents: Contents,
@@ -111,6 +113,8 @@ pub struct Engine {
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     pub(super) full: bool,
+    /// What the log keeps beside messages.
+    pub(super) state: StateBytes,
 }
 
 impl Engine {
@@ -140,6 +144,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            quotas: Quotas::default(),
             slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -162,6 +167,7 @@ impl Engine {
             suspected: 0,
             suspicion: None,
             full: false,
+            state: StateBytes::UNBOUNDED,
         }
     }
 
@@ -205,6 +211,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.check_creation(session, &request)?;
+        self.check_state(&request)?;
         match request {
             Request::Permit(permissions) => {
                 self.permit(session, &permissions);
@@ -221,18 +228,15 @@ impl Engine {
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
-            Request::Unsubscribe(subscription) => {
-                self.unsubscribe(now, session, subscription, effects);
-                Ok(Answer::Done)
-            }
+            Request::Unsubscribe(subscription) => Ok(self.unsubscribe(now, session, subscription, effects)),
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Job(said) => self.hear(now, session, *said, effects),
-            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
-            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Manage(manage) => Ok(self.manage(now, session, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, session, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
-            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -295,7 +299,9 @@ impl Engine {
         if self.router.len() >= limit {
             return Err(Refusal::TooManyDestinations { limit });
         }
+        let maker = self.new_destination()?;
         let id = self.create(DestinationId(self.next_destination), name.clone());
+        self.made(id, maker);
         self.touch_new(now, id);
         Ok(id)
     }

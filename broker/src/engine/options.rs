@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::quotas::UserLimits;
 use crate::destination::Policies;
 use crate::jobs::Limits;
 use crate::memory::Account;
@@ -26,6 +27,8 @@ pub struct Options {
     pub append: Append,
     /// Queues behind one topic.
     pub topic_queues: usize,
+    /// What one user may have.
+    pub user: UserLimits,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -58,6 +61,7 @@ impl Default for Options {
             schedules: 10_000,
             append: Append::default(),
             topic_queues: 4096,
+            user: UserLimits::default(),
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,

@@ -1,5 +1,7 @@
 //! Messages come in.
 
+use std::collections::HashSet;
+
 use super::admission::{Admission, Load, Transaction};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
@@ -11,6 +13,9 @@ use crate::model::{
     Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
     Submission,
 };
+
+/// Steps for the selectors of a topic's subscribers while its message is sent.
+const JUDGED_AT_ONCE: u64 = 1024;
 
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
@@ -71,7 +76,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let (mut transaction, mut keys) = (Transaction::default(), Vec::new());
+        let (mut transaction, mut keys) = (Transaction::default(), HashSet::default());
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -290,15 +295,27 @@ impl Engine {
         }
         let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|d| &mut d.kind) else { return };
         topic.counts.enqueued += 1;
-        let mut sent = TopicMessage { message, payload: Payload::Memory(new.content.clone()), expires, charge: None };
+        let payload = Payload::Memory(new.content.clone());
+        let mut sent = TopicMessage { message, payload, expires, charge: None, unjudged: None };
+        let (head, judged_until) = (new.content.head().len(), self.steps.spent() + JUDGED_AT_ONCE);
         let subscribers = topic.take_subscribers();
         for &key in &subscribers {
             let Some(consumer) = self.consumers.get(key) else { continue };
-            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
-            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
-                || consumer.no_local && self.author == Some(consumer.session)
-            {
+            self.steps.charge(1);
+            if consumer.no_local && self.author == Some(consumer.session) {
                 continue;
+            }
+            sent.unjudged = None;
+            if let Some(filter) = &consumer.filter {
+                if self.steps.spent() >= judged_until {
+                    // It is asked in the background. Meanwhile the message is kept for it as for one that reads slowly.
+                    sent.unjudged = Some((new.urgency, new.durability));
+                } else {
+                    self.steps.charge(filter.steps(head));
+                    if !filter.wants(&candidate(message, new)) {
+                        continue;
+                    }
+                }
             }
             self.pass_on(key, &mut sent, effects);
         }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
@@ -15,7 +16,7 @@ use super::Options;
 use super::appender::{Appender, Unit, Work, Written};
 use super::fanout;
 use super::roll::Spares;
-use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
+use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
@@ -23,6 +24,9 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
+    /// Bytes of the state, and the most that new messages may make of it.
+    state: Arc<AtomicU64>,
+    state_bytes: u64,
     /// Whoever appends was told that there is room.
     has_word: bool,
 }
@@ -65,6 +69,10 @@ impl Log for Writer {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
             batches: self.inbox.batches_max.saturating_sub(state.batches),
         }
+    }
+
+    fn state(&self) -> StateBytes {
+        StateBytes { used: self.state.load(Ordering::Relaxed), most: self.state_bytes }
     }
 
     fn is_full(&mut self) -> bool {
@@ -116,8 +124,14 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
-    let writer =
-        Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
+    let writer = Writer {
+        inbox: inbox.clone(),
+        spares: spares.clone(),
+        unit_bytes: options.unit_bytes,
+        state: appender.state.clone(),
+        state_bytes: options.state_bytes,
+        has_word: false,
+    };
     let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {

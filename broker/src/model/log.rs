@@ -19,6 +19,12 @@ pub trait Log: Send + fmt::Debug {
     /// changed: by [`Record::bytes`], of which a body that several messages share counts once.
     fn unit_bytes(&self) -> usize;
 
+    /// What is kept beside messages: keys, the times and failures of messages, jobs, subscriptions. It is in memory, and is
+    /// written anew now and then; over its limit nothing should be asked for that adds to it. Finishing work always may.
+    fn state(&self) -> StateBytes {
+        StateBytes::UNBOUNDED
+    }
+
     /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
     /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`]. A full disk is another matter: see
     /// [`is_full`](Self::is_full).
@@ -73,6 +79,25 @@ impl Capacity {
     /// No room: wait until something has become durable.
     pub const fn is_spent(self) -> bool {
         self.bytes == 0 || self.batches == 0
+    }
+}
+
+/// How large the state of a log is, beside its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateBytes {
+    /// Bytes that it takes.
+    pub used: u64,
+    /// From here on nothing new should add to it.
+    pub most: u64,
+}
+
+impl StateBytes {
+    /// None, of any number.
+    pub const UNBOUNDED: StateBytes = StateBytes { used: 0, most: u64::MAX };
+
+    /// Whether nothing new should add to it.
+    pub const fn is_spent(self) -> bool {
+        self.used >= self.most
     }
 }
 

@@ -45,6 +45,16 @@ pub enum Refusal {
         /// To which destination, or to all that a pattern means.
         name: Arc<str>,
     },
+    /// A user has as many of something as one may have.
+    #[error("this user has {limit} {what} already, the most allowed by {key}")]
+    UserLimit {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// Its key.
+        key: &'static str,
+    },
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -69,6 +79,9 @@ pub enum Refusal {
     /// Another message of the queue has the same key.
     #[error("the queue has a message with this x-unique key already")]
     NotUnique,
+    /// Another user follows a job by that token.
+    #[error("another login follows a job by this x-job-token")]
+    TokenTaken,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
@@ -89,6 +102,14 @@ pub enum Refusal {
         topic: DestinationName,
         /// The limit.
         limit: usize,
+    },
+    /// What the log keeps beside messages is at its limit, and this would add to it.
+    #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
+    StateFull {
+        /// Bytes.
+        used: u64,
+        /// The limit.
+        limit: u64,
     },
     /// There is no memory for more.
     #[error("{short}")]
@@ -112,15 +133,18 @@ impl Refusal {
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::Forbidden { .. } => "forbidden",
+            Refusal::UserLimit { .. } => "user-limit",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
+            Refusal::TokenTaken => "token-taken",
             Refusal::DiskFull => "disk-full",
             Refusal::TooLarge { .. } => "too-large",
             Refusal::TooManyBindings { .. } => "too-many-bindings",
+            Refusal::StateFull { .. } => "state-full",
             Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::ShuttingDown => "shutting-down",
         }

@@ -103,6 +103,11 @@ impl Client {
         self.subscriptions.get(number)
     }
 
+    /// Transactions that are open.
+    pub(super) fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// Bytes that open transactions hold.
     pub(super) fn transaction_bytes(&self) -> usize {
         self.transactions.bytes()
@@ -150,6 +155,7 @@ impl Client {
         let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
         let sending = understand::sending((frame, body), (written, &to), &mut self.gate, now.wall, &mut self.scratch)?;
+        schedule::not_too_often(&sending.message, self.options.schedule_period)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
             self.scratch = BytesMut::new();
         }

@@ -81,6 +81,7 @@ pub(super) fn sending<'f>(
     for (name, value) in frame.headers.iter() {
         lifted.take(name, value, gate, scratch)?;
     }
+    scratch.extend_from_slice(gate.stamp());
     let mut terms = lifted.asked.terms(now, to, gate)?;
     let schedule = terms.as_mut().and_then(|terms| terms.schedule.as_mut());
     if !lifted.has_timestamp && schedule.is_none() {
@@ -125,7 +126,7 @@ pub(super) fn sending<'f>(
         Some(key) if key.len() > Windows::KEY_BYTES => {
             return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
         }
-        key => key.map(Arc::from),
+        key => key.map(|key| gate.own_key(key)),
     };
     let Lifted { retain, transaction, limits, reply, .. } = lifted;
     Ok(Sending { message, key, retain, transaction, limits, reply })

@@ -161,6 +161,8 @@ limits! {
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.
     schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
+    /// Shortest time between two messages of a schedule.
+    schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
     /// Queues behind one topic: durable subscriptions, groups and queues of virtual topics.
     topic_queues: u32 = 4_096, 1 => 100_000, "topic_queues";
     /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
@@ -168,8 +170,6 @@ limits! {
     append_messages: u32 = 16_384, 64 => 1_000_000, "append.messages";
     /// Octets that one request may append to the journal. A body that goes to several queues counts once.
     append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";
-    /// Shortest time between two messages of a schedule.
-    schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";
     /// Messages of one queue, where no policy says otherwise.

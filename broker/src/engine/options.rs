@@ -23,12 +23,12 @@ pub struct Options {
     pub destinations: usize,
     /// Schedules that may exist at a time.
     pub schedules: usize,
+    /// What one user may have.
+    pub user: UserLimits,
     /// What one request may append to the log at once.
     pub append: Append,
     /// Queues behind one topic.
     pub topic_queues: usize,
-    /// What one user may have.
-    pub user: UserLimits,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -59,9 +59,9 @@ impl Default for Options {
             routes: Routes::default(),
             destinations: 100_000,
             schedules: 10_000,
+            user: UserLimits::default(),
             append: Append::default(),
             topic_queues: 4096,
-            user: UserLimits::default(),
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,

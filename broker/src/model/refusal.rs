@@ -85,6 +85,14 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// What the log keeps beside messages is at its limit, and this would add to it.
+    #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
+    StateFull {
+        /// Bytes.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// What a request would append at once is more than may be; nothing of it happened.
     #[error("{size} {unit} would go to the journal at once, the most allowed are {limit} (limits.append.{unit})")]
     TooLarge {
@@ -102,14 +110,6 @@ pub enum Refusal {
         topic: DestinationName,
         /// The limit.
         limit: usize,
-    },
-    /// What the log keeps beside messages is at its limit, and this would add to it.
-    #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
-    StateFull {
-        /// Bytes.
-        used: u64,
-        /// The limit.
-        limit: u64,
     },
     /// There is no memory for more.
     #[error("{short}")]
@@ -142,9 +142,9 @@ impl Refusal {
             Refusal::NotUnique => "not-unique",
             Refusal::TokenTaken => "token-taken",
             Refusal::DiskFull => "disk-full",
+            Refusal::StateFull { .. } => "state-full",
             Refusal::TooLarge { .. } => "too-large",
             Refusal::TooManyBindings { .. } => "too-many-bindings",
-            Refusal::StateFull { .. } => "state-full",
             Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::ShuttingDown => "shutting-down",
         }

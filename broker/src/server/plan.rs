@@ -48,13 +48,13 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         routes: routes(config),
         destinations: limits.destinations as usize,
         schedules: limits.schedules as usize,
-        append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
-        topic_queues: limits.topic_queues as usize,
         user: engine::UserLimits {
             destinations: limits.user_destinations as usize,
             subscriptions: limits.user_subscriptions as usize,
             schedules: limits.user_schedules as usize,
         },
+        append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
+        topic_queues: limits.topic_queues as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         // A part of what queues may use, so that there is always room for a message that is not kept.

@@ -199,10 +199,10 @@ fn refused(refusal: &Refusal) -> &'static str {
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
-        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::StateFull { .. } => {
             "Messages without a time to live, a key or a job are taken; so is everything once others have been finished."
         }
+        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",

@@ -55,8 +55,6 @@ pub(super) struct Known {
 pub(super) enum Holder {
     /// A subscription, as its delivery of that number, perhaps until a moment, after a time in milliseconds.
     Sub { sub: u32, number: u64, timed: Option<(Timestamp, u32)> },
-    /// Nobody, and it is kept from everybody: it could not be read.
-    Nobody,
 }
 
 impl Known {

@@ -120,7 +120,10 @@ impl World {
         let out = &self.model.subs[&id].out;
         let Some(number) = out.get(which.min(out.len().saturating_sub(1))).map(|out| out.number) else { return };
         let subscription = SubscriptionId(id);
-        assert_eq!(self.apply(client, Request::Quarantine { subscription, number }), Ok(Answer::Done));
+        assert_eq!(
+            self.apply(client, Request::Quarantine { subscription, number, is_damaged: true }),
+            Ok(Answer::Done)
+        );
         self.model.quarantine(id, number, self.now.wall);
     }
 

@@ -7,7 +7,7 @@ use kolejka::model::{
     AckMode, Backoff, DeathNote, DeathReason, DestinationName, MessageId, OnExhaust, Outcome, Standing, Timestamp,
 };
 
-use super::message::{Holder, Known, Out};
+use super::message::{Known, Out};
 use super::reference::Model;
 
 /// How a delivery failed.
@@ -48,15 +48,14 @@ impl Model {
         }
     }
 
-    /// It stays where it is, out with nobody.
+    /// It is damaged: it stays where it is, and nobody gets it until somebody kicks it.
     pub(super) fn quarantine(&mut self, sub: u32, number: u64, now: Timestamp) {
         let found = self.subs.get_mut(&sub).expect("a subscription that is there");
         let Some(at) = found.out.iter().position(|out| out.number == number) else { return };
         let out = found.out.remove(at);
         found.draw(now);
         if out.is_leased && !out.is_lost {
-            let known = self.home_of(out.message).find_mut(out.message).expect("it is there");
-            known.holder = Some(Holder::Nobody);
+            self.known(out.message).give_back(Standing::Buried(now));
         }
     }
 

@@ -180,7 +180,7 @@ impl Connection {
             positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
         });
         let contents = read.await.unwrap_or_else(|panic| {
-            let failure = LogError::Damaged(panic.to_string());
+            let failure = LogError::Unreadable(panic.to_string());
             vec![Err(failure); run.len()]
         });
         let now = self.now();
@@ -192,16 +192,19 @@ impl Connection {
         }
     }
 
-    /// Nobody gets wrong octets, and nobody settles what nobody saw (P15, P18).
+    /// Nobody gets wrong bytes, and nobody settles what nobody saw (P15, P18).
     fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
         let (subscription, number) = (delivery.subscription, delivery.number);
+        let is_damaged = matches!(error, LogError::Damaged(_));
         if let Lease::Seen(_) = delivery.lease {
             // Whoever looks holds nothing: it may have been taken and settled since.
             debug!(message = %delivery.message, %error, "a message is gone before it could be looked at");
-            return self.batch.ask(Request::Quarantine { subscription, number }, None);
+        } else if is_damaged {
+            error!(message = %delivery.message, %error, "a message is damaged and buried in its queue");
+        } else {
+            warn!(message = %delivery.message, %error, "a message cannot be read now and is tried again");
         }
-        error!(message = %delivery.message, %error, "a message cannot be read and is kept back until the next start");
-        self.batch.ask(Request::Quarantine { subscription, number }, None);
+        self.batch.ask(Request::Quarantine { subscription, number, is_damaged }, None);
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.

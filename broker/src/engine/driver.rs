@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::{info, warn};
+
 use super::handle::{Core, Handle};
 use super::holds::Verb;
 use super::reading::Unread;
@@ -75,9 +77,9 @@ impl Handle {
         self.finish(now, guard);
         match (was_full, is_full) {
             (false, true) => {
-                tracing::warn!("the disk is full: schedules wait until there is room, and consumers go on");
+                warn!("the disk is full: schedules wait until there is room, and consumers go on");
             }
-            (true, false) => tracing::info!("the disk has room again: schedules go on"),
+            (true, false) => info!("the disk has room again: schedules go on"),
             _ => {}
         }
         wait
@@ -118,15 +120,31 @@ impl Handle {
         let Unread { destination, messages } = unread;
         let reader = self.reader();
         let read = tokio::task::spawn_blocking(move || {
-            let content = |position| reader.as_ref().and_then(|reader| reader.read(position).ok());
+            let content = |position| reader.as_ref().map(|reader| reader.read(position));
             messages.into_iter().map(|(message, position)| (message, content(position))).collect()
         });
-        let contents: Vec<(MessageId, Option<Content>)> = read.await.unwrap_or_default();
+        let read: Vec<(MessageId, Option<Result<Content, LogError>>)> = read.await.unwrap_or_default();
+        let (mut contents, mut later) = (Vec::new(), Vec::new());
+        for (message, read) in read {
+            match read {
+                Some(Ok(content)) => contents.push((message, Some(content))),
+                Some(Err(LogError::Unreadable(error))) => {
+                    warn!(%message, error, "a message cannot be read now and is tried again");
+                    later.push(message);
+                }
+                // The log names it, with its file.
+                Some(Err(_)) | None => contents.push((message, None)),
+            }
+        }
+        if !later.is_empty() {
+            tokio::time::sleep(READ_AGAIN).await;
+        }
         let mut guard = self.lock();
         let now = self.shared.clock.now();
         let core = &mut *guard;
         core.verb = Verb::Read;
         core.ask_for_room();
+        core.engine.not_read(now, destination, &later);
         core.engine.heads_read(now, destination, contents, &mut core.effects);
         let lasted = self.shared.clock.now().monotonic.saturating_sub(now.monotonic);
         let rest = self.rest(core, served, lasted);
@@ -134,6 +152,9 @@ impl Handle {
         rest
     }
 }
+
+/// What cannot be read now is not asked for again at once: nor is anything else, the disk or the process has trouble.
+const READ_AGAIN: Duration = Duration::from_secs(1);
 
 /// While others want the engine, background work has a quarter of it: it rests three times as long as it worked.
 fn rest_after(lasted: Duration, is_alone: bool) -> Duration {

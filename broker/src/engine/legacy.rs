@@ -17,7 +17,7 @@ use crate::model::{
 pub(super) struct Legacy {
     /// Where it is retained.
     from: DestinationId,
-    message: MessageId,
+    pub(super) message: MessageId,
     /// Who gets a copy.
     to: DestinationId,
 }

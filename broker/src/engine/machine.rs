@@ -243,8 +243,8 @@ impl Engine {
                 self.written(now, (session, subscription), through, effects);
                 Ok(Answer::Done)
             }
-            Request::Quarantine { subscription, number } => {
-                self.quarantine(now, (session, subscription), number, effects);
+            Request::Quarantine { subscription, number, is_damaged } => {
+                self.quarantine(now, (session, subscription), (number, is_damaged), effects);
                 Ok(Answer::Done)
             }
         }

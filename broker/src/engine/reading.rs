@@ -16,6 +16,9 @@ pub struct Unread {
 }
 
 impl Engine {
+    /// How long what cannot be read now waits until it is tried again, in milliseconds.
+    pub const READ_AGAIN_MS: u64 = 10_000;
+
     /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
     pub fn is_unfinished(&self) -> bool {
         !self.late.is_empty() || self.announcements.are_waiting()
@@ -84,6 +87,17 @@ impl Engine {
         // Who waited for these heads may be at its end.
         self.examined.append(&mut self.undecided);
         self.dispatch(now, effects);
+    }
+
+    /// What was to be read could not be now. Heads are asked for again as they are wanted; the others are not forgotten.
+    pub fn not_read(&mut self, now: Now, destination: DestinationId, messages: &[MessageId]) {
+        if self.is_of_schedules(destination) {
+            for &message in messages {
+                self.read_schedule_later(now, destination, message);
+            }
+        } else if let Some(legacy) = self.legacy.take_if(|legacy| messages.contains(&legacy.message)) {
+            self.legacies.push_back(legacy);
+        }
     }
 
     /// Consumers that waited for heads have their turns again.

@@ -117,8 +117,7 @@ impl Engine {
         }
     }
 
-    /// A content that was waited for is there. One that cannot be read stays where it is, and is tried again after the next
-    /// start.
+    /// A content that was waited for is there. One that cannot be read is tried again a little later.
     pub(super) fn thaw(
         &mut self,
         now: Now,
@@ -130,18 +129,25 @@ impl Engine {
             let entry = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned());
             match entry.zip(content) {
                 // The disk has become full meanwhile.
-                Some((entry, _)) if self.is_full() => self.resume(now, id, &entry),
+                Some((entry, _)) if self.is_full() => self.resume(id, &entry, now.wall),
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
-                None => {}
+                None => self.read_schedule_later(now, id, message),
             }
             self.end_part(now, effects);
         }
         self.touch(id);
     }
 
-    /// A schedule that was suspended is due again. The log need not know: after a restart it is due as well.
-    fn resume(&mut self, now: Now, id: DestinationId, entry: &Entry) {
-        let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Delayed(now.wall) };
+    /// The content of a schedule cannot be read now.
+    pub(super) fn read_schedule_later(&mut self, now: Now, id: DestinationId, message: MessageId) {
+        if let Some(entry) = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned()) {
+            self.resume(id, &entry, now.wall.after(Self::READ_AGAIN_MS));
+        }
+    }
+
+    /// A schedule that was suspended is due again then. The log need not know: after a restart it is due as well.
+    fn resume(&mut self, id: DestinationId, entry: &Entry, then: Timestamp) {
+        let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Delayed(then) };
         if let Some(queue) = self.queue_mut(id) {
             queue.give_back(entry.message, entry.place(), back);
         }

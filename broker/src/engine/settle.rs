@@ -63,12 +63,13 @@ impl Engine {
         self.refill(now, key, effects);
     }
 
-    /// A delivery that cannot be read leaves the ledger, and its message stays reserved for nobody.
+    /// A delivery that cannot be read leaves the ledger. Its message is buried if it is damaged, for as long as nobody kicks it
+    /// and over restarts; otherwise it waits a little, which the log need not know.
     pub(super) fn quarantine(
         &mut self,
         now: Now,
         (session, subscription): (SessionId, SubscriptionId),
-        number: u64,
+        (number, is_damaged): (u64, bool),
         effects: &mut Effects,
     ) {
         let Some(state) = self.sessions.get_mut(session) else { return };
@@ -77,10 +78,23 @@ impl Engine {
         state.release(out.message, subscription, out.number);
         state.take_copy(&out);
         // One whose lease ran out is with somebody else by now, or free.
-        if let Some(queue) = out.queue.and_then(|id| self.queue_mut(id))
-            && queue.leased(out.message, key, out.number).is_some()
-        {
-            queue.hold(out.message);
+        let leased =
+            out.queue.and_then(|id| Some((id, self.queue_mut(id)?.leased(out.message, key, out.number)?.clone())));
+        if let Some((id, entry)) = leased {
+            let (attempts, nacks) = (entry.attempts, entry.nacks);
+            if is_damaged {
+                let back = Return { attempts, nacks, standing: Standing::Buried(now.wall) };
+                self.word = entry.tracked.then(|| Word::failure("what is stored of it is damaged".into()));
+                self.give_back(id, &entry, back, effects);
+                self.note(now, (id, &entry), Happening::Back(back), effects);
+                self.word = None;
+            } else {
+                let standing = Standing::Delayed(now.wall.after(Engine::READ_AGAIN_MS));
+                if let Some(queue) = self.queue_mut(id) {
+                    queue.give_back(entry.message, entry.place(), Return { attempts, nacks, standing });
+                }
+                self.touch(id);
+            }
         }
         self.refill(now, key, effects);
     }

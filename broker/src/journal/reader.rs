@@ -73,7 +73,7 @@ impl Shelf {
         }
         drop(files);
         let name = segment.file_name();
-        let file = self.store.fs.open(&name).map_err(|error| LogError::Damaged(format!("{name}: {error}")))?;
+        let file = self.store.fs.open(&name).map_err(|error| LogError::Unreadable(format!("{name}: {error}")))?;
         self.remember(segment, file.clone());
         Ok(file)
     }
@@ -99,7 +99,8 @@ impl LogReader for Shelf {
         let Some(offset) = offset.map(u64::from) else { return Err(damaged("holds no message of that place")) };
         let file = self.file(segment)?;
         let content = self.content((segment, file.as_ref()), offset);
-        let content = content.map_err(|error| damaged(&format!("at {offset}: {error}")))?;
+        let unreadable = |error| LogError::Unreadable(format!("{} at {offset}: {error}", segment.file_name()));
+        let content = content.map_err(unreadable)?;
         content.ok_or_else(|| damaged(&format!("at {offset}: the checksum does not match")))
     }
 }

@@ -102,7 +102,7 @@ impl StateBytes {
 }
 
 /// Why a log will not do something. Each is final for this opening of the log, but for [`LogError::TooLarge`] and
-/// [`LogError::Damaged`], which concern one append or one message.
+/// [`LogError::Damaged`], which concern one append or one message, and [`LogError::Unreadable`], which concerns the moment.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LogError {
     /// Somebody else has claimed the log since.
@@ -128,7 +128,10 @@ pub enum LogError {
     /// A part of the process that cannot be missed has panicked, which is a bug.
     #[error("{0} panicked")]
     Panicked(&'static str),
-    /// What is stored at a position does not match its checksum, or cannot be read.
+    /// What is stored at a position cannot be read now: the system says why, and may say otherwise a moment later.
+    #[error("a stored message cannot be read now: {0}")]
+    Unreadable(String),
+    /// What is stored at a position does not match its checksum.
     #[error("a stored message is damaged: {0}")]
     Damaged(String),
 }

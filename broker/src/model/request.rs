@@ -52,13 +52,16 @@ pub enum Request {
         /// [`Delivery::number`](super::Delivery::number) of the last one written.
         through: u64,
     },
-    /// The content of that delivery cannot be read. The message is kept from everybody until the next start: no ACK of
-    /// another message may cover it, and the next consumer could not read it either (P18).
+    /// The content of that delivery cannot be read. One that is damaged is buried in its queue: no ACK of another message may
+    /// cover it, the next consumer could not read it either (P18), and an operator finds it there. One that may be readable
+    /// a little later waits as long, uncounted.
     Quarantine {
         /// Whose delivery.
         subscription: SubscriptionId,
         /// Its [`Delivery::number`](super::Delivery::number).
         number: u64,
+        /// It is damaged; otherwise it may be read later.
+        is_damaged: bool,
     },
 }
 

@@ -264,7 +264,7 @@ fn what_cannot_be_read_any_more_is_left_out_and_kept_from_nobody() {
     world.ask(client, send("/queue/a", "one"));
     world.sync();
     world.ask(client, Request::Browse(Box::new(browse("/queue/a", &[Stage::Ready]))));
-    assert_eq!(world.ask(client, Request::Quarantine { subscription: ME, number: 1 }), Answer::Done);
+    assert_eq!(world.ask(client, Request::Quarantine { subscription: ME, number: 1, is_damaged: true }), Answer::Done);
     world.ask(client, subscribe(1, "/queue/a", AckMode::Auto, 10));
     assert_eq!(world.deliveries(client).len(), 2, "seen, and then taken");
 }

@@ -187,7 +187,7 @@ fn a_lost_delivery_that_cannot_be_read_leaves_the_one_of_now_alone() {
     let worker = world.worker(1, 2, Some(100));
     world.submit(worker, "one");
     world.pass(100);
-    world.ask(worker, Request::Quarantine { subscription: SubscriptionId(1), number: 1 });
+    world.ask(worker, Request::Quarantine { subscription: SubscriptionId(1), number: 1, is_damaged: true });
     world.pass(100);
     assert_eq!(world.deliveries(worker).len(), 3, "the second lease had its time too");
 }

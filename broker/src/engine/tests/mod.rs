@@ -542,7 +542,7 @@ fn what_cannot_be_read_is_settled_by_nobody_and_goes_to_nobody() {
         }
         world.sync();
         let out = world.deliveries(client);
-        world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number: 1 });
+        world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number: 1, is_damaged: true });
         let third = world.deliveries(client).remove(0);
         assert_eq!(body(&third), "three", "it takes no credit");
         match mode {
@@ -555,8 +555,73 @@ fn what_cannot_be_read_is_settled_by_nobody_and_goes_to_nobody() {
         assert!(world.deliveries(other).is_empty());
         world.sync();
         let again = world.replayed(false).queues().remove(0);
-        assert_eq!((again.entries.len(), again.ready, again.entries[0].message), (1, 1, out[0].message));
+        assert_eq!((again.entries.len(), again.buried, again.entries[0].message), (1, 1, out[0].message));
     }
+}
+
+#[test]
+fn a_damaged_message_is_buried_where_an_operator_can_purge_move_or_kick_it() {
+    use crate::model::{Operation, States, Transfer};
+    let transfer = Transfer { to: Some(name("/queue/b")), states: States::ALL, count: None, rate: None };
+    let ways = [(Operation::Purge(States::ALL), 0), (Operation::Kick { count: 1 }, 1), (Operation::Move(transfer), 0)];
+    for (operation, left) in ways {
+        let mut world = World::new();
+        let client = world.client("c");
+        world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+        world.ask(client, send("/queue/a", "one"));
+        world.ask(client, send("/queue/a", "two"));
+        world.sync();
+        let number = world.deliveries(client)[0].number;
+        world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number, is_damaged: true });
+        assert_eq!(world.bodies(client), ["two"], "the others flow");
+        world.ask(client, ack(world.engine.queues()[0].entries.iter().map(|entry| entry.message).max().expect("two")));
+        world.sync();
+        world.engine = world.replayed(true);
+        let client = world.client("o");
+        assert_eq!(world.engine.queues()[0].buried, 1, "also after a restart");
+        world.ask(client, jobs::operate("/queue/a", operation));
+        assert_eq!(world.engine.queues()[0].ready, left);
+    }
+}
+
+#[test]
+fn what_cannot_be_read_for_a_moment_waits_and_comes_again_uncounted() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+    world.ask(client, send("/queue/a", "one"));
+    world.sync();
+    let number = world.deliveries(client)[0].number;
+    world.ask(client, Request::Quarantine { subscription: SubscriptionId(1), number, is_damaged: false });
+    assert!(world.deliveries(client).is_empty());
+    world.wait(Engine::READ_AGAIN_MS);
+    let again = world.deliveries(client).remove(0);
+    assert_eq!((again.attempt, again.redelivered), (1, true), "it may have been seen");
+}
+
+#[test]
+fn a_schedule_that_cannot_be_read_is_tried_again() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::Auto, 10));
+    world.plan(client, "/queue/a", "tick", schedule::once(50));
+    world.engine = world.replayed(true);
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/queue/a", AckMode::Auto, 10));
+    for is_damaged in [false, true] {
+        world.wait(Engine::READ_AGAIN_MS);
+        let unread = world.engine.next_unread(world.now, &mut world.effects).expect("its content is wanted");
+        let message = unread.messages[0].0;
+        let contents = if is_damaged { vec![(message, None)] } else { Vec::new() };
+        if !is_damaged {
+            world.engine.not_read(world.now, unread.destination, &[message]);
+        }
+        world.engine.heads_read(world.now, unread.destination, contents, &mut world.effects);
+        world.absorb();
+        assert!(world.engine.next_unread(world.now, &mut world.effects).is_none(), "not at once");
+    }
+    world.elapse(Engine::READ_AGAIN_MS);
+    assert_eq!(world.bodies(client), ["tick"]);
 }
 
 #[test]

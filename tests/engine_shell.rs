@@ -413,6 +413,33 @@ fn a_long_request_keeps_its_place_and_lets_others_in() {
     assert_eq!(answers.len(), 3);
 }
 
+/// What a client held that is gone goes back in parts, but before the broker stops all of it.
+#[test]
+fn a_client_that_held_much_has_ended_before_a_stop() {
+    const MESSAGES: u32 = 8000;
+    let (handle, log) = shared();
+    let (client, other) = (handle.open("owner".into()), handle.open("other".into()));
+    ask_all(&other, (0..MESSAGES).map(|_| send(1)).collect());
+    log.sync();
+    let subscribe = Subscribe {
+        id: SubscriptionId(1),
+        to: Source::Name(DestinationName::queue("a").expect("a name")),
+        mode: AckMode::Client,
+        credit: Credit { messages: MESSAGES, bytes: 1 << 20 },
+        filter: None,
+        time_to_run_ms: None,
+    };
+    ask(&client, Request::Subscribe(subscribe));
+    while handle.queues()[0].reserved < MESSAGES as usize {
+        handle.tick();
+    }
+    drop(client);
+    assert_eq!(handle.clients(), 2, "it does not end in one hold");
+    assert!(handle.queues()[0].reserved > 0);
+    handle.finish_closing();
+    assert_eq!((handle.clients(), handle.queues()[0].reserved), (1, 0));
+}
+
 #[derive(Debug)]
 struct Everything;
 

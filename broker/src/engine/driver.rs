@@ -85,6 +85,14 @@ impl Handle {
         wait
     }
 
+    /// Ends what clients that are gone have left to be ended, before the broker stops: what they held is free, and the log knows
+    /// that it was handed out.
+    pub fn finish_closing(&self) {
+        while self.lock().engine.is_closing() {
+            self.tick();
+        }
+    }
+
     /// How long background work that has just had the engine for so long leaves it to others.
     fn rest(&self, core: &Core, served: &mut u64, lasted: Duration) -> Duration {
         let is_alone = std::mem::replace(served, core.served) == core.served && self.shared.core.waiting() == 0;

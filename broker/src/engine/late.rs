@@ -166,6 +166,11 @@ impl Engine {
         }
     }
 
+    /// Whether clients that are gone still hold something.
+    pub fn is_closing(&self) -> bool {
+        !self.late.closing.is_empty()
+    }
+
     /// Goes on with the ends of clients, each in its turn.
     fn finish_closing(&mut self, now: Now, effects: &mut Effects) {
         while !self.is_used_up(effects)

@@ -226,6 +226,7 @@ impl Server {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
         self.repeats.write();
+        self.handle.finish_closing();
         if self.handle.clients() > 0 {
             // Somebody may hold messages of which the log does not know that they were handed out (P8): everything
             // appended becomes durable, but without the mark of a clean stop.

@@ -9,6 +9,7 @@ use super::oversee::{ALWAYS, Operator, oversee};
 use super::schedule::{every, planned};
 use super::select::{line, with_head};
 use super::*;
+use crate::engine::UserLimits;
 use crate::model::{
     Browse, Filter, Inquiry, Manage, Operation, Oversight, Reply, Source, Stage, States, Subject, Terms, Transfer,
 };
@@ -76,7 +77,9 @@ impl World {
 
 fn large() -> (World, SessionId) {
     let Size { messages, queues, schedules } = size();
-    let mut world = World::with(Options { transient_bytes: 1 << 40, ..Options::default() });
+    // One client makes all of it here.
+    let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
+    let mut world = World::with(Options { transient_bytes: 1 << 40, user, ..Options::default() });
     let client = world.client("c");
     for number in 0..queues {
         world.ask(client, transient(&format!("/queue/q.{number}"), "blue\n"));

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -29,7 +30,9 @@ fn finish(output: Output) -> (i32, String, String) {
 /// `config check` of a file with that text, run beside it.
 fn check(text: &str) -> (i32, String, String) {
     let folder = TempDir::new().unwrap();
-    std::fs::File::create(folder.path().join("kolejka.toml")).unwrap().write_all(text.as_bytes()).unwrap();
+    let file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join("kolejka.toml"));
+    file.unwrap().write_all(text.as_bytes()).unwrap();
     finish(kolejka(&["config", "check", "kolejka.toml"]).current_dir(folder.path()).output().unwrap())
 }
 
@@ -56,7 +59,7 @@ fn an_unknown_key_is_shown_with_a_suggestion_and_what_is_allowed() {
 
   × unknown key `max_lenght`
    ╭─[kolejka.toml:3:1]
- 3 │ max_lenght = 10_000
+ 3 │ max_lenght = ******
    · ─────┬────
    ·      ╰── did you mean `max_length`?
    ╰────

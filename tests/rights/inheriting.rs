@@ -223,3 +223,30 @@ fn who_sends_all_dead_letters_of_a_queue_elsewhere_must_be_able_to_read_them() {
     assert_eq!(ask("write create"), "forbidden to read /queue/inbox");
     assert_eq!(ask("read write create"), "ok");
 }
+
+#[test]
+fn what_a_group_gathers_is_not_read_past_the_rights_of_its_topic() {
+    let mut world = World::new();
+    let maker = world.anybody();
+    for (id, topic) in [(1, "/topic/VirtualTopic.secret"), (2, "/topic/secret"), (3, "/topic/open")] {
+        let end = format!("UNSUBSCRIBE\nid:{id}\n\n^SEND\ndestination:{topic}\n\n{topic}^");
+        world.says(maker, &format!("SUBSCRIBE\nid:{id}\ndestination:{topic}\ngroup:g\n\n^{end}"));
+    }
+    let deny: &[(&str, &str)] = &[("/topic/secret", "read"), ("/topic/VirtualTopic.**", "read")];
+    for login in [
+        Login::new("ann", &[EVERYTHING], deny),
+        Login::new("ann", &[("/queue/**", "read create"), ("/topic/open", "read")], &[("/topic/secret", "read")]),
+    ] {
+        for queue in ["/queue/Consumer.g.VirtualTopic.secret", "/queue/Consumer.g.secret"] {
+            for browser in ["", "browser:true\n"] {
+                let client = world.client(&login);
+                let subscribe = format!("SUBSCRIBE\nid:1\ndestination:{queue}\n{browser}receipt:r\n\n^");
+                assert!(verdict(&world.says(client, &subscribe)).starts_with("forbidden to read "), "{queue}");
+            }
+        }
+        let client = world.client(&login);
+        world.says(client, "SUBSCRIBE\nid:1\ndestination:/queue/>\nack:client\n\n^");
+        let seen = bodies(&world.says(client, "SUBSCRIBE\nid:2\ndestination:/queue/Consumer.>\n\n^"));
+        assert!(seen.iter().all(|body| body == "/topic/open"), "{seen:?}");
+    }
+}

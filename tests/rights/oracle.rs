@@ -38,6 +38,12 @@ pub(crate) fn may(login: &Login, right: Action, name: &str) -> bool {
     if says(login, &login.deny, right, name) {
         return false;
     }
+    // The queue of a virtual topic has what comes to the topic.
+    let behind = name.strip_prefix("/queue/Consumer.").and_then(|rest| rest.split_once('.'));
+    let virtual_topic = behind.map(|(_, topic)| format!("/topic/{topic}")).filter(|it| it.contains("/VirtualTopic."));
+    if virtual_topic.is_some_and(|topic| right == Action::Read && !may(login, right, &topic)) {
+        return false;
+    }
     match source(right, name) {
         None => says(login, &login.allow, right, name),
         Some((from, is_dead)) => {

@@ -77,11 +77,15 @@ impl Rights {
     /// What the broker tells is read by those who may read all that it tells of.
     fn may_all(&self, action: Action, names: &Pattern) -> bool {
         let concerns = |rule: &&Rule| rule.actions & bit(action) != 0;
-        let is_denied = |names: &Pattern| self.deny.iter().filter(concerns).any(|rule| rule.pattern.overlaps(names));
         let told_of = if action == Action::Read { queues_told_of(names) } else { None };
         let sources = told_of.as_ref().unwrap_or(names);
         let is_allowed = self.allow.iter().filter(concerns).any(|rule| rule.pattern.covers(sources));
-        is_allowed && !is_denied(sources) && !is_denied(names)
+        is_allowed && !self.denies_some(action, sources) && !self.denies_some(action, names)
+    }
+
+    /// Whether something that the pattern means is denied.
+    fn denies_some(&self, action: Action, names: &Pattern) -> bool {
+        self.deny.iter().any(|rule| rule.actions & bit(action) != 0 && rule.pattern.overlaps(names))
     }
 
     /// To send goes by the name alone. All else goes by the name, unless that is made from another: then by where what is
@@ -95,9 +99,10 @@ impl Rights {
             Origin::DeadLetters(from) if self.names_dead_letters(action, name) => !self.is_denied(action, &from),
             Origin::DeadLetters(from) => self.may(action, &from),
             Origin::Events(of) => self.may(action, &of),
-            Origin::Gathered(topics) => {
-                says(&self.allow, action, name) && (action != Action::Read || self.may_all(action, &topics))
-            }
+            _ if !says(&self.allow, action, name) => false,
+            Origin::Gathered(topics) if action == Action::Read => self.may_all(action, &topics),
+            Origin::Grouped(topics) if action == Action::Read => !self.denies_some(action, &topics),
+            Origin::Gathered(_) | Origin::Grouped(_) => true,
         }
     }
 

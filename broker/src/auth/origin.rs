@@ -2,7 +2,7 @@
 //!
 //! `/queue/DLQ.<name>` has the dead letters of `/queue/<name>`. `/topic/Kolejka.Job.<event>.<name>` and
 //! `/topic/ActiveMQ.Advisory.<kind>.Queue.<name>` tell what happens in `/queue/<name>`, and `/queue/Consumer.<group>.<topic>`
-//! is where a group gathers that.
+//! is where a group gathers what comes to a topic.
 
 use crate::model::{DestinationKind, DestinationName, Pattern, Segment};
 
@@ -15,8 +15,10 @@ pub(super) enum Origin {
     DeadLetters(DestinationName),
     /// The broker tells there what happens in that one.
     Events(DestinationName),
-    /// It gathers what is told on such topics.
+    /// It gathers what comes to these topics, which have to be readable as well.
     Gathered(Pattern),
+    /// It may gather what comes to these topics, or be a queue that is only called so.
+    Grouped(Pattern),
 }
 
 impl Origin {
@@ -28,7 +30,7 @@ impl Origin {
                 DestinationName::queue(&path[4..]).map_or(Origin::Itself, Origin::DeadLetters)
             }
             DestinationKind::Queue if path.starts_with("Consumer.") || path.starts_with("Consumer/") => {
-                gathered(path).map_or(Origin::Itself, Origin::Gathered)
+                gathered(path).unwrap_or(Origin::Itself)
             }
             DestinationKind::Topic if name.is_announced() => told_of(path).map_or(Origin::Itself, Origin::Events),
             _ => Origin::Itself,
@@ -49,14 +51,13 @@ fn told_of(path: &str) -> Option<DestinationName> {
     }
 }
 
-/// The topics of the broker that a group gathers, whose wildcards are spelled in the name of its queue.
-fn gathered(path: &str) -> Option<Pattern> {
+/// The topics that a group gathers, whose wildcards are spelled in the name of its queue.
+fn gathered(path: &str) -> Option<Origin> {
     let topics = path.splitn(3, ['.', '/']).nth(2)?;
-    let own = |first: &str| topics.strip_prefix(first).is_some_and(|rest| rest.starts_with(['.', '/']));
-    if !own("Kolejka") && !own("ActiveMQ") {
-        return None;
-    }
-    Pattern::parse(&format!("/topic/{}", unspelled(topics)?)).ok()
+    let begins = |first: &str| topics.strip_prefix(first).is_some_and(|rest| rest.starts_with(['.', '/']));
+    let is_surely = ["Kolejka", "ActiveMQ", "VirtualTopic"].into_iter().any(begins);
+    let pattern = Pattern::parse(&format!("/topic/{}", unspelled(topics)?)).ok()?;
+    Some(if is_surely { Origin::Gathered(pattern) } else { Origin::Grouped(pattern) })
 }
 
 /// The queues of which the topics of a pattern tell; `None` if it means no such topics.
@@ -122,6 +123,7 @@ mod tests {
             Origin::DeadLetters(from) => format!("dead {from}"),
             Origin::Events(of) => format!("told {of}"),
             Origin::Gathered(topics) => format!("gathered {}", topics.as_str()),
+            Origin::Grouped(topics) => format!("grouped {}", topics.as_str()),
         }
     }
 
@@ -141,8 +143,10 @@ mod tests {
             ("/topic/Kolejka.Other.x.a", "-"),
             ("/topic/ActiveMQ.Advisory.Expired.Queue.a.b", "told /queue/a.b"),
             ("/topic/ActiveMQ.Advisory.Expired.Topic.a", "-"),
-            ("/queue/Consumer.g.orders", "-"),
-            ("/queue/Consumer.g.Kolejkas.a", "-"),
+            ("/queue/Consumer.g", "-"),
+            ("/queue/Consumer.g.orders.%3E", "grouped /topic/orders.>"),
+            ("/queue/Consumer.g.Kolejkas.a", "grouped /topic/Kolejkas.a"),
+            ("/queue/Consumer.g.VirtualTopic.a", "gathered /topic/VirtualTopic.a"),
             ("/queue/Consumer.g.Kolejka.Job.%3E", "gathered /topic/Kolejka.Job.>"),
             ("/queue/Consumer.g.ActiveMQ.Advisory.%2A.Queue.a", "gathered /topic/ActiveMQ.Advisory.*.Queue.a"),
         ] {

@@ -53,7 +53,8 @@ a user whose name has a dot, a slash, a comma, a blank or a wildcard cannot have
 
 `/queue/DLQ.<name>` has the rules of `/queue/<name>`, for all but `write`, unless a rule begins with `DLQ` or has no wildcard. From a dead-letter queue that several queues share each
 client gets only what came from where it may read. Events (`/topic/Kolejka.Job.<event>.<name>`, `/topic/ActiveMQ.Advisory.<kind>.Queue.<name>`) are told to those who may read
-`/queue/<name>`, whatever is said about the topic; only `deny` is heard there too.
+`/queue/<name>`, whatever is said about the topic; only `deny` is heard there too. The queue of a virtual topic, `/queue/Consumer.<group>.VirtualTopic.<name>`, is read by those who
+may read the topic as well; what is denied on another topic is denied in the queues of its groups.
 
 Users and rules are read again with SIGHUP and hold at once, for clients that are connected as well.
 ";

@@ -6,4 +6,6 @@ mod identity;
 mod inheriting;
 mod keys;
 mod managing;
+mod matrix;
+mod oracle;
 mod world;

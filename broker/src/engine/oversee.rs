@@ -129,6 +129,7 @@ impl Engine {
         let Some(entry) = entry.cloned() else { return false };
         self.remove(id, &entry, effects);
         self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+        self.end_part(now, effects);
         true
     }
 

@@ -86,7 +86,8 @@ fn status_bytes(status: &Status) -> usize {
     });
     let errors: usize = status.errors.iter().map(error).sum();
     let waiters: usize = status.waiters.iter().map(waiter).sum();
-    FIXED + status.queue.as_str().len() + text(&status.kind) + errors + waiters + result
+    let owner = status.owner.as_ref().map_or(0, |owner| 2 + owner.len());
+    FIXED + status.queue.as_str().len() + text(&status.kind) + errors + waiters + result + owner
 }
 
 /// Most octets of such a record behind its head.

@@ -169,14 +169,18 @@ impl Gate {
 
     /// Asks for the right to read one destination, or all that a pattern means.
     pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
-        let may = match source {
-            Source::Name(name) => self.grants.may(Action::Read, name),
-            Source::Wildcard(wildcard) => self.grants.may_all(Action::Read, wildcard.pattern()),
-            Source::Feed(_) => false,
-            Source::List(list) => list.names().iter().all(|name| self.grants.may(Action::Read, name)),
+        let may = |name: &&DestinationName| self.grants.may(Action::Read, name);
+        let refused = match source {
+            Source::Name(name) => Some(name).filter(|name| !may(name)).map(DestinationName::as_str),
+            Source::Wildcard(wildcard) => {
+                let all = self.grants.may_all(Action::Read, wildcard.pattern());
+                (!all).then_some(wildcard.as_str())
+            }
+            Source::Feed(feed) => Some(feed.queue.as_str()),
+            Source::List(list) => list.names().iter().find(|name| !may(name)).map(DestinationName::as_str),
         };
-        let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
-        if may { Ok(()) } else { Err(refused()) }
+        let fault = |name: &str| Fault::Forbidden { action: Action::Read, name: name.into() };
+        refused.map_or(Ok(()), |name| Err(fault(name)))
     }
 
     /// Who sends: `JMSXUserID` as in ActiveMQ, and `user-id` as in RabbitMQ, encoded.

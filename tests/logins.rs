@@ -95,6 +95,23 @@ fn guesses_are_held_back_and_a_right_password_is_not() {
 }
 
 #[test]
+fn a_flood_of_guesses_from_its_own_address_does_not_lock_a_client_out() {
+    let server = Running::start(|config| {
+        with_users(config);
+        config.limits.unauthenticated = 16;
+    });
+    logged_in(server.address, "ann");
+    let mut guesses = Vec::new();
+    for turn in 0..40 {
+        guesses.push(attempt(server.address, "ann", &format!("guess {turn}")));
+        guesses.push(attempt(server.address, &format!("nobody-{turn}"), "x"));
+        guesses.push(attempt(server.address, "bob", "x"));
+        // Half of the places are held by guesses that were looked at, and the others give way.
+        logged_in(server.address, "ann");
+    }
+}
+
+#[test]
 fn a_removed_user_and_one_with_another_password_are_disconnected_at_once() {
     let mut server = Running::start(|config| {
         with_users(config);

@@ -20,7 +20,7 @@ use super::holding::{Holding, Patience};
 use super::outgoing::{Deliveries, Receipts};
 use super::users::{Membership, Users};
 use super::waking::Woken;
-use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
+use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, Peer, Principal, Revoked};
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
 use crate::model::{Burst, Event, Now};
@@ -76,12 +76,13 @@ pub struct Surroundings {
 
 /// Lets clients in, or not. The server's, because it counts and throttles.
 pub trait Gate: Send + Sync {
-    /// Checks credentials; may take a while, on another thread.
-    fn verify(
-        &self,
+    /// Checks credentials; may take a while, on another thread, and a failure seconds. Tells when the password is looked at.
+    fn verify<'a>(
+        &'a self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>>;
+        stage: &'a watch::Sender<Stage>,
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, Denied>> + Send + 'a>>;
 
     /// Tells when the users have changed.
     fn changes(&self) -> watch::Receiver<Generation>;
@@ -157,9 +158,9 @@ impl Ending {
 /// How far a client is on its way in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// It has sent no login.
+    /// It has sent no login, or one that is not looked at yet.
     Silent,
-    /// Its login is being looked at, or its refusal held back.
+    /// Its password is being looked at, or its refusal held back.
     LogsIn,
     /// It is in.
     In,
@@ -376,18 +377,10 @@ impl Connection {
     }
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
-        self.stage.send_replace(Stage::LogsIn);
-        match self.surroundings.gate.verify(self.peer, credentials).await {
-            Ok(Admitted { grants, generation }) => {
-                self.standing = Some((grants.principal().clone(), generation));
-                Ok(grants)
-            }
-            Err(LoginFailure { why, delay }) => {
-                // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
-                self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
-                Err(why)
-            }
-        }
+        let Admitted { grants, generation } =
+            self.surroundings.gate.verify(self.peer, credentials, &self.stage).await?;
+        self.standing = Some((grants.principal().clone(), generation));
+        Ok(grants)
     }
 
     pub(super) fn now(&self) -> Now {

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::repeats::Repeats;
@@ -14,7 +15,7 @@ use crate::auth::{
     Principal, Revoked,
 };
 use crate::clock::Clock;
-use crate::connection::Gate;
+use crate::connection::{Gate, Stage};
 use crate::model::Network;
 use crate::transport::FairPermits;
 
@@ -28,6 +29,9 @@ pub(super) struct Door {
     clock: Clock,
     repeats: Repeats,
     changes: watch::Sender<Generation>,
+    /// Passwords that are being looked at, the refusals that are held back included.
+    looking: FairPermits,
+    shutdown: CancellationToken,
 }
 
 /// Where lines go that tell who came in and who did not; `log.level` may name it.
@@ -37,7 +41,14 @@ const AUDIT: &str = "kolejka::audit";
 const HASHES: usize = 8;
 
 impl Door {
-    pub(super) fn new(authenticator: Authenticator, clock: Clock, repeats: Repeats) -> Door {
+    /// `looking` is how many passwords are looked at, at a time and of one network.
+    pub(super) fn new(
+        authenticator: Authenticator,
+        clock: Clock,
+        repeats: Repeats,
+        looking: FairPermits,
+        shutdown: CancellationToken,
+    ) -> Door {
         let hashes = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES);
         Door {
             authenticator: RwLock::new(Arc::new(authenticator)),
@@ -45,6 +56,8 @@ impl Door {
             clock,
             repeats,
             changes: watch::Sender::new(0),
+            looking,
+            shutdown,
         }
     }
 
@@ -60,12 +73,29 @@ impl Door {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn check(&self, peer: Peer, credentials: Credentials) -> Result<Admitted, LoginFailure> {
-        let authenticator = self.current();
+    async fn check(
+        &self,
+        peer: Peer,
+        credentials: Credentials,
+        stage: &watch::Sender<Stage>,
+    ) -> Result<Admitted, Denied> {
+        let (authenticator, network) = (self.current(), Network::of(peer.address));
         let generation = authenticator.generation();
+        let admitted = |grants| Admitted { grants, generation };
+        if let Some(verdict) = authenticator.recall(self.clock.now().monotonic, peer, &credentials) {
+            self.write_down(network, &verdict);
+            return verdict.map(admitted).map_err(|failure| failure.why);
+        }
+        // Held until the answer leaves. Those who wait for it have told nothing yet, and give way to others like silent ones.
+        let _turn = self.looking.acquire(network).await;
+        stage.send_replace(Stage::LogsIn);
         let verdict = self.judge(authenticator, peer, credentials).await;
-        self.write_down(Network::of(peer.address), &verdict);
-        verdict.map(|grants| Admitted { grants, generation })
+        self.write_down(network, &verdict);
+        if let Err(failure) = &verdict {
+            // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
+            self.shutdown.run_until_cancelled(tokio::time::sleep(failure.delay)).await;
+        }
+        verdict.map(admitted).map_err(|failure| failure.why)
     }
 
     /// For the log: the first login and the first failure from a network. How many more there were is told later.
@@ -88,9 +118,6 @@ impl Door {
         peer: Peer,
         credentials: Credentials,
     ) -> Result<Grants, LoginFailure> {
-        if let Some(verdict) = authenticator.recall(self.clock.now().monotonic, peer, &credentials) {
-            return verdict;
-        }
         let permit = self.hashing.acquire(Network::of(peer.address)).await;
         let clock = self.clock;
         let hash = move || {
@@ -104,12 +131,13 @@ impl Door {
 }
 
 impl Gate for Door {
-    fn verify(
-        &self,
+    fn verify<'a>(
+        &'a self,
         peer: Peer,
         credentials: Credentials,
-    ) -> Pin<Box<dyn Future<Output = Result<Admitted, LoginFailure>> + Send + '_>> {
-        Box::pin(self.check(peer, credentials))
+        stage: &'a watch::Sender<Stage>,
+    ) -> Pin<Box<dyn Future<Output = Result<Admitted, Denied>> + Send + 'a>> {
+        Box::pin(self.check(peer, credentials, stage))
     }
 
     fn changes(&self) -> watch::Receiver<Generation> {

@@ -124,8 +124,9 @@ impl Server {
         handle.attach(running.log, running.reader);
 
         let repeats = Repeats::default();
-        let door = Arc::new(Door::new(authenticator, clock, repeats.clone()));
         let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
+        let looking = plan::looking(config);
+        let door = Arc::new(Door::new(authenticator, clock, repeats.clone(), looking, shutdown.clone()));
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
             handle: handle.clone(),

@@ -20,6 +20,7 @@ use crate::router::{Route, Routes};
 use crate::selector::Selector;
 use crate::stomp;
 use crate::transport;
+use crate::transport::FairPermits;
 
 /// Below that a broker is of no use, whatever a quarter of the machine is.
 const LEAST_MEMORY_BYTES: u64 = 64 << 20;
@@ -214,4 +215,12 @@ pub(super) fn admission(config: &Config, descriptors: Descriptors) -> admission:
         rate: limits.accept_rate.into(),
         burst: limits.accept_burst.into(),
     }
+}
+
+/// How many passwords are looked at: of one address for half of its connections that have not logged in, so that the other half
+/// can give way to clients whose password is remembered.
+pub(super) fn looking(config: &Config) -> FairPermits {
+    let limits = &config.limits;
+    let share = limits.unauthenticated_per_address.min(limits.unauthenticated) / 2;
+    FairPermits::new(limits.unauthenticated as usize, share as usize)
 }

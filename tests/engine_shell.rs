@@ -1,5 +1,6 @@
 //! The engine's shell over a log in memory: what is promised when the log fails, and who is woken when it has room.
 
+use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -55,7 +56,7 @@ fn nobody_is_let_in_before_ids_are_reserved_and_then_a_transient_message_leaves_
 /// One request that wants a receipt.
 fn ask(client: &Client, request: Request) -> (Item, Vec<Answer>) {
     let mut answers = Vec::new();
-    let item = client.apply(&mut vec![request], &mut answers, Terms { promise: true, patient: false });
+    let item = client.apply(&mut VecDeque::from([request]), &mut answers, Terms { promise: true, patient: false });
     (item, answers)
 }
 
@@ -127,7 +128,7 @@ fn a_message_without_room_is_left_with_all_behind_it_to_be_asked_again() {
     let Request::Publish(mut publish) = send(1) else { unreachable!("a send") };
     publish.message.durability = Durability::Transient;
     log.set_full(true);
-    let mut requests = vec![Request::Publish(publish), send(1), send(1)];
+    let mut requests = VecDeque::from([Request::Publish(publish), send(1), send(1)]);
     let mut answers = Vec::new();
     let patient = Terms { promise: true, patient: true };
     let item = client.apply(&mut requests, &mut answers, patient);
@@ -262,7 +263,7 @@ fn the_driver_does_not_wake_itself() {
     const MESSAGES: usize = 40_000;
     let (handle, log) = shared();
     let client = handle.open("owner".into());
-    let mut requests: Vec<_> = (0..MESSAGES).map(|_| send(1)).collect();
+    let mut requests: VecDeque<_> = (0..MESSAGES).map(|_| send(1)).collect();
     while !requests.is_empty() {
         client.apply(&mut requests, &mut Vec::new(), Terms { promise: false, patient: false });
     }

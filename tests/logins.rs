@@ -1,13 +1,15 @@
 //! Who comes in and who stays, over real sockets: wrong passwords beside right ones, and users that change meanwhile.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use kolejka::auth::{Action, Rights, User};
 use kolejka::config::Config;
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::Running;
-use kolejka_tests::socket::Client;
+use kolejka_tests::socket::{Client, plain};
+use kolejka_tests::tls::Trust;
 
 /// Of the password `right`, and of the least cost there is.
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$r8TQZR/Ca5W9+L5DYKcDJA$FH+DGfet5qI4N/GikiELDMzuKR6o30GO+66jRdcIaMk";
@@ -165,4 +167,112 @@ fn the_first_user_ends_what_clients_without_a_login_may_do() {
     server.reload(with_users);
     sent_off(&mut nobody, "login-revoked", "login revoked: a login is needed now");
     logged_in(server.address, "ann");
+}
+
+#[test]
+fn a_client_without_a_login_comes_in_where_the_listener_says_so_and_not_by_its_address() {
+    let with_anonymous = |config: &mut Config| {
+        with_users(config);
+        let mut rights = Rights::default();
+        rights.allow("anonymous", "/topic/**", &[Action::Read, Action::Create]).expect("a rule");
+        config.auth.anonymous = Some(rights);
+    };
+    let closed = Running::start(with_anonymous);
+    assert!(closed.address.ip().is_loopback(), "as near as a client can be");
+    let mut nobody = Client::connect(closed.address);
+    say(&mut nobody, "CONNECT\naccept-version:1.2\nhost:test\n\n^");
+    assert_eq!(frame(&mut nobody).headers.get("code"), Some("login-failed"));
+    let open = Running::start(|config| {
+        with_anonymous(config);
+        config.listeners[0].anonymous = true;
+    });
+    let mut nobody = Client::logged_in(open.address);
+    done(&mut nobody, "SUBSCRIBE\nid:1\ndestination:/topic/a", "");
+    say(&mut nobody, "SEND\ndestination:/topic/a\n\n^");
+    sent_off(&mut nobody, "forbidden", "forbidden to write /topic/a");
+}
+
+/// What a page of this origin is answered when it asks for a WebSocket.
+fn page(address: SocketAddr, origin: &str) -> String {
+    let mut socket = plain(address);
+    let request = format!(
+        "GET /ws HTTP/1.1\r\nHost: {address}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).expect("sent");
+    let mut answer = Vec::new();
+    let mut octets = [0; 1024];
+    while !answer.windows(4).any(|end| end == b"\r\n\r\n") || answer.starts_with(b"HTTP/1.1 4") {
+        match socket.read(&mut octets).expect("an answer in time") {
+            0 => break,
+            count => answer.extend_from_slice(&octets[..count]),
+        }
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[test]
+fn the_first_user_ends_what_pages_of_other_ports_may_do() {
+    let mut server = Running::start(|_| {});
+    let address = server.address;
+    let (own, other) = (format!("http://{address}"), "http://127.0.0.1:3000");
+    assert!(page(address, other).starts_with("HTTP/1.1 101"), "the first minute needs no configuration");
+    let mut nobody = Client::logged_in(address);
+    server.reload(with_users);
+    sent_off(&mut nobody, "login-revoked", "login revoked: a login is needed now");
+    let refusal = page(address, other);
+    assert!(refusal.starts_with("HTTP/1.1 403"), "{refusal}");
+    assert!(refusal.contains("origins = [\"http://127.0.0.1:3000\"] into the [[listener]]"), "{refusal}");
+    assert!(page(address, &own).starts_with("HTTP/1.1 101"), "its own port");
+    let listing = Running::start(|config| {
+        with_users(config);
+        config.listeners[0].origins = vec![other.to_owned()];
+    });
+    assert!(page(listing.address, other).starts_with("HTTP/1.1 101"), "listed");
+}
+
+#[test]
+fn silent_strangers_give_way_to_a_client_that_logs_in() {
+    let server = Running::start(|config| {
+        config.limits.unauthenticated = 16;
+        // Whoever goes has given way.
+        config.limits.connect_timeout = Duration::from_secs(600);
+    });
+    let mut silent: Vec<_> = (0..12).map(|_| Client::connect(server.address)).collect();
+    // More and more of them come, and everybody who logs in gets in.
+    for _ in 0..40 {
+        let mut client = Client::logged_in(server.address);
+        done(&mut client, "SEND\ndestination:/queue/a", "");
+        silent.push(Client::connect(server.address));
+    }
+    for (at, stranger) in silent.iter_mut().enumerate().take(36) {
+        assert_eq!(stranger.frame(), Ok(None), "{at} was among the first");
+    }
+    let mut last = silent.pop().expect("one that came last");
+    say(&mut last, "CONNECT\naccept-version:1.2\nhost:test\n\n^");
+    assert_eq!(frame(&mut last).command, Command::Connected, "it was not among those who had to go");
+}
+
+#[test]
+fn half_tls_handshakes_hold_up_no_client() {
+    let trust = Trust::new();
+    let files = trust.files();
+    let server = Running::start(move |config| {
+        config.listeners[0].tls = Some(files);
+        config.limits.tls_handshakes = 4;
+        // Only what frees a permit may let the client in, and no deadline.
+        config.limits.tls_handshake_timeout = Duration::from_secs(600);
+        config.limits.connect_timeout = Duration::from_secs(600);
+    });
+    let mut halves: Vec<_> = (0..64).map(|_| Client::connect(server.address)).collect();
+    for half in &mut halves {
+        half.send(&[0x16, 0x03, 0x01]);
+    }
+    for _ in 0..8 {
+        let mut client = Client::over(trust.connector(server.address)());
+        client.send(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0");
+        let answer = client.frame().expect("an answer in time").expect("an open connection");
+        assert_eq!(answer.command, Command::Connected);
+    }
+    assert_eq!(answered(&halves), 0, "they are still there");
 }

@@ -2,4 +2,5 @@
 
 mod changing;
 mod creating;
+mod managing;
 mod world;

@@ -8,8 +8,8 @@ use bytes::BytesMut;
 use kolejka::auth::{Action, Grants, Rights};
 use kolejka::engine::{Engine, Options};
 use kolejka::model::{
-    Burst, Content, Durable, Effects, Event, Now, Payload, Position, Record, Request, SessionId, ShardId, Ticket,
-    Timestamp,
+    Audit, Burst, Content, Durable, Effects, Event, Now, Payload, Position, Record, Request, SessionId, ShardId,
+    Ticket, Timestamp,
 };
 use kolejka::stomp::{self, Output, PeerFacts, Session};
 use kolejka_codec::{Command, Decoder, Frame, Item, Limits, Version};
@@ -176,6 +176,11 @@ impl World {
             self.engine.tick(self.now, &mut self.effects);
             self.absorb();
         }
+    }
+
+    /// What has been written into the audit log since it was asked last.
+    pub(crate) fn audits(&mut self) -> Vec<Audit> {
+        std::mem::take(&mut self.effects.audits)
     }
 
     /// Names of the destinations that are queues, with the messages in each.

@@ -22,7 +22,7 @@ const REMEMBERED_FAILURES: usize = 4096;
 pub struct Options {
     /// The users, with different names. None: everybody is anonymous and may do everything.
     pub users: Vec<User>,
-    /// What clients without a login may do on loopback listeners, if they may come in at all. Of no meaning without users.
+    /// What clients without a login may do on the listeners that let them in. Of no meaning without users.
     pub anonymous: Option<Rights>,
 }
 
@@ -112,7 +112,7 @@ impl Authenticator {
 
     fn anonymous(&self, peer: Peer) -> Result<Grants, Denied> {
         match &self.anonymous {
-            Some(grants) if peer.on_loopback => Ok(grants.clone()),
+            Some(grants) if peer.anonymous => Ok(grants.clone()),
             _ => Err(Denied::Anonymous),
         }
     }

@@ -48,15 +48,15 @@ impl Credentials {
 pub struct Peer {
     /// Its address.
     pub address: IpAddr,
-    /// Whether the listener that took the connection is bound to loopback. The address alone does not tell: a proxy on
-    /// this machine brings the whole world from 127.0.0.1.
-    pub on_loopback: bool,
+    /// Whether the listener that took the connection lets clients in without a login. That is for the listener to say: the
+    /// address does not tell where a client is, since a proxy on this machine brings the whole world from 127.0.0.1.
+    pub anonymous: bool,
 }
 
 impl Peer {
-    /// A client of this machine on a listener for this machine.
+    /// A client of this machine on a listener that asks for no login.
     pub const fn local() -> Peer {
-        Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), on_loopback: true }
+        Peer { address: IpAddr::V4(Ipv4Addr::LOCALHOST), anonymous: true }
     }
 
     /// What failures are counted by.

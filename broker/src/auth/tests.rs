@@ -57,7 +57,7 @@ fn delay(door: &Authenticator, now: Duration, peer: Peer, credentials: &Credenti
 }
 
 fn peer(address: &str) -> Peer {
-    Peer { address: address.parse().unwrap(), on_loopback: false }
+    Peer { address: address.parse().unwrap(), anonymous: false }
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn half_a_login_always_fails() {
 }
 
 #[test]
-fn anonymous_clients_are_let_in_only_where_allowed_and_only_on_loopback_listeners() {
+fn anonymous_clients_are_let_in_only_by_listeners_that_say_so() {
     for nobody in [Credentials::default(), login("", "")] {
         anonymous_clients_are_let_in_only_where_allowed(&nobody);
     }
@@ -121,8 +121,8 @@ fn anonymous_clients_are_let_in_only_where_allowed_and_only_on_loopback_listener
 fn anonymous_clients_are_let_in_only_where_allowed(nobody: &Credentials) {
     assert_eq!(why(&door(None), seconds(0), Peer::local(), nobody), Denied::Anonymous);
     let open = door(Some(rights("anonymous", &[("/topic/**", &[Action::Read])], &[])));
-    let behind_proxy = Peer { on_loopback: false, ..Peer::local() };
-    assert_eq!(why(&open, seconds(0), behind_proxy, nobody), Denied::Anonymous);
+    let elsewhere = Peer { anonymous: false, ..Peer::local() };
+    assert_eq!(why(&open, seconds(0), elsewhere, nobody), Denied::Anonymous, "whatever its address");
     let grants = open.verify(seconds(0), Peer::local(), nobody).unwrap();
     assert!(grants.may(Action::Read, &DestinationName::parse("/topic/news", "").unwrap()));
     assert!(!grants.may(Action::Read, &queue("mail")));

@@ -61,13 +61,6 @@ const GENERAL: &[Key] = &[
         doc: " Directory of the journal. A relative one starts at the directory of the file.",
     },
     Key {
-        path: "anonymous",
-        kind: Kind::Switch,
-        fallback: Fallback::Switch(false),
-        doc: " With users: whether clients without a login may come in on loopback listeners, with the rights of the user \
-              `anonymous`. Without users everybody is anonymous and may do everything.",
-    },
-    Key {
         path: "server",
         kind: Kind::Text,
         fallback: Fallback::Text("kolejka"),
@@ -101,6 +94,14 @@ const LISTENER: &[Key] = &[
         doc: " File of its private key, PEM.",
     },
     Key {
+        path: "listener.anonymous",
+        kind: Kind::Switch,
+        fallback: Fallback::Switch(false),
+        doc: " With users: whether clients without a login may come in here, with the rights of the user `anonymous`. All who \
+              reach the listener may then, also through a proxy on this machine. Without users everybody is anonymous, on \
+              loopback listeners only, and may do everything.",
+    },
+    Key {
         path: "listener.allow_plaintext",
         kind: Kind::Switch,
         fallback: Fallback::Switch(false),
@@ -110,7 +111,8 @@ const LISTENER: &[Key] = &[
         path: "listener.origins",
         kind: Kind::List,
         fallback: Fallback::Words(&[]),
-        doc: " Origins of web pages that may open a WebSocket, besides those of the host itself.",
+        doc: " Origins of web pages that may open a WebSocket, besides that of the listener's own host and port. Without users \
+              pages of every port of its host may.",
     },
     Key {
         path: "listener.require_origin",

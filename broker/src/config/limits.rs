@@ -99,11 +99,14 @@ limits! {
 
     /// Connections at a time.
     connections: u32 = 10_000, 1 => 1_000_000, "connections";
-    /// Connections of one address. A web server or a relay brings all its users from one address.
+    /// Connections of one address; of IPv6 a /64 counts as one, here and below. A web server or a relay brings all its users
+    /// from one address.
     connections_per_address: u32 = 10_000, 1 => 1_000_000, "connections_per_address";
-    /// Connections that have not logged in yet.
+    /// Connections that have not logged in yet. Where there are as many, the oldest one of the busiest address that has sent
+    /// no login gives way; a quarter is for addresses that logged in within ten minutes.
     unauthenticated: u32 = 1_000, 1 => 1_000_000, "unauthenticated";
-    /// Connections of one address that have not logged in yet; loopback is exempt.
+    /// Connections of one address that have not logged in yet, beyond which its oldest one that has sent no login gives way;
+    /// loopback is exempt.
     unauthenticated_per_address: u32 = 512, 1 => 1_000_000, "unauthenticated_per_address";
     /// New connections of one address within a second, once the burst is used up; loopback is exempt, and an address that
     /// logged in during the last minute.
@@ -114,7 +117,8 @@ limits! {
     connect_timeout: Duration = seconds(10), Duration::from_millis(100) => seconds(600), "connect_timeout";
     /// How long a TLS handshake may take.
     tls_handshake_timeout: Duration = seconds(5), Duration::from_millis(100) => seconds(600), "tls_handshake_timeout";
-    /// TLS handshakes at a time.
+    /// TLS handshakes at a time, from the client's first message on; one address has a quarter of them at most, and addresses
+    /// that wait are served in turns.
     tls_handshakes: u32 = 256, 1 => 65_536, "tls_handshakes";
 
     /// Subscriptions of one connection.

@@ -20,7 +20,9 @@ pub struct ListenerConfig {
     /// Whether it may speak without TLS beyond loopback. Where this is false and `tls` is given, a listener beyond
     /// loopback takes nothing but TLS.
     pub allow_plaintext: bool,
-    /// Origins that may open a WebSocket, besides those of the host itself.
+    /// Whether clients without a login may come in, where there are users.
+    pub anonymous: bool,
+    /// Origins that may open a WebSocket, besides that of the host itself.
     pub origins: Vec<String>,
     /// Whether a WebSocket without an Origin is refused.
     pub require_origin: bool,
@@ -59,6 +61,7 @@ impl ListenerConfig {
             protocols: Protocols { stomp: true, websocket: true },
             tls: None,
             allow_plaintext: false,
+            anonymous: false,
             origins: Vec::new(),
             require_origin: false,
             trailing_lf: true,
@@ -68,6 +71,20 @@ impl ListenerConfig {
     /// Whether only this machine can reach it.
     pub fn is_loopback(&self) -> bool {
         self.address.ip().to_canonical().is_loopback()
+    }
+}
+
+impl ListenerConfig {
+    /// What is allowed in words and still deserves one.
+    pub(super) fn warning(&self) -> Option<String> {
+        let is_open = self.anonymous && !self.is_loopback();
+        is_open.then(|| {
+            format!(
+                "{} can be reached from other machines and lets clients in without a login: all of them have the rights of \
+                 the user `anonymous`; leave `anonymous` away from the listener if that is not meant",
+                self.address
+            )
+        })
     }
 }
 
@@ -121,6 +138,7 @@ fn read(
         protocols: protocols(section, problems),
         tls: tls(section, file, files, problems),
         allow_plaintext: section.get("listener.allow_plaintext").unwrap_or(plain.allow_plaintext),
+        anonymous: section.get("listener.anonymous").unwrap_or(plain.anonymous),
         origins: origins(section, problems),
         require_origin: section.get("listener.require_origin").unwrap_or(plain.require_origin),
         trailing_lf: section.get("listener.trailing_lf").unwrap_or(plain.trailing_lf),

@@ -38,6 +38,8 @@ pub struct Config {
     pub log: LogConfig,
     /// How long a stop waits for acknowledgements and receipts.
     pub shutdown_timeout: Duration,
+    /// What can be used as it is, and is better not: one sentence each, with the remedy.
+    pub warnings: Vec<String>,
 }
 
 /// The shortest and the longest heart-beat interval.
@@ -124,6 +126,7 @@ impl Default for Config {
             server: "kolejka".to_owned(),
             log: log(&nothing.root),
             shutdown_timeout: shutdown_timeout(&nothing.root),
+            warnings: Vec::new(),
         }
     }
 }
@@ -186,7 +189,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
     let file = sources.file.as_ref().map(|(path, _)| path.as_path());
     let listeners = listener::read_all(settings, file, files, problems);
     let auth = user::read_all(settings, file, files, problems);
-    user::check_reach(settings, &listeners, problems);
+    user::check_anonymous(settings, &auth, problems);
     let root = &settings.root;
     let heart_beat = heart_beat(root);
     if heart_beat.min > heart_beat.max {
@@ -199,6 +202,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
                 .label("1 to 128 octets without colon, backslash and control characters are wanted here"),
         );
     }
+    let warnings = listeners.iter().filter_map(ListenerConfig::warning).collect();
     Some(Config {
         data: data(root, file, &sources.home, problems)?,
         listeners,
@@ -210,6 +214,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
         server,
         log: log(root),
         shutdown_timeout: shutdown_timeout(root),
+        warnings,
     })
 }
 

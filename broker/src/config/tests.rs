@@ -87,10 +87,10 @@ fn the_names_of_the_file_are_those_that_are_documented() {
         r#"
         data = "journal"
         server = "kolejka (activemq habits)"
-        anonymous = true
 
         [[listener]]
         address = "[::1]:61613"
+        anonymous = true
         protocols = ["stomp"]
         origins = ["https://Shop.example.com"]
         require_origin = true
@@ -136,6 +136,7 @@ fn the_names_of_the_file_are_those_that_are_documented() {
     let listener = &config.listeners[0];
     assert_eq!(listener.protocols, Protocols { stomp: true, websocket: false });
     assert_eq!(listener.origins, ["https://shop.example.com"]);
+    assert!(listener.anonymous && !ListenerConfig::on(listener.address).anonymous);
     assert!(listener.require_origin && !listener.trailing_lf && listener.is_loopback());
     assert_eq!((config.limits.body, config.limits.connections), (1 << 20, 1_000));
     assert_eq!((config.limits.prefetch_messages, config.limits.prefetch_bytes), (50, 1 << 20));
@@ -203,7 +204,7 @@ fn values_of_the_wrong_kind_are_refused_with_what_is_wanted() {
         ("limits.body = \"-4MiB\"", "this is no size"),
         ("limits.body = \"65MiB\"", "a size from 1B to 64MiB is wanted here"),
         ("limits.connections = 1.5", "a number from 1 to 1000000 is wanted here, not a float"),
-        ("anonymous = \"yes\"", "true or false is wanted here, not a string"),
+        ("[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = \"yes\"", "true or false is wanted here, not a string"),
         ("log.format = \"xml\"", "one of auto, pretty, compact, json is wanted here"),
         ("limits = 3", "`limits` is a table"),
         ("listener = 3", "write [[listener]], with two brackets"),
@@ -273,6 +274,9 @@ fn units_are_read_and_written() {
     assert_eq!(durations, ["0ms", "1ms", "1500ms", "1min", "5min", "1d"]);
 }
 
+/// A listener that asks for no login.
+const OPEN: &str = "[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = true";
+
 const RIGHTS: &str = "allow = [ { on = \"/queue/**\", to = [\"read\"] } ]";
 
 #[test]
@@ -289,6 +293,25 @@ fn a_listener_beyond_loopback_needs_users_and_tls_or_a_word() {
     }
     let help = load("[[listener]]\naddress = \"[::]:61613\"").unwrap_err().problems.remove(0).help.unwrap();
     assert!(help.contains("[[user]]") && help.contains("kolejka user hash") && help.contains("127.0.0.1"), "{help}");
+}
+
+#[test]
+fn anonymous_clients_beyond_loopback_need_a_word_and_bring_a_warning() {
+    let hash = hash_password("x").unwrap();
+    let users =
+        format!("[[user]]\nname = \"a\"\npassword = \"{hash}\"\n{RIGHTS}\n[[user]]\nname = \"anonymous\"\n{RIGHTS}");
+    let listener = |address: &str| format!("[[listener]]\naddress = \"{address}\"\nallow_plaintext = true\n");
+    let closed = accept(&format!("{}{users}", listener("0.0.0.0:1")));
+    assert!(!closed.listeners[0].anonymous && closed.warnings.is_empty(), "{:?}", closed.warnings);
+    assert!(accept(&format!("{}anonymous = true\n{users}", listener("127.0.0.1:1"))).warnings.is_empty());
+    let open = accept(&format!("{}anonymous = true\n{users}", listener("0.0.0.0:1")));
+    assert!(open.listeners[0].anonymous);
+    assert!(open.warnings[0].contains("0.0.0.0:1 can be reached") && open.warnings[0].contains("`anonymous`"));
+    // The word of the listener is no user.
+    let alone = refuse(&format!("{}anonymous = true", listener("0.0.0.0:1")));
+    assert!(alone.contains("there are no users"), "{alone}");
+    // Where it used to stand.
+    assert!(refuse("anonymous = true").contains("did you mean `listener.anonymous`?"));
 }
 
 #[test]
@@ -359,8 +382,9 @@ fn users_are_checked_and_their_passwords_never_repeated() {
             format!("[[user]]\nname = \"a\"\npassword = \"{hash}\"\nallow = [ {{ in = \"/queue/a\" }} ]"),
             "unknown key `in` in a rule",
         ),
-        (format!("anonymous = true\n{}", user(&format!("name = \"a\"\npassword = \"{hash}\""))), "may do nothing"),
-        (format!("anonymous = true\n{}", user("name = \"anonymous\"")), "there is only the user `anonymous`"),
+        (format!("{OPEN}\n{}", user(&format!("name = \"a\"\npassword = \"{hash}\""))), "may do nothing"),
+        (format!("{OPEN}\n{}", user("name = \"anonymous\"")), "there is only the user `anonymous`"),
+        (user("name = \"anonymous\""), "there is only the user `anonymous`"),
     ];
     for (text, expected) in cases {
         let text = text.replace("][[user]]", "]\n[[user]]");

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::auth::{Options, PasswordError, Principal, Rights, User, UserError};
 
-use super::listener::ListenerConfig;
 use super::place::beside;
 use super::problem::Problem;
 use super::settings::{Section, Settings};
@@ -39,36 +38,27 @@ pub(super) fn read_all(
         }
         names.push(name);
     }
-    check_anonymous(settings, &mut options, problems);
     options
 }
 
-/// Whether anonymous clients reach anything if they are allowed.
-pub(super) fn check_reach(settings: &Settings, listeners: &[ListenerConfig], problems: &mut Vec<Problem>) {
-    let is_on = settings.root.get("anonymous").unwrap_or(false);
-    if is_on && !listeners.is_empty() && !listeners.iter().any(ListenerConfig::is_loopback) {
+/// Whether clients without a login may do something where they are let in.
+pub(super) fn check_anonymous(settings: &Settings, options: &Options, problems: &mut Vec<Problem>) {
+    let lets_in = |section: &&Section| section.get("listener.anonymous") == Some(true);
+    if options.anonymous.is_none()
+        && !settings.users.is_empty()
+        && let Some(listener) = settings.listeners.iter().find(lets_in)
+    {
         problems.push(
-            Problem::new(settings.root.origin("anonymous"), "anonymous clients are served on loopback only")
-                .label("no listener is on loopback"),
-        );
-    }
-}
-
-fn check_anonymous(settings: &Settings, options: &mut Options, problems: &mut Vec<Problem>) {
-    let is_on = settings.root.get("anonymous").unwrap_or(false);
-    let at = settings.root.origin("anonymous");
-    match &options.anonymous {
-        Some(_) if !is_on => options.anonymous = None,
-        None if is_on && !settings.users.is_empty() => problems.push(
-            Problem::new(at, "anonymous clients are let in, but may do nothing")
+            Problem::new(listener.origin("listener.anonymous"), "anonymous clients are let in, but may do nothing")
                 .label("needs a user `anonymous` with rights, without a password")
                 .help("add [[user]] with name = \"anonymous\" and allow = [ { on = \"/topic/**\", to = [\"read\"] } ]"),
-        ),
-        _ => {}
+        );
     }
-    if options.anonymous.is_some() && options.users.is_empty() && problems.is_empty() {
+    let has_others =
+        settings.users.iter().any(|user| user.get::<String>("user.name").as_deref() != Some(Principal::ANONYMOUS));
+    if let Some(only) = settings.users.first().filter(|_| !has_others) {
         problems.push(
-            Problem::new(settings.root.origin("anonymous"), "there is only the user `anonymous`")
+            Problem::new(only.origin("user.name"), "there is only the user `anonymous`")
                 .label("without any other user everybody may do everything")
                 .help("add another user, or leave `anonymous` away"),
         );

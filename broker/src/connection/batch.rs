@@ -18,7 +18,7 @@ const OVERHEAD_BYTES: usize = 512;
 /// Lists that are filled and emptied once per read.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
-    requests: Vec<Request>,
+    requests: VecDeque<Request>,
     asked: VecDeque<Asked>,
     answers: Vec<Answer>,
     waiting: Option<Waiting>,
@@ -55,7 +55,7 @@ impl Batch {
     pub(super) fn ask(&mut self, request: Request, receipt: Option<Receipt>) {
         let gates =
             receipt.is_some() && matches!(request, Request::Subscribe(_) | Request::Browse(_) | Request::Take(_));
-        self.requests.push(request);
+        self.requests.push_back(request);
         self.asked.push_back(Asked { answer: None, receipt, gates });
     }
 
@@ -89,8 +89,9 @@ impl Batch {
         if self.waiting.is_none() { 0 } else { self.requests.iter().map(bytes_of).sum() }
     }
 
-    /// Asks the engine for all of it, with one lock. What has waited for `patience` is refused if there is still no room.
-    pub(super) fn apply(&mut self, client: &Client, now: Duration, patience: Duration) -> Outcome {
+    /// Asks the engine for as much of it as it does in one go; `None` if there is more to be asked at once. What has waited
+    /// for `patience` is refused if there is still no room.
+    pub(super) fn apply(&mut self, client: &Client, now: Duration, patience: Duration) -> Option<Outcome> {
         let since = self.waiting.map_or(now, |waiting| waiting.since);
         let promise = self.asked.iter().any(|asked| asked.receipt.is_some());
         let terms = Terms { promise, patient: now < since + patience };
@@ -102,31 +103,38 @@ impl Batch {
                 asked.answer = Some(answer);
             }
         }
+        if outcome.more {
+            return None;
+        }
         let mut refused = outcome.refused.map(|refusal| (open.next().and_then(|asked| asked.receipt.take()), refusal));
         let is_waiting = refused.is_none() && !self.requests.is_empty();
         self.waiting = is_waiting.then_some(Waiting { since, retry: now + RETRY });
         if is_waiting {
             refused = self.finish_work(client);
         }
-        Outcome { wait_for: outcome.wait_for, refused }
+        Some(Outcome { wait_for: outcome.wait_for, refused })
     }
 
     /// Lets what finishes work go ahead of what waits. Its receipts keep their places.
     fn finish_work(&mut self, client: &Client) -> Option<(Option<Receipt>, Refusal)> {
-        let (mut ahead, mut places) = (Vec::new(), Vec::new());
+        let (mut ahead, mut places) = (VecDeque::new(), Vec::new());
         let open = self.asked.iter_mut().filter(|asked| asked.answer.is_none());
         for (request, asked) in std::mem::take(&mut self.requests).into_iter().zip(open) {
             if finishes_work(&request) {
-                ahead.push(request);
+                ahead.push_back(request);
                 places.push(asked);
             } else {
-                self.requests.push(request);
+                self.requests.push_back(request);
             }
         }
         if ahead.is_empty() {
             return None;
         }
-        let outcome = client.apply(&mut ahead, &mut self.answers, Terms { promise: false, patient: true });
+        let terms = Terms { promise: false, patient: true };
+        let mut outcome = client.apply(&mut ahead, &mut self.answers, terms);
+        while outcome.more {
+            outcome = client.apply(&mut ahead, &mut self.answers, terms);
+        }
         let mut places = places.into_iter();
         for (answer, asked) in self.answers.drain(..).zip(&mut places) {
             asked.answer = Some(answer);

@@ -145,7 +145,7 @@ impl Connection {
             }
         }
         // Before anything that is settled by being written.
-        self.flush_batch();
+        self.flush_batch().await;
         if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
             self.deliveries.waiting = VecDeque::new();
         }
@@ -205,11 +205,11 @@ impl Connection {
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.
-    pub(super) fn all_written(&mut self) {
+    pub(super) async fn all_written(&mut self) {
         for (subscription, through) in self.deliveries.encoded.drain(..) {
             self.batch.ask(Request::Written { subscription, through }, None);
         }
-        self.flush_batch();
+        self.flush_batch().await;
     }
 }
 

@@ -4,7 +4,7 @@ use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
-use super::task::Connection;
+use super::task::{Connection, Stage};
 use super::users::Users;
 use crate::model::Refusal;
 use crate::stomp::Output;
@@ -31,7 +31,7 @@ impl Connection {
             complete = true;
             self.collect().await;
         }
-        self.flush_batch();
+        self.flush_batch().await;
         if let Err(refusal) = self.count_transactions() {
             self.session.disconnected(now, refusal);
             self.collect().await;
@@ -56,11 +56,11 @@ impl Connection {
                     self.batch.promise(receipt);
                 }
                 Output::Reply(reply) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     reply.write(&mut self.out);
                 }
                 Output::Authenticate(credentials) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     let verdict = self.authenticate(credentials).await;
                     self.session.authenticated(self.now(), verdict);
                     self.decoder.set_version(self.session.version());
@@ -76,7 +76,7 @@ impl Connection {
                     self.out.end_frame();
                 }
                 Output::Close(farewell) => {
-                    self.flush_batch();
+                    self.flush_batch().await;
                     self.begin_close(farewell);
                     return;
                 }
@@ -92,10 +92,7 @@ impl Connection {
         self.client = Some(self.surroundings.handle.open_for(self.owner.clone(), membership.user()));
         self.membership = Some(membership);
         self.stream.admit();
-        if let Some(admitted) = self.admitted.take() {
-            // Nobody listens when the connection is driven without a server.
-            let _ = admitted.send(());
-        }
+        self.stage.send_replace(Stage::In);
         Ok(())
     }
 
@@ -106,8 +103,9 @@ impl Connection {
         self.membership.as_mut().map_or(Ok(()), |membership| membership.has_open(open))
     }
 
-    /// Asks the engine for all that has gathered, with one lock, and prepares the receipts.
-    pub(super) fn flush_batch(&mut self) {
+    /// Asks the engine for all that has gathered, and prepares the receipts. What is too much for one hold of its lock is
+    /// asked in parts, between which others have their turns.
+    pub(super) async fn flush_batch(&mut self) {
         if self.batch.is_empty() {
             return;
         }
@@ -118,7 +116,13 @@ impl Connection {
             return;
         };
         let unsubscribes = self.batch.unsubscribes();
-        let outcome = self.batch.apply(client, now, self.surroundings.options.disk_wait);
+        let patience = self.surroundings.options.disk_wait;
+        let outcome = loop {
+            match self.batch.apply(client, now, patience) {
+                Some(outcome) => break outcome,
+                None => tokio::task::yield_now().await,
+            }
+        };
         if unsubscribes {
             // They went back. Kept, they would add up: whoever does not read may subscribe again and again.
             let session = &self.session;

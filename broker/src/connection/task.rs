@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use kolejka_codec::{Decoder, Limits};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::error;
 
 use super::batch::Batch;
 use super::closing::Phase;
@@ -126,8 +126,8 @@ pub struct Connection {
     pub(super) room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Counts looks at what can wake the task.
     pub(super) turn: u8,
-    /// Told when the client is let in.
-    pub(super) admitted: Option<oneshot::Sender<()>>,
+    /// Tells how far the client is.
+    pub(super) stage: watch::Sender<Stage>,
 }
 
 /// Whether the peer takes what is written.
@@ -140,6 +140,8 @@ struct Stall {
 /// How a conversation came to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Ending {
+    /// A word that stands for all ends of its kind: the code of the ERROR, where there was one.
+    pub code: &'static str,
     /// In words, for the log.
     pub words: String,
     /// Nothing went wrong: one side said goodbye.
@@ -148,8 +150,19 @@ pub struct Ending {
 
 impl Ending {
     pub(super) fn trouble(words: impl Into<String>) -> Ending {
-        Ending { words: words.into(), is_orderly: false }
+        Ending { code: "connection-lost", words: words.into(), is_orderly: false }
     }
+}
+
+/// How far a client is on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has sent no login.
+    Silent,
+    /// Its login is being looked at, or its refusal held back.
+    LogsIn,
+    /// It is in.
+    In,
 }
 
 /// A stranger becomes a connection when its first octets are understood.
@@ -165,10 +178,10 @@ pub struct Arrival {
 }
 
 impl Connection {
-    /// A connection that has said nothing yet. The receiver hears when its client is let in.
-    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, oneshot::Receiver<()>) {
+    /// A connection that has said nothing yet. The receiver hears how far its client is.
+    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, watch::Receiver<Stage>) {
         let Arrival { stream, session, owner, peer } = arrival;
-        let (admitted, hears) = oneshot::channel();
+        let (stage, hears) = watch::channel(Stage::Silent);
         let connection = Connection {
             out: stream.new_burst(),
             stream,
@@ -196,7 +209,7 @@ impl Connection {
             stall: Stall::default(),
             begun: None,
             room: None,
-            admitted: Some(admitted),
+            stage,
         };
         (connection, hears)
     }
@@ -248,7 +261,7 @@ impl Connection {
                 Woken::Wrote => {
                     self.stall.since = None;
                     self.session.wrote(self.now());
-                    self.all_written();
+                    self.all_written().await;
                 }
                 Woken::Told => self.take_events().await,
                 Woken::Room => self.room = None,
@@ -279,7 +292,7 @@ impl Connection {
     async fn keep_time(&mut self) {
         self.session.tick(self.now());
         if self.batch.retry().is_some_and(|retry| retry <= self.now().monotonic) {
-            self.flush_batch();
+            self.flush_batch().await;
         }
         if self.frame_deadline().is_some_and(|deadline| deadline <= self.now().monotonic) {
             self.session.unfinished(self.now());
@@ -363,15 +376,13 @@ impl Connection {
     }
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
-        let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
-        match verdict {
+        self.stage.send_replace(Stage::LogsIn);
+        match self.surroundings.gate.verify(self.peer, credentials).await {
             Ok(Admitted { grants, generation }) => {
-                debug!(user = grants.principal().as_str(), "logged in");
                 self.standing = Some((grants.principal().clone(), generation));
                 Ok(grants)
             }
             Err(LoginFailure { why, delay }) => {
-                warn!(reason = why.reason(), "login refused");
                 // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
                 self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
                 Err(why)

@@ -37,6 +37,12 @@ impl Fed {
         self.condition.as_ref().map(|condition| &condition.text)
     }
 
+    /// The most that it costs to ask whether a message with a head of so many bytes is for it.
+    pub fn steps(&self, head: usize) -> u64 {
+        let filter = self.condition.as_ref().and_then(|condition| condition.filter.as_ref());
+        filter.map_or(0, |filter| filter.steps(head))
+    }
+
     /// Whether it takes a message.
     pub fn takes(&self, candidate: &Candidate<'_>) -> bool {
         let filter = self.condition.as_ref().and_then(|condition| condition.filter.as_ref());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::queue::Queue;
 use super::selection::Field;
 use super::{ConsumerKey, Contents, Entry, Sought};
-use crate::model::{Filter, MessageId, Place, Position};
+use crate::model::{Filter, MessageId, Place, Position, Steps};
 
 impl Queue {
     /// A consumer wants only what its filter lets through, if it has one.
@@ -28,13 +28,13 @@ impl Queue {
         self.gives() && !is_barred && (is_called || self.offers() && !self.selections.is_idle(consumer))
     }
 
-    /// Looks for the next message of a selective consumer, at no more than `budget` messages, which falls by those that
-    /// were looked at. Each is looked at once, unless it is given back.
-    pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, budget: &mut u32) -> Sought {
+    /// Looks for the next message of a selective consumer, as far as there are steps for it. Each message is looked at once,
+    /// unless it is given back.
+    pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, steps: &mut Steps) -> Sought {
         let (slots, notes) = (&self.slots, &self.notes);
         let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
         let note = |message| if notes.is_empty() { None } else { notes.get(&message).map(|note| &**note) };
-        self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, budget)
+        self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, steps)
     }
 
     /// Selective consumers that had looked at everything, and may go on because something became ready since.

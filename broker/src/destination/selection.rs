@@ -7,7 +7,7 @@ use super::heads::Head;
 use super::ready::Ready;
 use super::slots::Slots;
 use super::{ConsumerKey, Contents, Entry, SlotId};
-use crate::model::{Candidate, DeathNote, Durability, Filter, MessageId, Place, Position};
+use crate::model::{Candidate, DeathNote, Durability, Filter, MessageId, Place, Position, Steps};
 
 /// How far one consumer has looked.
 #[derive(Debug)]
@@ -59,13 +59,16 @@ pub(super) struct Field<'a> {
 }
 
 impl Field<'_> {
-    /// Whether the filter wants the message; `None` while its head is not known.
-    pub(super) fn judge(&self, filter: &dyn Filter, entry: &Entry) -> Option<bool> {
+    /// Whether the filter wants the message; `None` while its head is not known. To look at it costs a step, and what the
+    /// filter makes of its head.
+    pub(super) fn judge(&self, filter: &dyn Filter, entry: &Entry, steps: &mut Steps) -> Option<bool> {
+        steps.charge(1);
         let head = match self.contents.head(entry) {
             Head::Known(head) => head,
             Head::Elsewhere => return None,
             Head::Unreadable => return Some(false),
         };
+        steps.charge(filter.steps(head.len()));
         Some(filter.wants(&Candidate {
             head,
             message: entry.message,
@@ -93,18 +96,20 @@ impl Selection {
         }
     }
 
-    fn seek(&mut self, field: &Field<'_>, budget: &mut u32) -> Sought {
+    fn seek(&mut self, field: &Field<'_>, steps: &mut Steps) -> Sought {
         while let Some(&place) = self.behind.first() {
-            if *budget == 0 {
+            if steps.is_used_up() {
                 return Sought::Later;
             }
-            *budget -= 1;
             let entry = field.ready.find(field.slots, place).and_then(|slot| field.slots.get(slot));
-            let wanted = match entry.map(|entry| field.judge(&*self.filter, entry)) {
+            let wanted = match entry.map(|entry| field.judge(&*self.filter, entry, steps)) {
                 Some(None) => return Sought::Unread,
                 Some(Some(wanted)) => wanted,
                 // Somebody else has it.
-                None => false,
+                None => {
+                    steps.charge(1);
+                    false
+                }
             };
             self.behind.pop_first();
             if wanted {
@@ -112,11 +117,10 @@ impl Selection {
             }
         }
         for entry in field.ready.after(field.slots, self.cursor).filter_map(|slot| field.slots.get(slot)) {
-            if *budget == 0 {
+            if steps.is_used_up() {
                 return Sought::Later;
             }
-            *budget -= 1;
-            let Some(wanted) = field.judge(&*self.filter, entry) else { return Sought::Unread };
+            let Some(wanted) = field.judge(&*self.filter, entry, steps) else { return Sought::Unread };
             self.cursor = Some(entry.place());
             if wanted {
                 return Sought::Found(entry.place());
@@ -162,11 +166,11 @@ impl Selections {
         self.news = true;
     }
 
-    /// The next message for a consumer; `budget` falls with each message that is looked at. Who comes to an end stands
-    /// aside until [`roused`](Self::roused).
-    pub(super) fn seek(&mut self, consumer: ConsumerKey, field: &Field<'_>, budget: &mut u32) -> Sought {
+    /// The next message for a consumer, as far as there are steps to look for it. Who comes to an end stands aside until
+    /// [`roused`](Self::roused).
+    pub(super) fn seek(&mut self, consumer: ConsumerKey, field: &Field<'_>, steps: &mut Steps) -> Sought {
         let Some(selection) = self.by_consumer.get_mut(&consumer) else { return Sought::Nothing };
-        let sought = selection.seek(field, budget);
+        let sought = selection.seek(field, steps);
         match sought {
             Sought::Nothing if !selection.is_idle => {
                 selection.is_idle = true;

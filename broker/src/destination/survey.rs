@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::heads::Head;
 use super::selection::{Field, Selections};
 use super::{Contents, Entry, Queue, State};
-use crate::model::{Filter, MessageId, Place, Position, Timestamp};
+use crate::model::{Filter, MessageId, Place, Position, Steps, Timestamp};
 
 /// How far somebody has got. What comes to the queue later is not gone through; what changes its state meanwhile may be
 /// missed.
@@ -51,20 +51,20 @@ impl Survey {
 }
 
 impl Queue {
-    /// The next message of a survey. `budget` falls with each message that is looked at.
-    pub fn survey(&self, survey: &mut Survey, contents: &Contents, budget: &mut usize) -> Surveyed {
+    /// The next message of a survey, as far as there are steps to look for it.
+    pub fn survey(&self, survey: &mut Survey, contents: &Contents, steps: &mut Steps) -> Surveyed {
         let note = |message| self.notes.get(&message).map(|note| &**note);
         let field = Field { slots: &self.slots, ready: &self.ready, contents, note: &note };
         while let Some(&state) = survey.states.front() {
             for (entry, cursor) in self.behind(state, survey.cursor) {
-                if *budget == 0 {
+                if steps.is_used_up() {
                     return Surveyed::Later;
                 }
-                *budget -= 1;
+                steps.charge(1);
                 let is_meant = entry.place().sequence < survey.end;
                 let wanted = match survey.filter.as_deref().filter(|_| is_meant) {
                     None => is_meant,
-                    Some(filter) => match field.judge(filter, entry) {
+                    Some(filter) => match field.judge(filter, entry, steps) {
                         Some(wanted) => wanted,
                         None => return Surveyed::Unread,
                     },
@@ -86,6 +86,15 @@ impl Queue {
         let near = self.behind(state, survey.cursor).take(Selections::WINDOW).map(|(entry, _)| entry);
         let unread = near.filter(|entry| contents.head(entry) == Head::Elsewhere);
         Selections::within_window(unread)
+    }
+
+    /// Delayed messages by their time, behind one.
+    pub fn delayed_behind(
+        &self,
+        moment: (Timestamp, MessageId),
+    ) -> impl Iterator<Item = ((Timestamp, MessageId), &Entry)> + '_ {
+        let waiting = self.agenda.behind(false, Some(moment));
+        waiting.filter_map(|(moment, slot)| Some((moment, self.entry(slot)?)))
     }
 
     /// The sequence that no message has yet.

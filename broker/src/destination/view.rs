@@ -10,7 +10,7 @@ use super::heads::Head;
 use super::selection::{Field, Selections};
 use super::survey::{Survey, Surveyed};
 use super::{Contents, Entry, Queue, State};
-use crate::model::{DestinationId, Filter, MessageId, Position, Stage, Timestamp, Urgency};
+use crate::model::{DestinationId, Filter, MessageId, Position, Stage, Steps, Timestamp, Urgency};
 
 /// A walk through one queue.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct View {
     pub left: Option<u32>,
     /// It goes on with what comes.
     pub tail: bool,
+    /// It has looked at enough for one call, and goes on in the background.
+    pub is_late: bool,
     walks: VecDeque<Walk>,
     filter: Option<Arc<dyn Filter>>,
     /// What comes from there on has not been shown by the tail.
@@ -63,24 +65,25 @@ impl View {
             queue: id,
             left: None,
             tail: false,
+            is_late: false,
             walks: stages.iter().copied().map(walk).collect(),
             filter: filter.cloned(),
             horizon: queue.next_place(Urgency::NORMAL).sequence,
         }
     }
 
-    /// Looks for the next message, at no more than `budget` of them.
-    pub fn seek(&mut self, queue: &Queue, contents: &Contents, (now, budget): (Timestamp, &mut usize)) -> Glimpse {
+    /// Looks for the next message, as far as there are steps for it.
+    pub fn seek(&mut self, queue: &Queue, contents: &Contents, (now, steps): (Timestamp, &mut Steps)) -> Glimpse {
         loop {
             let glimpse = match self.walks.front_mut() {
-                Some(Walk::Free(stage, survey)) => match queue.survey(survey, contents, budget) {
+                Some(Walk::Free(stage, survey)) => match queue.survey(survey, contents, steps) {
                     Surveyed::Found(entry) => Glimpse::Found(entry, *stage),
                     Surveyed::Unread => Glimpse::Unread,
                     Surveyed::Later => Glimpse::Later,
                     Surveyed::Nothing => Glimpse::Nothing,
                 },
-                Some(Walk::Held(_)) => self.seek_held(queue, contents, budget),
-                None if self.tail => return self.seek_news(queue, contents, budget),
+                Some(Walk::Held(_)) => self.seek_held(queue, contents, steps),
+                None if self.tail => return self.seek_news(queue, contents, steps),
                 None => return Glimpse::Nothing,
             };
             match glimpse {
@@ -108,20 +111,20 @@ impl View {
         }
     }
 
-    fn seek_held(&mut self, queue: &Queue, contents: &Contents, budget: &mut usize) -> Glimpse {
+    fn seek_held(&mut self, queue: &Queue, contents: &Contents, steps: &mut Steps) -> Glimpse {
         let Some(Walk::Held(held)) = self.walks.front_mut() else { return Glimpse::Nothing };
         let held = held.get_or_insert_with(|| queue.out());
         while let Some(&message) = held.last() {
             let wanted = match queue.held(message) {
                 None => false,
-                Some(_) if *budget == 0 => return Glimpse::Later,
-                Some(entry) => match queue.judge(contents, self.filter.as_deref(), entry) {
+                Some(_) if steps.is_used_up() => return Glimpse::Later,
+                Some(entry) => match queue.judge(contents, self.filter.as_deref(), entry, steps) {
                     Some(wanted) => wanted,
                     None => return Glimpse::Unread,
                 },
             };
             held.pop();
-            *budget = budget.saturating_sub(1);
+            steps.charge(1);
             if let Some(entry) = queue.held(message).filter(|_| wanted) {
                 return Glimpse::Found(entry.clone(), Stage::Reserved);
             }
@@ -130,13 +133,15 @@ impl View {
     }
 
     /// What has come since, by its arrival.
-    fn seek_news(&mut self, queue: &Queue, contents: &Contents, budget: &mut usize) -> Glimpse {
+    fn seek_news(&mut self, queue: &Queue, contents: &Contents, steps: &mut Steps) -> Glimpse {
         while let Some(entry) = queue.arrived(self.horizon) {
-            if *budget == 0 {
+            if steps.is_used_up() {
                 return Glimpse::Later;
             }
-            *budget -= 1;
-            let Some(wanted) = queue.judge(contents, self.filter.as_deref(), entry) else { return Glimpse::Unread };
+            steps.charge(1);
+            let Some(wanted) = queue.judge(contents, self.filter.as_deref(), entry, steps) else {
+                return Glimpse::Unread;
+            };
             self.horizon = entry.place().sequence.saturating_add(1);
             if wanted {
                 self.left = self.left.map(|left| left.saturating_sub(1));
@@ -149,10 +154,16 @@ impl View {
 
 impl Queue {
     /// Whether the filter wants the message; `None` while its head is not known.
-    fn judge(&self, contents: &Contents, filter: Option<&dyn Filter>, entry: &Entry) -> Option<bool> {
+    fn judge(
+        &self,
+        contents: &Contents,
+        filter: Option<&dyn Filter>,
+        entry: &Entry,
+        steps: &mut Steps,
+    ) -> Option<bool> {
         let Some(filter) = filter else { return Some(true) };
         let (slots, ready, note) = (&self.slots, &self.ready, |message| self.note(message).map(|note| &**note));
-        Field { slots, ready, contents, note: &note }.judge(filter, entry)
+        Field { slots, ready, contents, note: &note }.judge(filter, entry, steps)
     }
 
     /// Whether the time of a message is over, whether or not somebody has noticed.

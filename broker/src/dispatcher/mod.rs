@@ -6,7 +6,9 @@
 use std::sync::Arc;
 
 use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Queue, Reach, Sought, Taken, Wish};
-use crate::model::{AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Place, Timestamp};
+use crate::model::{
+    AckMode, Content, DeathNote, Delivery, DestinationId, Lease, MessageId, Payload, Place, Steps, Timestamp,
+};
 
 #[cfg(test)]
 mod tests;
@@ -16,31 +18,31 @@ mod tests;
 pub enum Round {
     /// Everything that could be handed out has been.
     Done,
-    /// Selective consumers have looked at as many messages as one round allows; another round goes on from there.
+    /// The steps are used up; another round goes on from there.
     Unfinished,
+    /// They are, and a selective consumer is in the middle of what it looks at.
+    Looking,
     /// It is the turn of a consumer that chooses among several queues. It does so elsewhere; then the round goes on.
     Choice(ConsumerKey),
 }
 
-/// Messages that selective consumers look at in one round, all of them together.
-const LOOKS: u32 = 4096;
-
-/// Hands out what can be handed out of the queue with that number, at that moment. `told` gets each delivery with the key
-/// of its consumer.
+/// Hands out what can be handed out of the queue with that number, at that moment, as far as there are steps for it. `told`
+/// gets each delivery with the key of its consumer.
 pub fn pump(
     (id, queue): (DestinationId, &mut Queue),
     consumers: &mut Consumers,
     contents: &mut Contents,
-    now: Timestamp,
+    (now, steps): (Timestamp, &mut Steps),
     mut told: impl FnMut(ConsumerKey, &Consumer, Delivery),
 ) -> Round {
-    let mut looks = LOOKS;
-    loop {
+    while !steps.is_used_up() {
         // A message that goes out may bring another one of its group into the open.
         for key in queue.roused() {
+            steps.charge(1);
             readmit((id, queue), key, consumers);
         }
         if serve_owner((id, queue), consumers, contents, now, &mut told) {
+            steps.charge(Steps::DELIVERY);
             continue;
         }
         if !queue.offers() {
@@ -48,6 +50,7 @@ pub fn pump(
         }
         let Some(key) = queue.rotation.next() else { return Round::Done };
         let Some(consumer) = consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else {
+            steps.charge(1);
             queue.rotation.drop_next();
             if let Some(consumer) = consumers.get_mut(key) {
                 consumer.park(id);
@@ -61,16 +64,17 @@ pub fn pump(
         let taken = if consumer.filter.is_none() {
             queue.take(key, consumer.next_number(), wish)
         } else {
-            match queue.seek(key, contents, &mut looks) {
+            match queue.seek(key, contents, steps) {
                 Sought::Found(place) => queue.take_at(place, (key, consumer.next_number()), wish),
                 Sought::Nothing | Sought::Unread => {
+                    steps.charge(1);
                     queue.rotation.drop_next();
                     consumer.in_rotation = false;
                     continue;
                 }
                 Sought::Later => {
                     queue.rotation.turn();
-                    return Round::Unfinished;
+                    return Round::Looking;
                 }
             }
         };
@@ -78,7 +82,9 @@ pub fn pump(
         let delivery = hand_out((id, queue), consumer, contents, &taken);
         queue.rotation.turn();
         told(key, consumer, delivery);
+        steps.charge(Steps::DELIVERY);
     }
+    Round::Unfinished
 }
 
 /// Gives the owner of a group the next message of it, which nobody else may have, whoever's turn it is. `false` if there is

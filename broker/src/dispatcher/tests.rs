@@ -4,7 +4,7 @@ use super::{enrol, pump};
 use crate::destination::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policy, Queue, Reach, Return};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Payload, Position, SessionId, ShardId,
-    Standing, SubscriptionId, Timestamp, Urgency,
+    Standing, Steps, SubscriptionId, Timestamp, Urgency,
 };
 
 fn queue_of(messages: u64, contents: &mut Contents) -> Queue {
@@ -37,9 +37,15 @@ fn turns_go_round_and_stop_with_the_credit() {
         join(&mut queue, &mut consumers, number, credit);
     }
     let mut turns = Vec::new();
-    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, Timestamp(1), |_, _, delivery| {
-        turns.push((delivery.subscription.0, delivery.message.sequence()));
-    });
+    pump(
+        (DestinationId(1), &mut queue),
+        &mut consumers,
+        &mut contents,
+        (Timestamp(1), &mut Steps::new(1000)),
+        |_, _, delivery| {
+            turns.push((delivery.subscription.0, delivery.message.sequence()));
+        },
+    );
     assert_eq!(turns, [(1, 1), (2, 2), (3, 3), (2, 4), (3, 5), (2, 6)]);
     assert_eq!(queue.ready(), 4);
     assert!(queue.rotation.next().is_none(), "nobody has credit");
@@ -69,9 +75,15 @@ fn a_durable_message_leaves_the_cache_and_a_transient_one_stays() {
     );
     join(&mut queue, &mut consumers, 1, 10);
     let mut payloads = Vec::new();
-    pump((DestinationId(1), &mut queue), &mut consumers, &mut contents, Timestamp(1), |_, _, delivery| {
-        payloads.push(delivery.payload);
-    });
+    pump(
+        (DestinationId(1), &mut queue),
+        &mut consumers,
+        &mut contents,
+        (Timestamp(1), &mut Steps::new(1000)),
+        |_, _, delivery| {
+            payloads.push(delivery.payload);
+        },
+    );
     assert!(payloads.iter().all(|payload| matches!(payload, Payload::Memory(content) if content.body() == b"body")));
     assert_eq!(contents.bytes(), 4, "only the transient one is still there");
 }

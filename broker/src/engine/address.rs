@@ -10,8 +10,8 @@ use super::sessions::Held;
 use crate::destination::State;
 use crate::jobs::{Head, Row, unknown};
 use crate::model::{
-    Answer, Content, Effects, Job, JobEvent, JobName, JobState, MessageId, Now, Outcome, Progress, Reader, Refusal,
-    Reply, SessionId, Settle, SoftRefusal, SubscriptionId, Touch,
+    Answer, AuditOutcome, Content, DestinationId, Effects, Job, JobEvent, JobName, JobState, MessageId, Now, Outcome,
+    Place, Progress, Refusal, Reply, Right, SessionId, Settle, SoftRefusal, SubscriptionId, Touch,
 };
 
 /// A delivery as a client names it.
@@ -32,8 +32,10 @@ impl Engine {
         }
         match said.event {
             JobEvent::Get(reply) => return Ok(self.describe(name, reply)),
-            JobEvent::Cancel(reader) => return Ok(self.cancel_for(now, name, &*reader, effects)),
-            JobEvent::Kick(reader) => return Ok(self.kick_one(now, name, &*reader, effects)),
+            JobEvent::Cancel | JobEvent::Kick => {
+                let is_kick = matches!(said.event, JobEvent::Kick);
+                return Ok(self.command(now, name, is_kick, effects));
+            }
             _ => {}
         }
         let delivery = match self.delivery(name) {
@@ -87,7 +89,7 @@ impl Engine {
                 }
                 answer
             }
-            JobEvent::Get(_) | JobEvent::Cancel(_) | JobEvent::Kick(_) => Answer::Done,
+            JobEvent::Get(_) | JobEvent::Cancel | JobEvent::Kick => Answer::Done,
         })
     }
 
@@ -96,7 +98,7 @@ impl Engine {
         if said.needs_room() && self.is_full() {
             return Err(Refusal::DiskFull);
         }
-        if matches!(said.event, JobEvent::Get(_) | JobEvent::Cancel(_) | JobEvent::Kick(_)) {
+        if matches!(said.event, JobEvent::Get(_) | JobEvent::Cancel | JobEvent::Kick) {
             return Ok(());
         }
         let (message, subscription) = self.delivery(said.name).map_err(|_| Refusal::LeaseLost)?;
@@ -171,21 +173,38 @@ impl Engine {
         Answer::Done
     }
 
-    /// The job that somebody wants to command, if he may: who reads its queue, or has the token of an open one.
-    fn commanded(&self, name: JobName, reader: &dyn Reader) -> Result<&Row, SoftRefusal> {
-        let JobName::Token(token) = name else { return Err(SoftRefusal::Unknown) };
-        let row = self.jobs.find(token).ok_or(SoftRefusal::Unknown)?;
-        if !row.status.is_open && !reader.may_read(&row.status.queue) {
-            return Err(SoftRefusal::Forbidden);
-        }
-        if row.status.state.is_final() { Err(SoftRefusal::Final) } else { Ok(row) }
+    /// Cancels or kicks a job for a client that may, and notes who did it.
+    fn command(&mut self, now: Now, name: JobName, is_kick: bool, effects: &mut Effects) -> Answer {
+        let verb = if is_kick { "kick" } else { "cancel" };
+        let (object, found) = match self.commanded(name) {
+            // The token stays out of the log: it is the permission to watch the job.
+            Ok(row) => (format!("{} {}", row.status.queue, row.status.job.to_bits()), Ok((row.status.job, row.at))),
+            Err((of, why)) => (of, Err(why)),
+        };
+        let answer = match found {
+            Ok((job, _)) if !is_kick => self.cancel(now, job, effects),
+            Ok((job, at)) => self.kick_one(now, (job, at), effects),
+            Err(why) => Answer::Soft(why),
+        };
+        let result = match answer {
+            Answer::Soft(why) => (0, AuditOutcome::Refused(why)),
+            _ => (1, AuditOutcome::Done),
+        };
+        self.audit((verb, &object), result, effects);
+        answer
     }
 
-    fn cancel_for(&mut self, now: Now, name: JobName, reader: &dyn Reader, effects: &mut Effects) -> Answer {
-        match self.commanded(name, reader).map(|row| row.status.job) {
-            Ok(job) => self.cancel(now, job, effects),
-            Err(refusal) => Answer::Soft(refusal),
+    /// The job that a client wants to command, if it may: it manages its queue, or has the token of an open one. Else why
+    /// not, and where the job is, for the audit log.
+    fn commanded(&self, name: JobName) -> Result<&Row, (String, SoftRefusal)> {
+        let unknown = || ("a job".to_owned(), SoftRefusal::Unknown);
+        let JobName::Token(token) = name else { return Err(unknown()) };
+        let row = self.jobs.find(token).ok_or_else(unknown)?;
+        let refused = |why| Err((format!("{} {}", row.status.queue, row.status.job.to_bits()), why));
+        if !row.status.is_open && !self.may(Right::Manage, &row.status.queue) {
+            return refused(SoftRefusal::Forbidden);
         }
+        if row.status.state.is_final() { refused(SoftRefusal::Final) } else { Ok(row) }
     }
 
     /// Ends a job at once, whoever holds it. One that the log does not have yet ends as soon as it does.
@@ -213,13 +232,13 @@ impl Engine {
         Answer::Done
     }
 
-    fn kick_one(&mut self, now: Now, name: JobName, reader: &dyn Reader, effects: &mut Effects) -> Answer {
-        let found = self.commanded(name, reader).map(|row| (row.status.job, row.at));
-        let (job, at) = match found {
-            Ok((job, Some(at))) => (job, at),
-            Ok((_, None)) => return Answer::Soft(SoftRefusal::Unknown),
-            Err(refusal) => return Answer::Soft(refusal),
-        };
+    fn kick_one(
+        &mut self,
+        now: Now,
+        (job, at): (MessageId, Option<(DestinationId, Place)>),
+        effects: &mut Effects,
+    ) -> Answer {
+        let Some(at) = at else { return Answer::Soft(SoftRefusal::Unknown) };
         let entry = self.queue_mut(at.0).and_then(|queue| queue.locate(job, at.1).cloned());
         let waits = |state| matches!(state, State::Delayed | State::Buried);
         if let Some(entry) = entry.filter(|entry| waits(entry.state)) {

@@ -37,6 +37,11 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
+    /// Whether some have yet to be published.
+    pub(super) fn are_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// One more that follows from what is being published, unless too many did already.
     pub(super) fn follow(&mut self, publish: Publish) -> Option<Announcement> {
         if self.depth >= MOST_IN_A_ROW {

@@ -11,10 +11,7 @@ use crate::destination::{Consumer, ConsumerKey, Entry, Glimpse, Reach, View};
 use crate::model::{
     AckMode, Answer, Browse, Delivery, DestinationId, Effects, End, Lease, Now, Payload, Refusal, SessionId, Source,
 };
-use crate::model::{Content, Stage};
-
-/// Messages that one client looks at before others have the engine.
-const LOOKS: usize = 4096;
+use crate::model::{Content, Stage, Steps};
 
 impl Engine {
     /// Somebody begins to look through a queue. One that is not there is looked through as one that is empty.
@@ -60,7 +57,12 @@ impl Engine {
 
     /// Shows somebody more, as far as he has credit.
     pub(super) fn look_on(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
-        let mut looks = LOOKS;
+        let mut steps = self.share(effects, Self::PART);
+        self.look_within(now, key, &mut steps, effects);
+        self.steps.charge(steps.spent());
+    }
+
+    fn look_within(&mut self, now: Now, key: ConsumerKey, steps: &mut Steps, effects: &mut Effects) {
         while let Some(consumer) = self.consumers.get_mut(key) {
             let has_credit = consumer.has_credit();
             let Reach::View(view) = &mut consumer.reach else { return };
@@ -69,12 +71,12 @@ impl Engine {
             if !has_credit {
                 return;
             }
-            match view.seek(queue, &self.contents, (now.wall, &mut looks)) {
+            match view.seek(queue, &self.contents, (now.wall, &mut *steps)) {
                 Glimpse::Found(entry, stage) => self.show(key, &entry, stage, effects),
                 Glimpse::Nothing if view.tail => return,
                 Glimpse::Nothing => return self.end(key, End::Browse, effects),
                 Glimpse::Unread => return self.dim.push_back(key),
-                Glimpse::Later => return self.late_views.push(key),
+                Glimpse::Later => return self.put_off_view(key),
             }
         }
     }
@@ -113,7 +115,12 @@ impl Engine {
     pub(super) fn show_news(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         let Some(Kind::Queue(queue)) = self.destinations.get(&id).map(|found| &found.kind) else { return };
         for key in queue.viewers.clone() {
-            self.look_on(now, key, effects);
+            self.steps.charge(1);
+            let reach = self.consumers.get(key).map(|consumer| &consumer.reach);
+            // Whoever has not come so far yet is shown it in time.
+            if matches!(reach, Some(Reach::View(view)) if !view.is_late) {
+                self.look_on(now, key, effects);
+            }
         }
     }
 

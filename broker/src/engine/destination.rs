@@ -11,6 +11,10 @@ pub(super) struct Destination {
     pub(super) kind: Kind,
     /// It waits in `touched`.
     pub(super) touched: bool,
+    /// It waits among what was left for background work.
+    pub(super) is_late: bool,
+    /// Its moment has come, and it waits to be dealt with.
+    pub(super) is_due: bool,
     /// The session whose temporary destination it is.
     pub(super) owner: Option<SessionId>,
     /// Who made it.
@@ -33,6 +37,8 @@ impl Destination {
         Destination {
             kind,
             touched: false,
+            is_late: false,
+            is_due: false,
             owner: None,
             maker: None,
             idle_check: false,

@@ -6,25 +6,31 @@ use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, Queue, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId};
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId, Steps};
+
+/// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
+/// others.
+const LATE: u64 = 64;
 
 impl Engine {
-    /// Hands out what the calls since the last dispatch have made ready. Where selective consumers have much to look at,
-    /// something is left for the next call, and [`deadline`](Self::deadline) is now.
+    /// Hands out what the calls since the last dispatch have made ready. Where that is too much for one call, the rest is
+    /// left to [`tick`](Self::tick), and [`deadline`](Self::deadline) is now.
     pub fn dispatch(&mut self, now: Now, effects: &mut Effects) {
         self.report_memory();
-        self.examined.append(&mut self.undecided);
-        self.views.append(&mut self.late_views);
-        for id in std::mem::take(&mut self.unfinished) {
-            self.touch(id);
-        }
-        loop {
+        self.allow_steps(Self::DISPATCH, effects);
+        self.hand_on(now, effects);
+        self.end_of_steps(effects);
+    }
+
+    /// The same, as far as there are steps.
+    pub(super) fn hand_on(&mut self, now: Now, effects: &mut Effects) {
+        while !self.is_used_up(effects) {
             self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
-            while let Some(key) = self.refilled.pop() {
+            if let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
-            }
-            if let Some(id) = self.touched.pop() {
+            } else if let Some(id) = self.touched.pop() {
+                self.steps.charge(1);
                 self.pump(now, id, effects);
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);
@@ -34,6 +40,7 @@ impl Engine {
                 self.examine(now, effects);
             }
         }
+        self.leave_the_rest();
     }
 
     /// Hands out what is ready in one destination.
@@ -85,7 +92,10 @@ impl Engine {
 
     /// Gives the consumers of a queue their turns, until nobody has credit or nothing is ready.
     fn hand_out(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        while let Some(queue) = queue_of(&mut self.destinations, id) {
+        while !self.is_used_up(effects) {
+            let looks = if self.destinations.get(&id).is_some_and(|found| found.is_late) { LATE } else { Self::PART };
+            let (mut steps, before) = (self.share(effects, looks), effects.events.len());
+            let Some(queue) = queue_of(&mut self.destinations, id) else { return };
             let (sessions, consumers, contents) = (&mut self.sessions, &mut self.consumers, &mut self.contents);
             let (jobs, examined, overheard) = (&self.jobs, &mut self.examined, self.ears > 0);
             // Stays empty, and costs nothing, where nobody follows what goes out.
@@ -104,7 +114,10 @@ impl Engine {
                 }
                 deliver(sessions, key, consumer.session, consumer.mode, delivery, effects);
             };
-            let round = dispatcher::pump((id, queue), consumers, contents, now.wall, tell);
+            let round = dispatcher::pump((id, queue), consumers, contents, (now.wall, &mut steps), tell);
+            // What was handed out is counted with the events.
+            let handed = Steps::DELIVERY * (effects.events.len() - before) as u64;
+            self.steps.charge(steps.spent().saturating_sub(handed));
             if queue.wants_heads() && !self.unread.contains(&id) {
                 self.unread.push_back(id);
             }
@@ -113,15 +126,20 @@ impl Engine {
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}
-                Round::Choice(_) | Round::Unfinished => return self.unfinished.push(id),
+                Round::Choice(_) | Round::Looking => return self.put_off(id),
+                Round::Unfinished => {}
                 Round::Done => return,
             }
         }
+        self.put_off(id);
     }
 
     /// Drops what a queue has no room for, where its policy says so.
     pub(super) fn drop_surplus(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         while let Some(entry) = self.queue_mut(id).filter(|queue| queue.overflows()).and_then(|q| q.least().cloned()) {
+            if self.is_used_up(effects) {
+                return self.put_off(id);
+            }
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
         }

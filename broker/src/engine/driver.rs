@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::handle::{Core, Handle};
+use super::holds::Verb;
 use super::reading::Unread;
 use crate::model::{Content, Durable, LogError, LogSink, MessageId};
 
 impl LogSink for Handle {
     fn durable(&self, durable: Durable<'_>) {
-        let now = self.shared.clock.now();
         let mut guard = self.lock();
+        let now = self.shared.clock.now();
         let core = &mut *guard;
+        core.verb = Verb::Durable;
         core.durable = durable.through;
         core.ask_for_room();
         core.engine.persisted(now, durable, &mut core.effects);
@@ -33,28 +35,35 @@ impl Handle {
 
     async fn keep_time(&self) {
         loop {
-            let wait = self.tick();
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = self.shared.sooner.notified() => {}
+            match self.tick() {
+                Duration::ZERO => tokio::task::yield_now().await,
+                wait => tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = self.shared.sooner.notified() => {}
+                },
             }
         }
     }
 
-    /// Does what is due now, and says how long nothing else is. [`drive`](Self::drive) does so in time.
+    /// Does what is due now, or a slice of it, and says how long nothing else is. [`drive`](Self::drive) does so in time.
     pub fn tick(&self) -> Duration {
-        let now = self.shared.clock.now();
         let mut guard = self.lock();
+        let now = self.shared.clock.now();
         let core = &mut *guard;
+        core.verb = Verb::Tick;
         core.engine.hold_errands(self.is_spent());
         let was_full = core.engine.is_full();
         core.ask_for_room();
         let is_full = core.engine.is_full();
         core.engine.tick(now, &mut core.effects);
-        let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(now.monotonic));
-        let wait = due.clamp(SHORTEST_WAIT, LONGEST_WAIT);
-        core.alarm = now.monotonic + wait;
-        core.rest_until = now.monotonic + SHORTEST_WAIT;
+        let ended = self.shared.clock.now().monotonic;
+        let mut served = core.served_before_tick;
+        let rest = self.rest(core, &mut served, ended.saturating_sub(now.monotonic));
+        core.served_before_tick = served;
+        let due = core.engine.deadline(now).map_or(LONGEST_WAIT, |due| due.saturating_sub(ended));
+        let wait = due.clamp(rest, LONGEST_WAIT);
+        core.alarm = ended + wait;
+        core.rest_until = ended + rest.max(SHORTEST_WAIT);
         self.finish(now, guard);
         match (was_full, is_full) {
             (false, true) => {
@@ -66,27 +75,38 @@ impl Handle {
         wait
     }
 
+    /// How long background work that has just had the engine for so long leaves it to others.
+    fn rest(&self, core: &Core, served: &mut u64, lasted: Duration) -> Duration {
+        let is_alone = std::mem::replace(served, core.served) == core.served && self.shared.core.waiting() == 0;
+        rest_after(lasted, is_alone)
+    }
+
     /// Brings the engine the heads that it wants, off its lock and off the threads of the runtime.
     async fn keep_reading(&self) {
+        let mut served = 0;
         loop {
             match self.next_unread() {
-                Some(unread) => self.read_heads(unread).await,
+                Some(unread) => match self.read_heads(unread, &mut served).await {
+                    Duration::ZERO => {}
+                    rest => tokio::time::sleep(rest).await,
+                },
                 None => self.shared.unread.notified().await,
             }
         }
     }
 
     fn next_unread(&self) -> Option<Unread> {
-        let now = self.shared.clock.now();
         let mut guard = self.lock();
+        let now = self.shared.clock.now();
         let core = &mut *guard;
+        core.verb = Verb::Read;
         core.ask_for_room();
         let unread = core.engine.next_unread(now, &mut core.effects);
         self.finish(now, guard);
         unread
     }
 
-    async fn read_heads(&self, unread: Unread) {
+    async fn read_heads(&self, unread: Unread, served: &mut u64) -> Duration {
         let Unread { destination, messages } = unread;
         let reader = self.reader();
         let read = tokio::task::spawn_blocking(move || {
@@ -94,13 +114,22 @@ impl Handle {
             messages.into_iter().map(|(message, position)| (message, content(position))).collect()
         });
         let contents: Vec<(MessageId, Option<Content>)> = read.await.unwrap_or_default();
-        let now = self.shared.clock.now();
         let mut guard = self.lock();
+        let now = self.shared.clock.now();
         let core = &mut *guard;
+        core.verb = Verb::Read;
         core.ask_for_room();
         core.engine.heads_read(now, destination, contents, &mut core.effects);
+        let lasted = self.shared.clock.now().monotonic.saturating_sub(now.monotonic);
+        let rest = self.rest(core, served, lasted);
         self.finish(now, guard);
+        rest
     }
+}
+
+/// While others want the engine, background work has a quarter of it: it rests three times as long as it worked.
+fn rest_after(lasted: Duration, is_alone: bool) -> Duration {
+    if is_alone { Duration::ZERO } else { (3 * lasted).max(SHORTEST_WAIT) }
 }
 
 impl Core {
@@ -115,5 +144,20 @@ impl Core {
 
 /// Whoever brings a deadline forward wakes us; looking once a minute all the same costs nothing.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// What has more to do than is done in a row goes on after this.
+/// What has more to do than is done in a row goes on after this, at the earliest, unless it has the engine for itself.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn background_work_leaves_three_quarters_to_others_while_there_are_others() {
+        for micros in [1, 300, 2_000, 40_000] {
+            let lasted = Duration::from_micros(micros);
+            let rest = rest_after(lasted, false);
+            assert!(rest >= SHORTEST_WAIT && lasted * 4 <= rest + lasted, "{lasted:?} and then {rest:?}");
+            assert_eq!(rest_after(lasted, true), Duration::ZERO);
+        }
+    }
+}

@@ -70,8 +70,12 @@ impl Engine {
     }
 
     /// Whether a message with a key has not been seen in one of the places it goes to.
-    pub(super) fn is_new_anywhere(&self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
-        let is_new = |to| publish.key.as_ref().is_none_or(|key| !self.windows.holds(to, key, now.wall));
-        is_new(destination) || self.takers(destination, &publish.message).into_iter().any(is_new)
+    pub(super) fn is_new_anywhere(&mut self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
+        let Some(key) = &publish.key else { return true };
+        if !self.windows.holds(destination, key, now.wall) {
+            return true;
+        }
+        let takers = self.takers(destination, &publish.message);
+        takers.into_iter().any(|queue| !self.windows.holds(queue, key, now.wall))
     }
 }

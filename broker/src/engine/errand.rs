@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use super::machine::{Engine, queue_of};
 use super::manage::Task;
-use super::moments::AT_ONCE;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
-use crate::model::{DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
+use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
 
 /// One such work.
 #[derive(Debug)]
@@ -25,10 +24,14 @@ pub(super) struct Errand {
     pub(super) limit: u64,
     /// So many have been dealt with.
     pub(super) done: u64,
+    /// So many have been looked at.
+    pub(super) looks: u64,
     pub(super) pace: Option<Pace>,
     /// It waits for heads.
     pub(super) is_reading: bool,
     pub(super) reply: Option<Reply>,
+    /// Who asked for it.
+    pub(super) actor: Actor,
 }
 
 /// How fast something is done.
@@ -70,8 +73,6 @@ enum Step {
 impl Errands {
     /// Those that may go on at a time.
     const AT_A_TIME: usize = 16;
-    /// Messages that are looked at in one step.
-    const LOOKS: usize = 4096;
     /// How soon it is asked again whether the log wants more.
     const PATIENCE: Duration = Duration::from_millis(5);
 
@@ -116,7 +117,14 @@ impl Engine {
                 self.errands.list.push_back(errand);
                 continue;
             }
-            match self.step(now, &mut errand, effects) {
+            if self.is_used_up(effects) {
+                self.errands.list.push_front(errand);
+                return;
+            }
+            let whole = self.restrict(Self::PART, effects);
+            let step = self.step(now, &mut errand, effects);
+            self.restore(whole);
+            match step {
                 Step::Again => self.errands.list.push_back(errand),
                 Step::Reading => {
                     errand.is_reading = true;
@@ -129,11 +137,12 @@ impl Engine {
 
     fn step(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Step {
         let allowed = errand.pace.map_or(u64::MAX, |pace| pace.allows(now.monotonic)).min(errand.limit);
-        let until = allowed.min(errand.done + AT_ONCE as u64);
-        let mut looks = Errands::LOOKS;
-        while errand.done < until {
+        while errand.done < allowed {
+            let mut steps = self.share(effects, Self::PART);
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { return Step::Over(None) };
-            let entry = match queue.survey(&mut errand.survey, &self.contents, &mut looks) {
+            let surveyed = queue.survey(&mut errand.survey, &self.contents, &mut steps);
+            self.steps.charge(steps.spent());
+            let entry = match surveyed {
                 Surveyed::Found(entry) => entry,
                 Surveyed::Unread => return Step::Reading,
                 Surveyed::Later => return Step::Again,

@@ -7,7 +7,7 @@ use super::machine::Engine;
 use crate::destination::{Entry, Policy, Return};
 use crate::model::{
     DeathNote, DeathReason, DestinationId, DestinationName, Effects, JobState, Now, OnExhaust, Record, Returned,
-    Standing,
+    Standing, Steps,
 };
 
 /// How a delivery failed.
@@ -107,6 +107,7 @@ impl Engine {
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.give_back(entry.message, entry.place(), back);
+            self.steps.charge(Steps::CHANGE);
         }
         self.touch(destination);
     }

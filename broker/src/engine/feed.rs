@@ -16,9 +16,6 @@ use crate::model::{
 };
 use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 
-/// Messages dropped in one go.
-const DROPPED_AT_ONCE: usize = 1024;
-
 impl Engine {
     /// The queue of a feed, for a reader; it comes into being with its first one.
     pub(super) fn bind(
@@ -69,14 +66,18 @@ impl Engine {
     }
 
     /// The queues behind a topic that take a message.
-    pub(super) fn takers(&self, topic: DestinationId, message: &Message) -> Vec<DestinationId> {
+    pub(super) fn takers(&mut self, topic: DestinationId, message: &Message) -> Vec<DestinationId> {
+        let (mut steps, head) = (0, message.content.head().len());
         let takes = |queue: &&DestinationId| {
             let fed = self.destinations.get(queue).and_then(|found| found.kind.queue()?.fed.as_ref());
             // It has no id of its own there yet.
             let id = MessageId::new(self.options.shard, 0);
+            steps += 1 + fed.map_or(0, |fed| fed.steps(head));
             fed.is_none_or(|fed| fed.condition.is_none() || fed.takes(&candidate(id, message)))
         };
-        self.feeds_of(topic).iter().filter(takes).copied().collect()
+        let takers = self.feeds_of(topic).iter().filter(takes).copied().collect();
+        self.steps.charge(steps);
+        takers
     }
 
     /// The log gets to know a queue.
@@ -198,13 +199,11 @@ impl Engine {
 
     /// Drops some of what is in queues that nobody will read again, and such queues once they are empty.
     pub(super) fn drain(&mut self, now: Now, effects: &mut Effects) {
-        let mut left = DROPPED_AT_ONCE;
         while let Some(&id) = self.doomed.first() {
             while let Some(entry) = self.queue_mut(id).and_then(|queue| queue.first().cloned()) {
-                if left == 0 {
+                if self.is_used_up(effects) {
                     return;
                 }
-                left -= 1;
                 self.remove(id, &entry, effects);
                 self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
             }

@@ -6,9 +6,6 @@ use crate::model::{
     Record, Refusal, ResultBody, Status, Submission, Tracking, Urgency,
 };
 
-/// Jobs that are forgotten in a row. The rest follows at once, but others get the engine in between.
-const AT_ONCE: usize = 1024;
-
 impl Engine {
     /// What becomes of a submission whose job is known already, or for whose job there is no room.
     pub(super) fn known_job(&self, publish: &Publish, effects: &mut Effects) -> Result<Option<Answer>, Refusal> {
@@ -120,11 +117,13 @@ impl Engine {
         if self.jobs.is_empty() {
             return;
         }
-        for _ in 0..AT_ONCE {
+        while !self.is_used_up(effects) {
             let Some(spent) = self.jobs.spent(now.wall) else { break };
             self.forget_job(spent, effects);
         }
-        while let Some(job) = self.jobs.overdue(now.wall) {
+        while !self.is_used_up(effects)
+            && let Some(job) = self.jobs.overdue(now.wall)
+        {
             self.tell_progress(now, job);
         }
     }

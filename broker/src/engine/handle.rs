@@ -1,21 +1,25 @@
-//! The shared engine: one lock, taken once per batch.
+//! The shared engine: one lock, taken once per batch, or as often as a long batch needs.
 //!
 //! Under the lock: requests are applied, touched destinations dispatched, records handed to the log and events to the
 //! inboxes. No I/O, no encoding. Lock order: engine, then the log's inbox; engine, then a connection's inbox.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tracing::warn;
 
+use super::audit;
+use super::client::Client;
+use super::holds::{Holds, SlowHold, Verb};
 use super::inbox::Inbox;
+use super::lock::Lock;
 use super::machine::Engine;
-use super::sessions::Departure;
 use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Answer, Effects, Log, LogError, LogReader, Now, Refusal, Request, SessionId, Ticket, UserId};
+use crate::model::{Effects, Log, LogError, LogReader, Now, SessionId, Ticket, UserId};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -26,7 +30,9 @@ pub struct Handle {
 
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub(super) core: Mutex<Core>,
+    pub(super) core: Lock<Core>,
+    /// A panic came while the engine was locked: it is not to be trusted any more.
+    pub(super) panicked: AtomicBool,
     pub(super) clock: Clock,
     reader: OnceLock<Arc<dyn LogReader>>,
     /// The log has as much in flight as it wants.
@@ -47,7 +53,7 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) log: Option<Box<dyn Log>>,
     pub(super) effects: Effects,
-    clients: Vec<Option<Attached>>,
+    pub(super) clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
     /// When the driver looks again, on the monotonic clock.
     pub(super) alarm: Duration,
@@ -58,44 +64,21 @@ pub(super) struct Core {
     appended: Ticket,
     /// Inboxes to be woken once the lock is released.
     pub(super) woken: Vec<Arc<Inbox>>,
+    /// What the lock is held for.
+    pub(super) verb: Verb,
+    /// How often it was held for others than background work, and how often before the last tick.
+    pub(super) served: u64,
+    pub(super) served_before_tick: u64,
+    holds: Holds,
 }
 
 /// What the shell keeps of a client.
 #[derive(Debug)]
-struct Attached {
+pub(super) struct Attached {
     session: SessionId,
     inbox: Arc<Inbox>,
     /// The last append that holds something of it.
     last: Ticket,
-}
-
-/// A client's session, closed when dropped.
-#[derive(Debug)]
-pub struct Client {
-    session: SessionId,
-    inbox: Arc<Inbox>,
-    handle: Handle,
-    departure: Departure,
-}
-
-/// How a batch of requests is asked for.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// The caller has receipts to send, and is told with [`Event::Durable`](crate::model::Event::Durable) when they may
-    /// leave.
-    pub promise: bool,
-    /// Where the log has no room for new messages, the request that needs some and all behind it are left to be asked
-    /// again. Otherwise it is refused.
-    pub patient: bool,
-}
-
-/// What became of a batch of requests.
-#[derive(Debug)]
-pub struct Item {
-    /// Receipts of this batch wait for that append; `None` if all that the client asked so far is durable.
-    pub wait_for: Option<Ticket>,
-    /// The request after the last answered one was refused; nothing behind it was looked at.
-    pub refused: Option<Refusal>,
 }
 
 impl Handle {
@@ -111,10 +94,15 @@ impl Handle {
             rest_until: Duration::ZERO,
             appended: Ticket::default(),
             woken: Vec::new(),
+            verb: Verb::default(),
+            served: 0,
+            served_before_tick: 0,
+            holds: Holds::default(),
         };
         Handle {
             shared: Arc::new(Shared {
-                core: Mutex::new(core),
+                core: Lock::new(core),
+                panicked: AtomicBool::new(false),
                 clock,
                 reader: OnceLock::new(),
                 spent: AtomicBool::new(false),
@@ -133,8 +121,8 @@ impl Handle {
     pub fn attach(&self, log: Box<dyn Log>, reader: Arc<dyn LogReader>) {
         // A second log is a mistake of the caller; the first one stays.
         let _ = self.shared.reader.set(reader);
-        let now = self.shared.clock.now();
         let mut guard = self.lock();
+        let now = self.shared.clock.now();
         let core = &mut *guard;
         core.log.get_or_insert(log);
         core.engine.reserve_ids(&mut core.effects);
@@ -164,7 +152,8 @@ impl Handle {
 
     /// Lets a client of that user in.
     pub fn open_for(&self, owner: String, user: UserId) -> Client {
-        let mut core = self.lock();
+        let mut guard = self.lock();
+        let core = &mut *guard;
         let session = core.engine.open(owner);
         core.engine.belongs_to(session, user);
         let inbox = Arc::new(Inbox::default());
@@ -173,7 +162,8 @@ impl Handle {
             core.clients.resize_with(index + 1, || None);
         }
         core.clients[index] = Some(Attached { session, inbox: Arc::clone(&inbox), last: Ticket::default() });
-        Client { session, inbox, handle: self.clone(), departure: Departure::Lost }
+        drop(guard);
+        Client::new(session, inbox, self.clone())
     }
 
     /// Where a stored content is read, off the engine's lock.
@@ -223,17 +213,34 @@ impl Handle {
         self.lock().log.take()
     }
 
+    /// How long the lock has been held so far, and for what.
+    pub fn holds(&self) -> Holds {
+        self.lock().holds.clone()
+    }
+
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
     pub(super) fn finish(&self, now: Now, mut core: Locked<'_>) {
-        core.hand_over(&self.shared, None);
+        core.append(&self.shared, None);
         let due = core.engine.deadline(now).map(|due| due.max(core.rest_until));
         if let Some(due) = due.filter(|due| *due < core.alarm) {
             core.alarm = due;
             self.shared.sooner.notify_one();
         }
         let mut woken = std::mem::take(&mut core.woken);
+        let audits = std::mem::take(&mut core.effects.audits);
         let unread = core.engine.wants_heads();
-        drop(core);
+        let (steps, verb) = (core.engine.last_steps(), std::mem::take(&mut core.verb));
+        core.served += u64::from(!matches!(verb, Verb::Tick | Verb::Read));
+        let slow = core.holds.count(verb, (now.monotonic, self.shared.clock.now().monotonic), steps);
+        if steps >= LONG {
+            core.hand_over();
+        } else {
+            drop(core);
+        }
+        if let Some(slow) = slow {
+            report(slow);
+        }
+        audit::write(audits);
         if unread {
             self.shared.unread.notify_one();
         }
@@ -245,7 +252,7 @@ impl Handle {
 
 impl Core {
     /// Records to the log, events to the inboxes. Records first: log order is engine order.
-    fn hand_over(&mut self, shared: &Shared, author: Option<SessionId>) {
+    pub(super) fn append(&mut self, shared: &Shared, author: Option<SessionId>) {
         if !self.effects.records.is_empty() {
             let wall = shared.clock.now().wall;
             match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
@@ -296,7 +303,7 @@ impl Core {
     }
 
     /// What a session's receipts wait for, unless all that it asked for is durable.
-    fn owed(&mut self, shared: &Shared, session: SessionId) -> Option<Ticket> {
+    pub(super) fn owed(&mut self, shared: &Shared, session: SessionId) -> Option<Ticket> {
         // A log that has failed keeps no promise any more, not even that of a request which meant no record.
         if self.log.is_none() || shared.failure.get().is_some() {
             return Some(Ticket::NEVER);
@@ -322,65 +329,11 @@ impl Shared {
     }
 }
 
-impl Client {
-    /// Carries out requests in order, one answer for each, up to the first that is refused, or left because it has to
-    /// wait for room.
-    pub fn apply(&self, requests: &mut Vec<Request>, answers: &mut Vec<Answer>, terms: Terms) -> Item {
-        let shared = &self.handle.shared;
-        let now = shared.clock.now();
-        let mut guard = self.handle.lock();
-        let core = &mut *guard;
-        let Some(log) = core.log.as_mut() else {
-            // It has failed, or was closed behind a connection that did not end in time.
-            requests.clear();
-            return Item { wait_for: Some(Ticket::NEVER), refused: Some(Refusal::ShuttingDown) };
-        };
-        let full = log.is_full();
-        core.engine.set_full(full);
-        let stuck = |request: &Request| terms.patient && core.engine.has_to_wait(request);
-        let ready = requests.iter().position(stuck).unwrap_or(requests.len());
-        let mut refused = None;
-        for request in requests.drain(..ready) {
-            match core.engine.apply(now, self.session, request, &mut core.effects) {
-                Ok(answer) => answers.push(answer),
-                Err(refusal) => {
-                    refused = Some(refusal);
-                    break;
-                }
-            }
-        }
-        core.engine.dispatch(now, &mut core.effects);
-        core.hand_over(shared, Some(self.session));
-        let wait_for = core.owed(shared, self.session);
-        if let Some(ticket) = wait_for.filter(|ticket| terms.promise && *ticket != Ticket::NEVER) {
-            core.engine.promise(self.session, ticket);
-        }
-        self.handle.finish(now, guard);
-        Item { wait_for, refused }
-    }
+/// A hold of so many steps gives the lock to whoever waits for it, instead of letting all try for it.
+const LONG: u64 = 1024;
 
-    /// Where its events arrive.
-    pub fn inbox(&self) -> &Inbox {
-        &self.inbox
-    }
-
-    /// It said goodbye: what it holds will not count as failed.
-    pub fn leave_cleanly(&mut self) {
-        self.departure = Departure::Clean;
-    }
-}
-
-impl Drop for Client {
-    fn drop(&mut self) {
-        let now = self.handle.shared.clock.now();
-        let mut guard = self.handle.lock();
-        let core = &mut *guard;
-        core.ask_for_room();
-        core.engine.close(now, self.session, self.departure, &mut core.effects);
-        core.engine.dispatch(now, &mut core.effects);
-        if let Some(row) = core.clients.get_mut(self.session.index as usize) {
-            *row = None;
-        }
-        self.handle.finish(now, guard);
-    }
+fn report(slow: SlowHold) {
+    let SlowHold { verb, lasted, steps, unreported } = slow;
+    let (verb, ms) = (verb.as_str(), lasted.as_millis() as u64);
+    warn!(verb, ms, steps, unreported, "the engine was busy with one call for long; all others waited");
 }

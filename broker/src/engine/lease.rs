@@ -5,7 +5,6 @@
 use super::failure::Failure;
 use super::happening::Word;
 use super::machine::Engine;
-use super::moments::AT_ONCE;
 use super::sessions::Held;
 use crate::destination::Wish;
 use crate::model::{Answer, DestinationId, Effects, Now, Refusal, SessionId, SoftRefusal, Touch};
@@ -14,7 +13,7 @@ impl Engine {
     /// Takes back what has been out for too long. It counts, and it is ready at once. Its holder keeps the place in its
     /// window until it says something about the delivery: one that hangs is not given more and more.
     pub(super) fn lapse(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        for _ in 0..AT_ONCE {
+        while !self.is_used_up(effects) {
             let Some(queue) = self.queue_mut(id) else { return };
             let Some((entry, lease)) = queue.lapsed(now.wall).map(|(entry, lease)| (entry.clone(), lease)) else {
                 return;

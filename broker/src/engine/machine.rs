@@ -12,6 +12,7 @@ use super::errand::Errands;
 use super::happening::Word;
 use super::ids::Ids;
 use super::jitter::Jitter;
+use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
@@ -24,7 +25,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    Terms, Ticket, Timestamp, Windows,
+    Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -62,7 +63,7 @@ pub struct Engine {
     pub(super) refilled: Vec<ConsumerKey>,
     /// Consumers that may be at their end: something was handed to them, or they have room again.
     pub(super) examined: Vec<ConsumerKey>,
-    /// Such of which it cannot be said yet.
+    /// Such of which it cannot be said yet: they are looked at again when background work has gone on.
     pub(super) undecided: Vec<ConsumerKey>,
     /// Consumers by the end of their patience.
     pub(super) waits: Scheduler<Duration, ConsumerKey>,
@@ -89,15 +90,17 @@ pub struct Engine {
     pub(super) legacy: Option<Legacy>,
     /// Those who look through queues and may go on.
     pub(super) views: Vec<ConsumerKey>,
-    /// Those of them who have looked at enough for one call.
-    pub(super) late_views: Vec<ConsumerKey>,
     /// Those who wait for heads.
     pub(super) dim: VecDeque<ConsumerKey>,
     pub(super) jitter: Jitter,
     /// Destinations where something may be handed out, each once.
     pub(super) touched: Vec<DestinationId>,
-    /// Queues where a round of looking was not enough.
-    pub(super) unfinished: Vec<DestinationId>,
+    /// What a dispatch has left for background work.
+    pub(super) late: Late,
+    /// Work of the call that goes on.
+    pub(super) steps: Steps,
+    /// Work of the last one.
+    pub(super) last_steps: u64,
     /// Queues whose selective consumers wait for heads.
     pub(super) unread: VecDeque<DestinationId>,
     /// Messages at replay whose queue is gone; a record further on says where they went.
@@ -151,10 +154,11 @@ impl Engine {
             legacies: VecDeque::new(),
             legacy: None,
             views: Vec::new(),
-            late_views: Vec::new(),
             dim: VecDeque::new(),
             touched: Vec::new(),
-            unfinished: Vec::new(),
+            late: Late::default(),
+            steps: Steps::new(Self::REQUESTS),
+            last_steps: 0,
             unread: VecDeque::new(),
             homeless: BTreeMap::new(),
             errands: Errands::default(),
@@ -226,10 +230,10 @@ impl Engine {
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Job(said) => self.hear(now, session, *said, effects),
-            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
-            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Manage(manage) => Ok(self.manage(now, session, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, session, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
-            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -246,37 +250,6 @@ impl Engine {
     /// The session waits for that append: it is told with [`Event::Durable`](crate::model::Event::Durable).
     pub fn promise(&mut self, session: SessionId, ticket: Ticket) {
         self.promises.push_back((ticket, session));
-    }
-
-    /// Does what is due, and hands out what has become ready by it.
-    pub fn tick(&mut self, now: Now, effects: &mut Effects) {
-        self.author = None;
-        self.windows.age(now.wall, KEYS_AT_ONCE);
-        self.keep_appointments(now, effects);
-        self.keep_jobs(now, effects);
-        self.run_errands(now, effects);
-        self.dispatch(now, effects);
-        // Behind what has become ready by now: who is given that does not wait any more.
-        self.lose_patience(now, effects);
-        self.dispatch(now, effects);
-        while let Some(id) = self.idle.due(now.monotonic) {
-            let patience = self.patience(id);
-            let Some(destination) = self.destinations.get_mut(&id) else { continue };
-            destination.idle_check = false;
-            let Some(due) = destination.idle_at(patience) else { continue };
-            if due > now.monotonic {
-                destination.idle_check = true;
-                self.idle.at(due, id);
-            } else if destination.is_fed() {
-                self.unbind(id, effects);
-            } else {
-                self.remove_destination(id, effects);
-            }
-        }
-        self.drain(now, effects);
-        if self.publish_announced(now, effects) {
-            self.dispatch(now, effects);
-        }
     }
 
     /// How long a destination is kept although nothing is in it: what it knows of keys must not be forgotten early.
@@ -381,9 +354,6 @@ impl Engine {
         queue_of(&mut self.destinations, id)
     }
 }
-
-/// Keys of duplicates that are forgotten in a row because of their age.
-const KEYS_AT_ONCE: usize = 256;
 
 /// The queue of that number.
 pub(super) fn queue_of(

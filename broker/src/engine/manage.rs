@@ -4,18 +4,20 @@
 
 use std::sync::Arc;
 
+use super::chore::Chore;
 use super::document::quoted;
 use super::errand::{Errand, Pace};
 use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
-    Answer, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability, Effects, Filter, JobState,
-    Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Timestamp, Transfer, Urgency, Writer,
+    Answer, Audit, AuditOutcome, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability,
+    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SessionId, SoftRefusal, States,
+    Timestamp, Transfer, Urgency, Writer,
 };
 
-/// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
-const AT_ONCE: usize = 10_000;
+/// Messages that one request deals with at once, its client waiting for it.
+const AT_ONCE: u64 = 10_000;
 
 /// What is done with each of many messages.
 #[derive(Clone, Debug)]
@@ -58,7 +60,7 @@ impl Order {
 
 impl Engine {
     /// Does it, or begins to, and tells whoever wants to know once it is done.
-    pub(super) fn manage(&mut self, now: Now, manage: Manage, effects: &mut Effects) -> Answer {
+    pub(super) fn manage(&mut self, now: Now, session: SessionId, manage: Manage, effects: &mut Effects) -> Answer {
         let Manage { operation, queue, filter, writer, reply } = manage;
         let found = self.router.resolve(&queue).filter(|id| self.queue_mut(*id).is_some());
         let word = operation.as_str();
@@ -67,27 +69,33 @@ impl Engine {
             (_, None) => Err(SoftRefusal::UnknownQueue),
             (&Operation::Pause { side, for_ms }, Some(id)) => {
                 let until = for_ms.map_or(Pause::FOR_GOOD, |ms| now.wall.after(ms));
-                Ok(standing(self.set_pause(now, (id, side), Some(until), effects)))
+                Ok((0, standing(self.set_pause(now, (id, side), Some(until), effects))))
             }
-            (&Operation::Resume { side }, Some(id)) => Ok(standing(self.set_pause(now, (id, side), None, effects))),
+            (&Operation::Resume { side }, Some(id)) => {
+                Ok((0, standing(self.set_pause(now, (id, side), None, effects))))
+            }
             (operation, Some(id)) => {
                 let Some(order) = Order::of(operation, filter, writer) else { return Answer::Done };
                 let Some(mut errand) = self.errand(now, id, order) else { return Answer::Done };
                 (errand.name, errand.word, errand.reply) = (queue.clone(), word, reply.clone());
                 if errand.pace.is_some() || errand.survey.is_selective() {
                     match self.errands.begin(errand) {
-                        Ok(()) => return Answer::Done,
+                        Ok(()) => {
+                            self.audit((word, queue.as_str()), (0, AuditOutcome::Begun), effects);
+                            return Answer::Done;
+                        }
                         Err(why) => Err(why),
                     }
                 } else {
-                    self.do_at_once(now, &mut errand, effects).map(|()| counted(errand.done))
+                    return self.begin(now, session, Chore::Manage(Box::new(errand)), effects);
                 }
             }
         };
-        let (answer, detail) = match outcome {
-            Ok(detail) => (Answer::Done, detail),
-            Err(why) => (Answer::Soft(why), failed(why)),
+        let (answer, detail, result) = match outcome {
+            Ok((count, detail)) => (Answer::Done, detail, (count, AuditOutcome::Done)),
+            Err(why) => (Answer::Soft(why), failed(why), (0, AuditOutcome::Refused(why))),
         };
+        self.audit((word, queue.as_str()), result, effects);
         if let Some(reply) = reply {
             self.tell(now, (reply, word, &queue), &detail, effects);
         }
@@ -95,6 +103,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
+        let actor = self.actor();
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -105,25 +114,50 @@ impl Engine {
             survey,
             limit: order.limit.unwrap_or(u64::MAX),
             done: 0,
+            looks: 0,
             pace: order.rate.map(|per_second| Pace { per_second, since: now.monotonic }),
             is_reading: false,
             reply: None,
+            actor,
         })
     }
 
-    /// What needs no head that is not in memory and has no rate, up to a bound.
-    fn do_at_once(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Result<(), SoftRefusal> {
-        let mut looks = AT_ONCE;
-        while errand.done < errand.limit {
+    /// Goes on with what needs no head that is not in memory and has no rate, up to a bound and as far as there are steps. The
+    /// answer once it is done.
+    pub(super) fn manage_part(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Option<Answer> {
+        let mut outcome = Ok(());
+        while errand.done < errand.limit && errand.looks < AT_ONCE {
+            let mut steps = self.share(effects, Self::REQUESTS);
+            if steps.left() == 0 {
+                return None;
+            }
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
-            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut looks) else { break };
+            let surveyed = queue.survey(&mut errand.survey, &self.contents, &mut steps);
+            errand.looks += steps.spent();
+            self.steps.charge(steps.spent());
+            let entry = match surveyed {
+                Surveyed::Found(entry) => entry,
+                Surveyed::Later => return None,
+                Surveyed::Unread | Surveyed::Nothing => break,
+            };
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
-                Err(why) if errand.done == 0 => return Err(why),
-                Err(_) => break,
+                Err(why) => {
+                    outcome = if errand.done == 0 { Err(why) } else { Ok(()) };
+                    break;
+                }
             }
         }
-        Ok(())
+        let (answer, detail, result) = match outcome {
+            Ok(()) => (Answer::Done, counted(errand.done), (errand.done, AuditOutcome::Done)),
+            Err(why) => (Answer::Soft(why), failed(why), (0, AuditOutcome::Refused(why))),
+        };
+        self.audit((errand.word, errand.name.as_str()), result, effects);
+        if let Some(reply) = errand.reply.take() {
+            let name = errand.name.clone();
+            self.tell(now, (reply, errand.word, &name), &detail, effects);
+        }
+        Some(answer)
     }
 
     /// Does it with one message. `false` if it is not for this one.
@@ -187,7 +221,9 @@ impl Engine {
 
     /// One that went on for a while is over.
     pub(super) fn report(&mut self, now: Now, errand: Errand, why: Option<SoftRefusal>, effects: &mut Effects) {
-        let Errand { name, word, done, reply, .. } = errand;
+        let Errand { name, word, done, reply, actor, .. } = errand;
+        let outcome = why.map_or(AuditOutcome::Done, AuditOutcome::Refused);
+        effects.audits.push(Audit { actor, verb: word, object: name.as_str().into(), count: done, outcome });
         let Some(reply) = reply else { return };
         let count = counted(done);
         let detail = why.map_or(count.clone(), |why| format!("{count},{}", failed(why)));

@@ -6,8 +6,12 @@
 
 mod address;
 mod announce;
+mod audit;
 mod backlog;
 mod browse;
+mod budget;
+mod chore;
+mod client;
 mod close;
 mod destination;
 mod dispatch;
@@ -21,13 +25,16 @@ mod feed;
 mod follow;
 mod handle;
 mod happening;
+mod holds;
 mod hook;
 mod ids;
 mod inbox;
 mod jitter;
 mod job;
+mod late;
 mod lease;
 mod legacy;
+mod lock;
 mod machine;
 mod manage;
 mod moments;
@@ -62,7 +69,9 @@ mod wildcard;
 #[cfg(test)]
 mod tests;
 
-pub use handle::{Client, Handle, Item, Terms};
+pub use client::{Client, Item, Terms};
+pub use handle::Handle;
+pub use holds::{Holds, Row as HoldsOfVerb, Verb};
 pub use inbox::Inbox;
 pub use job::JobView;
 pub use machine::Engine;

@@ -6,33 +6,54 @@
 use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::Entry;
-use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, JobState, Now, Record, Woken};
+use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, JobState, Now, Record, Steps, Woken};
 
-/// Messages of one queue that are dealt with in a row. The rest follows at once, but others get the engine in between.
-pub(super) const AT_ONCE: usize = 1024;
+/// Queues whose moment has come that wait to be dealt with at most; the others stay in the scheduler.
+const QUEUES_AT_ONCE: usize = 256;
 
 impl Engine {
-    /// Deals with all queues whose moment has come.
+    /// Deals with queues whose moment has come, a part of each after the other.
     pub(super) fn keep_appointments(&mut self, now: Now, effects: &mut Effects) {
-        let mut late = Vec::new();
-        while let Some(id) = self.moments.due(now.wall) {
+        while self.late.due.len() < QUEUES_AT_ONCE
+            && let Some(id) = self.moments.due(now.wall)
+        {
+            self.steps.charge(1);
             if let Some(destination) = self.destinations.get_mut(&id) {
                 destination.moment = None;
-                late.push(id);
+                destination.is_due = true;
+                self.late.due.push_back(id);
             }
         }
-        for id in late {
-            self.lapse(now, id, effects);
-            // First what has expired: a message that is due and over at once is over.
-            self.expire(now, id, effects);
-            if self.is_of_schedules(id) {
-                self.fire_due(now, id, effects);
-            } else {
-                self.wake_due(now, id, effects);
+        // Each once in a slice: one with much to do does not keep the others waiting.
+        for _ in 0..self.late.due.len() {
+            if self.is_used_up(effects) {
+                return;
             }
-            self.end_pause(now, id, effects);
-            self.touch(id);
+            let Some(id) = self.late.due.pop_front() else { return };
+            let whole = self.restrict(Self::PART, effects);
+            self.keep_appointment(now, id, effects);
+            let is_unfinished = self.is_used_up(effects);
+            self.restore(whole);
+            if is_unfinished && self.destinations.contains_key(&id) {
+                self.late.due.push_back(id);
+            } else if let Some(destination) = self.destinations.get_mut(&id) {
+                destination.is_due = false;
+                self.make_appointment(id);
+            }
         }
+    }
+
+    fn keep_appointment(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        self.lapse(now, id, effects);
+        // First what has expired: a message that is due and over at once is over.
+        self.expire(now, id, effects);
+        if self.is_of_schedules(id) {
+            self.fire_due(now, id, effects);
+        } else {
+            self.wake_due(now, id, effects);
+        }
+        self.end_pause(now, id, effects);
+        self.touch(id);
     }
 
     /// Removes what has expired. `false` if there is more of it: then nothing may be handed out from there yet.
@@ -41,9 +62,13 @@ impl Engine {
             // What has been replaced must not come back because its successor is over.
             self.drop_surplus(now, id, effects);
         }
-        for _ in 0..AT_ONCE {
+        loop {
+            let is_used_up = self.is_used_up(effects);
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };
+            if is_used_up {
+                return false;
+            }
             queue.count_expired();
             if queue.policy().dead_letter_expired && self.grave_of(id, &entry).is_some() {
                 self.dead_letter(now, id, &entry, DeathReason::Expired.into(), effects);
@@ -52,12 +77,11 @@ impl Engine {
                 self.note(now, (id, &entry), Happening::Over(JobState::Expired), effects);
             }
         }
-        self.queue_mut(id).is_none_or(|queue| queue.expired(now.wall).is_none())
     }
 
     /// Makes ready what has been delayed until now.
     fn wake_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        for _ in 0..AT_ONCE {
+        while !self.is_used_up(effects) {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
             self.wake(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Due, effects);
@@ -73,6 +97,7 @@ impl Engine {
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.wake(message);
+            self.steps.charge(Steps::CHANGE);
         }
         self.touch(destination);
     }
@@ -81,7 +106,7 @@ impl Engine {
     pub(super) fn make_appointment(&mut self, id: DestinationId) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let next = destination.next_moment().filter(|_| !self.schedules.is_postponed(id));
-        if destination.moment == next {
+        if destination.moment == next || destination.is_due {
             return;
         }
         if let Some(old) = std::mem::replace(&mut destination.moment, next) {

@@ -7,7 +7,8 @@ use super::unique::Hit;
 use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
-    Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Submission,
+    Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
+    Submission,
 };
 
 /// Messages and octets that a request adds to one queue.
@@ -267,6 +268,7 @@ impl Engine {
             } else {
                 queue.release(slot);
             }
+            self.steps.charge(Steps::CHANGE);
             self.transient_bytes += u64::from(size);
             self.keep(destination, slot, new.content);
             self.touch(destination);
@@ -312,6 +314,7 @@ impl Engine {
         let subscribers = topic.take_subscribers();
         for &key in &subscribers {
             let Some(consumer) = self.consumers.get(key) else { continue };
+            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
             if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
                 || consumer.no_local && self.author == Some(consumer.session)
             {

@@ -18,7 +18,7 @@ pub struct Unread {
 impl Engine {
     /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
     pub fn is_unfinished(&self) -> bool {
-        !self.unfinished.is_empty() || !self.late_views.is_empty()
+        !self.late.is_empty() || self.announcements.are_waiting()
     }
 
     /// Whether heads are to be read.
@@ -50,6 +50,7 @@ impl Engine {
             let messages = queue.unread(&self.contents);
             if messages.is_empty() {
                 self.release(destination);
+                self.examined.append(&mut self.undecided);
                 self.dispatch(now, effects);
                 continue;
             }
@@ -79,6 +80,8 @@ impl Engine {
         self.errands.heads_read(destination);
         self.light_up(destination);
         self.release(destination);
+        // Who waited for these heads may be at its end.
+        self.examined.append(&mut self.undecided);
         self.dispatch(now, effects);
     }
 

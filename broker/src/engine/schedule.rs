@@ -4,7 +4,6 @@
 //! an id of its own; in the same unit of the log the schedule gets its next time, or goes.
 
 use super::machine::Engine;
-use super::moments::AT_ONCE;
 use super::quotas::Counted;
 use crate::calendar;
 use crate::destination::{Entry, Return};
@@ -91,7 +90,7 @@ impl Engine {
         if self.is_full() {
             return self.schedules.postpone(id);
         }
-        for _ in 0..AT_ONCE {
+        while !self.is_used_up(effects) {
             let Some(queue) = self.queue_mut(id) else { return };
             let Some(entry) = queue.due(now.wall).cloned() else { return };
             if self.schedules.is_replaced(id, entry.message) {

@@ -12,7 +12,7 @@ use crate::model::{DestinationId, MessageId, Position, Schedule};
 pub(super) struct Schedules {
     len: usize,
     /// The last one of each name.
-    named: BTreeMap<(DestinationId, Arc<str>), MessageId>,
+    named: BTreeMap<(Arc<str>, DestinationId), MessageId>,
     /// Those that have been replaced and are to go.
     replaced: BTreeSet<(DestinationId, MessageId)>,
     /// Those that are due and whose contents only the log has.
@@ -26,7 +26,7 @@ impl Schedules {
     pub(super) fn insert(&mut self, queue: DestinationId, message: MessageId, schedule: &Schedule) {
         self.len += 1;
         let Some(name) = &schedule.name else { return };
-        let newest = self.named.entry((queue, name.clone())).or_insert(message);
+        let newest = self.named.entry((name.clone(), queue)).or_insert(message);
         if *newest != message {
             let older = message.min(*newest);
             *newest = message.max(*newest);
@@ -39,7 +39,7 @@ impl Schedules {
         self.len -= 1;
         self.replaced.remove(&(queue, message));
         let Some(name) = &schedule.name else { return };
-        let key = (queue, name.clone());
+        let key = (name.clone(), queue);
         if self.named.get(&key) == Some(&message) {
             self.named.remove(&key);
         }
@@ -47,15 +47,13 @@ impl Schedules {
 
     /// The one of that name.
     pub(super) fn named(&self, queue: DestinationId, name: &Arc<str>) -> Option<MessageId> {
-        self.named.get(&(queue, name.clone())).copied()
+        self.named.get(&(name.clone(), queue)).copied()
     }
 
     /// Those of that name, with their queues.
-    pub(super) fn queues_of(&self, name: &str) -> Vec<(DestinationId, MessageId)> {
-        let is_it = |((queue, other), message): (&(DestinationId, Arc<str>), &MessageId)| {
-            (&**other == name).then_some((*queue, *message))
-        };
-        self.named.iter().filter_map(is_it).collect()
+    pub(super) fn queues_of(&self, name: &Arc<str>) -> Vec<(DestinationId, MessageId)> {
+        let all = (name.clone(), DestinationId(0))..=(name.clone(), DestinationId(u64::MAX));
+        self.named.range(all).map(|((_, queue), message)| (*queue, *message)).collect()
     }
 
     /// Those of a queue that have been replaced.

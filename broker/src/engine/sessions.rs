@@ -1,10 +1,12 @@
 //! The engine's side of each client: its subscriptions and what it holds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
 use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, UserId};
 
@@ -38,6 +40,8 @@ pub(super) struct Session {
     pub(super) behind: BTreeSet<ConsumerKey>,
     /// Bytes handed out that no queue holds: of topics, and of what it looks through.
     copies: u64,
+    /// Its last request, if that goes on.
+    pub(super) chore: Option<Chore>,
     /// It was told to go; nothing is delivered to it any more.
     pub(super) leaving: bool,
     /// The highest message id that it has been handed: an ACK beyond it was invented.
@@ -180,6 +184,7 @@ impl Sessions {
             backlog: Credit { messages: 0, bytes: 0 },
             behind: BTreeSet::new(),
             copies: 0,
+            chore: None,
             leaving: false,
             highest: None,
             held: HashMap::default(),
@@ -209,6 +214,19 @@ impl Sessions {
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_mut()
+    }
+
+    /// The subscription behind that one, in the order of sessions.
+    pub(super) fn next_subscription(
+        &self,
+        behind: Option<(u32, SubscriptionId)>,
+    ) -> Option<((u32, SubscriptionId), ConsumerKey)> {
+        let (first, behind) = behind.map_or((0, None), |(index, id)| (index, Some(id)));
+        (first..).zip(self.rows.get(first as usize..)?).find_map(|(index, (_, session))| {
+            let from = behind.filter(|_| index == first).map_or(Bound::Unbounded, Bound::Excluded);
+            let (id, key) = session.as_ref()?.subscriptions.range((from, Bound::Unbounded)).next()?;
+            Some(((index, *id), *key))
+        })
     }
 
     pub(super) fn len(&self) -> usize {

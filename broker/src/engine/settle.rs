@@ -8,7 +8,7 @@ use crate::destination::{ConsumerKey, Entry, Outstanding, Reach, Return};
 use crate::dispatcher;
 use crate::model::{
     AckMode, Answer, DeathReason, DestinationId, Effects, JobState, Now, Outcome, Record, Refusal, SessionId, Settle,
-    Settled, SoftRefusal, Standing, SubscriptionId,
+    Settled, SoftRefusal, Standing, Steps, SubscriptionId,
 };
 
 impl Engine {
@@ -92,6 +92,7 @@ impl Engine {
             state.take_copy(&out);
         }
         // A topic has nothing to settle, and a lease that ran out neither: the ledger was all there is.
+        self.steps.charge(1);
         let Some(destination) = out.queue else { return };
         let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
         let Some(mut entry) = leased else { return };
@@ -143,6 +144,7 @@ impl Engine {
         } else if let Some(departed) =
             self.queue_mut(destination).and_then(|queue| queue.depart(entry.message, entry.place()))
         {
+            self.steps.charge(Steps::CHANGE);
             self.uniques.leave(destination, &departed);
             self.transient_bytes -= u64::from(departed.entry.size);
             self.forget(&departed.entry);

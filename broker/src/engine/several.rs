@@ -7,10 +7,7 @@ use super::dispatch::deliver;
 use super::machine::{Engine, queue_of};
 use crate::destination::{ConsumerKey, Reach, Scope, Sought, Sources};
 use crate::dispatcher;
-use crate::model::{DestinationId, Effects, List, MessageId, Now, Order, Place, Refusal, SessionId};
-
-/// Messages that a selective consumer looks at for one choice.
-const LOOKS: u32 = 4096;
+use crate::model::{DestinationId, Effects, List, MessageId, Now, Order, Place, Refusal, SessionId, Steps};
 
 /// What one queue has to choose from.
 enum Offer {
@@ -91,12 +88,25 @@ impl Engine {
 
     /// The message that comes first in the order of a list.
     fn best(&mut self, now: Now, key: ConsumerKey, sources: &Sources, effects: &mut Effects) -> Offer {
-        let (mut budget, count) = (LOOKS, sources.listed.len());
+        let (mut budget, count) = (self.share(effects, Self::PART), sources.listed.len());
+        let best = self.best_within(now, key, sources, (&mut budget, count), effects);
+        self.steps.charge(budget.spent());
+        best
+    }
+
+    fn best_within(
+        &mut self,
+        now: Now,
+        key: ConsumerKey,
+        sources: &Sources,
+        (budget, count): (&mut Steps, usize),
+        effects: &mut Effects,
+    ) -> Offer {
         let first = if sources.order == Order::Fair { sources.next } else { 0 };
         let mut best: Option<Candidate> = None;
         let mut blocked = None;
         for at in (first..first + count).map(|at| at % count) {
-            let offer = self.offer(now, (sources.listed[at], at), key, &mut budget, effects);
+            let offer = self.offer(now, (sources.listed[at], at), key, budget, effects);
             match (offer, sources.order) {
                 (Offer::Nothing, _) => {}
                 (Offer::Message(found), Order::Priority) => {
@@ -127,9 +137,10 @@ impl Engine {
         now: Now,
         (id, at): (DestinationId, usize),
         key: ConsumerKey,
-        budget: &mut u32,
+        budget: &mut Steps,
         effects: &mut Effects,
     ) -> Offer {
+        budget.charge(1);
         let waits = self.destinations.get(&id).is_some_and(|destination| destination.next_moment().is_some());
         if waits && !self.expire(now, id, effects) {
             return Offer::Nothing;
@@ -144,7 +155,7 @@ impl Engine {
             match queue.seek(key, &self.contents, budget) {
                 Sought::Found(place) => queue.ready_at(place),
                 Sought::Later => {
-                    self.unfinished.push(id);
+                    self.put_off(id);
                     return Offer::Later;
                 }
                 aside @ (Sought::Nothing | Sought::Unread) => {

@@ -1,11 +1,13 @@
 //! Consumers come and go.
 
+use super::chore::Chore;
 use super::destination::Kind;
 use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::quotas::Counted;
 use super::sessions::Departure;
+use super::wildcard::Attaching;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
 use crate::model::{
@@ -59,6 +61,11 @@ impl Engine {
         self.hook_consumer(now, key, "worker-online");
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            Source::Wildcard(_) => {
+                let (end, exclusive_groups) = (DestinationId(self.next_destination), manner.exclusive_groups);
+                let attaching = Attaching { key, behind: None, end, exclusive_groups };
+                self.begin(now, id, Chore::Attach(attaching), effects);
+            }
             to if !to.kind().is_queue() => self.recall(now, key, effects),
             _ => {}
         }
@@ -147,6 +154,7 @@ impl Engine {
         let (id, subscription) = (consumer.session, consumer.subscription);
         let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
+            self.steps.charge(1);
             if let Some(session) = self.sessions.get_mut(id) {
                 session.release(out.message, subscription, out.number);
                 session.take_copy(&out);

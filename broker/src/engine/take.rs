@@ -28,14 +28,19 @@ impl Engine {
         examined.sort_unstable();
         examined.dedup();
         for key in examined.drain(..) {
-            self.examine_one(now, key, effects);
+            if self.is_used_up(effects) {
+                self.late.examined.push_back(key);
+            } else {
+                self.steps.charge(1);
+                self.examine_one(now, key, effects);
+            }
         }
         if self.examined.is_empty() {
             self.examined = examined;
         }
     }
 
-    fn examine_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+    pub(super) fn examine_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let has_room = consumer.has_credit();
         let Some(allowance) = consumer.allowance.as_mut().filter(|allowance| !allowance.has_ended()) else { return };
@@ -71,21 +76,26 @@ impl Engine {
     }
 
     /// Whether something is there for a consumer that has room, and only its turn has not come yet.
-    fn may_receive(&self, key: ConsumerKey) -> bool {
+    fn may_receive(&mut self, key: ConsumerKey) -> bool {
         let has = |id: &DestinationId| match self.destinations.get(id).map(|found| &found.kind) {
             Some(Kind::Queue(queue)) => queue.may_have(key),
             _ => false,
         };
         match self.consumers.get(key).map(|consumer| &consumer.reach) {
             Some(Reach::One(id)) => has(id),
-            Some(Reach::Many(many)) => many.joined.iter().any(has),
+            Some(Reach::Many(many)) => {
+                self.steps.charge(many.joined.len() as u64 / 4);
+                many.joined.iter().any(has)
+            }
             Some(Reach::View(_) | Reach::Nowhere) | None => false,
         }
     }
 
     /// Ends those that have waited for long enough, but for such that may yet want what is there.
     pub(super) fn lose_patience(&mut self, now: Now, effects: &mut Effects) {
-        while let Some(key) = self.waits.due(now.monotonic) {
+        while !self.is_used_up(effects)
+            && let Some(key) = self.waits.due(now.monotonic)
+        {
             let allowance = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut());
             let Some(allowance) = allowance else { continue };
             allowance.waits_until = None;

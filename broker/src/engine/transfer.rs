@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::machine::Engine;
 use crate::destination::Entry;
-use crate::model::{Carried, DeathNote, DestinationId, Effects, Moved, Record};
+use crate::model::{Carried, DeathNote, DestinationId, Effects, Moved, Record, Steps};
 
 /// What is known of a dead letter, and what a message keeps that does not begin anew.
 type Baggage = (Option<Arc<DeathNote>>, Option<Carried>);
@@ -38,6 +38,7 @@ impl Engine {
         let (note, carried) = baggage;
         let departed = self.queue_mut(from).and_then(|queue| queue.depart(entry.message, entry.place()));
         let Some(departed) = departed else { return };
+        self.steps.charge(Steps::CHANGE);
         self.uniques.leave(from, &departed);
         let Some(place) = self.queue_mut(to).map(|queue| queue.next_place(entry.place().urgency)) else { return };
         let mut moved = Entry::new(entry.message, place, entry.size);

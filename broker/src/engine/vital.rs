@@ -4,8 +4,10 @@
 //! told at once, not when the next caller comes. The log stays true: what is not in it was not promised.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
 use std::thread;
+
+use parking_lot::MutexGuard;
 
 use super::handle::{Core, Handle, Shared};
 use crate::model::LogError;
@@ -13,10 +15,24 @@ use crate::model::LogError;
 /// The engine, locked.
 #[derive(Debug)]
 pub(super) struct Locked<'a> {
+    // Dropped first: a panic is noted before another thread gets in.
+    _witness: Witness<'a>,
     core: MutexGuard<'a, Core>,
+}
+
+/// Notes that a panic came while the engine was locked.
+#[derive(Debug)]
+struct Witness<'a> {
     shared: &'a Shared,
     /// The lock was taken while a panic from elsewhere unwound.
     was_panicking: bool,
+}
+
+impl Locked<'_> {
+    /// Gives the lock to the thread that has waited longest, if one waits: it has it before this one can come back for more.
+    pub(super) fn hand_over(self) {
+        MutexGuard::unlock_fair(self.core);
+    }
 }
 
 impl Deref for Locked<'_> {
@@ -33,10 +49,10 @@ impl DerefMut for Locked<'_> {
     }
 }
 
-impl Drop for Locked<'_> {
+impl Drop for Witness<'_> {
     fn drop(&mut self) {
         if thread::panicking() && !self.was_panicking {
-            self.core.give_up();
+            self.shared.panicked.store(true, Ordering::Release);
             self.shared.fail(LogError::Panicked("the engine"));
         }
     }
@@ -68,13 +84,11 @@ impl Core {
 impl Handle {
     /// Takes the lock.
     pub(super) fn lock(&self) -> Locked<'_> {
-        let core = self.shared.core.lock().unwrap_or_else(|poison| {
-            self.shared.fail(LogError::Panicked("the engine"));
-            let mut core = poison.into_inner();
+        let mut core = self.shared.core.lock();
+        if self.shared.panicked.load(Ordering::Acquire) {
             core.give_up();
-            core
-        });
-        Locked { core, shared: &self.shared, was_panicking: thread::panicking() }
+        }
+        Locked { _witness: Witness { shared: &self.shared, was_panicking: thread::panicking() }, core }
     }
 
     /// Whoever holds this ends the process with [`LogError::Panicked`] if it panics. `name` says what it is.

@@ -6,14 +6,16 @@
 use std::io;
 use std::sync::Arc;
 
+use super::fanout::Fanout;
 use super::format::{BATCH_HEADER_BYTES, FIRST_BATCH_AT, Link, padded};
 use super::live::{Checkpoint, Live};
+use super::message;
 use super::reader::Shelf;
 use super::record;
 use super::roll::Spares;
 use super::segment::{Chain, Segment, Tape, reserve_bytes};
 use super::store::Store;
-use crate::model::{Position, Record, Ticket, Timestamp};
+use crate::model::{Accepted, Position, Record, Ticket, Timestamp};
 
 /// How many dead segments make an idle journal, or one without room, begin a new segment so that they become free.
 const DEAD_WORTH_A_ROLL: usize = 2;
@@ -103,8 +105,9 @@ impl Appender {
                 break;
             }
             self.tape.clock(unit.wall);
+            let mut fanout = Fanout::default();
             for record in work.pass(unit) {
-                self.add(record);
+                self.add(record, &mut fanout);
             }
             written = Written { through: unit.ticket, bytes: written.bytes + unit.bytes, units: written.units + 1 };
         }
@@ -115,23 +118,22 @@ impl Appender {
     /// A unit that is larger than a batch: a chain in one segment.
     fn write_long(&mut self, unit: Unit, records: &[Record]) -> io::Result<Written> {
         self.tape.clock(unit.wall);
-        let mut begun = false;
+        let (mut begun, mut fanout) = (false, Fanout::default());
         for record in records {
-            if self.tape.body_bytes() > 0 && !self.tape.batch_takes(record::encoded_bytes(record)) {
+            if self.tape.body_bytes() > 0 && !self.tape.batch_takes(fanout.bytes(record)) {
                 self.flush(if begun { Link::Middle } else { Link::First })?;
                 begun = true;
             }
-            self.add(record);
+            self.add(record, &mut fanout);
         }
         self.flush(if begun { Link::Last } else { Link::Whole })?;
         Ok(Written { through: unit.ticket, bytes: unit.bytes, units: 1 })
     }
 
-    fn add(&mut self, record: &Record) {
+    fn add(&mut self, record: &Record, fanout: &mut Fanout) {
         match record {
             Record::Accepted(accepted) => {
-                let content = accepted.content.as_ref().map_or((&[][..], &[][..]), |c| (c.head(), c.body()));
-                let position = self.tape.accepted(record::entry_of(accepted, 0), content);
+                let position = self.add_message(accepted, fanout);
                 self.live.accept(self.tape.segment.id);
                 if let Some(terms) = &accepted.terms {
                     self.tape.put(|bytes| record::put_agreed(bytes, position, terms));
@@ -151,6 +153,18 @@ impl Appender {
                 self.live.apply(other);
             }
         }
+    }
+
+    /// Adds a message, with its body unless one before it in the same append has that.
+    fn add_message(&mut self, accepted: &Accepted, fanout: &mut Fanout) -> Position {
+        let entry = message::entry_of(accepted, 0);
+        let Some(content) = &accepted.content else { return self.tape.accepted(entry, (&[], &[])) };
+        if let Some(holder) = fanout.holder(content) {
+            return self.tape.copied(entry, content.head(), holder);
+        }
+        let position = self.tape.accepted(entry, (content.head(), content.body()));
+        fanout.hold(content, self.tape.last_offset());
+        position
     }
 
     fn flush(&mut self, link: Link) -> io::Result<()> {

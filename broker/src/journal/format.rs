@@ -8,7 +8,10 @@ use super::octets::Octets;
 use crate::model::Position;
 use crate::model::ShardId;
 
-/// The format this program writes, and the newest it reads.
+/// The format of a directory that this program writes, and the newest it reads.
+pub(super) const DIRECTORY_VERSION: u32 = 2;
+
+/// How batches and segments are framed.
 pub(super) const VERSION: u8 = 1;
 
 /// Everything on disk begins at a multiple of this, so that no append rewrites a block with acknowledged data.
@@ -102,9 +105,10 @@ impl Key {
         xxh3_64_with_seed(body, self.seed(segment, offset))
     }
 
-    /// Checksum of one stored message, so that reading one does not need its whole batch. `length` is the record's.
-    pub(super) fn record_sum(self, segment: SegmentId, offset: u64, length: u32, rest: &[u8]) -> u64 {
-        xxh3_64_with_seed(rest, self.seed(segment, offset).wrapping_add(u64::from(length)))
+    /// Checksum of one stored message, so that reading one does not need its whole batch. `shape` is what stands in front
+    /// of the sum, which is not under it: the record's length, and whether its body is elsewhere.
+    pub(super) fn record_sum(self, segment: SegmentId, offset: u64, shape: u64, rest: &[u8]) -> u64 {
+        xxh3_64_with_seed(rest, self.seed(segment, offset).wrapping_add(shape))
     }
 
     /// Names a batch by its header, which holds the checksum of its body.

@@ -220,7 +220,7 @@ impl Live {
     /// A record that was read back from that segment.
     pub(super) fn restore(&mut self, segment: SegmentId, stored: Stored<'_>) {
         match stored {
-            Stored::Accepted { .. } => self.accept(segment),
+            Stored::Accepted { .. } | Stored::Copied { .. } => self.accept(segment),
             Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
             Stored::Returned(back) => self.returned(back),
             Stored::Ranked { position, destination, place } => self.ranked(position, destination, place),

@@ -196,7 +196,7 @@ impl Inner {
 impl Log for MemoryLog {
     fn append(&mut self, records: &mut Vec<Record>, _wall: Timestamp) -> Result<Ticket, LogError> {
         let mut inner = self.inner();
-        let bytes = records.iter().map(super::record::encoded_bytes).sum();
+        let bytes = super::fanout::unit_bytes(records);
         if let Some(error) = &inner.ended {
             return Err(error.clone());
         }

@@ -7,7 +7,7 @@ use std::io;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::OpenError;
-use super::format::{BLOCK_BYTES, Key, VERSION};
+use super::format::{BLOCK_BYTES, DIRECTORY_VERSION, Key};
 use super::fs::FileSystem;
 use super::octets::Octets;
 use crate::model::ShardId;
@@ -26,6 +26,8 @@ pub(super) struct Meta {
     pub(super) key: Key,
     pub(super) created: Timestamp,
     pub(super) shard: ShardId,
+    /// The format of the directory when it was opened.
+    pub(super) version: u32,
     /// A segment has been in use: from then on a directory without one is damaged, not new.
     pub(super) begun: bool,
 }
@@ -39,7 +41,7 @@ impl Meta {
         let mut wide = || fields.u128().unwrap_or_default();
         let (store, node) = (wide(), wide());
         let key = Key(fields.u64().unwrap_or_default());
-        Ok(Meta { store, node, key, created, shard, begun: false })
+        Ok(Meta { store, node, key, created, shard, version: DIRECTORY_VERSION, begun: false })
     }
 
     /// Reads the directory's identity; `None` if it has none yet. A damaged copy is replaced by the other.
@@ -53,7 +55,8 @@ impl Meta {
             None if copies.is_empty() => Ok(None),
             None => Err(OpenError::damaged(NAMES[0], 0, "neither copy of the store's identity is intact")),
             Some(meta) => {
-                let same = |copy: &Option<Meta>| copy.is_some_and(|c| c.begun == meta.begun);
+                let same =
+                    |copy: &Option<Meta>| copy.is_some_and(|c| (c.begun, c.version) == (meta.begun, meta.version));
                 if copies.len() < NAMES.len() || !copies.iter().all(same) {
                     meta.save(fs).map_err(|error| OpenError::io(NAMES[0], error))?;
                 }
@@ -62,7 +65,7 @@ impl Meta {
         }
     }
 
-    /// Replaces both copies, one after the other.
+    /// Replaces both copies, one after the other, by ones of the newest version.
     pub(super) fn save(&self, fs: &dyn FileSystem) -> io::Result<()> {
         let bytes = self.encode();
         for name in NAMES {
@@ -82,7 +85,7 @@ impl Meta {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BLOCK_BYTES);
         bytes.extend_from_slice(&MAGIC);
-        for field in [u32::from(VERSION), 0, 0, u32::from(self.begun), u32::from(self.shard.get()), 0] {
+        for field in [DIRECTORY_VERSION, 0, 0, u32::from(self.begun), u32::from(self.shard.get()), 0] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(&self.store.to_le_bytes());
@@ -106,7 +109,7 @@ fn read_copy(fs: &dyn FileSystem, name: &'static str) -> Result<Option<Meta>, Op
         return Ok(None);
     }
     match decode(summed) {
-        Some((version, features, _)) if version != u32::from(VERSION) || features != 0 => {
+        Some((version, features, _)) if !(1..=DIRECTORY_VERSION).contains(&version) || features != 0 => {
             Err(OpenError::Newer { file: name.to_owned(), version })
         }
         Some((_, _, meta)) => Ok(Some(meta)),
@@ -127,6 +130,7 @@ fn decode(bytes: &[u8]) -> Option<(u32, u32, Meta)> {
         key: Key(fields.u64()?),
         created: Timestamp(fields.u64()?),
         shard: ShardId::new(u16::try_from(shard).ok()?)?,
+        version,
         begun,
     };
     Some((version, incompatible, meta))

@@ -9,6 +9,7 @@ mod appender;
 mod change;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
+mod fanout;
 #[cfg(any(test, feature = "internals"))]
 pub mod fault;
 mod format;
@@ -16,6 +17,7 @@ pub mod fs;
 mod live;
 #[cfg(any(test, feature = "internals"))]
 pub mod memory;
+mod message;
 mod meta;
 mod octets;
 mod orders;
@@ -23,6 +25,7 @@ mod plan;
 mod reader;
 mod record;
 mod recovery;
+mod rewrite;
 mod roll;
 mod segment;
 mod status;
@@ -235,7 +238,10 @@ pub enum OpenError {
         what: &'static str,
     },
     /// Written by a newer program.
-    #[error("{file} has format {version}, which this program does not know; it knows format {}", format::VERSION)]
+    #[error(
+        "{file} has format {version}, which this program does not know; it knows format {}",
+        format::DIRECTORY_VERSION
+    )]
     Newer {
         /// Which file.
         file: String,

@@ -4,17 +4,19 @@
 //! hold what they read.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use bytes::Bytes;
 
-use super::format::{SegmentId, locate};
+use super::format::{Key, SegmentId, locate};
 use super::fs::File;
+use super::message;
 use super::octets::Octets;
-use super::record;
 use super::segment::Segment;
 use super::store::Store;
 use super::stored;
+use super::stored::Elsewhere;
 use crate::model::{Content, LogError, LogReader, Position};
 
 /// Octets read at first: enough for most messages.
@@ -96,28 +98,59 @@ impl LogReader for Shelf {
         let damaged = |what: &str| LogError::Damaged(format!("{} {what}", segment.file_name()));
         let Some(offset) = offset.map(u64::from) else { return Err(damaged("holds no message of that place")) };
         let file = self.file(segment)?;
-        let record = read_record(file.as_ref(), offset, self.store.options.unit_bytes)
-            .map_err(|error| damaged(&format!("at {offset}: {error}")))?;
-        let checked = record.and_then(|record| {
-            let (head_bytes, content) = stored::check_accepted(self.store.meta.key, segment, offset, &record)?;
-            let (head, body) = content.split_at_checked(head_bytes as usize)?;
-            if body.len() <= Content::SHARED_BODY {
-                return Some(Content::small(content, head.len()));
-            }
-            let (head, body) = (head.to_vec(), record.len() - body.len());
-            Some(Content::large(&head, Bytes::from(record).slice(body..)))
-        });
-        checked.ok_or_else(|| damaged(&format!("at {offset}: the checksum does not match")))
+        let content = self.content((segment, file.as_ref()), offset);
+        let content = content.map_err(|error| damaged(&format!("at {offset}: {error}")))?;
+        content.ok_or_else(|| damaged(&format!("at {offset}: the checksum does not match")))
     }
 }
 
+impl Shelf {
+    /// The content of the message whose record begins there; `None` if it is damaged.
+    fn content(&self, (segment, file): (SegmentId, &dyn File), offset: u64) -> io::Result<Option<Content>> {
+        let (key, most) = (self.store.meta.key, self.store.options.unit_bytes);
+        let Some(record) = read_record(file, offset, most)? else { return Ok(None) };
+        let Some(parts) = stored::check_message(key, segment, offset, &record) else { return Ok(None) };
+        let head = parts.head.to_vec();
+        let (record, bytes) = match parts.body {
+            Ok(body) => {
+                let bytes = body.len();
+                (record, bytes)
+            }
+            Err(Elsewhere { holder, bytes }) => match read_holder((file, key, segment), (holder, bytes), most)? {
+                Some(record) => (record, bytes as usize),
+                None => return Ok(None),
+            },
+        };
+        // The body is the end of its record.
+        let start = record.len() - bytes;
+        if bytes > Content::SHARED_BODY {
+            return Ok(Some(Content::large(&head, Bytes::from(record).slice(start..))));
+        }
+        let block = [&head, record.get(start..).unwrap_or_default()].concat();
+        Ok(Some(Content::small(&block, head.len())))
+    }
+}
+
+/// The record that has a body of so many octets at its end, checked; `None` if it is damaged.
+pub(super) fn read_holder(
+    (file, key, segment): (&dyn File, Key, SegmentId),
+    (holder, bytes): (u32, u32),
+    most: usize,
+) -> io::Result<Option<Vec<u8>>> {
+    let record = read_record(file, holder.into(), most)?;
+    Ok(record.filter(|record| {
+        let parts = stored::check_message(key, segment, holder.into(), record);
+        parts.is_some_and(|parts| parts.body.is_ok_and(|body| body.len() == bytes as usize))
+    }))
+}
+
 /// The octets of the record at that place, unchecked; `None` if its length cannot be.
-pub(super) fn read_record(file: &dyn File, offset: u64, most: usize) -> std::io::Result<Option<Vec<u8>>> {
+pub(super) fn read_record(file: &dyn File, offset: u64, most: usize) -> io::Result<Option<Vec<u8>>> {
     let mut record = vec![0; FIRST_READ_BYTES];
     let read = file.read_at(&mut record, offset)?;
     record.truncate(read);
     let length = Octets::new(&record).u32().unwrap_or_default() as usize;
-    if length < record::ACCEPTED_HEAD_BYTES || length > most.saturating_add(record::ACCEPTED_HEAD_BYTES) {
+    if length < message::ACCEPTED_HEAD_BYTES || length > most.saturating_add(message::ACCEPTED_HEAD_BYTES) {
         return Ok(None);
     }
     if length > read {

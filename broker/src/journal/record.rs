@@ -6,27 +6,21 @@ use std::sync::Arc;
 
 use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::change::Override;
-use super::format::{Key, SegmentId};
+use super::format::SegmentId;
+pub(super) use super::message::{ACCEPTED_HEAD_BYTES, Entry};
 use super::octets::put_text;
 use super::orders;
 use super::plan::{plan_bytes, put_plan};
 use super::status::{job_bytes, put_job};
-use crate::model::{
-    Accepted, Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, MessageId,
-};
+use crate::model::{Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch};
 use crate::model::{Content, Keyed, Moved, Place, Position, Ranked, Record, Returned, Schedule, Standing, Terms};
 
 /// Length (32 bits), kind (8), zeros (24).
 pub(super) const RECORD_HEAD_BYTES: usize = 4 + 1 + 3;
-/// What stands in front of a message's content: checksum, queue, message, sequence, urgency, octets of the head.
-pub(super) const ACCEPTED_HEAD_BYTES: usize = RECORD_HEAD_BYTES + 8 + 8 + 8 + 8 + 4 + 4;
 /// First position (64 bits) and how many follow each other (32 bits).
 pub(super) const SETTLED_RANGE_BYTES: usize = 8 + 4;
 /// One message in a summary.
 pub(super) const SUMMARY_ENTRY_BYTES: usize = 4 + 4 + 8 + 8 + 4 + 8;
-
-pub(super) const ACCEPTED_SUM_AT: usize = RECORD_HEAD_BYTES;
-pub(super) const ACCEPTED_SUMMED_FROM: usize = ACCEPTED_SUM_AT + 8;
 
 /// Kinds of records.
 pub(super) const ACCEPTED: u8 = 1;
@@ -44,6 +38,7 @@ pub(super) const STOPPED: u8 = 12;
 pub(super) const PARKED: u8 = 13;
 pub(super) const WOKEN: u8 = 14;
 pub(super) const TERMS: u8 = 15;
+pub(super) const COPIED: u8 = 16;
 pub(super) const CARRIED: u8 = 41;
 pub(super) const RANKED: u8 = 42;
 pub(super) const BOUND: u8 = 24;
@@ -52,18 +47,6 @@ pub(super) const KEYED: u8 = 26;
 pub(super) const PLAN: u8 = 27;
 pub(super) const SCHEDULED: u8 = 28;
 pub(super) const SUSPECTED: u8 = 48;
-
-/// What a summary says about a message, and what is kept of it until the summary is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Where its record begins in the segment.
-    pub(super) offset: u32,
-    /// Octets of head and body.
-    pub(super) size: u32,
-    pub(super) destination: DestinationId,
-    pub(super) message: MessageId,
-    pub(super) place: Place,
-}
 
 /// A live segment in a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -120,24 +103,6 @@ pub(super) fn terms_bytes(terms: &Terms) -> usize {
 /// Most octets of the record of a schedule.
 pub(super) fn scheduled_bytes(schedule: &Schedule) -> usize {
     RECORD_HEAD_BYTES + 8 + plan_bytes(schedule)
-}
-
-/// Writes a message's record, which will lie at `offset` of the segment. `head` and `body` are its content.
-pub(super) fn put_accepted(into: &mut Vec<u8>, key: Key, segment: SegmentId, entry: Entry, parts: (&[u8], &[u8])) {
-    let (start, (head, body)) = (into.len(), parts);
-    let length = (ACCEPTED_HEAD_BYTES + head.len() + body.len()) as u32;
-    into.extend_from_slice(&length.to_le_bytes());
-    into.extend_from_slice(&[ACCEPTED, 0, 0, 0]);
-    into.extend_from_slice(&[0; 8]);
-    into.extend_from_slice(&entry.destination.0.to_le_bytes());
-    into.extend_from_slice(&entry.message.to_bits().to_le_bytes());
-    put_place(into, entry.place);
-    into.extend_from_slice(&(head.len() as u32).to_le_bytes());
-    into.extend_from_slice(head);
-    into.extend_from_slice(body);
-    if let Some((sum, summed)) = into.get_mut(start + ACCEPTED_SUM_AT..).and_then(|r| r.split_at_mut_checked(8)) {
-        sum.copy_from_slice(&key.record_sum(segment, u64::from(entry.offset), length, summed).to_le_bytes());
-    }
 }
 
 /// Writes any other record of the engine's. Settlements have [`put_settled`].
@@ -322,7 +287,7 @@ fn put_moved(into: &mut Vec<u8>, moved: &Moved) {
     });
 }
 
-fn put_place(into: &mut Vec<u8>, place: Place) {
+pub(super) fn put_place(into: &mut Vec<u8>, place: Place) {
     into.extend_from_slice(&place.sequence.to_le_bytes());
     into.extend_from_slice(&place.urgency.0.to_le_bytes());
 }
@@ -358,16 +323,5 @@ pub(super) fn framed(into: &mut Vec<u8>, kind: u8, payload: impl FnOnce(&mut Vec
     let length = (into.len() - start) as u32;
     if let Some(field) = into.get_mut(start..start + 4) {
         field.copy_from_slice(&length.to_le_bytes());
-    }
-}
-
-/// What a summary will say about a message.
-pub(super) fn entry_of(accepted: &Accepted, offset: u64) -> Entry {
-    Entry {
-        offset: offset as u32,
-        size: accepted.content.as_ref().map_or(accepted.size, |content| content.len() as u32),
-        destination: accepted.destination,
-        message: accepted.message,
-        place: accepted.place,
     }
 }

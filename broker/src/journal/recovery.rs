@@ -4,40 +4,37 @@
 //! Killed at any point, the next run reaches the same state: the new segment is void until the claim that closes its
 //! opening is durable, and nothing old is touched before. It holds no bodies but the one it copies.
 
-use std::io;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::OpenError;
 use super::Recovered;
-use super::appender::{Appender, batch_span, put_checkpoint};
+use super::appender::Appender;
 use super::change::Override;
-use super::format::{FIRST_BATCH_AT, SegmentId, Sequence, padded};
-use super::live::{Live, Taken};
-use super::reader::{Shelf, read_record};
-use super::record;
+use super::format::{DIRECTORY_VERSION, SegmentId, Sequence};
+use super::live::Live;
+use super::meta::Meta;
+use super::reader::Shelf;
 use super::record::Entry;
+use super::rewrite::rewrite;
 use super::roll::{SPARE_PREFIX, Spares};
-use super::segment::{Chain, Segment, Tape, Thread, chain_bytes, reserve_bytes};
+use super::segment::{Segment, Thread};
 use super::store::Store;
 use super::stored;
-use super::stored::Stored;
+use super::stored::{Elsewhere, Stored};
 use super::walk::{Void, Walk, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
-/// Most octets of an override: names and notes are short.
-const OVERRIDE_BYTES_MAX: usize = 1024;
-
-/// Most octets of a claim.
-const CLAIM_BYTES_MAX: usize = 64;
-
 /// The log as it was found.
 #[derive(Debug, Default)]
-struct Tail {
-    live: Live,
-    thread: Thread,
+pub(super) struct Tail {
+    pub(super) live: Live,
+    pub(super) thread: Thread,
     /// The segment that was being written, and its messages.
-    segment: Option<Segment>,
-    entries: Vec<Entry>,
+    pub(super) segment: Option<Segment>,
+    pub(super) entries: Vec<Entry>,
+    /// Those of them, by their slots, whose body is in another's record.
+    pub(super) copies: BTreeMap<u32, Elsewhere>,
     clean: bool,
     /// Where the walk ended.
     end: u64,
@@ -70,11 +67,14 @@ pub(super) fn recover(
     tail.thread.clock = tail.thread.clock.max(now);
     let newest = segments.last().copied().unwrap_or_default();
     let clean = tail.clean;
+    let save = |meta: Meta| meta.save(store.fs.as_ref()).map_err(|error| OpenError::io("store.meta", error));
+    if store.meta.version < DIRECTORY_VERSION {
+        // Before there is anything in the directory that a program of that version does not know.
+        save(store.meta)?;
+    }
     let appender = rewrite(store.clone(), shelf, spares, (tail, newest), replay)?;
-
     if !store.meta.begun {
-        let begun = super::meta::Meta { begun: true, ..store.meta };
-        begun.save(store.fs.as_ref()).map_err(|error| OpenError::io("store.meta", error))?;
+        save(Meta { begun: true, ..store.meta })?;
     }
     let leftover = |id: &SegmentId| appender.live.extents().all(|(live, _)| live != *id);
     let leftovers: Vec<SegmentId> = segments.into_iter().filter(leftover).collect();
@@ -203,6 +203,10 @@ impl Tail {
             self.clean = matches!(stored, Stored::Stopped);
             match &stored {
                 Stored::Accepted { entry, .. } => self.entries.push(*entry),
+                Stored::Copied { entry, body, .. } => {
+                    self.copies.insert(self.entries.len() as u32, *body);
+                    self.entries.push(*entry);
+                }
                 Stored::Summary(_) => self.live.sealed(segment, 0, batch_at),
                 _ => {}
             }
@@ -251,94 +255,8 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
     Ok(())
 }
 
-/// Writes the opening of this run: the state, the tail's messages at their new places, and the claim that makes it count.
-fn rewrite(
-    store: Arc<Store>,
-    shelf: Arc<Shelf>,
-    spares: Arc<Spares>,
-    (mut tail, newest): (Tail, SegmentId),
-    replay: &mut dyn Replay,
-) -> Result<Appender, OpenError> {
-    let io = |error| OpenError::io("the new segment", error);
-    let old = tail.segment.take();
-    let Taken { extent, mut overrides, mut terms } =
-        tail.live.take_extent(old.as_ref().map(|s| s.id).unwrap_or_default());
-    drop(tail.live.take_dead());
-    let checkpoint = tail.live.checkpoint();
-    let carried: usize = (0..)
-        .zip(&tail.entries)
-        .filter(|(slot, _)| extent.is_live(*slot))
-        .map(|(_, entry)| record::ACCEPTED_HEAD_BYTES + entry.size as usize)
-        .sum();
-    let batch_bytes = store.options.batch_bytes;
-    let changes = overrides.len() * OVERRIDE_BYTES_MAX + terms.values().map(|t| record::terms_bytes(t)).sum::<usize>();
-    let bytes = checkpoint.bytes() + carried + changes;
-    let opening = chain_bytes(batch_bytes, bytes + CLAIM_BYTES_MAX) + batch_span(0);
-    let length = FIRST_BATCH_AT + opening + reserve_bytes(batch_bytes, extent.living.into());
-    let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
-    let segment = spares.take(id, padded(length as usize) as u64).map_err(io)?;
-    shelf.hold(&segment);
-
-    let mut tape = Tape::new(store.meta.key, store.meta.shard, batch_bytes, segment, tail.thread);
-    let mut live = tail.live;
-    let mut chain = Chain::new(&mut tape, true);
-    put_checkpoint(&mut chain, &checkpoint).map_err(io)?;
-    for (slot, entry) in (0..).zip(&tail.entries) {
-        let Some(old) = old.as_ref().filter(|_| extent.is_live(slot)) else { continue };
-        let old_position = old.id.position(store.meta.shard, slot);
-        let (change, terms) = (overrides.remove(&old_position), terms.remove(&old_position));
-        let (position, entry) = carry(&store, &mut chain, old, (*entry, change.as_ref()))?;
-        live.accept(id);
-        tell(replay, &entry, position, (change.as_ref(), terms.as_deref()));
-        if let Some(change) = change {
-            if change.out {
-                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, &change)).map_err(io)?;
-            }
-            if let Some(record) = change.instead(position).or_else(|| change.waits(position)) {
-                chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_record(bytes, &record)).map_err(io)?;
-            }
-            live.keep_override(position, change);
-        }
-        if let Some(terms) = terms {
-            chain.put(record::terms_bytes(&terms), |bytes| record::put_agreed(bytes, position, &terms)).map_err(io)?;
-            if let Some(schedule) = &terms.schedule {
-                let bytes = record::scheduled_bytes(schedule);
-                chain.put(bytes, |bytes| record::put_planned(bytes, position, schedule)).map_err(io)?;
-            }
-            live.agreed(position, terms);
-        }
-    }
-    chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
-    chain.finish().map_err(io)?;
-    tape.seal().map_err(io)?;
-    shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
-    let opened_at = tape.offset;
-    Ok(Appender { store, shelf, spares, live, tape, opened_at, positions: Vec::new() })
-}
-
-/// Copies one message; it is found in its queue of now.
-fn carry(
-    store: &Store,
-    chain: &mut Chain<'_>,
-    old: &Segment,
-    (mut entry, change): (Entry, Option<&Override>),
-) -> Result<(Position, Entry), OpenError> {
-    let offset = u64::from(entry.offset);
-    let name = || old.id.file_name();
-    let record = read_record(old.file.as_ref(), offset, store.options.unit_bytes);
-    let record = record.map_err(|error| OpenError::io(name(), error))?.unwrap_or_default();
-    let checked = stored::check_accepted(store.meta.key, old.id, offset, &record);
-    let parts = checked.and_then(|(head_bytes, content)| content.split_at_checked(head_bytes as usize));
-    let parts = parts.ok_or_else(|| OpenError::damaged(name(), offset, "a stored message is damaged"))?;
-    if let Some(change) = change {
-        (entry.destination, entry.place) = (change.destination, change.place);
-    }
-    chain.make_room(record.len()).map_err(|error| OpenError::io("the new segment", error))?;
-    Ok((chain.tape.accepted(entry, parts), entry))
-}
-
 /// Tells the engine of one message: where it is now, and what happened to it.
-fn tell(
+pub(super) fn tell(
     replay: &mut dyn Replay,
     entry: &Entry,
     position: Position,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, BatchHeader, FIRST_BATCH_AT, Key, Link, SLOTS_MAX};
 use super::format::{SegmentId, Sequence, VERSION, padded};
 use super::fs::File;
+use super::message;
 use super::record;
 use super::record::{Entry, RECORD_HEAD_BYTES, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use crate::model::{Epoch, Position, ShardId, Timestamp};
@@ -89,10 +90,26 @@ impl Tape {
     pub(super) fn accepted(&mut self, mut entry: Entry, content: (&[u8], &[u8])) -> Position {
         let position = self.segment.id.position(self.shard, self.entries.len() as u32);
         entry.offset = (self.offset + self.buffer.len() as u64) as u32;
-        record::put_accepted(&mut self.buffer, self.key, self.segment.id, entry, content);
+        message::put_accepted(&mut self.buffer, self.key, self.segment.id, entry, content);
         self.entries.push(entry);
         self.records += 1;
         position
+    }
+
+    /// Adds a message whose body is in the record that begins at `holder`.
+    pub(super) fn copied(&mut self, mut entry: Entry, head: &[u8], holder: u32) -> Position {
+        let position = self.segment.id.position(self.shard, self.entries.len() as u32);
+        entry.offset = (self.offset + self.buffer.len() as u64) as u32;
+        let body_bytes = entry.size - head.len() as u32;
+        message::put_copied(&mut self.buffer, (self.key, self.segment.id), entry, head, (holder, body_bytes));
+        self.entries.push(entry);
+        self.records += 1;
+        position
+    }
+
+    /// Where the record of the last message begins.
+    pub(super) fn last_offset(&self) -> u32 {
+        self.entries.last().map_or(0, |entry| entry.offset)
     }
 
     /// Adds a settlement.

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use super::agreed::{read_standing, read_terms};
 use super::change::{Arrival, Override};
 use super::format::{Key, SegmentId};
+use super::message::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, COPY_SHAPE};
 use super::octets::Octets;
 use super::orders;
 use super::plan::read_plan;
 use super::record::{
-    ACCEPTED, BOUND, CARRIED, CLAIM, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN, RANKED,
-    RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CARRIED, CLAIM, COPIED, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN,
+    RANKED, RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
 };
-use super::record::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::record::{Entry, ExtentRecord};
+use super::record::{SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use super::status::{ATTACHED, FORGOTTEN, REPORTED, TRACKED, read_job};
 use crate::model::{
     Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, MessageId, Pattern, Place,
@@ -26,6 +27,7 @@ use crate::model::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Stored<'a> {
     Accepted { entry: Entry, head_bytes: u32, content: &'a [u8] },
+    Copied { entry: Entry, head: &'a [u8], body: Elsewhere },
     Settled(Vec<(Position, u32)>),
     Returned(Back),
     Ranked { position: Position, destination: DestinationId, place: Place },
@@ -48,6 +50,21 @@ pub(super) enum Stored<'a> {
     Override { position: Position, change: Override },
     Summary(Vec<Entry>),
     Stopped,
+}
+
+/// A body that is in another record of the same segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Elsewhere {
+    /// Where that record begins.
+    pub(super) holder: u32,
+    pub(super) bytes: u32,
+}
+
+/// What a message's record has of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parts<'a> {
+    pub(super) head: &'a [u8],
+    pub(super) body: Result<&'a [u8], Elsewhere>,
 }
 
 /// A return as the log has it, which knows a message by its position.
@@ -80,6 +97,7 @@ pub(super) fn take<'a>(body: &mut &'a [u8], offset: u64) -> Option<Stored<'a>> {
     }
     let stored = match kind {
         ACCEPTED => read_accepted(record, offset)?,
+        COPIED => read_copied(record, offset)?,
         SUMMARY => Stored::Summary(read_summary(fields.rest())?),
         SETTLED => Stored::Settled(read_ranges(fields.rest())?),
         EXTENT => Stored::Extent(read_extent(fields)?),
@@ -89,29 +107,46 @@ pub(super) fn take<'a>(body: &mut &'a [u8], offset: u64) -> Option<Stored<'a>> {
     Some(stored)
 }
 
-/// Reads a message's record that was found by its place, and checks its own checksum. Gives the octets of the head and
-/// the content.
-pub(super) fn check_accepted(key: Key, segment: SegmentId, offset: u64, record: &[u8]) -> Option<(u32, &[u8])> {
+/// Reads a message's record that was found by its place, and checks its own checksum.
+pub(super) fn check_message(key: Key, segment: SegmentId, offset: u64, record: &[u8]) -> Option<Parts<'_>> {
     let sum = Octets::new(record.get(ACCEPTED_SUM_AT..ACCEPTED_SUMMED_FROM)?).u64()?;
-    let expected = key.record_sum(segment, offset, record.len() as u32, record.get(ACCEPTED_SUMMED_FROM..)?);
     let mut rest = record;
-    match take(&mut rest, offset)? {
-        Stored::Accepted { head_bytes, content, .. } if sum == expected && rest.is_empty() => {
-            Some((head_bytes, content))
+    let (parts, shape) = match take(&mut rest, offset)? {
+        Stored::Accepted { head_bytes, content, .. } => {
+            let (head, body) = content.split_at_checked(head_bytes as usize)?;
+            (Parts { head, body: Ok(body) }, 0)
         }
-        _ => None,
-    }
+        Stored::Copied { head, body, .. } => (Parts { head, body: Err(body) }, COPY_SHAPE),
+        _ => return None,
+    };
+    let summed = record.get(ACCEPTED_SUMMED_FROM..)?;
+    let expected = key.record_sum(segment, offset, record.len() as u64 | shape, summed);
+    (sum == expected && rest.is_empty()).then_some(parts)
 }
 
 fn read_accepted(record: &[u8], offset: u64) -> Option<Stored<'_>> {
+    let (mut entry, head_bytes, fields) = read_entry(record, offset)?;
+    let content = fields.rest();
+    entry.size = content.len() as u32;
+    (head_bytes <= entry.size).then_some(Stored::Accepted { entry, head_bytes, content })
+}
+
+fn read_copied(record: &[u8], offset: u64) -> Option<Stored<'_>> {
+    let (mut entry, head_bytes, mut fields) = read_entry(record, offset)?;
+    let body = Elsewhere { bytes: fields.u32()?, holder: fields.u32()? };
+    let head = fields.rest();
+    entry.size = head_bytes.checked_add(body.bytes)?;
+    (head.len() == head_bytes as usize && body.holder < entry.offset).then_some(Stored::Copied { entry, head, body })
+}
+
+/// What stands in front of a message's content, and how long its head is.
+fn read_entry(record: &[u8], offset: u64) -> Option<(Entry, u32, Octets<'_>)> {
     let mut fields = Octets::new(record.get(ACCEPTED_SUMMED_FROM..)?);
     let destination = DestinationId(fields.u64()?);
     let message = MessageId::from_bits(fields.u64()?);
     let place = read_place(&mut fields)?;
     let head_bytes = fields.u32()?;
-    let content = fields.rest();
-    let entry = Entry { offset: u32::try_from(offset).ok()?, size: content.len() as u32, destination, message, place };
-    (head_bytes <= entry.size).then_some(Stored::Accepted { entry, head_bytes, content })
+    Some((Entry { offset: u32::try_from(offset).ok()?, size: 0, destination, message, place }, head_bytes, fields))
 }
 
 fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::appender::{Appender, Unit, Work, Written};
-use super::record;
+use super::fanout;
 use super::roll::Spares;
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
 
@@ -29,9 +29,10 @@ pub(super) struct Writer {
 
 impl Log for Writer {
     fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError> {
-        let bytes = records.iter().map(record::encoded_bytes).sum();
+        let bytes = fanout::unit_bytes(records);
         let accepted = records.iter().filter(|record| matches!(record, Record::Accepted(_))).count() as u32;
         if bytes > self.unit_bytes {
+            debug_assert!(false, "an append of {bytes} bytes, of at most {}", self.unit_bytes);
             return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
         }
         let has_word = std::mem::take(&mut self.has_word);

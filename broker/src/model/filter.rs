@@ -9,6 +9,12 @@ use super::{DeathNote, Durability, MessageId, Urgency};
 pub trait Filter: fmt::Debug + Send + Sync {
     /// Whether the message is one of those that are wanted.
     fn wants(&self, candidate: &Candidate<'_>) -> bool;
+
+    /// The most that it costs to judge a message with a head of so many bytes, in [`Steps`](super::Steps) beyond the one
+    /// that it takes to look at any.
+    fn steps(&self, _head: usize) -> u64 {
+        0
+    }
 }
 
 /// What a filter may look at: the head and what the broker knows, never the body.

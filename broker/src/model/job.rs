@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{JobError, JobResult, JobToken, MessageId, Outcome, Reader, Reply, SubscriptionId};
+use super::{JobError, JobResult, JobToken, MessageId, Outcome, Reply, SubscriptionId};
 
 /// Which job a client means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,10 @@ pub enum JobEvent {
         /// Why.
         error: JobError,
     },
-    /// Nobody wants it any more. Whoever may read the queue may say so, and whoever has the token of an open job.
-    Cancel(Arc<dyn Reader>),
+    /// Nobody wants it any more. Who may manage the queue may say so, and who has the token of an open job.
+    Cancel,
     /// It is to be ready at once, if it waits or is buried. The same may say so.
-    Kick(Arc<dyn Reader>),
+    Kick,
     /// How does it stand?
     Get(Option<Reply>),
 }

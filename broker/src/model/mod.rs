@@ -4,6 +4,7 @@
 //! Nothing here does anything: no I/O, no clock, no lock, no STOMP. Whoever wants to add a second protocol or a second
 //! log speaks these words and needs no others.
 
+mod audit;
 mod backoff;
 mod browse;
 mod burst;
@@ -32,6 +33,7 @@ mod shape;
 mod source;
 mod statistics;
 mod status;
+mod steps;
 mod take;
 mod terms;
 mod time;
@@ -42,6 +44,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use audit::{Actor, Audit, AuditOutcome};
 pub use backoff::{Backoff, BackoffError};
 pub use browse::{Browse, Stage};
 pub use burst::Burst;
@@ -70,6 +73,7 @@ pub use shape::{Limited, Limits, Shape};
 pub use source::{Reader, Source, Wildcard};
 pub use statistics::{Inquiry, Subject};
 pub use status::{JobError, JobResult, JobState, Report, ResultBody, Status, Tracking, Waiter};
+pub use steps::Steps;
 pub use take::{End, Grant, Manner, Take};
 pub use terms::{Group, OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};

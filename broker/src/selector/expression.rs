@@ -7,13 +7,15 @@ use super::evaluation;
 use super::like::Like;
 use super::parser;
 use super::property::Property;
-use crate::model::{Candidate, Filter};
+use crate::model::{Candidate, Filter, Steps};
 
 /// A condition over the headers of a message.
 #[derive(Clone)]
 pub struct Selector {
     text: Box<str>,
     condition: Expression,
+    /// How often it goes through a head, or a value of it, at most.
+    passes: u32,
 }
 
 impl Selector {
@@ -26,7 +28,8 @@ impl Selector {
 
     /// Understands a text. The prefixes by which other brokers switch on what is always on here are skipped.
     pub fn parse(text: &str) -> Result<Selector, SelectorError> {
-        Ok(Selector { condition: parser::parse(text)?, text: text.into() })
+        let condition = parser::parse(text)?;
+        Ok(Selector { passes: condition.passes(), condition, text: text.into() })
     }
 
     /// Its text.
@@ -38,6 +41,11 @@ impl Selector {
 impl Filter for Selector {
     fn wants(&self, candidate: &Candidate<'_>) -> bool {
         evaluation::holds(&self.condition, candidate)
+    }
+
+    fn steps(&self, head: usize) -> u64 {
+        let passes = u64::from(self.passes);
+        passes / 8 + Steps::of_bytes(passes * head as u64)
     }
 }
 
@@ -105,6 +113,26 @@ impl Expression {
     pub(super) fn is_condition(&self) -> bool {
         use Expression::{And, Between, Comparison, In, IsNull, Like, Not, Or};
         matches!(self, Comparison(..) | Between(_) | In(..) | Like(..) | IsNull(_) | Not(_) | And(_) | Or(_))
+    }
+
+    /// How often a head, or one of its values, is gone through at most: to find a header, to compare it, to match it.
+    pub(super) fn passes(&self) -> u32 {
+        match self {
+            Expression::Constant(_) => 0,
+            Expression::Property(_) => 1,
+            Expression::Negative(inside)
+            | Expression::Complement(inside)
+            | Expression::IsNull(inside)
+            | Expression::Not(inside) => inside.passes(),
+            Expression::Calculation(_, sides) | Expression::Comparison(_, sides) => {
+                1 + sides.0.passes() + sides.1.passes()
+            }
+            Expression::And(sides) | Expression::Or(sides) => sides.0.passes() + sides.1.passes(),
+            Expression::Between(parts) => 2 + parts.0.passes() + parts.1.passes() + parts.2.passes(),
+            Expression::In(left, list) => left.passes() + list.len() as u32,
+            // Characters cost more than bytes.
+            Expression::Like(left, _) => left.passes() + 4,
+        }
     }
 
     /// It may stand where a condition is wanted.

@@ -113,6 +113,34 @@ fn like_knows_any_text_one_character_and_an_escape() {
     }
 }
 
+/// 63 `_` between two `%` are the worst for a matcher that tries each place of the text by itself.
+#[test]
+fn like_looks_at_each_character_once() {
+    let part = format!("{}b", "_".repeat(63));
+    let condition: Vec<_> = (0..12).map(|_| format!("h LIKE '%{part}%'")).collect();
+    let selector = Selector::parse(&condition.join(" OR ")).expect("a selector");
+    let text = "a".repeat(8000);
+    for (end, wanted) in [("", false), ("b", true)] {
+        let head = format!("h:{text}{end}\n");
+        for _ in 0..20 {
+            assert_eq!(selector.wants(&candidate(head.as_bytes())), wanted);
+        }
+    }
+    assert!(selector.wants(&candidate(format!("h:{}b\n", "é".repeat(63)).as_bytes())));
+    assert!(!selector.wants(&candidate(format!("h:{}b\n", "é".repeat(62)).as_bytes())));
+}
+
+/// What a selector costs grows with the head and with what it asks, and has an end.
+#[test]
+fn the_steps_of_a_selector_are_bounded() {
+    let steps = |text: &str, head| Selector::parse(text).expect("a selector").steps(head);
+    assert_eq!(steps("color = 'red'", 100), 1);
+    assert!(steps("color = 'red'", 64 << 10) <= 1024);
+    let dear: Vec<_> = (0..16).map(|_| "h LIKE '%a_%'").collect();
+    let (few, many) = (steps(&dear.join(" OR "), 8 << 10), steps(&dear.join(" OR "), 64 << 10));
+    assert!(few > 1000 && many >= 7 * few && many <= 5 * 16 * (64 << 10) / 128 + 100, "{few} and {many}");
+}
+
 #[test]
 fn like_is_quick_where_a_backtracking_matcher_is_not() {
     let pattern = format!("a LIKE '{}b'", "%a_".repeat(200));
@@ -253,7 +281,7 @@ proptest! {
     }
 
     #[test]
-    fn like_means_what_its_definition_says(pattern in "[ab%_é]{0,8}", text in "[abé]{0,10}") {
+    fn like_means_what_its_definition_says(pattern in "[ab%_é]{0,10}", text in "[abé]{0,12}") {
         let selector = Selector::parse(&format!("t LIKE '{pattern}'")).expect("a selector");
         let head = format!("t:{text}\n");
         let (pattern, text): (Vec<_>, Vec<_>) = (pattern.chars().collect(), text.chars().collect());

@@ -22,7 +22,8 @@ pub struct Banner {
     pub clean: bool,
     /// The listeners.
     pub listeners: Vec<Listening>,
-    /// Users that may log in; none means that everybody may do everything.
+    /// Users that may log in. None means that all who reach a listener may do everything: programs of this machine, what a
+    /// proxy on it brings, and web pages of every port of `localhost` that a browser on it shows. It ends with the first user.
     pub users: usize,
     /// From the start to readiness.
     pub took: Duration,
@@ -50,6 +51,13 @@ impl Listening {
             websocket: options.websocket,
             tls: options.tls.is_some(),
         }
+    }
+}
+
+impl Listening {
+    /// Whether only this machine can reach it.
+    pub(super) fn is_loopback(&self) -> bool {
+        self.address.ip().to_canonical().is_loopback()
     }
 }
 

@@ -1,6 +1,7 @@
 //! A server's life: start, serve, reload, drain, stop.
 
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::banner::{Banner, Listening};
 use super::descriptors::Descriptors;
 use super::gate::Door;
 use super::plan;
+use super::repeats::Repeats;
 use super::signals::{Signals, Wish};
 use crate::auth::{Authenticator, PasswordError};
 use crate::clock::Clock;
@@ -90,7 +92,8 @@ pub struct Server {
     stopping: CancellationToken,
     /// Those that are there come to an end.
     shutdown: CancellationToken,
-    certificates: Vec<Reloader>,
+    listeners: Vec<Reloader>,
+    repeats: Repeats,
     drain: Duration,
     banner: Banner,
 }
@@ -103,7 +106,7 @@ impl Server {
         let authenticator = Authenticator::new(config.auth.clone())?;
         let mut bound = Vec::new();
         for wanted in &config.listeners {
-            bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.trailing_lf));
+            bound.push((Listener::bind(plan::listener(config, wanted))?, wanted.clone()));
         }
         let descriptors = Descriptors::claim(config.limits.connections);
         let mut engine = Engine::new(plan::engine(config));
@@ -120,7 +123,8 @@ impl Server {
         let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
         handle.attach(running.log, running.reader);
 
-        let door = Arc::new(Door::new(authenticator, clock));
+        let repeats = Repeats::default();
+        let door = Arc::new(Door::new(authenticator, clock, repeats.clone()));
         let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
@@ -133,18 +137,20 @@ impl Server {
         let admission = Admission::new(plan::admission(config, descriptors));
         let session = plan::session(config);
         let mut listeners = Vec::new();
-        for (listener, trailing_lf) in bound {
+        for (listener, wanted) in bound {
             let reception = Reception {
                 surroundings: surroundings.clone(),
                 session: Arc::clone(&session),
-                trailing_lf,
+                trailing_lf: wanted.trailing_lf,
+                anonymous: wanted.anonymous,
                 admission: admission.clone(),
+                repeats: repeats.clone(),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
             };
             listeners.push((listener, reception));
         }
-        warn_of_narrow_rights(config);
+        warn_of(config);
         let banner = Banner {
             data: config.data.clone(),
             is_new: recovered.epoch == Epoch(1),
@@ -155,15 +161,23 @@ impl Server {
             users: config.auth.users.len(),
             took: boot.now().monotonic,
         };
-        let certificates = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
-        for (listener, reception) in listeners {
-            tasks.spawn(reception.run(listener));
-        }
-        let (driven, until) = (handle.clone(), shutdown.clone());
-        tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
+        let reloaders = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
         let drain = config.shutdown_timeout;
         let stopper = running.stopper;
-        Ok(Server { handle, door, stopper, tasks, stopping, shutdown, certificates, drain, banner })
+        let server =
+            Server { handle, door, stopper, tasks, stopping, shutdown, listeners: reloaders, repeats, drain, banner };
+        server.begin(listeners);
+        Ok(server)
+    }
+
+    /// Starts what goes on until the server stops.
+    fn begin(&self, listeners: Vec<(Listener, Reception)>) {
+        for (listener, reception) in listeners {
+            self.tasks.spawn(reception.run(listener));
+        }
+        self.tasks.spawn(self.repeats.clone().report(self.stopping.clone()));
+        let (driven, until) = (self.handle.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
     }
 
     /// What there is to say about the start.
@@ -211,6 +225,7 @@ impl Server {
         if timeout(self.drain.mul_f64(CONNECTIONS_SHARE), self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
+        self.repeats.write();
         if self.handle.clients() > 0 {
             // Somebody may hold messages of which the log does not know that they were handed out (P8): everything
             // appended becomes durable, but without the mark of a clean stop.
@@ -226,6 +241,17 @@ impl Server {
         }
     }
 
+    fn replace_users(&self, config: &Config, has_users: bool) {
+        let demand = |same_port| self.listeners.iter().for_each(|listener| listener.demand_same_port(same_port));
+        if has_users {
+            demand(true);
+        }
+        match self.door.replace(config.auth.clone()) {
+            Ok(()) => demand(has_users),
+            Err(failure) => error!(%failure, "the old users stay"),
+        }
+    }
+
     fn reload_if_right(&self, config: Option<Config>) {
         let Some(config) = config else { return warn!("the configuration is not right, the old one stays") };
         self.reload(&config);
@@ -235,14 +261,19 @@ impl Server {
     /// Clients that are connected are judged by the new users at once: what they may do changes, and those who would not be
     /// let in any more are told so and disconnected.
     pub fn reload(&self, config: &Config) {
-        if let Err(failure) = self.door.replace(config.auth.clone()) {
-            error!(%failure, "the old users stay");
+        match (exposed(&self.banner.listeners), config.auth.users.len()) {
+            // Its file may name other listeners, but these are open.
+            (Some(address), 0) => error!(
+                %address,
+                "the old users stay: there would be none, and the listener can be reached from other machines until a restart"
+            ),
+            (_, users) => self.replace_users(config, users > 0),
         }
-        warn_of_narrow_rights(config);
+        warn_of(config);
         self.handle.set_policies(plan::policies(config));
         self.handle.set_routes(plan::routes(config));
-        for certificate in &self.certificates {
-            if let Err(failure) = certificate.reload() {
+        for listener in &self.listeners {
+            if let Err(failure) = listener.reload() {
                 error!(%failure, "the old certificate stays");
             }
         }
@@ -253,6 +284,17 @@ impl Server {
             "users, policies, routes and certificates re-read; listeners, limits and data change with a restart"
         );
     }
+}
+
+/// A listener that must not be without users.
+pub(super) fn exposed(listeners: &[Listening]) -> Option<SocketAddr> {
+    listeners.iter().find(|listener| !listener.is_loopback()).map(|listener| listener.address)
+}
+
+/// What is allowed, and perhaps not meant.
+fn warn_of(config: &Config) {
+    config.warnings.iter().for_each(|text| warn!("{text}"));
+    warn_of_narrow_rights(config);
 }
 
 /// A user who may create nothing finds only what others have made: often that is not what was meant.

@@ -184,6 +184,8 @@ pub(super) fn listener(config: &Config, listener: &ListenerConfig) -> transport:
             .as_ref()
             .map(|files| transport::TlsFiles { certificate: files.certificate.clone(), key: files.key.clone() }),
         allow_plaintext: listener.allow_plaintext,
+        anonymous: listener.anonymous,
+        same_port: !config.auth.users.is_empty(),
         origins: listener.origins.clone(),
         require_origin: listener.require_origin,
         message_bytes: (limits.head + limits.body) as usize + 64,

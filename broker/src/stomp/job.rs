@@ -10,7 +10,6 @@ use kolejka_codec::Headers;
 use kolejka_codec::header::names::{ACK, CONTENT_TYPE};
 
 use super::error::Fault;
-use super::gate::Gate;
 use super::moment;
 use super::settlement::{self, Token};
 use super::tracking::{TEXT_BYTES, cut};
@@ -35,12 +34,7 @@ const MESSAGE_BYTES: usize = 1024;
 const TRACE_BYTES: usize = 8192;
 
 /// Reads a SEND to a job; `name` is what stands behind [`PREFIX`]. What it cannot mean is refused softly.
-pub(super) fn event(
-    name: &str,
-    frame: &Frame,
-    reply: Option<Reply>,
-    gate: &Gate,
-) -> Result<Result<Job, SoftRefusal>, Fault> {
+pub(super) fn event(name: &str, frame: &Frame, reply: Option<Reply>) -> Result<Result<Job, SoftRefusal>, Fault> {
     let Some(name) = named(name) else { return Ok(Err(SoftRefusal::Unknown)) };
     let headers = &frame.headers;
     let content_type = || headers.get(CONTENT_TYPE).map(|text| cut(text, TEXT_BYTES));
@@ -68,8 +62,8 @@ pub(super) fn event(
             let outcome = settlement::nack(headers)?;
             JobEvent::Fail { outcome: with_reason(outcome, &error), error }
         }
-        Some("cancel") => JobEvent::Cancel(gate.reader()),
-        Some("kick") => JobEvent::Kick(gate.reader()),
+        Some("cancel") => JobEvent::Cancel,
+        Some("kick") => JobEvent::Kick,
         Some("get") => JobEvent::Get(reply),
         _ => return Ok(Err(SoftRefusal::BadRequest)),
     };

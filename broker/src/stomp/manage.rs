@@ -42,7 +42,7 @@ pub(super) fn read(
     let filter = understand::selector(headers)?;
     let operation = match &queue {
         None => refuse(&operation, SoftRefusal::UnknownQueue),
-        Some(name) if !gate.may(Action::Read, name) => refuse(&operation, SoftRefusal::Forbidden),
+        Some(name) if !gate.may(Action::Manage, name) => refuse(&operation, SoftRefusal::Forbidden),
         Some(_) => operation,
     };
     let queue = match queue {

@@ -24,7 +24,7 @@ impl Client {
         let reply = self.reply_to(&mut turn, frame)?;
         let head = |written| manage::head(written, &frame.headers, turn.now.wall);
         let reply = reply.map(|(written, to)| Reply { to, head: head(written) });
-        match job::event(name, frame, reply, &self.gate)? {
+        match job::event(name, frame, reply)? {
             // By the message a delivery is touched in one way, whoever follows the job.
             Ok(Job { name: JobName::Delivery { message, subscription }, event: JobEvent::Touch(time_to_run_ms) })
                 if frame.headers.get(TRANSACTION).is_none() =>

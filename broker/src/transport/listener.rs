@@ -3,18 +3,22 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::Errno;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::accepted::Accepted;
 use super::backoff::Backoff;
 use super::options::Options;
+use super::permits::FairPermits;
 use super::tcp;
 use super::tls::{Certificate, TlsError};
+
+/// TLS handshakes are shared by so many networks at least.
+const NETWORKS: usize = 4;
 
 /// Why a listener cannot be opened.
 #[derive(Debug, Error)]
@@ -49,8 +53,10 @@ pub struct Listener {
 pub(super) struct Door {
     pub(super) options: Options,
     pub(super) certificate: Option<Certificate>,
+    /// Whether pages must come from the port that they connect to.
+    pub(super) same_port: AtomicBool,
     /// One permit per TLS handshake that may run.
-    pub(super) handshakes: Semaphore,
+    pub(super) handshakes: FairPermits,
 }
 
 impl Listener {
@@ -60,8 +66,9 @@ impl Listener {
         let address = options.address;
         let opened = tcp::listen(address, options.backlog).and_then(|socket| Ok((socket.local_addr()?, socket)));
         let (local, socket) = opened.map_err(|reason| BindError::Address { address, reason })?;
-        let handshakes = Semaphore::new(options.tls_handshakes);
-        let door = Arc::new(Door { options, certificate, handshakes });
+        let handshakes = FairPermits::new(options.tls_handshakes, options.tls_handshakes / NETWORKS);
+        let same_port = AtomicBool::new(options.same_port);
+        let door = Arc::new(Door { options, certificate, same_port, handshakes });
         Ok(Listener { socket, local, door, backoff: Backoff::default(), resume: None })
     }
 
@@ -122,7 +129,7 @@ impl Listener {
     }
 }
 
-/// Reads a listener's certificate again.
+/// What can change about a listener while it is at work elsewhere.
 #[derive(Clone, Debug)]
 pub struct Reloader(Arc<Door>);
 
@@ -130,6 +137,11 @@ impl Reloader {
     /// As [`Listener::reload`].
     pub fn reload(&self) -> Result<(), TlsError> {
         self.0.certificate.as_ref().map_or(Ok(()), Certificate::reload)
+    }
+
+    /// Whether pages must from now on come from the port that they connect to.
+    pub fn demand_same_port(&self, demand: bool) {
+        self.0.same_port.store(demand, Ordering::Relaxed);
     }
 }
 

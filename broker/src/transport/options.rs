@@ -17,6 +17,13 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Whether peers beyond loopback may speak without TLS. A peer on loopback always may.
     pub allow_plaintext: bool,
+    /// Whether no login is asked for here. Then a host's name proves nothing: it may be a stranger's, pointed here.
+    pub anonymous: bool,
+    /// Whether a browser page must come from the very port that it connects to, not only from its host; a [`Reloader`]
+    /// may change it.
+    ///
+    /// [`Reloader`]: super::Reloader
+    pub same_port: bool,
     /// Origins a browser page may come from besides the host it connects to, as the browser spells them
     /// (`https://app.example.com`); `*` stands for all of them.
     pub origins: Vec<String>,
@@ -28,9 +35,10 @@ pub struct Options {
     pub login_message_bytes: usize,
     /// From the accept to the end of sniffing and of all handshakes. Absolute: no octet extends it.
     pub connect_deadline: Duration,
-    /// From the first octet of a TLS handshake to its end.
+    /// For the first message of a TLS handshake, and again for the rest of it.
     pub tls_deadline: Duration,
-    /// TLS handshakes that may run at the same time; more of them wait, within their connect deadline.
+    /// TLS handshakes that may run at the same time, counted from their first message on, and a quarter of them for one
+    /// network; more of them wait, within their connect deadline, and networks are served in turns.
     pub tls_handshakes: usize,
     /// Connections the system may hold that were not accepted yet.
     pub backlog: u16,
@@ -45,6 +53,8 @@ impl Options {
             websocket: true,
             tls: None,
             allow_plaintext: false,
+            anonymous: false,
+            same_port: false,
             origins: Vec::new(),
             require_origin: false,
             message_bytes: 4 * 1024 * 1024 + 64 * 1024,

@@ -3,6 +3,7 @@
 //! Every refusal is one sentence for the log and, where the peer can read it, the same sentence for the peer in its own
 //! protocol.
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -46,7 +47,7 @@ pub enum Rejected {
         /// The status it was answered with.
         status: u16,
         /// What it was told.
-        sentence: &'static str,
+        sentence: Cow<'static, str>,
     },
     /// The server turned the connection away before it was established.
     #[error("{0}")]
@@ -54,6 +55,25 @@ pub enum Rejected {
     /// The socket failed.
     #[error("the socket failed: {0}")]
     Io(#[from] io::Error),
+}
+
+impl Rejected {
+    /// A word that stands for all of the kind, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Rejected::Gone => "gone",
+            Rejected::Late => "late",
+            Rejected::LateTls => "late-tls",
+            Rejected::Tls(_) => "tls",
+            Rejected::TlsWithoutCertificate => "tls-without-certificate",
+            Rejected::PlaintextForbidden => "plaintext",
+            Rejected::StompForbidden => "stomp",
+            Rejected::WebSocketForbidden => "websocket",
+            Rejected::Http { .. } => "http",
+            Rejected::Refused(_) => "refused",
+            Rejected::Io(_) => "socket",
+        }
+    }
 }
 
 /// The fatal alert `handshake_failure` in a TLS 1.2 record (RFC 8446 section 6.2), understood by every version.

@@ -581,7 +581,8 @@ fn request(headers: &str) -> Vec<u8> {
 }
 
 fn status(headers: &str, from: [u8; 4], options: &Options) -> u16 {
-    judge(&request(headers), IpAddr::from(from), options).map_or_else(|refusal| refusal.status, |_| 101)
+    judge(&request(headers), IpAddr::from(from), options, options.same_port)
+        .map_or_else(|refusal| refusal.status, |_| 101)
 }
 
 const LOCAL: [u8; 4] = [127, 0, 0, 1];
@@ -617,6 +618,46 @@ fn an_origin_is_the_host_or_listed() {
 }
 
 #[test]
+fn with_users_an_origin_is_the_host_and_port_or_listed() {
+    let users = Options { same_port: true, ..options() };
+    let open = Options { anonymous: true, ..users.clone() };
+    let cases = [
+        ("http://localhost:15674", "localhost:15674", LOCAL, 101, 101),
+        ("http://127.0.0.1:15674", "127.0.0.1:15674", LOCAL, 101, 101),
+        ("http://[::1]:15674", "[::1]:15674", LOCAL, 101, 101),
+        ("http://localhost", "localhost:80", LOCAL, 101, 101),
+        ("https://192.0.2.1", "192.0.2.1", REMOTE, 101, 101),
+        ("http://localhost:3000", "localhost:15674", LOCAL, 403, 403),
+        ("http://127.0.0.1:8888", "127.0.0.1:15674", LOCAL, 403, 403),
+        ("http://0.0.0.0", "0.0.0.0:15674", LOCAL, 403, 403),
+        ("http://localhost", "localhost:443", LOCAL, 403, 403),
+        ("https://broker.example", "broker.example:15674", REMOTE, 403, 403),
+        // The page cannot log in unless it is told how; where no login is asked for, the name may have been pointed here.
+        ("https://broker.example", "broker.example:443", REMOTE, 101, 403),
+        ("http://evil.example:15674", "evil.example:15674", LOCAL, 403, 403),
+    ];
+    for (origin, host, from, with_login, without) in cases {
+        let headers = format!("Host: {host}\r\nOrigin: {origin}\r\n");
+        assert_eq!(status(&headers, from, &users), with_login, "{origin} to {host}");
+        assert_eq!(status(&headers, from, &open), without, "{origin} to {host}");
+        let listing = Options { origins: vec![origin.to_owned()], ..open.clone() };
+        assert_eq!(status(&headers, from, &listing), 101, "listed");
+    }
+}
+
+#[test]
+fn a_refused_origin_is_named_with_the_key_that_would_let_it_in() {
+    let refusal = |origin: &str| {
+        let head = request(&format!("Host: localhost:15674\r\nOrigin: {origin}\r\n"));
+        judge(&head, IpAddr::from(LOCAL), &options(), true).unwrap_err().sentence.into_owned()
+    };
+    let sentence = refusal("http://localhost:3000");
+    assert!(sentence.contains("pages of the origin http://localhost:3000 may not connect"), "{sentence}");
+    assert!(sentence.contains("origins = [\"http://localhost:3000\"] into the [[listener]]"), "{sentence}");
+    assert!(refusal(&format!("http://{}", "x".repeat(5000))).len() < 500);
+}
+
+#[test]
 fn an_origin_may_be_missing_unless_it_is_demanded() {
     assert_eq!(status("Host: localhost\r\n", REMOTE, &options()), 101);
     assert_eq!(status("Host: localhost\r\n", REMOTE, &Options { require_origin: true, ..options() }), 403);
@@ -642,7 +683,7 @@ fn the_best_subprotocol_that_was_offered_is_chosen() {
         for offer in offers {
             headers.extend(["Sec-WebSocket-Protocol: ", offer, "\r\n"]);
         }
-        let judged = judge(&request(&headers), IpAddr::from(REMOTE), &options());
+        let judged = judge(&request(&headers), IpAddr::from(REMOTE), &options(), false);
         let answer = judged.as_ref().map_or(String::new(), |upgrade| String::from_utf8_lossy(&upgrade.response).into());
         assert_eq!(judged.map(|upgrade| upgrade.subprotocol).map_err(|refusal| refusal.status), expected, "{offers:?}");
         let echoed = answer.to_lowercase().split_once("sec-websocket-protocol: ").map(|(_, rest)| rest.to_owned());
@@ -654,7 +695,7 @@ fn the_best_subprotocol_that_was_offered_is_chosen() {
 #[test]
 fn compression_is_never_negotiated() {
     let head = request("Host: a\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n");
-    let answer = judge(&head, IpAddr::from(REMOTE), &options()).unwrap().response;
+    let answer = judge(&head, IpAddr::from(REMOTE), &options(), false).unwrap().response;
     assert!(!String::from_utf8_lossy(&answer).to_lowercase().contains("extensions"));
 }
 

@@ -3,6 +3,7 @@
 //! `judge` is pure. The request is read here and not by the WebSocket library, which would close without an answer on
 //! whatever is not an upgrade; the library still parses it and computes the response.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use bytes::{Bytes, BytesMut};
@@ -39,7 +40,7 @@ pub(super) struct Refusal {
     pub(super) status: u16,
     /// Whole header lines that the answer needs besides the usual ones.
     pub(super) headers: &'static str,
-    pub(super) sentence: &'static str,
+    pub(super) sentence: Cow<'static, str>,
 }
 
 /// Reads one request head, which may have begun already; what comes after it stays in `octets`.
@@ -68,8 +69,8 @@ pub(super) async fn send(wire: &mut Wire, response: &[u8]) -> Result<(), Rejecte
     Ok(wire.flush().await?)
 }
 
-/// Decides about a request head that came from `from`.
-pub(super) fn judge(head: &[u8], from: IpAddr, options: &Options) -> Result<Upgrade, Refusal> {
+/// Decides about a request head that came from `from`. With `same_port` a page must come from the port that it connects to.
+pub(super) fn judge(head: &[u8], from: IpAddr, options: &Options, same_port: bool) -> Result<Upgrade, Refusal> {
     if !head.starts_with(b"GET ") {
         return Err(Refusal::method());
     }
@@ -82,7 +83,7 @@ pub(super) fn judge(head: &[u8], from: IpAddr, options: &Options) -> Result<Upgr
         return Err(Refusal::path());
     }
     let mut response = create_response(&request).map_err(|error| Refusal::of(&error))?;
-    check_origin(&request, from, options)?;
+    check_origin(&request, from, options, same_port)?;
     let subprotocol = choose(&request)?;
     if let Some(chosen) = subprotocol {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(chosen.as_str()));
@@ -92,37 +93,43 @@ pub(super) fn judge(head: &[u8], from: IpAddr, options: &Options) -> Result<Upgr
     Ok(Upgrade { response: octets, subprotocol })
 }
 
-/// A page of another host may not use a broker just because the browser that shows it can reach the broker.
-fn check_origin(request: &Request, from: IpAddr, options: &Options) -> Result<(), Refusal> {
+/// A page of another host may not use a broker just because the browser that shows it can reach the broker; and where users
+/// log in, neither may a page of another port of the same host, which may be anybody's.
+fn check_origin(request: &Request, from: IpAddr, options: &Options, same_port: bool) -> Result<(), Refusal> {
     let Some(host) = single(request, &HOST)? else {
         return Err(Refusal::bad("this HTTP request needs a Host header"));
     };
     let Some(origin) = single(request, &ORIGIN)? else {
         return if options.require_origin { Err(Refusal::no_origin()) } else { Ok(()) };
     };
-    let listed = options.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin));
-    if listed || (is_same_host(origin, host) && !is_rebindable(host, from)) { Ok(()) } else { Err(Refusal::origin()) }
+    let is_listed = options.origins.iter().any(|known| known == "*" || known.eq_ignore_ascii_case(origin));
+    let is_own = is_same_host(origin, host, same_port) && !is_rebindable(host, from, options);
+    if is_listed || is_own { Ok(()) } else { Err(Refusal::origin(origin)) }
 }
 
-/// Whether a page comes from the host it connects to. Ports differ by nature: no page is served on this one.
-fn is_same_host(origin: &str, host: &str) -> bool {
-    let Some((_, authority)) = origin.split_once("://") else { return false };
-    let (page, host) = (host_name(authority), host_name(host));
-    !page.is_empty() && page.eq_ignore_ascii_case(host)
+/// Whether a page comes from the host that it connects to, and from the same port if that is asked for.
+fn is_same_host(origin: &str, host: &str, same_port: bool) -> bool {
+    let Some((scheme, authority)) = origin.split_once("://") else { return false };
+    let usual = if scheme.eq_ignore_ascii_case("https") { "443" } else { "80" };
+    let ((page, page_port), (name, port)) = (host_and_port(authority), host_and_port(host));
+    let is_same_port = page_port.unwrap_or(usual) == port.unwrap_or(usual);
+    !page.is_empty() && page.eq_ignore_ascii_case(name) && (is_same_port || !same_port)
 }
 
-/// Whether the name may be a stranger's that was pointed at this machine: then Host and Origin agree, and prove
-/// nothing. On loopback, where no login may be asked for, only names that cannot be pointed elsewhere count.
-fn is_rebindable(host: &str, from: IpAddr) -> bool {
-    let name = host_name(host);
-    from.is_loopback() && name.parse::<IpAddr>().is_err() && !name.eq_ignore_ascii_case("localhost")
+/// Whether the name may be a stranger's that was pointed here: then Host and Origin agree, and prove nothing. Where no login
+/// may be asked for only names that cannot be pointed elsewhere count.
+fn is_rebindable(host: &str, from: IpAddr, options: &Options) -> bool {
+    let (name, _) = host_and_port(host);
+    (from.is_loopback() || options.anonymous)
+        && name.parse::<IpAddr>().is_err()
+        && !name.eq_ignore_ascii_case("localhost")
 }
 
-/// A name or address without its port and brackets.
-fn host_name(authority: &str) -> &str {
+/// A name, or an address without its brackets, and the port if there is one.
+fn host_and_port(authority: &str) -> (&str, Option<&str>) {
     match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((address, _)) => address,
-        None => authority.split_once(':').map_or(authority, |(name, _)| name),
+        Some((address, rest)) => (address, rest.strip_prefix(':')),
+        None => authority.split_once(':').map_or((authority, None), |(name, port)| (name, Some(port))),
     }
 }
 
@@ -161,47 +168,55 @@ impl Refusal {
             ) => Refusal {
                 status: 426,
                 headers: "Connection: Upgrade, close\r\nUpgrade: websocket\r\n",
-                sentence: "this is a STOMP port, not a web server: connect with a STOMP client or a WebSocket",
+                sentence: "this is a STOMP port, not a web server: connect with a STOMP client or a WebSocket".into(),
             },
             Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => Refusal {
                 status: 426,
                 headers: "Connection: Upgrade, close\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
-                sentence: "only version 13 of WebSocket is spoken here",
+                sentence: "only version 13 of WebSocket is spoken here".into(),
             },
             _ => Refusal::bad("this WebSocket handshake is not complete"),
         }
     }
 
     fn bad(sentence: &'static str) -> Refusal {
-        Refusal { status: 400, headers: CLOSE, sentence }
+        Refusal { status: 400, headers: CLOSE, sentence: sentence.into() }
     }
 
     fn method() -> Refusal {
         let sentence = "this is a STOMP port, not a web server: its only HTTP request is the GET of a WebSocket";
-        Refusal { status: 405, headers: "Connection: close\r\nAllow: GET\r\n", sentence }
+        Refusal { status: 405, headers: "Connection: close\r\nAllow: GET\r\n", sentence: sentence.into() }
     }
 
     fn path() -> Refusal {
-        Refusal { status: 404, headers: CLOSE, sentence: "WebSocket connections are taken at /ws, /stomp and / only" }
+        let sentence = "WebSocket connections are taken at /ws, /stomp and / only".into();
+        Refusal { status: 404, headers: CLOSE, sentence }
     }
 
     fn too_large() -> Refusal {
-        Refusal { status: 431, headers: CLOSE, sentence: "the head of this HTTP request is too large" }
+        Refusal { status: 431, headers: CLOSE, sentence: "the head of this HTTP request is too large".into() }
     }
 
-    fn origin() -> Refusal {
-        let sentence = "pages of this origin may not connect: add it to the listener's origins";
-        Refusal { status: 403, headers: CLOSE, sentence }
+    /// Names the origin and the key. What a browser sends is printable; what anything else sends is cut short.
+    fn origin(origin: &str) -> Refusal {
+        let origin = origin.get(..ORIGIN_BYTES).unwrap_or(origin);
+        let sentence = format!(
+            "pages of the origin {origin} may not connect: if they should, write origins = [\"{origin}\"] into the [[listener]]"
+        );
+        Refusal { status: 403, headers: CLOSE, sentence: sentence.into() }
     }
 
     fn no_origin() -> Refusal {
-        Refusal { status: 403, headers: CLOSE, sentence: "this listener demands an Origin header" }
+        Refusal { status: 403, headers: CLOSE, sentence: "this listener demands an Origin header".into() }
     }
 
     fn subprotocol() -> Refusal {
         let sentence = "none of the offered subprotocols is STOMP: offer v12.stomp, v11.stomp, v10.stomp or none";
-        Refusal { status: 400, headers: CLOSE, sentence }
+        Refusal { status: 400, headers: CLOSE, sentence: sentence.into() }
     }
 }
+
+/// So much of an origin is repeated.
+const ORIGIN_BYTES: usize = 128;
 
 const CLOSE: &str = "Connection: close\r\n";

@@ -274,7 +274,8 @@ fn it_ends_only_when_nobody_reads_it_and_little_by_little() {
     assert_eq!(world.engine.deadline(world.now), Some(Duration::ZERO));
     world.engine.tick(world.now, &mut world.effects);
     world.absorb();
-    assert_eq!(world.engine.queues()[0].entries.len(), 1500 - 1024);
+    let left = world.engine.queues()[0].entries.len();
+    assert!(left > 0 && left < 1500, "{left} are left after one tick");
     world.ask(reader, follow(2, "/topic/t", None, false));
     world.sync();
     assert!(world.bodies(reader).is_empty(), "a new one begins empty");
@@ -282,8 +283,10 @@ fn it_ends_only_when_nobody_reads_it_and_little_by_little() {
     assert_eq!(state(&mut engine), state(&mut world.engine), "in the middle of it too");
     world.engine = engine;
     let client = world.client("c");
-    world.engine.tick(world.now, &mut world.effects);
-    world.absorb();
+    while world.engine.deadline(world.now) == Some(Duration::ZERO) {
+        world.engine.tick(world.now, &mut world.effects);
+        world.absorb();
+    }
     let views = world.engine.queues();
     assert_eq!(views.len(), 1, "the old one is gone: {views:?}");
     world.ask(client, send("/topic/t", "x"));

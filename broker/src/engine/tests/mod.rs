@@ -81,9 +81,16 @@ impl World {
     }
 
     fn try_ask(&mut self, session: SessionId, request: Request) -> Result<Answer, Refusal> {
-        let answer = self.engine.apply(self.now, session, request, &mut self.effects);
+        let mut answer = self.engine.apply(self.now, session, request, &mut self.effects);
         self.engine.dispatch(self.now, &mut self.effects);
         self.absorb();
+        while self.engine.is_busy(session) {
+            if let Some(last) = self.engine.go_on(self.now, session, &mut self.effects) {
+                answer = Ok(last);
+            }
+            self.engine.dispatch(self.now, &mut self.effects);
+            self.absorb();
+        }
         answer
     }
 

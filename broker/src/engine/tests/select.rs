@@ -66,7 +66,8 @@ impl World {
                 let contents = contents.collect();
                 self.engine.heads_read(self.now, unread.destination, contents, &mut self.effects);
             } else if self.engine.is_unfinished() {
-                self.engine.dispatch(self.now, &mut self.effects);
+                self.engine.tick(self.now, &mut self.effects);
+                self.absorb();
             } else {
                 return self.absorb();
             }
@@ -229,6 +230,7 @@ fn many_returns_behind_a_cursor_set_it_back_and_lose_nothing() {
         world.ask(taker, publish(if number % 2 == 0 { "red\n" } else { "blue\n" }, &number.to_string()));
     }
     world.ask(taker, super::subscribe(1, "/queue/q", AckMode::Client, 3000));
+    world.drive();
     world.ask(picky, select(1, "/queue/q", 3000, &line("red\n")));
     world.ask(taker, publish("red\n", "last"));
     assert_eq!(world.texts(picky), ["last"], "the cursor is behind everything");

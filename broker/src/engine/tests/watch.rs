@@ -8,8 +8,8 @@ use super::jobs::{submit, submit_on, tracking, worker};
 use super::*;
 use crate::destination::Policy;
 use crate::model::{
-    Job, JobError, JobEvent, JobName, JobResult, JobState, JobToken, Progress, Reader, Reply, ResultBody, Terms,
-    Tracking, Waiter,
+    Job, JobError, JobEvent, JobName, JobResult, JobState, JobToken, Permissions, Progress, Reader, Reply, ResultBody,
+    Right, Terms, Tracking, Waiter,
 };
 
 #[derive(Debug)]
@@ -17,6 +17,20 @@ struct Anybody(bool);
 
 impl Reader for Anybody {
     fn may_read(&self, _: &DestinationName) -> bool {
+        self.0
+    }
+}
+
+impl Permissions for Anybody {
+    fn user(&self) -> &'static str {
+        "ann"
+    }
+
+    fn may(&self, _: Right, _: &DestinationName) -> bool {
+        self.0
+    }
+
+    fn may_all(&self, _: Right, _: &Pattern) -> bool {
         self.0
     }
 }
@@ -210,16 +224,22 @@ fn a_transaction_with_a_result_is_whole_or_nothing() {
 #[test]
 fn a_job_is_cancelled_wherever_it_stands_and_its_holder_learns_of_it() {
     let (mut world, w) = worker(Policy::default());
-    let cancel = |token, may| say(token, JobEvent::Cancel(Arc::new(Anybody(may))));
+    let ask = |world: &mut World, token, may, event| {
+        world.ask(w, Request::Permit(Arc::new(Anybody(may))));
+        let answer = world.ask(w, say(token, event));
+        world.ask(w, Request::Permit(Arc::new(Anybody(true))));
+        answer
+    };
+    let cancel = |world: &mut World, token, may| ask(world, token, may, JobEvent::Cancel);
     let delayed = Terms { due: Some(Timestamp(100_000)), ..Terms::default() };
     world.ask(w, submit_on("/queue/a", message("x"), tracking(1), delayed.clone()));
     world.ask(w, submit("/queue/a", "x", tracking(2)));
-    assert_eq!(world.ask(w, cancel(1, true)), Answer::Done, "as soon as the log has it");
+    assert_eq!(cancel(&mut world, 1, true), Answer::Done, "as soon as the log has it");
     world.sync();
     assert_eq!((world.state(1), world.state(2)), (JobState::Cancelled, JobState::Running));
-    assert_eq!(world.ask(w, cancel(2, false)), soft(SoftRefusal::Forbidden));
-    assert_eq!(world.ask(w, cancel(2, true)), Answer::Done);
-    assert_eq!(world.ask(w, cancel(2, true)), soft(SoftRefusal::Final));
+    assert_eq!(cancel(&mut world, 2, false), soft(SoftRefusal::Forbidden));
+    assert_eq!(cancel(&mut world, 2, true), Answer::Done);
+    assert_eq!(cancel(&mut world, 2, true), soft(SoftRefusal::Final));
     let id = world.deliveries(w).remove(0).message;
     world.ask(w, submit("/queue/a", "y", tracking(3)));
     world.sync();
@@ -229,8 +249,7 @@ fn a_job_is_cancelled_wherever_it_stands_and_its_holder_learns_of_it() {
     assert_eq!(world.deliveries(w).len(), 1);
     world.ask(w, submit_on("/queue/a", message("x"), Tracking { is_open: true, ..tracking(4) }, delayed));
     world.sync();
-    let kick = say(4, JobEvent::Kick(Arc::new(Anybody(false))));
-    assert_eq!(world.ask(w, kick), Answer::Done, "the token is enough");
+    assert_eq!(ask(&mut world, 4, false, JobEvent::Kick), Answer::Done, "the token is enough");
     assert_eq!(world.state(4), JobState::Ready);
     world.sync();
     world.assert_replay();

@@ -15,13 +15,32 @@ use crate::model::{
     Settled, ShardId, Standing, Terms, Timestamp, Unique, Until, Urgency, Woken,
 };
 
+/// From this id on, a hundred messages in a row of the same size say the same, each under its own head.
+pub const FAN: u64 = 1 << 20;
+
 /// What a message of that id and size says.
 pub fn content(message: u64, size: usize) -> Content {
+    let said = if message < FAN { message } else { message / 100 };
     let head = format!("n:{message}\n");
     let head = head.as_bytes().get(..head.len().min(size)).unwrap_or_default();
     let body: Vec<u8> =
-        (head.len()..size).map(|at| (at as u64).wrapping_mul(31).wrapping_add(message * 7) as u8).collect();
+        (head.len()..size).map(|at| (at as u64).wrapping_mul(31).wrapping_add(said * 7) as u8).collect();
     Content::new(head, Bytes::from(body))
+}
+
+/// A message and its copies in queues 1 to 3, all with one body: ids from that one on, which is a multiple of 100 above
+/// [`FAN`].
+pub fn fan_out(shard: ShardId, first: u64, count: u64, size: usize) -> Vec<Record> {
+    let mut body: Option<Bytes> = None;
+    let copy = |message: u64| match accepted(shard, 1 + message % 3, message, size) {
+        Record::Accepted(plain) => {
+            let own = content(message, size);
+            let shared = body.get_or_insert_with(|| own.body().to_vec().into()).clone();
+            Record::Accepted(Accepted { content: Some(Content::large(own.head(), shared)), ..plain })
+        }
+        other => other,
+    };
+    (first..first + count).map(copy).collect()
 }
 
 /// The queue that the checks use under that number.

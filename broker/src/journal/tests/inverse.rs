@@ -8,10 +8,11 @@ use super::super::fault::Dice;
 use super::super::format::{
     BATCH_HEADER_BYTES, BatchHeader, Key, Link, SegmentHeader, SegmentId, Sequence, VERSION, locate,
 };
+use super::super::message;
 use super::super::record;
 use super::super::record::{Entry, ExtentRecord};
 use super::super::stored;
-use super::super::stored::{Back, Stored};
+use super::super::stored::{Back, Elsewhere, Parts, Stored};
 use crate::model::{
     Bound, Carried, DeathNote, DeathReason, DestinationId, DestinationName, Epoch, Keyed, Limited, MessageId, Moved,
     Pause, Paused, Place, Position, Ranked,
@@ -104,7 +105,13 @@ fn examples() -> Vec<(Vec<u8>, Stored<'static>)> {
         Paused { queue: destination, pause: Pause { input, output } }
     };
     let ranges = vec![(position(0), 3), (position(7), 1)];
+    let body = Elsewhere { holder: 4100, bytes: 1 << 22 };
+    let copied = Entry { size: (1 << 22) + 4, ..entry(0) };
     vec![
+        (
+            put(&|bytes| message::put_copied(bytes, (KEY, SEGMENT), copied, b"a:b\n", (4100, 1 << 22))),
+            Stored::Copied { entry: copied, head: b"a:b\n", body },
+        ),
         (write(Record::Returned(returned(0, Standing::Ready))), back(0, Standing::Ready)),
         (write(Record::Returned(returned(3, Standing::Ready))), back(3, Standing::Ready)),
         (write(Record::Returned(returned(0, delayed))), back(0, delayed)),
@@ -201,6 +208,28 @@ fn schedules_are_read_back_as_they_were_written() {
 }
 
 #[test]
+fn a_message_without_its_body_is_checked_like_one_with_it() {
+    let (copied, mut bytes) = (Entry { size: 700 + 4, ..entry(0) }, Vec::new());
+    message::put_copied(&mut bytes, (KEY, SEGMENT), copied, b"a:b\n", (4100, 700));
+    let parts = Parts { head: b"a:b\n", body: Err(Elsewhere { holder: 4100, bytes: 700 }) };
+    assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &bytes), Some(parts));
+    assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET + 1, &bytes), None);
+    assert_eq!(stored::check_message(KEY, SegmentId(78), OFFSET, &bytes), None);
+    for bit in 0..bytes.len() * 8 {
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &bytes), None, "bit {bit}");
+        bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+    // A record that is taken for one of the other kind.
+    bytes[4] = record::ACCEPTED;
+    assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &bytes), None);
+    let mut whole = Vec::new();
+    message::put_accepted(&mut whole, KEY, SEGMENT, entry(16), (&[8, 0, 0, 0, 8, 0, 0, 0], &[0; 8]));
+    whole[4] = record::COPIED;
+    assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &whole), None);
+}
+
+#[test]
 fn limits_are_read_back_as_they_were_written() {
     for number in 0..256 {
         let record = Record::Limited(Limited { queue: DestinationId(7), limits: limits(number) });
@@ -252,18 +281,19 @@ fn records_about_jobs_are_read_back_as_they_were_written() {
 fn a_message_is_read_at_its_own_place_only() {
     for size in [0, 1, 10, 5000] {
         let (content, mut bytes) = (content(3, size), Vec::new());
-        record::put_accepted(&mut bytes, KEY, SEGMENT, entry(size), (content.head(), content.body()));
+        message::put_accepted(&mut bytes, KEY, SEGMENT, entry(size), (content.head(), content.body()));
         let whole = [content.head(), content.body()].concat();
         let head_bytes = content.head().len() as u32;
         let expected = Stored::Accepted { entry: entry(size), head_bytes, content: &whole };
         assert_eq!(stored::take(&mut &bytes[..], OFFSET), Some(expected));
-        assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET, &bytes), Some((head_bytes, &whole[..])));
-        assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET + 1, &bytes), None);
-        assert_eq!(stored::check_accepted(KEY, SegmentId(78), OFFSET, &bytes), None);
-        assert_eq!(stored::check_accepted(Key(1), SEGMENT, OFFSET, &bytes), None);
+        let parts = Parts { head: content.head(), body: Ok(content.body()) };
+        assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &bytes), Some(parts));
+        assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET + 1, &bytes), None);
+        assert_eq!(stored::check_message(KEY, SegmentId(78), OFFSET, &bytes), None);
+        assert_eq!(stored::check_message(Key(1), SEGMENT, OFFSET, &bytes), None);
         for bit in 0..bytes.len().min(64) * 8 {
             bytes[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(stored::check_accepted(KEY, SEGMENT, OFFSET, &bytes), None, "bit {bit} of size {size}");
+            assert_eq!(stored::check_message(KEY, SEGMENT, OFFSET, &bytes), None, "bit {bit} of size {size}");
             bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }

@@ -71,6 +71,10 @@ impl Subject for OnDisk {
 
     fn settle(&mut self) {}
 
+    fn asserts(&self) -> bool {
+        cfg!(debug_assertions)
+    }
+
     fn close(&mut self, orderly: bool) {
         let stopper = self.stopper.take().unwrap();
         if orderly {

@@ -198,14 +198,14 @@ fn a_newer_format_is_refused_and_nothing_is_touched() {
     let disk = disk.copy();
     for name in ["store.meta", "store.meta.copy"] {
         let mut bytes = disk.contents(name);
-        bytes[8] = 2;
+        bytes[8] = 3;
         let sum = xxh3_64(&bytes[..80]);
         bytes[80..88].copy_from_slice(&sum.to_le_bytes());
         disk.put(name, bytes);
     }
     let before: Vec<_> = disk.names().into_iter().map(|name| disk.contents(&name)).collect();
     let refused = open(&disk, small_options()).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { version: 2, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { version: 3, .. }), "{refused}");
     assert_eq!(before, disk.names().into_iter().map(|name| disk.contents(&name)).collect::<Vec<_>>());
 }
 

@@ -3,6 +3,7 @@
 mod chains;
 mod damage;
 mod enumeration;
+mod fanout;
 mod faults;
 mod golden;
 mod inverse;

@@ -13,7 +13,7 @@ use crate::model::Transfer;
 
 fn client() -> Client {
     let mut client = Client::new();
-    client.login = Ok(all_but(&[("/queue/secret", Right::Read), ("/queue/closed", Right::Write)]));
+    client.login = Ok(all_but(&[("/queue/secret", Right::Manage), ("/queue/closed", Right::Write)]));
     client.connect("1.2")
 }
 

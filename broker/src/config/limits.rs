@@ -161,6 +161,15 @@ limits! {
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.
     schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
+    /// Shortest time between two messages of a schedule.
+    schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
+    /// Queues behind one topic: durable subscriptions, groups and queues of virtual topics.
+    topic_queues: u32 = 4_096, 1 => 100_000, "topic_queues";
+    /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
+    /// transaction.
+    append_messages: u32 = 16_384, 64 => 1_000_000, "append.messages";
+    /// Octets that one request may append to the journal. A body that goes to several queues counts once.
+    append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";
     /// Messages of one queue, where no policy says otherwise.
@@ -177,7 +186,7 @@ limits! {
 
     /// Jobs that are followed at a time. Beyond it, those that ended first are forgotten.
     jobs: u32 = 100_000, 1 => 10_000_000, "jobs.count";
-    /// Octets of their statuses, small results and errors included. They are written into every segment of the journal.
+    /// Octets of their statuses, small results and errors included. They are part of what `limits.state` counts.
     jobs_bytes: u64 = 64 * MIB, 64 * KIB => 4 * GIB, "jobs.bytes";
     /// Octets that are kept in memory of what workers send on the way.
     jobs_data: u64 = 16 * MIB, 64 * KIB => 16 * GIB, "jobs.data";
@@ -193,6 +202,9 @@ limits! {
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
+    /// Bytes of what is kept beside messages: their times and failures, keys, jobs, durable subscriptions. From there on what
+    /// would add to it is refused as on a full disk. The journal writes all of it anew now and then, and a start reads it.
+    state: u64 = 512 * MIB, 16 * MIB => GIB, "state";
     /// How long a message waits for room on a full disk before it is refused.
     disk_wait: Duration = seconds(30), Duration::from_millis(1) => seconds(3600), "disk_wait";
 }

@@ -36,9 +36,10 @@ impl Engine {
             Source::Feed(feed) => self.router.resolve(&feed.queue),
             Source::Wildcard(_) | Source::List(_) => None,
         };
+        let filter = queue.and_then(|queue| self.readable(id, queue, wish.filter.as_ref()));
         let found = queue.and_then(|queue| Some((queue, &*queue_of(&mut self.destinations, queue)?)));
         let reach = found.map_or(Reach::Nowhere, |found| {
-            let mut view = View::new(found, &browse.stages, wish.filter.as_ref());
+            let mut view = View::new(found, &browse.stages, filter.as_ref());
             (view.left, view.tail) = (browse.limit, browse.tail);
             Reach::View(Box::new(view))
         });

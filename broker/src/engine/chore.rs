@@ -8,6 +8,7 @@ use super::errand::Errand;
 use super::machine::Engine;
 use super::oversee::Overseeing;
 use super::statistics::Inquiring;
+use super::subscribe::Dismissal;
 use super::wildcard::Attaching;
 use crate::model::{Answer, Effects, Now, SessionId};
 
@@ -16,6 +17,8 @@ use crate::model::{Answer, Effects, Now, SessionId};
 pub(super) enum Chore {
     /// A wildcard subscription meets the destinations that are there.
     Attach(Attaching),
+    /// A subscription ends, and gives back what it holds.
+    Dismiss(Dismissal),
     /// A question about many destinations or subscriptions.
     Inquire(Box<Inquiring>),
     /// A look at all that waits for its time.
@@ -45,6 +48,7 @@ impl Engine {
     fn work_on(&mut self, now: Now, session: SessionId, mut chore: Chore, effects: &mut Effects) -> Option<Answer> {
         let answer = match &mut chore {
             Chore::Attach(attaching) => self.attach(now, attaching, effects).then_some(Answer::Done),
+            Chore::Dismiss(dismissal) => self.dismiss_part(now, dismissal, effects).then_some(Answer::Done),
             Chore::Inquire(inquiring) => self.answer_part(now, inquiring, effects).then_some(Answer::Done),
             Chore::Oversee(overseeing) => self.oversee_part(now, overseeing, effects),
             Chore::Manage(errand) => self.manage_part(now, errand, effects),

@@ -4,13 +4,14 @@
 //! no part of durable state, only the changes that it makes are: it ends with the process.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::{Engine, queue_of};
 use super::manage::Task;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
-use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
+use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Permissions, Reply, SoftRefusal};
 
 /// One such work.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Errand {
     pub(super) reply: Option<Reply>,
     /// Who asked for it.
     pub(super) actor: Actor,
+    /// What that client may do; `None`: everything.
+    pub(super) permissions: Option<Arc<dyn Permissions>>,
 }
 
 /// How fast something is done.
@@ -148,9 +151,15 @@ impl Engine {
                 Surveyed::Later => return Step::Again,
                 Surveyed::Nothing => return Step::Over(None),
             };
+            if !self.may_touch(errand, &entry) {
+                continue;
+            }
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) => return Step::Over(Some(why)),
+            }
+            if self.end_part(now, effects) && errand.done < errand.limit {
+                return Step::Again;
             }
         }
         if errand.done >= errand.limit { Step::Over(None) } else { Step::Again }

@@ -26,7 +26,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    Steps, Terms, Ticket, Timestamp, Windows,
+    StateBytes, Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -114,6 +114,8 @@ pub struct Engine {
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     pub(super) full: bool,
+    /// What the log keeps beside messages.
+    pub(super) state: StateBytes,
 }
 
 impl Engine {
@@ -168,6 +170,7 @@ impl Engine {
             suspected: 0,
             suspicion: None,
             full: false,
+            state: StateBytes::UNBOUNDED,
         }
     }
 
@@ -196,8 +199,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        effects.begin();
         let answer = self.carry_out(now, session, request, effects);
         self.publish_announced(now, effects);
+        effects.cut();
         answer
     }
 
@@ -209,6 +214,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.check_creation(session, &request)?;
+        self.check_state(&request)?;
         match request {
             Request::Permit(permissions) => {
                 self.permit(session, &permissions);
@@ -225,10 +231,7 @@ impl Engine {
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
-            Request::Unsubscribe(subscription) => {
-                self.unsubscribe(now, session, subscription, effects);
-                Ok(Answer::Done)
-            }
+            Request::Unsubscribe(subscription) => Ok(self.unsubscribe(now, session, subscription, effects)),
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),

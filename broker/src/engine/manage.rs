@@ -103,7 +103,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
-        let actor = self.actor();
+        let (actor, permissions) = (self.actor(), self.permissions());
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -119,6 +119,7 @@ impl Engine {
             is_reading: false,
             reply: None,
             actor,
+            permissions,
         })
     }
 
@@ -140,12 +141,18 @@ impl Engine {
                 Surveyed::Later => return None,
                 Surveyed::Unread | Surveyed::Nothing => break,
             };
+            if !self.may_touch(errand, &entry) {
+                continue;
+            }
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) => {
                     outcome = if errand.done == 0 { Err(why) } else { Ok(()) };
                     break;
                 }
+            }
+            if self.end_part(now, effects) {
+                break;
             }
         }
         let (answer, detail, result) = match outcome {
@@ -251,6 +258,7 @@ impl Engine {
             terms: None,
         };
         drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

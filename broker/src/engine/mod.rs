@@ -5,6 +5,7 @@
 //! and waits for nothing. [`Handle`] is the shell: one lock that a connection takes once per batch, and the log.
 
 mod address;
+mod admission;
 mod announce;
 mod audit;
 mod backlog;
@@ -40,6 +41,7 @@ mod manage;
 mod moments;
 mod notice;
 mod options;
+mod origins;
 mod oversee;
 mod pausing;
 mod permission;
@@ -62,6 +64,7 @@ mod subscribe;
 mod take;
 mod transfer;
 mod unique;
+mod units;
 mod view;
 mod vital;
 mod wildcard;
@@ -75,7 +78,7 @@ pub use holds::{Holds, Row as HoldsOfVerb, Verb};
 pub use inbox::Inbox;
 pub use job::JobView;
 pub use machine::Engine;
-pub use options::Options;
+pub use options::{Append, Options};
 pub use quotas::UserLimits;
 pub use reading::Unread;
 pub use sessions::Departure;

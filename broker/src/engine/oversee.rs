@@ -129,6 +129,7 @@ impl Engine {
         let Some(entry) = entry.cloned() else { return false };
         self.remove(id, &entry, effects);
         self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+        self.end_part(now, effects);
         true
     }
 
@@ -191,6 +192,7 @@ impl Engine {
         let (urgency, durability) = (Urgency::NORMAL, Durability::Transient);
         let message = Message { content, urgency, durability, terms: None };
         drop(self.publish(now, Publish { to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

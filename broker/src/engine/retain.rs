@@ -2,10 +2,10 @@
 //!
 //! Each lies in a queue of one that nobody consumes, so that it outlives a restart as any message does.
 
+use super::admission::{Admission, Load};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
-use super::publish::Load;
 use crate::destination::{ConsumerKey, Entry, Reach, Scope};
 use crate::model::{
     Candidate, DestinationId, DestinationName, Durability, Effects, Filter, Message, Now, Payload, Publish, Refusal,
@@ -14,10 +14,15 @@ use crate::model::{Retain, Timestamp, Urgency};
 
 impl Engine {
     /// Whether a topic may retain a message.
-    pub(super) fn admit_retained(&mut self, now: Now, publish: &Publish) -> Result<(), Refusal> {
+    pub(super) fn admit_retained(
+        &mut self,
+        now: Now,
+        admission: &mut Admission,
+        publish: &Publish,
+    ) -> Result<(), Refusal> {
         let destination = self.obtain(now, &publish.to.retained())?;
-        let bytes = publish.message.content.len() as u64;
-        self.admit(&Load { destination, messages: 1, bytes }, publish.message.durability, 0)
+        self.count_retained(admission, destination, publish)?;
+        self.admit(&Load::of(destination, publish), publish.message.durability, 0)
     }
 
     /// Does what a message asks for. What was retained before goes once the new one is on the disk.
@@ -82,7 +87,11 @@ impl Engine {
         if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
             return;
         }
-        self.pass_on(key, &mut TopicMessage { message: entry.message, payload, expires, charge: None }, effects);
+        self.pass_on(
+            key,
+            &mut TopicMessage { message: entry.message, payload, expires, charge: None, unjudged: None },
+            effects,
+        );
     }
 
     /// What lies there, and when its time is over.

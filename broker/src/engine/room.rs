@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::handle::Handle;
 use super::machine::Engine;
 use crate::memory::{Account, Purpose};
-use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request};
+use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Source, StateBytes};
 
 impl Handle {
     /// Where memory is counted.
@@ -34,6 +34,39 @@ impl Engine {
         }
     }
 
+    /// What the log keeps beside messages. At its limit nothing is taken that adds to it, while plain messages and finishing
+    /// work go on.
+    pub fn set_state(&mut self, state: StateBytes) {
+        self.state = state;
+    }
+
+    /// Refuses what would add to a state that is at its limit.
+    pub(super) fn check_state(&self, request: &Request) -> Result<(), Refusal> {
+        if self.state.is_spent() && self.adds_state(request) {
+            return Err(Refusal::StateFull { used: self.state.used, limit: self.state.most });
+        }
+        Ok(())
+    }
+
+    /// Whether the log would keep more of a request than a message.
+    fn adds_state(&self, request: &Request) -> bool {
+        let has_more = |publish: &Publish| {
+            (publish.key.is_some() || publish.message.terms.is_some())
+                && self.is_logged(publish, self.memory_of_all(publish))
+        };
+        let is_new_feed =
+            |source: &Source| matches!(source, Source::Feed(feed) if self.router.resolve(&feed.queue).is_none());
+        match request {
+            Request::Publish(publish) => has_more(publish),
+            Request::Commit(actions) => {
+                actions.iter().any(|action| matches!(action, Action::Publish(publish) if has_more(publish)))
+            }
+            Request::Subscribe(subscribe) => is_new_feed(&subscribe.to),
+            Request::Take(take) => is_new_feed(&take.subscribe.to),
+            _ => false,
+        }
+    }
+
     /// Whether the log takes no new messages.
     pub fn is_full(&self) -> bool {
         self.full
@@ -44,10 +77,12 @@ impl Engine {
         self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
     }
 
-    /// Whether a request has to wait: there is no memory for the messages that it brings, or the disk is full and it needs
-    /// room there. All else goes on.
+    /// Whether a request has to wait: there is no memory for the messages that it brings, the disk is full and it needs
+    /// room there, or the log's state is at its limit and it adds to that. All else goes on.
     pub fn has_to_wait(&self, request: &Request) -> bool {
-        self.is_full() && self.needs_room(request) || self.lacks_memory(self.memory_wanted(request)).is_some()
+        self.is_full() && self.needs_room(request)
+            || self.check_state(request).is_err()
+            || self.lacks_memory(self.memory_wanted(request)).is_some()
     }
 
     /// Whether a request needs room in the log for new messages. While there is none, all else goes on.

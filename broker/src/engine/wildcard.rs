@@ -95,9 +95,10 @@ impl Engine {
 
     /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.
     pub(super) fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
+        let filter = self.filter_in(id, key);
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());
+        let has_credit = consumer.has_credit();
         let (priority, is_exclusive) = (consumer.priority, consumer.is_exclusive);
         let Reach::Many(many) = &mut consumer.reach else { return };
         let is_meant = many.wildcard().is_some_and(|wildcard| wildcard.reaches(destination.kind.name()));

@@ -5,20 +5,27 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::checkpoint::{Checkpoint, GROWTH};
 use super::fanout::Fanout;
-use super::format::{BATCH_HEADER_BYTES, FIRST_BATCH_AT, Link, padded};
-use super::live::{Checkpoint, Live};
+use super::format::{BATCH_HEADER_BYTES, FIRST_BATCH_AT, Link, SegmentId, Sequence, padded};
+use super::live::Live;
 use super::message;
+use super::notes::Said;
 use super::reader::Shelf;
 use super::record;
 use super::roll::Spares;
-use super::segment::{Chain, Segment, Tape, reserve_bytes};
+use super::segment::{Chain, Tape, reserve_bytes};
 use super::store::Store;
 use crate::model::{Accepted, Position, Record, Ticket, Timestamp};
 
-/// How many dead segments make an idle journal, or one without room, begin a new segment so that they become free.
+/// How many dead segments, of how many times its size, make an idle journal, or one without room, begin a new segment with a
+/// checkpoint so that they become free.
 const DEAD_WORTH_A_ROLL: usize = 2;
+
+/// Octets of an opening that continues another.
+const CONTINUED_BYTES: usize = record::RECORD_HEAD_BYTES + 16;
 
 /// What one append brought.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +77,16 @@ pub(super) struct Written {
     pub(super) units: usize,
 }
 
+/// The segment that has the last checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Base {
+    pub(super) segment: SegmentId,
+    /// Of the first batch of that checkpoint.
+    pub(super) sequence: Sequence,
+    /// Bytes of batches since, in segments that have their summary.
+    pub(super) written: u64,
+}
+
 /// The writing half of an open journal.
 #[derive(Debug)]
 pub(super) struct Appender {
@@ -80,6 +97,9 @@ pub(super) struct Appender {
     pub(super) tape: Tape,
     /// Where the segment's own batches begin, behind its opening.
     pub(super) opened_at: u64,
+    pub(super) base: Base,
+    /// Bytes of the state, for those who append.
+    pub(super) state: Arc<AtomicU64>,
     /// Places of the messages that became durable last.
     pub(super) positions: Vec<Position>,
 }
@@ -92,11 +112,15 @@ impl Appender {
         let is_long = !self.tape.batch_takes(first.bytes);
         let need = if is_long { self.tape.chain_bytes(first.bytes) } else { batch_span(first.bytes) };
         if !self.tape.fits(need, first.accepted) {
-            self.roll(need, first.accepted)?;
+            self.roll(need, first.accepted, false)?;
         }
-        if is_long {
-            return self.write_long(first, work.pass(first)).map(Some);
-        }
+        let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) };
+        self.state.store(self.live.state_bytes() as u64, Ordering::Relaxed);
+        written.map(Some)
+    }
+
+    /// As many units as a batch takes.
+    fn write_short(&mut self, first: Unit, work: &mut Work) -> io::Result<Written> {
         let mut written = Written { through: first.ticket, bytes: 0, units: 0 };
         while let Some(unit) = work.unit() {
             let grown = batch_span(self.tape.body_bytes() + unit.bytes);
@@ -112,7 +136,7 @@ impl Appender {
             written = Written { through: unit.ticket, bytes: written.bytes + unit.bytes, units: written.units + 1 };
         }
         self.flush(Link::Whole)?;
-        Ok(Some(written))
+        Ok(written)
     }
 
     /// A unit that is larger than a batch: a chain in one segment.
@@ -140,7 +164,7 @@ impl Appender {
                     if let Some(schedule) = &terms.schedule {
                         self.tape.put(|bytes| record::put_planned(bytes, position, schedule));
                     }
-                    self.live.agreed(position, terms.clone());
+                    self.live.agreed(position, Said::of(terms));
                 }
                 self.positions.push(position);
             }
@@ -178,81 +202,125 @@ impl Appender {
 
     /// Nothing has come for a while: makes the last batch certain, and looks after the space.
     pub(super) fn idle(&mut self) -> io::Result<()> {
-        if !self.tape.quiet && self.tape.fits(0, 0) {
-            self.tape.seal()?;
-        }
-        if self.reclaimable() >= DEAD_WORTH_A_ROLL {
-            self.roll(0, 0)?;
-        }
-        Ok(())
+        self.seal()?;
+        self.release()?;
+        self.renew()
     }
 
-    /// Begins a new segment if that frees some for a log that has no room.
+    /// Gives back what it can to a log that has no room.
     pub(super) fn relieve(&mut self) -> io::Result<()> {
-        if self.spares.is_full() && self.reclaimable() >= DEAD_WORTH_A_ROLL {
-            self.roll(0, 0)?;
+        if !self.spares.is_full() {
+            return Ok(());
         }
-        Ok(())
+        if self.live.dead(self.base.segment).0 > 0 {
+            self.seal()?;
+            self.release()?;
+        }
+        if self.spares.is_full() { self.renew() } else { Ok(()) }
     }
 
-    /// How many segments a roll would free: those without a live message, and this one if it has served its time.
-    fn reclaimable(&self) -> usize {
+    /// Makes the last batch certain: another one follows it.
+    fn seal(&mut self) -> io::Result<()> {
+        if !self.tape.quiet && self.tape.fits(0, 0) { self.tape.seal() } else { Ok(()) }
+    }
+
+    /// Gives back the segments in which nothing lives, if it is certain. What has been written since the checkpoint is
+    /// needed as a whole.
+    fn release(&mut self) -> io::Result<()> {
+        if !self.tape.quiet {
+            return Ok(());
+        }
+        let dead = self.live.take_dead(self.base.segment);
+        self.free(&dead)
+    }
+
+    /// Begins a new segment with a checkpoint if that frees more than it takes.
+    fn renew(&mut self) -> io::Result<()> {
         let current = self.tape.segment.id;
-        let is_spent = self.tape.offset > self.opened_at && self.live.living(current) == 0;
-        self.live.dead_besides(current) + usize::from(is_spent)
+        let (mut count, mut bytes) = self.live.dead(current);
+        if self.tape.offset > self.opened_at && self.live.living(current) == 0 {
+            (count, bytes) = (count + 1, bytes + self.tape.segment.length);
+        }
+        let length = self.length_for(self.live.checkpoint_bytes(), 0, 0);
+        if count < DEAD_WORTH_A_ROLL
+            || bytes < length * DEAD_WORTH_A_ROLL as u64
+            || !self.spares.has_room_for(length)?
+        {
+            return Ok(());
+        }
+        self.roll(0, 0, true)
+    }
+
+    fn free(&self, dead: &[SegmentId]) -> io::Result<()> {
+        if dead.is_empty() {
+            return Ok(());
+        }
+        self.shelf.forget(dead);
+        self.spares.give_back(dead)
     }
 
     /// The last word of an orderly stop.
     pub(super) fn stop(&mut self) -> io::Result<()> {
         if !self.tape.fits(0, 0) {
-            self.roll(0, 0)?;
+            self.roll(0, 0, false)?;
         }
         self.tape.put(record::put_stopped);
         self.tape.flush(Link::Whole, false).map(|_| ())
     }
 
-    /// Seals the segment and goes on in the next, which has room for that many octets and messages. The order matters:
-    /// the next file exists, the old one is complete, the checkpoint is durable and known to be followed by another
-    /// batch, and only then is anything given back.
-    fn roll(&mut self, need: u64, slots: u32) -> io::Result<()> {
+    /// Seals the segment and goes on in the next, which has room for that many octets and messages, with a checkpoint if
+    /// one is due or `wanted`. The order matters: the next file exists, the old one is complete, the opening is durable and
+    /// known to be followed by another batch, and only then is anything given back.
+    fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<()> {
         let full = self.tape.segment.clone();
+        let id = full.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
+        self.base.written += self.tape.offset - self.opened_at;
         self.live.sealed(full.id, full.length, self.tape.offset);
-        let dead = self.live.take_dead();
-        let checkpoint = self.live.checkpoint();
-        let next = next_segment(&self.spares, &self.store, &self.tape, (checkpoint.bytes(), need, slots))?;
+        let most = self.live.checkpoint_bytes();
+        let length = self.length_for(most, need, slots);
+        let is_due = wanted || self.base.written >= GROWTH * most as u64;
+        // Where there is no room for a checkpoint the log goes on without.
+        let is_full = is_due && self.spares.has_room_for(length)?;
+        let dead = self.live.take_dead(if is_full { id } else { self.base.segment });
+        let length = if is_full { length } else { self.length_for(CONTINUED_BYTES, need, slots) };
+        let next = self.spares.take(id, length)?;
         self.tape.summarise()?;
         self.shelf.seal(full.id);
         self.shelf.hold(&next);
         self.tape.switch(next);
+        let sequence = self.tape.thread.sequence;
         let mut chain = Chain::new(&mut self.tape, true);
-        put_checkpoint(&mut chain, &checkpoint)?;
+        if is_full {
+            put_checkpoint(&mut chain, &self.live, most)?;
+        } else {
+            let Base { segment, sequence, .. } = self.base;
+            chain.put(CONTINUED_BYTES, |bytes| record::put_continued(bytes, segment, sequence))?;
+        }
         chain.finish()?;
         self.tape.seal()?;
         self.opened_at = self.tape.offset;
-        self.shelf.forget(&dead);
-        self.spares.give_back(&dead)
+        if is_full {
+            self.base = Base { segment: id, sequence, written: 0 };
+        }
+        self.spares.keep_room_for(self.length_for(most, 0, 0));
+        self.free(&dead)
+    }
+
+    /// Bytes of a segment with an opening of so many, batches of so many and the summary of so many messages.
+    fn length_for(&self, opening: usize, need: u64, slots: u32) -> u64 {
+        let room = self.tape.chain_bytes(opening)
+            + batch_span(0)
+            + need
+            + reserve_bytes(self.store.options.batch_bytes, u64::from(slots));
+        (padded((FIRST_BATCH_AT + room) as usize) as u64).max(self.store.options.segment_bytes)
     }
 }
 
-/// The segment after the tape's, with room for a checkpoint of so many octets, for so many octets of batches and for the
-/// summary of so many messages.
-pub(super) fn next_segment(
-    spares: &Spares,
-    store: &Store,
-    tape: &Tape,
-    (checkpoint, need, slots): (usize, u64, u32),
-) -> io::Result<Segment> {
-    let id = tape.segment.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
-    let room = tape.chain_bytes(checkpoint)
-        + batch_span(0)
-        + need
-        + reserve_bytes(store.options.batch_bytes, u64::from(slots));
-    spares.take(id, padded((FIRST_BATCH_AT + room) as usize) as u64)
-}
-
-/// Adds a checkpoint's records.
-pub(super) fn put_checkpoint(chain: &mut Chain<'_>, checkpoint: &Checkpoint) -> io::Result<()> {
-    checkpoint.records().try_for_each(|record| chain.put(record.len(), |bytes| bytes.extend_from_slice(record)))
+/// Adds the records of a checkpoint of at most so many bytes.
+pub(super) fn put_checkpoint(chain: &mut Chain<'_>, live: &Live, most: usize) -> io::Result<()> {
+    let mut checkpoint = Checkpoint::new(chain);
+    live.put_checkpoint(&mut checkpoint);
+    checkpoint.finish(most)
 }
 
 /// Octets of a batch with a body of so many.

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::record::RECORD_HEAD_BYTES;
 use super::stored::Back;
 use crate::model::{
     Carried, DeathNote, DeathReason, DestinationId, MessageId, Moved, Place, Position, Record, Returned, Standing,
@@ -81,14 +82,32 @@ impl Override {
         Override { destination, place, attempts_before, note, attempts: 0, nacks: 0, standing, out }
     }
 
+    /// Bytes of the records that say it.
+    pub(super) fn bytes(&self) -> usize {
+        const OVERRIDE: usize = RECORD_HEAD_BYTES + 33;
+        const WAITS: usize = RECORD_HEAD_BYTES + 40;
+        const INSTEAD: usize = RECORD_HEAD_BYTES + 49;
+        let text = |note: &Arc<DeathNote>| note.error.as_ref().map_or(0, |error| 2 + error.len());
+        let note = self.note.as_ref().map_or(0, |note| 6 + note.origin.as_str().len() + text(note));
+        let rest = match self.out {
+            false => INSTEAD,
+            true if self.is_plain() => OVERRIDE,
+            true => OVERRIDE + WAITS,
+        };
+        rest + note
+    }
+
+    fn is_plain(&self) -> bool {
+        self.nacks == 0 && self.standing == Standing::Ready
+    }
+
     /// What an override record cannot say, as a record to follow it.
     pub(super) fn waits(&self, position: Position) -> Option<Record> {
         let Override { destination, place, attempts, nacks, standing, .. } = *self;
-        let is_plain = nacks == 0 && standing == Standing::Ready;
         // The log knows a message by its position.
         let message = MessageId::new(position.shard(), 0);
         let returned = Returned { destination, message, place, position, attempts, nacks, standing };
-        (!is_plain).then_some(Record::Returned(returned))
+        (!self.is_plain()).then_some(Record::Returned(returned))
     }
 
     /// For a message that has never been out: all of it as a record that stands in the place of an override, since that

@@ -6,14 +6,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::{Arrival, Override};
+use super::checkpoint::Checkpoint;
 use super::format::{SegmentId, locate};
+use super::notes::{Notes, Said};
 use super::orders::Orders;
 use super::record;
 use super::record::ExtentRecord;
 use super::status::Statuses;
 use super::stored::{Back, Stored};
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
-use crate::model::{Schedule, Standing, Terms, Timestamp, Windows};
+use crate::model::{Terms, Timestamp, Windows};
 
 /// The state behind the log.
 #[derive(Debug, Default)]
@@ -30,9 +32,9 @@ pub(super) struct Live {
     /// Messages with ids below may have been handed out.
     suspected: u64,
     extents: BTreeMap<SegmentId, Extent>,
-    overrides: BTreeMap<Position, Override>,
-    /// What senders said about their messages.
-    terms: BTreeMap<Position, Box<Terms>>,
+    notes: Notes,
+    /// Bytes of the records of destinations and bindings.
+    heads_bytes: usize,
 }
 
 /// A segment with what is known about its messages beyond their records.
@@ -40,7 +42,7 @@ pub(super) struct Live {
 pub(super) struct Taken {
     pub(super) extent: Extent,
     pub(super) overrides: BTreeMap<Position, Override>,
-    pub(super) terms: BTreeMap<Position, Box<Terms>>,
+    pub(super) terms: BTreeMap<Position, Said>,
 }
 
 /// The messages of one segment.
@@ -93,99 +95,40 @@ impl Live {
                 extent.clear(slot);
             }
         }
-        if !self.overrides.is_empty() || !self.terms.is_empty() {
-            for slot in slot..slot.saturating_add(count) {
-                let position = segment.position(first.shard(), slot);
-                self.overrides.remove(&position);
-                self.terms.remove(&position);
-            }
-        }
+        let positions = (slot..slot.saturating_add(count)).map(|slot| segment.position(first.shard(), slot));
+        self.notes.forget(positions);
     }
 
-    /// A delivery of a message ended without success.
-    pub(super) fn returned(&mut self, back: Back) {
-        let Back { position, attempts, nacks, standing, .. } = back;
-        if !self.is_live(position) {
-            return;
-        }
-        let change = self.overrides.entry(position).or_insert_with(|| Override::of_return(back));
-        (change.attempts, change.nacks, change.standing, change.out) = (attempts, nacks, standing, true);
-        self.forget_due(position);
-    }
-
-    /// A message has another place.
-    fn ranked(&mut self, position: Position, destination: DestinationId, place: Place) {
+    /// Whatever is known of a message that is still there.
+    fn note(&mut self, position: Position, note: impl FnOnce(&mut Notes)) {
         if self.is_live(position) {
-            let fresh = || Override::of_rank(destination, place);
-            self.overrides.entry(position).or_insert_with(fresh).place = place;
+            note(&mut self.notes);
         }
-    }
-
-    /// A message that waited is ready.
-    pub(super) fn woken(&mut self, position: Position) {
-        if let Some(change) = self.overrides.get_mut(&position) {
-            change.standing = Standing::Ready;
-        }
-        self.forget_due(position);
     }
 
     /// What the sender of a message said about it.
-    pub(super) fn agreed(&mut self, position: Position, terms: Box<Terms>) {
-        if self.is_live(position) {
-            self.terms.insert(position, terms);
-        }
-    }
-
-    /// A message is a schedule.
-    fn planned(&mut self, position: Position, schedule: Box<Schedule>) {
-        if self.is_live(position) {
-            self.terms.entry(position).or_default().schedule = Some(schedule);
-        }
-    }
-
-    /// A schedule has a new plan. Whatever it had to wait for beyond that is over.
-    fn scheduled(&mut self, position: Position, schedule: Box<Schedule>) {
-        if self.is_live(position) {
-            self.overrides.remove(&position);
-            self.terms.entry(position).or_default().reschedule(schedule);
-        }
-    }
-
-    fn forget_due(&mut self, position: Position) {
-        if let Some(terms) = self.terms.get_mut(&position) {
-            terms.due = None;
-        }
-    }
-
-    /// A message changed its queue.
-    pub(super) fn moved(&mut self, position: Position, arrival: Arrival) {
-        if !self.is_live(position) {
-            return;
-        }
-        let begins_anew = arrival.carried.is_none();
-        let change = Override::of_move(self.overrides.get(&position), arrival);
-        self.overrides.insert(position, change);
-        if let Some(terms) = self.terms.get_mut(&position) {
-            terms.move_over(begins_anew);
-        }
+    pub(super) fn agreed(&mut self, position: Position, said: Said) {
+        self.note(position, |notes| notes.agreed(position, said));
     }
 
     pub(super) fn created(&mut self, destination: DestinationId, name: DestinationName) {
         if self.newest.as_ref().is_none_or(|(newest, _)| *newest < destination) {
             self.newest = Some((destination, name.clone()));
         }
-        self.destinations.insert(destination, name);
+        self.heads_bytes += created_bytes(&name);
+        self.heads_bytes -= self.destinations.insert(destination, name).map_or(0, |old| created_bytes(&old));
     }
 
     pub(super) fn deleted(&mut self, destination: DestinationId) {
-        self.destinations.remove(&destination);
-        self.bindings.remove(&destination);
+        self.heads_bytes -= self.destinations.remove(&destination).map_or(0, |old| created_bytes(&old));
+        self.heads_bytes -= self.bindings.remove(&destination).map_or(0, |old| bound_bytes(old.as_ref()));
         self.windows.forget(destination);
         self.orders.forget(destination);
     }
 
     fn bound(&mut self, queue: DestinationId, bound: Option<Bound>) {
-        self.bindings.insert(queue, bound);
+        self.heads_bytes += bound_bytes(bound.as_ref());
+        self.heads_bytes -= self.bindings.insert(queue, bound).map_or(0, |old| bound_bytes(old.as_ref()));
     }
 
     pub(super) fn id_block(&mut self, next: u64) {
@@ -197,14 +140,17 @@ impl Live {
         match record {
             Record::Accepted(_) => {}
             Record::Settled(settled) => self.settle(settled.position, 1),
-            Record::Returned(returned) => self.returned(Back::of(returned)),
+            Record::Returned(returned) => self.note(returned.position, |notes| notes.returned(Back::of(returned))),
             Record::Ranked(ranked) => {
-                let place = Place { urgency: ranked.urgency, ..ranked.place };
-                self.ranked(ranked.position, ranked.destination, place);
+                let (place, position) = (Place { urgency: ranked.urgency, ..ranked.place }, ranked.position);
+                self.note(position, |notes| notes.ranked(position, ranked.destination, place));
             }
-            Record::Woken(woken) => self.woken(woken.position),
-            Record::Scheduled(scheduled) => self.scheduled(scheduled.position, scheduled.schedule.clone()),
-            Record::Moved(moved) => self.moved(moved.position, Arrival::of(moved)),
+            Record::Woken(woken) => self.note(woken.position, |notes| notes.woken(woken.position)),
+            Record::Scheduled(scheduled) => {
+                let schedule = scheduled.schedule.clone();
+                self.note(scheduled.position, |notes| notes.scheduled(scheduled.position, schedule));
+            }
+            Record::Moved(moved) => self.note(moved.position, |notes| notes.moved(moved.position, Arrival::of(moved))),
             Record::Created { destination, name } => self.created(*destination, name.clone()),
             Record::Deleted { destination } => self.deleted(*destination),
             Record::Bound(bound) => self.bound(bound.queue, Some(bound.clone())),
@@ -222,13 +168,17 @@ impl Live {
         match stored {
             Stored::Accepted { .. } | Stored::Copied { .. } => self.accept(segment),
             Stored::Settled(ranges) => ranges.into_iter().for_each(|(first, count)| self.settle(first, count)),
-            Stored::Returned(back) => self.returned(back),
-            Stored::Ranked { position, destination, place } => self.ranked(position, destination, place),
-            Stored::Woken(position) => self.woken(position),
-            Stored::Terms { position, terms } => self.agreed(position, terms),
-            Stored::Planned { position, schedule } => self.planned(position, schedule),
-            Stored::Scheduled { position, schedule } => self.scheduled(position, schedule),
-            Stored::Moved { position, arrival, .. } => self.moved(position, arrival),
+            Stored::Returned(back) => self.note(back.position, |notes| notes.returned(back)),
+            Stored::Ranked { position, destination, place } => {
+                self.note(position, |notes| notes.ranked(position, destination, place));
+            }
+            Stored::Woken(position) => self.note(position, |notes| notes.woken(position)),
+            Stored::Terms { position, terms } => self.agreed(position, Said::of(&terms)),
+            Stored::Planned { position, schedule } => self.note(position, |notes| notes.planned(position, schedule)),
+            Stored::Scheduled { position, schedule } => {
+                self.note(position, |notes| notes.scheduled(position, schedule));
+            }
+            Stored::Moved { position, arrival, .. } => self.note(position, |notes| notes.moved(position, arrival)),
             Stored::Created { destination, name } => self.created(destination, name),
             Stored::Deleted { destination } => self.deleted(destination),
             Stored::Bound(bound) => self.bound(bound.queue, Some(bound)),
@@ -239,10 +189,8 @@ impl Live {
             Stored::IdBlock { next } => self.id_block(next),
             Stored::Suspected { below } => self.suspected = self.suspected.max(below),
             Stored::Extent(extent) => self.listed(extent),
-            Stored::Override { position, change } => {
-                self.overrides.insert(position, change);
-            }
-            Stored::Claim { .. } | Stored::Summary(_) | Stored::Stopped => {}
+            Stored::Override { position, change } => self.notes.put_override(position, change),
+            Stored::Claim { .. } | Stored::Summary(_) | Stored::Stopped | Stored::Continued { .. } => {}
         }
     }
 
@@ -259,17 +207,25 @@ impl Live {
         extent.bitmap.shrink_to_fit();
     }
 
-    /// Forgets the segments in which nothing lives, and says which they are.
-    pub(super) fn take_dead(&mut self) -> Vec<SegmentId> {
+    /// Forgets the segments before that one in which nothing lives, and says which they are.
+    pub(super) fn take_dead(&mut self, before: SegmentId) -> Vec<SegmentId> {
         let is_dead = |(segment, extent): (&SegmentId, &Extent)| (extent.living == 0).then_some(*segment);
-        let dead: Vec<SegmentId> = self.extents.iter().filter_map(is_dead).collect();
-        self.extents.retain(|_, extent| extent.living > 0);
+        let dead: Vec<SegmentId> = self.extents.range(..before).filter_map(is_dead).collect();
+        for segment in &dead {
+            self.extents.remove(segment);
+        }
         dead
     }
 
-    /// How many segments but that one hold nothing live.
-    pub(super) fn dead_besides(&self, current: SegmentId) -> usize {
-        self.extents.iter().filter(|(segment, extent)| **segment != current && extent.living == 0).count()
+    /// How many segments before that one hold nothing live, and their bytes.
+    pub(super) fn dead(&self, before: SegmentId) -> (usize, u64) {
+        let dead = self.extents.range(..before).filter(|(_, extent)| extent.living == 0);
+        dead.fold((0, 0), |(count, bytes), (_, extent)| (count + 1, bytes + extent.length))
+    }
+
+    /// Where the summary of a segment begins, if it has one.
+    pub(super) fn summary_at(&self, segment: SegmentId) -> Option<u64> {
+        self.extents.get(&segment).map(|extent| extent.summary_at).filter(|at| *at > 0)
     }
 
     /// How many messages of that segment are live.
@@ -280,17 +236,13 @@ impl Live {
     /// Takes a segment out together with what changed about its messages.
     pub(super) fn take_extent(&mut self, segment: SegmentId) -> Taken {
         let extent = self.extents.remove(&segment).unwrap_or_default();
-        let (overrides, kept) =
-            std::mem::take(&mut self.overrides).into_iter().partition(|(at, _)| locate(*at).0 == segment);
-        self.overrides = kept;
-        let (terms, kept) = std::mem::take(&mut self.terms).into_iter().partition(|(at, _)| locate(*at).0 == segment);
-        self.terms = kept;
+        let (overrides, terms) = self.notes.take(segment);
         Taken { extent, overrides, terms }
     }
 
     /// Notes what changed about a message that was written anew.
     pub(super) fn keep_override(&mut self, position: Position, change: Override) {
-        self.overrides.insert(position, change);
+        self.notes.put_override(position, change);
     }
 
     pub(super) fn is_live(&self, position: Position) -> bool {
@@ -303,11 +255,11 @@ impl Live {
     }
 
     pub(super) fn override_of(&self, position: Position) -> Option<&Override> {
-        self.overrides.get(&position)
+        self.notes.override_of(position)
     }
 
-    pub(super) fn terms_of(&self, position: Position) -> Option<&Terms> {
-        self.terms.get(&position).map(AsRef::as_ref)
+    pub(super) fn terms_of(&self, position: Position) -> Option<Terms> {
+        self.notes.terms_of(position)
     }
 
     pub(super) fn messages(&self) -> u64 {
@@ -316,35 +268,30 @@ impl Live {
 
     /// Destinations and the high-water mark of ids, as an engine that starts needs them. The highest destination number
     /// is there even if it was deleted.
-    pub(super) fn heads(&self) -> Vec<Record> {
-        let mut records = Vec::new();
-        if let Some((destination, name)) = &self.newest
-            && !self.destinations.contains_key(destination)
-        {
-            records.push(Record::Created { destination: *destination, name: name.clone() });
-            records.push(Record::Deleted { destination: *destination });
-        }
+    pub(super) fn heads(&self) -> impl Iterator<Item = Record> {
+        let gone = self.newest.as_ref().filter(|(destination, _)| !self.destinations.contains_key(destination));
+        let gone = gone.into_iter().flat_map(|(destination, name)| {
+            let (destination, name) = (*destination, name.clone());
+            [Record::Created { destination, name }, Record::Deleted { destination }]
+        });
         let created =
             |(id, name): (&DestinationId, &DestinationName)| Record::Created { destination: *id, name: name.clone() };
-        records.extend(self.destinations.iter().map(created));
-        records.extend(self.bindings.iter().map(|(queue, bound)| match bound {
+        let bound = |(queue, bound): (&DestinationId, &Option<Bound>)| match bound {
             Some(bound) => Record::Bound(bound.clone()),
             None => Record::Unbound { queue: *queue },
-        }));
+        };
         let keyed = |(queue, at, key): (DestinationId, Timestamp, &Arc<str>)| Keyed { queue, key: key.clone(), at };
-        records.extend(self.windows.iter().map(keyed).map(Record::Keyed));
-        records.extend(self.statuses.heads());
-        records.extend(self.orders.records());
-        records.push(Record::IdBlock { next: self.next_id });
-        if self.suspected > 0 {
-            records.push(Record::Suspected { below: self.suspected });
-        }
-        records
+        gone.chain(self.destinations.iter().map(created))
+            .chain(self.bindings.iter().map(bound))
+            .chain(self.windows.iter().map(keyed).map(Record::Keyed))
+            .chain(self.statuses.heads())
+            .chain(self.orders.records())
+            .chain(std::iter::once(Record::IdBlock { next: self.next_id }))
+            .chain((self.suspected > 0).then_some(Record::Suspected { below: self.suspected }))
     }
 
     /// All of it as records.
-    pub(super) fn checkpoint(&self) -> Checkpoint {
-        let mut checkpoint = Checkpoint::default();
+    pub(super) fn put_checkpoint(&self, checkpoint: &mut Checkpoint<'_, '_>) {
         for (segment, extent) in &self.extents {
             let Extent { length, summary_at, slots, ref bitmap, .. } = *extent;
             let record = ExtentRecord { segment: *segment, length, summary_at, slots, bitmap: bitmap.clone() };
@@ -353,45 +300,34 @@ impl Live {
         for head in self.heads() {
             checkpoint.put(|bytes| record::put_record(bytes, &head));
         }
-        for (position, change) in &self.overrides {
-            if let Some(moved) = change.instead(*position) {
-                checkpoint.put(|bytes| record::put_record(bytes, &moved));
-                continue;
-            }
-            checkpoint.put(|bytes| record::put_override(bytes, *position, change));
-            if let Some(waits) = change.waits(*position) {
-                checkpoint.put(|bytes| record::put_record(bytes, &waits));
-            }
-        }
-        for (position, terms) in &self.terms {
-            checkpoint.put(|bytes| record::put_agreed(bytes, *position, terms));
-            if let Some(schedule) = &terms.schedule {
-                checkpoint.put(|bytes| record::put_planned(bytes, *position, schedule));
-            }
-        }
-        checkpoint
+        self.notes.put(checkpoint);
+    }
+
+    /// Bytes of what a checkpoint says beside which messages are live: all that clients can make grow without sending
+    /// messages, or by what they say about them. Rather more than less.
+    pub(super) fn state_bytes(&self) -> usize {
+        /// The high-water marks, and the highest destination if it is gone.
+        const FIXED_BYTES: usize = 2 * (record::RECORD_HEAD_BYTES + 8);
+        let gone = self.newest.as_ref().map_or(0, |(_, name)| created_bytes(name) + record::RECORD_HEAD_BYTES + 8);
+        let heads = self.heads_bytes + self.windows.bytes() + self.statuses.bytes() + self.orders.bytes();
+        FIXED_BYTES + gone + heads + self.notes.bytes()
+    }
+
+    /// Most bytes of a checkpoint, without making one.
+    pub(super) fn checkpoint_bytes(&self) -> usize {
+        let extent = |extent: &Extent| record::RECORD_HEAD_BYTES + 28 + 8 * extent.slots.div_ceil(64) as usize;
+        let living = self.extents.values().filter(|extent| extent.living > 0);
+        self.state_bytes() + living.map(extent).sum::<usize>()
     }
 }
 
-/// A checkpoint's records, encoded.
-#[derive(Debug, Default)]
-pub(super) struct Checkpoint {
-    bytes: Vec<u8>,
-    ends: Vec<usize>,
+fn created_bytes(name: &DestinationName) -> usize {
+    record::RECORD_HEAD_BYTES + 8 + 2 + name.as_str().len()
 }
 
-impl Checkpoint {
-    fn put(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
-        write(&mut self.bytes);
-        self.ends.push(self.bytes.len());
-    }
-
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    pub(super) fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
-    }
+fn bound_bytes(bound: Option<&Bound>) -> usize {
+    let said = bound.map_or(0, |bound| {
+        12 + bound.topics.as_str().len() + bound.selector.as_ref().map_or(0, |selector| selector.len())
+    });
+    record::RECORD_HEAD_BYTES + 8 + said
 }

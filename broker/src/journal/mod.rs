@@ -7,6 +7,8 @@
 mod agreed;
 mod appender;
 mod change;
+mod checkpoint;
+mod claim;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 mod fanout;
@@ -19,6 +21,7 @@ mod live;
 pub mod memory;
 mod message;
 mod meta;
+mod notes;
 mod octets;
 mod orders;
 mod plan;
@@ -62,6 +65,8 @@ pub struct Options {
     pub batch_bytes: usize,
     /// Most octets of one append.
     pub unit_bytes: usize,
+    /// Bytes of what is kept beside messages, over which the log says that nothing should be added to it.
+    pub state_bytes: u64,
     /// Octets that may wait to become durable before new work has to wait.
     pub in_flight_bytes: usize,
     /// Appends that may wait to become durable before new work has to wait.
@@ -87,6 +92,7 @@ impl Options {
             segment_bytes: 64 << 20,
             batch_bytes: 4 << 20,
             unit_bytes: 256 << 20,
+            state_bytes: 512 << 20,
             // One batch that is being written, and one that gathers.
             in_flight_bytes: 8 << 20,
             in_flight_batches: 4096,
@@ -106,8 +112,8 @@ impl Options {
             _ if self.segment_bytes < least => {
                 Err(OpenError::Options("a segment holds at least two batches and 16 KiB"))
             }
-            _ if self.segment_bytes + self.unit_bytes as u64 * 2 > format::SEGMENT_BYTES_MAX => {
-                Err(OpenError::Options("a segment and twice the largest append have at most 4 GiB"))
+            _ if self.segment_bytes + (self.unit_bytes as u64 + self.state_bytes) * 2 > format::SEGMENT_BYTES_MAX => {
+                Err(OpenError::Options("a segment, twice the largest append and twice the state have at most 4 GiB"))
             }
             _ if !self.segment_bytes.is_multiple_of(block as u64) => {
                 Err(OpenError::Options("a segment is a multiple of 4 KiB"))

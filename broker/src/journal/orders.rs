@@ -17,6 +17,8 @@ pub(super) const LIMITED: u8 = 43;
 pub(super) struct Orders {
     pauses: BTreeMap<DestinationId, Pause>,
     limits: BTreeMap<DestinationId, Limits>,
+    /// Most bytes of the limits' records.
+    limits_bytes: usize,
 }
 
 impl Orders {
@@ -25,7 +27,10 @@ impl Orders {
         match record {
             Record::Paused(Paused { queue, pause }) if pause.is_over() => drop(self.pauses.remove(queue)),
             Record::Paused(Paused { queue, pause }) => drop(self.pauses.insert(*queue, *pause)),
-            Record::Limited(Limited { queue, limits }) => drop(self.limits.insert(*queue, limits.clone())),
+            Record::Limited(Limited { queue, limits }) => {
+                self.limits_bytes += limited_bytes(limits);
+                self.limits_bytes -= self.limits.insert(*queue, limits.clone()).map_or(0, |old| limited_bytes(&old));
+            }
             _ => {}
         }
     }
@@ -33,7 +38,12 @@ impl Orders {
     /// A queue is gone.
     pub(super) fn forget(&mut self, queue: DestinationId) {
         self.pauses.remove(&queue);
-        self.limits.remove(&queue);
+        self.limits_bytes -= self.limits.remove(&queue).map_or(0, |old| limited_bytes(&old));
+    }
+
+    /// Most bytes of the records that say all of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.pauses.len() * PAUSED_BYTES + self.limits_bytes
     }
 
     /// All of them as records.
@@ -47,12 +57,16 @@ impl Orders {
 /// Most octets of such a record.
 pub(super) fn bytes(record: &Record) -> usize {
     match record {
-        Record::Paused(_) => RECORD_HEAD_BYTES + 24,
-        Record::Limited(limited) => {
-            RECORD_HEAD_BYTES + LIMITS_BYTES + limited.limits.dead_letter.as_ref().map_or(0, |name| name.as_str().len())
-        }
+        Record::Paused(_) => PAUSED_BYTES,
+        Record::Limited(limited) => limited_bytes(&limited.limits),
         _ => 0,
     }
+}
+
+const PAUSED_BYTES: usize = RECORD_HEAD_BYTES + 24;
+
+fn limited_bytes(limits: &Limits) -> usize {
+    RECORD_HEAD_BYTES + LIMITS_BYTES + limits.dead_letter.as_ref().map_or(0, |name| name.as_str().len())
 }
 
 /// Writes such a record. A side that runs has 0 for its end.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::agreed::{STANDING_BYTES, TERMS_BYTES, put_standing, put_terms};
 use super::change::Override;
-use super::format::SegmentId;
+use super::format::{SegmentId, Sequence};
 pub(super) use super::message::{ACCEPTED_HEAD_BYTES, Entry};
 use super::octets::put_text;
 use super::orders;
@@ -39,6 +39,7 @@ pub(super) const PARKED: u8 = 13;
 pub(super) const WOKEN: u8 = 14;
 pub(super) const TERMS: u8 = 15;
 pub(super) const COPIED: u8 = 16;
+pub(super) const CONTINUED: u8 = 17;
 pub(super) const CARRIED: u8 = 41;
 pub(super) const RANKED: u8 = 42;
 pub(super) const BOUND: u8 = 24;
@@ -178,6 +179,14 @@ pub(super) fn put_id_block(into: &mut Vec<u8>, next: u64) {
 
 pub(super) fn put_claim(into: &mut Vec<u8>, epoch: Epoch) {
     framed(into, CLAIM, |bytes| bytes.extend_from_slice(&epoch.0.to_le_bytes()));
+}
+
+/// Writes what stands in the place of a checkpoint: which segment has the last one, and the sequence of its first batch.
+pub(super) fn put_continued(into: &mut Vec<u8>, base: SegmentId, sequence: Sequence) {
+    framed(into, CONTINUED, |bytes| {
+        bytes.extend_from_slice(&base.0.to_le_bytes());
+        bytes.extend_from_slice(&sequence.0.to_le_bytes());
+    });
 }
 
 pub(super) fn put_stopped(into: &mut Vec<u8>) {

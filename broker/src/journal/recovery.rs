@@ -22,7 +22,7 @@ use super::segment::{Segment, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
-use super::walk::{Void, Walk, open_segment};
+use super::walk::{Last, Void, Walk, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// The log as it was found.
@@ -36,6 +36,8 @@ pub(super) struct Tail {
     /// Those of them, by their slots, whose body is in another's record.
     pub(super) copies: BTreeMap<u32, Elsewhere>,
     clean: bool,
+    /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
+    base: Option<(SegmentId, Sequence)>,
     /// Where the walk ended.
     end: u64,
 }
@@ -94,8 +96,12 @@ fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     for (index, id) in segments.iter().enumerate().rev() {
         let segment = open_segment(store.fs.as_ref(), &store.meta, *id)?;
         let mut walk = Walk::new(&store.meta, segment);
-        if let Some(opening) = read_opening(&mut walk)? {
-            let tail = walk_on(walk, opening)?;
+        let mut opening = Tail::default();
+        if opening.read_opening(&mut walk)? {
+            let tail = match opening.base {
+                Some(base) => read_since(store, base, *id)?,
+                None => walk_on(walk, opening)?,
+            };
             check_successors(&tail, *id, &voids, index + 1 < segments.len())?;
             return Ok(tail);
         }
@@ -108,27 +114,42 @@ fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     Ok(Tail { thread: Thread { sequence: Sequence(1), ..Thread::default() }, clean: true, ..Tail::default() })
 }
 
-/// State and tail as the opening leaves them; `None` if the opening is not complete.
-fn read_opening(walk: &mut Walk<'_>) -> Result<Option<Tail>, OpenError> {
-    let mut tail = Tail::default();
-    let mut first = true;
+/// The log from its last checkpoint on, where the newest segment does not begin with one: every segment between them must
+/// be there, whole, and continue the one before.
+fn read_since(store: &Store, (base, sequence): (SegmentId, Sequence), newest: SegmentId) -> Result<Tail, OpenError> {
+    let (mut tail, mut id, mut last) = (Tail::default(), base, None);
     loop {
-        let at = walk.offset;
-        let segment = walk.segment.id;
-        let Some((header, body)) = walk.next()? else { return Ok(None) };
-        if !header.is_opening() || header.link().begins() != first {
-            return Err(OpenError::damaged(segment.file_name(), at, "the segment does not begin with a checkpoint"));
+        let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
+        let mut walk = Walk::after(&store.meta, segment, last);
+        tail.begin();
+        let is_whole = tail.read_opening(&mut walk)?;
+        let is_right = if id == base { tail.base.is_none() } else { tail.base == Some((base, sequence)) };
+        let begins = walk.first_sequence();
+        if !is_whole || !is_right || id == base && begins != Some(sequence) {
+            return Err(OpenError::damaged(id.file_name(), walk.offset, "the segment does not continue the log"));
         }
-        first = false;
-        tail.apply(segment, at, body)?;
-        if header.link().closes() {
-            return Ok(Some(tail));
+        let (read, end) = walk_on_to(walk, tail)?;
+        (tail, last) = (read, end);
+        if id == newest {
+            return Ok(tail);
         }
+        if !tail.is_sealed(id) {
+            return Err(OpenError::damaged(id.file_name(), tail.end, "the segment is not complete"));
+        }
+        id = id
+            .next()
+            .filter(|id| *id <= newest)
+            .ok_or_else(|| OpenError::damaged(newest.file_name(), 0, "the segment continues a later one"))?;
     }
 }
 
-/// Everything behind the opening. A chain that is not closed counts for nothing.
-fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
+/// Everything behind the opening.
+fn walk_on(walk: Walk<'_>, tail: Tail) -> Result<Tail, OpenError> {
+    walk_on_to(walk, tail).map(|(tail, _)| tail)
+}
+
+/// The same, with what the next batch has to follow. A chain that is not closed counts for nothing.
+fn walk_on_to(mut walk: Walk<'_>, mut tail: Tail) -> Result<(Tail, Option<Last>), OpenError> {
     let segment = walk.segment.clone();
     let mut chain_at = None;
     let mut end = walk.thread().unwrap_or_default();
@@ -139,7 +160,7 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
             return Err(OpenError::damaged(segment.id.file_name(), at, "a batch is not where its chain says"));
         }
         match (header.link().closes(), chain_at) {
-            (true, None) => tail.apply(segment.id, at, body)?,
+            (true, None) => tail.apply(&segment, at, body)?,
             (true, Some(first)) => {
                 tail.apply_chain(Walk::at(walk.meta, segment.clone(), first))?;
                 chain_at = None;
@@ -151,8 +172,9 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
     walk.expect_end()?;
     tail.end = walk.offset;
     tail.thread = end;
+    let last = walk.last();
     tail.segment = Some(walk.segment);
-    Ok(tail)
+    Ok((tail, last))
 }
 
 /// What lies behind a segment that was found to be the newest must fit: nothing but openings that were never completed,
@@ -161,7 +183,7 @@ fn walk_on(mut walk: Walk<'_>, mut tail: Tail) -> Result<Tail, OpenError> {
 /// A void opening counts on what its first batch says was durable: the tail it continues, or a void opening below it that
 /// was complete when it was written and lost its last batch in a later power cut.
 fn check_successors(tail: &Tail, id: SegmentId, voids: &[Void], has_later: bool) -> Result<(), OpenError> {
-    let is_sealed = tail.live.extents().any(|(segment, extent)| segment == id && extent.summary_at != 0);
+    let is_sealed = tail.is_sealed(id);
     let damaged = |what| Err(OpenError::damaged(id.file_name(), tail.end, what));
     if is_sealed && !has_later {
         return damaged("the segment that follows is missing");
@@ -180,25 +202,54 @@ fn check_successors(tail: &Tail, id: SegmentId, voids: &[Void], has_later: bool)
 }
 
 impl Tail {
+    /// Goes on with another segment.
+    fn begin(&mut self) {
+        self.base = None;
+        self.entries.clear();
+        self.copies.clear();
+    }
+
+    /// Takes in the opening; `false` if it is not complete.
+    fn read_opening(&mut self, walk: &mut Walk<'_>) -> Result<bool, OpenError> {
+        let mut first = true;
+        loop {
+            let (at, segment) = (walk.offset, walk.segment.clone());
+            let Some((header, body)) = walk.next()? else { return Ok(false) };
+            if !header.is_opening() || header.link().begins() != first {
+                let what = "the segment does not begin with a checkpoint";
+                return Err(OpenError::damaged(segment.id.file_name(), at, what));
+            }
+            first = false;
+            self.apply(&segment, at, body)?;
+            if header.link().closes() {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn is_sealed(&self, id: SegmentId) -> bool {
+        self.live.summary_at(id).is_some()
+    }
+
     /// A chain that is known to be closed, batch by batch, so that no more than one is in memory.
     fn apply_chain(&mut self, mut walk: Walk<'_>) -> Result<(), OpenError> {
-        let segment = walk.segment.id;
+        let segment = walk.segment.clone();
         loop {
             let at = walk.offset;
             let Some((header, body)) = walk.next()? else { return Err(walk.damaged("a batch has changed")) };
-            self.apply(segment, at, body)?;
+            self.apply(&segment, at, body)?;
             if header.link().closes() {
                 return Ok(());
             }
         }
     }
 
-    fn apply(&mut self, segment: SegmentId, batch_at: u64, mut body: &[u8]) -> Result<(), OpenError> {
+    fn apply(&mut self, segment: &Segment, batch_at: u64, mut body: &[u8]) -> Result<(), OpenError> {
         let whole = body.len();
         while !body.is_empty() {
             let offset = batch_at + (super::format::BATCH_HEADER_BYTES + whole - body.len()) as u64;
             let Some(stored) = stored::take(&mut body, offset) else {
-                return Err(OpenError::damaged(segment.file_name(), offset, "a record of a kind that is not known"));
+                return Err(OpenError::damaged(segment.id.file_name(), offset, "a record of a kind that is not known"));
             };
             self.clean = matches!(stored, Stored::Stopped);
             match &stored {
@@ -207,10 +258,14 @@ impl Tail {
                     self.copies.insert(self.entries.len() as u32, *body);
                     self.entries.push(*entry);
                 }
-                Stored::Summary(_) => self.live.sealed(segment, 0, batch_at),
+                // It may take several batches, of which the first counts.
+                Stored::Summary(_) if !self.is_sealed(segment.id) => {
+                    self.live.sealed(segment.id, segment.length, batch_at);
+                }
+                Stored::Continued { base, sequence } => self.base = Some((*base, *sequence)),
                 _ => {}
             }
-            self.live.restore(segment, stored);
+            self.live.restore(segment.id, stored);
         }
         Ok(())
     }
@@ -260,11 +315,11 @@ pub(super) fn tell(
     replay: &mut dyn Replay,
     entry: &Entry,
     position: Position,
-    (change, terms): (Option<&Override>, Option<&Terms>),
+    (change, terms): (Option<&Override>, Option<Terms>),
 ) {
     let (destination, place) = change.map_or((entry.destination, entry.place), |c| (c.destination, c.place));
     let (message, size) = (entry.message, entry.size);
-    let terms = terms.cloned().map(Box::new);
+    let terms = terms.map(Box::new);
     let accepted = Accepted { destination, message, place, size, content: None, terms };
     replay.record(Record::Accepted(accepted), Some(position));
     let Some(change) = change else { return };

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::OpenError;
-use super::appender::{Appender, batch_span, put_checkpoint};
+use super::appender::{Appender, Base, batch_span, put_checkpoint};
 use super::change::Override;
-use super::format::{FIRST_BATCH_AT, Key, SegmentId, padded};
+use super::format::{FIRST_BATCH_AT, Key, SEGMENT_BYTES_MAX, SegmentId, padded};
 use super::live::{Extent, Taken};
 use super::message;
+use super::notes::Said;
 use super::reader::{Shelf, read_holder, read_record};
 use super::record;
 use super::record::Entry;
@@ -22,10 +24,7 @@ use super::segment::{Chain, Segment, Tape, chain_bytes, reserve_bytes};
 use super::store::Store;
 use super::stored;
 use super::stored::Elsewhere;
-use crate::model::{Position, Replay};
-
-/// Most octets of an override: names and notes are short.
-const OVERRIDE_BYTES_MAX: usize = 1024;
+use crate::model::{Position, Replay, Terms};
 
 /// Most octets of a claim.
 const CLAIM_BYTES_MAX: usize = 64;
@@ -42,26 +41,31 @@ pub(super) fn rewrite(
     let old = tail.segment.take();
     let Taken { extent, mut overrides, mut terms } =
         tail.live.take_extent(old.as_ref().map(|s| s.id).unwrap_or_default());
-    drop(tail.live.take_dead());
-    let checkpoint = tail.live.checkpoint();
+    drop(tail.live.take_dead(SegmentId(u64::MAX)));
+    let most = tail.live.checkpoint_bytes();
     let mut bodies = Bodies::of(&tail, &extent);
     let batch_bytes = store.options.batch_bytes;
-    let changes = overrides.len() * OVERRIDE_BYTES_MAX + terms.values().map(|t| record::terms_bytes(t)).sum::<usize>();
-    let bytes = checkpoint.bytes() + bodies.bytes + changes;
+    let changes = overrides.values().map(Override::bytes).chain(terms.values().map(Said::bytes)).sum::<usize>();
+    let bytes = most + bodies.bytes + changes;
     let opening = chain_bytes(batch_bytes, bytes + CLAIM_BYTES_MAX) + batch_span(0);
     let length = FIRST_BATCH_AT + opening + reserve_bytes(batch_bytes, extent.living.into());
     let id = newest.next().ok_or_else(|| io(io::Error::other("the numbers of segments have run out")))?;
-    let segment = spares.take(id, padded(length as usize) as u64).map_err(io)?;
+    let length = padded(length as usize) as u64;
+    if length > SEGMENT_BYTES_MAX {
+        return Err(io(io::Error::other("the state is larger than a segment may be")));
+    }
+    let segment = spares.take(id, length).map_err(io)?;
     shelf.hold(&segment);
 
     let mut tape = Tape::new(store.meta.key, store.meta.shard, batch_bytes, segment, tail.thread);
     let mut live = tail.live;
     let mut chain = Chain::new(&mut tape, true);
-    put_checkpoint(&mut chain, &checkpoint).map_err(io)?;
+    let base = Base { segment: id, sequence: chain.tape.thread.sequence, written: 0 };
+    put_checkpoint(&mut chain, &live, most).map_err(io)?;
     for (slot, entry) in (0..).zip(&tail.entries) {
         let Some(old) = old.as_ref().filter(|_| extent.is_live(slot)) else { continue };
         let old_position = old.id.position(store.meta.shard, slot);
-        let (change, terms) = (overrides.remove(&old_position), terms.remove(&old_position));
+        let (change, said) = (overrides.remove(&old_position), terms.remove(&old_position));
         let mut entry = *entry;
         let at = entry.offset;
         if let Some(change) = &change {
@@ -69,18 +73,17 @@ pub(super) fn rewrite(
         }
         let position = bodies.carry(&store, &mut chain, old, (at, entry))?;
         live.accept(id);
-        tell(replay, &entry, position, (change.as_ref(), terms.as_deref()));
+        let terms = said.as_ref().map(Said::terms);
+        if let Some(terms) = &terms {
+            put_terms(&mut chain, position, terms).map_err(io)?;
+        }
+        tell(replay, &entry, position, (change.as_ref(), terms));
         if let Some(change) = change {
             put_change(&mut chain, position, &change).map_err(io)?;
             live.keep_override(position, change);
         }
-        if let Some(terms) = terms {
-            chain.put(record::terms_bytes(&terms), |bytes| record::put_agreed(bytes, position, &terms)).map_err(io)?;
-            if let Some(schedule) = &terms.schedule {
-                let bytes = record::scheduled_bytes(schedule);
-                chain.put(bytes, |bytes| record::put_planned(bytes, position, schedule)).map_err(io)?;
-            }
-            live.agreed(position, terms);
+        if let Some(said) = said {
+            live.agreed(position, said);
         }
     }
     chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
@@ -88,15 +91,27 @@ pub(super) fn rewrite(
     tape.seal().map_err(io)?;
     shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
     let opened_at = tape.offset;
-    Ok(Appender { store, shelf, spares, live, tape, opened_at, positions: Vec::new() })
+    let state = Arc::new(AtomicU64::new(live.state_bytes() as u64));
+    Ok(Appender { store, shelf, spares, live, tape, opened_at, base, state, positions: Vec::new() })
+}
+
+fn put_terms(chain: &mut Chain<'_>, position: Position, terms: &Terms) -> io::Result<()> {
+    chain.put(record::terms_bytes(terms), |bytes| record::put_agreed(bytes, position, terms))?;
+    match &terms.schedule {
+        Some(schedule) => {
+            let bytes = record::scheduled_bytes(schedule);
+            chain.put(bytes, |bytes| record::put_planned(bytes, position, schedule))
+        }
+        None => Ok(()),
+    }
 }
 
 fn put_change(chain: &mut Chain<'_>, position: Position, change: &Override) -> io::Result<()> {
     if change.out {
-        chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_override(bytes, position, change))?;
+        chain.put(change.bytes(), |bytes| record::put_override(bytes, position, change))?;
     }
     match change.instead(position).or_else(|| change.waits(position)) {
-        Some(record) => chain.put(OVERRIDE_BYTES_MAX, |bytes| record::put_record(bytes, &record)),
+        Some(record) => chain.put(change.bytes(), |bytes| record::put_record(bytes, &record)),
         None => Ok(()),
     }
 }

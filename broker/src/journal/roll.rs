@@ -4,11 +4,11 @@
 //! segment, nor decide when one is dead.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::format::{BLOCK_BYTES, SegmentHeader, SegmentId};
+use super::format::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SegmentHeader, SegmentId};
 use super::fs::File;
 use super::segment::Segment;
 use super::store::Store;
@@ -20,6 +20,8 @@ pub(super) struct Spares {
     pool: Mutex<Pool>,
     changed: Condvar,
     full: AtomicBool,
+    /// Bytes of a segment with the next checkpoint, if no spare takes it.
+    room: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -32,12 +34,33 @@ struct Pool {
 
 impl Spares {
     pub(super) fn new(store: Arc<Store>) -> Spares {
-        Spares { store, pool: Mutex::default(), changed: Condvar::new(), full: AtomicBool::new(false) }
+        Spares {
+            store,
+            pool: Mutex::default(),
+            changed: Condvar::new(),
+            full: AtomicBool::new(false),
+            room: AtomicU64::new(0),
+        }
     }
 
     /// The pool is below its size and the disk has no room to fill it: new work must wait, finishing work goes on.
     pub(super) fn is_full(&self) -> bool {
         self.full.load(Ordering::Relaxed)
+    }
+
+    /// The next checkpoint will need a segment of that length: from now on a disk without room for it is full.
+    pub(super) fn keep_room_for(&self, length: u64) {
+        let large = if length > self.store.options.segment_bytes { length } else { 0 };
+        self.room.store(large, Ordering::Relaxed);
+    }
+
+    /// Whether a segment of that length may be made for a checkpoint. One as long as a spare always may: the log needs one
+    /// anyway.
+    pub(super) fn has_room_for(&self, length: u64) -> io::Result<bool> {
+        let options = &self.store.options;
+        Ok(length <= options.segment_bytes
+            || length <= SEGMENT_BYTES_MAX
+                && self.store.fs.free_bytes()? >= length.saturating_add(options.disk_reserve_bytes))
     }
 
     /// A segment of at least that many octets under that number, durable in the directory.
@@ -47,7 +70,7 @@ impl Spares {
         let pooled = if length == ordinary { self.pool().ready.pop() } else { None };
         let (name, file) = match pooled {
             Some(spare) => spare,
-            None => self.make(length, false)?,
+            None => self.make_room_and(length)?,
         };
         self.changed.notify_all();
         self.head(file.as_ref(), id, length)?;
@@ -105,21 +128,20 @@ impl Spares {
 
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
-        if self.pool().ready.len() >= self.store.options.spare_segments {
-            self.full.store(false, Ordering::Relaxed);
-            return false;
-        }
-        let made = self.has_space().and_then(|has_space| {
-            if has_space {
-                self.make(self.store.options.segment_bytes, true)
-            } else {
-                Err(io::ErrorKind::StorageFull.into())
-            }
+        let is_complete = self.pool().ready.len() >= self.store.options.spare_segments;
+        let made = self.has_space(!is_complete).and_then(|has_space| match (has_space, is_complete) {
+            (false, _) => Err(io::ErrorKind::StorageFull.into()),
+            (true, true) => Ok(None),
+            (true, false) => self.make(self.store.options.segment_bytes, true).map(Some),
         });
         match made {
-            Ok(spare) => {
+            Ok(Some(spare)) => {
                 self.pool().ready.push(spare);
                 true
+            }
+            Ok(None) => {
+                self.full.store(false, Ordering::Relaxed);
+                false
             }
             Err(error) => {
                 if !self.full.swap(true, Ordering::Relaxed) {
@@ -144,9 +166,25 @@ impl Spares {
         self.changed.notify_all();
     }
 
-    fn has_space(&self) -> io::Result<bool> {
+    /// Whether the disk has room for a spare, if one is wanted, and for the next checkpoint.
+    fn has_space(&self, wants_spare: bool) -> io::Result<bool> {
         let options = &self.store.options;
-        Ok(self.store.fs.free_bytes()? >= options.segment_bytes.saturating_add(options.disk_reserve_bytes))
+        let needed = self.room.load(Ordering::Relaxed) + if wants_spare { options.segment_bytes } else { 0 };
+        Ok(needed == 0 || self.store.fs.free_bytes()? >= needed.saturating_add(options.disk_reserve_bytes))
+    }
+
+    /// Makes a file, giving up spares for it where the disk has no other room.
+    fn make_room_and(&self, length: u64) -> io::Result<(String, Arc<dyn File>)> {
+        loop {
+            match self.make(length, false) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                    let Some((spare, file)) = self.pool().ready.pop() else { return Err(error) };
+                    drop(file);
+                    self.store.fs.unlink(&spare)?;
+                }
+                made => return made,
+            }
+        }
     }
 
     fn make(&self, length: u64, fill: bool) -> io::Result<(String, Arc<dyn File>)> {

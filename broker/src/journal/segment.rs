@@ -153,6 +153,9 @@ impl Tape {
             room.copy_from_slice(&octets);
         }
         self.buffer.resize(padded(self.buffer.len()), 0);
+        if offset + self.buffer.len() as u64 > self.segment.length {
+            return Err(io::Error::other("a batch would not fit the segment: this is a bug of the broker"));
+        }
         self.segment.file.write_at(&self.buffer, offset)?;
         self.segment.file.sync_data()?;
         self.thread.previous = self.key.digest(&octets);

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::octets::{Octets, put_text};
+use super::record::RECORD_HEAD_BYTES;
 use crate::model::{
     DestinationName, JobError, JobResult, JobState, JobToken, MessageId, Record, Report, ResultBody, Status, Timestamp,
     Waiter,
@@ -24,42 +25,69 @@ const FIXED_BYTES: usize = 128;
 
 const KEEPS_RESULT: u8 = 1;
 const IS_OPEN: u8 = 1 << 1;
+/// The name of a user follows behind everything else.
+const HAS_OWNER: u8 = 1 << 2;
 
 /// What may be there or not, once it has been read.
 struct Maybe<T>(Option<T>);
 
 /// The statuses that a log keeps.
 #[derive(Debug, Default)]
-pub(super) struct Statuses(BTreeMap<MessageId, Status>);
+pub(super) struct Statuses {
+    known: BTreeMap<MessageId, Status>,
+    /// Bytes of the records that say them.
+    bytes: usize,
+}
 
 impl Statuses {
     /// A record about a job; others change nothing here.
     pub(super) fn apply(&mut self, record: &Record) {
         match record {
             Record::Tracked(status) => {
-                self.0.insert(status.job, (**status).clone());
+                self.bytes += status_bytes(status);
+                self.bytes -= self.known.insert(status.job, (**status).clone()).map_or(0, |old| status_bytes(&old));
             }
-            Record::Reported(report) => {
-                if let Some(status) = self.0.get_mut(&report.job) {
-                    status.apply(report);
-                }
-            }
-            Record::Attached { job, waiter } => {
-                if let Some(status) = self.0.get_mut(job) {
-                    status.attach((**waiter).clone());
-                }
-            }
+            Record::Reported(report) => self.change(report.job, |status| status.apply(report)),
+            Record::Attached { job, waiter } => self.change(*job, |status| status.attach((**waiter).clone())),
             Record::Forgotten { job } => {
-                self.0.remove(job);
+                self.bytes -= self.known.remove(job).map_or(0, |old| status_bytes(&old));
             }
             _ => {}
         }
     }
 
+    fn change(&mut self, job: MessageId, change: impl FnOnce(&mut Status)) {
+        if let Some(status) = self.known.get_mut(&job) {
+            self.bytes -= status_bytes(status);
+            change(status);
+            self.bytes += status_bytes(status);
+        }
+    }
+
+    /// Bytes of the records that say all of them. Rather more than less.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// What brings all of them back.
     pub(super) fn heads(&self) -> impl Iterator<Item = Record> {
-        self.0.values().map(|status| Record::Tracked(Box::new(status.clone())))
+        self.known.values().map(|status| Record::Tracked(Box::new(status.clone())))
     }
+}
+
+fn status_bytes(status: &Status) -> usize {
+    const FIXED: usize = RECORD_HEAD_BYTES + 8 + 16 + 2 + 4 + 7 * 8 + 2 + 1 + 2;
+    let text = |text: &Option<Arc<str>>| text.as_ref().map_or(1, |text| 3 + text.len());
+    let error = |e: &Arc<JobError>| 4 + e.message.len() + text(&e.class) + text(&e.trace);
+    let waiter = |w: &Waiter| 2 + w.to.as_str().len() + text(&w.correlation);
+    let result = status.result.as_ref().map_or(0, |result| {
+        let body = if let ResultBody::Small(body) = &result.body { body.len() } else { 16 };
+        5 + text(&result.content_type) + body
+    });
+    let errors: usize = status.errors.iter().map(error).sum();
+    let waiters: usize = status.waiters.iter().map(waiter).sum();
+    let owner = status.owner.as_ref().map_or(0, |owner| 2 + owner.len());
+    FIXED + status.queue.as_str().len() + text(&status.kind) + errors + waiters + result + owner
 }
 
 /// Most octets of such a record behind its head.
@@ -116,7 +144,8 @@ fn put_status(into: &mut Vec<u8>, status: &Status) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     into.extend_from_slice(&status.job.to_bits().to_le_bytes());
     into.extend_from_slice(&status.token.to_bits().to_le_bytes());
-    into.push(flag(status.keeps_result, KEEPS_RESULT) | flag(status.is_open, IS_OPEN));
+    let owner = flag(status.owner.is_some(), HAS_OWNER);
+    into.push(flag(status.keeps_result, KEEPS_RESULT) | flag(status.is_open, IS_OPEN) | owner);
     put_state(into, status.state);
     into.extend_from_slice(&status.attempt.to_le_bytes());
     into.extend_from_slice(&status.max_deliveries.to_le_bytes());
@@ -132,11 +161,12 @@ fn put_status(into: &mut Vec<u8>, status: &Status) {
     into.push(status.errors.len() as u8);
     status.errors.iter().for_each(|error| put_error(into, error));
     put_result(into, status.result.as_ref());
+    status.owner.iter().for_each(|owner| put_text(into, owner));
 }
 
 fn read_status(fields: &mut Octets<'_>) -> Option<Status> {
     let (job, token) = (MessageId::from_bits(fields.u64()?), JobToken::from_bits(fields.u128()?));
-    let flags = fields.u8().filter(|flags| flags & !(KEEPS_RESULT | IS_OPEN) == 0)?;
+    let flags = fields.u8().filter(|flags| flags & !(KEEPS_RESULT | IS_OPEN | HAS_OWNER) == 0)?;
     let state = read_state(fields)?;
     let (attempt, max_deliveries) = (fields.u16()?, fields.u16()?);
     let (created, updated) = (Timestamp(fields.u64()?), Timestamp(fields.u64()?));
@@ -147,9 +177,11 @@ fn read_status(fields: &mut Octets<'_>) -> Option<Status> {
     let waiters = (0..fields.u8()?).map(|_| read_waiter(fields)).collect::<Option<_>>()?;
     let errors = (0..fields.u8()?).map(|_| read_error(fields)).collect::<Option<_>>()?;
     let result = read_result(fields)?.0;
+    let owner = if flags & HAS_OWNER == 0 { None } else { Some(fields.text()?.into()) };
     Some(Status {
         job,
         token,
+        owner,
         queue,
         kind,
         keeps_result: flags & KEEPS_RESULT != 0,

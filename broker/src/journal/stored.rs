@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use super::agreed::{read_standing, read_terms};
 use super::change::{Arrival, Override};
-use super::format::{Key, SegmentId};
+use super::format::{Key, SegmentId, Sequence};
 use super::message::{ACCEPTED_SUM_AT, ACCEPTED_SUMMED_FROM, COPY_SHAPE};
 use super::octets::Octets;
 use super::orders;
 use super::plan::read_plan;
 use super::record::{
-    ACCEPTED, BOUND, CARRIED, CLAIM, COPIED, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE, PARKED, PLAN,
-    RANKED, RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
+    ACCEPTED, BOUND, CARRIED, CLAIM, CONTINUED, COPIED, CREATED, DELETED, EXTENT, ID_BLOCK, KEYED, MOVED, OVERRIDE,
+    PARKED, PLAN, RANKED, RETURNED, SCHEDULED, SETTLED, STOPPED, SUMMARY, SUSPECTED, TERMS, UNBOUND, WOKEN,
 };
 use super::record::{Entry, ExtentRecord};
 use super::record::{SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
@@ -49,6 +49,7 @@ pub(super) enum Stored<'a> {
     Extent(ExtentRecord),
     Override { position: Position, change: Override },
     Summary(Vec<Entry>),
+    Continued { base: SegmentId, sequence: Sequence },
     Stopped,
 }
 
@@ -189,6 +190,7 @@ fn read_small(kind: u8, mut fields: Octets<'_>) -> Option<Stored<'_>> {
         OVERRIDE => {
             Stored::Override { position: Position::from_bits(fields.u64()?), change: read_change(&mut fields)? }
         }
+        CONTINUED => Stored::Continued { base: SegmentId(fields.u64()?), sequence: Sequence(fields.u64()?) },
         STOPPED => Stored::Stopped,
         _ => Stored::Ordered(orders::read(kind, &mut fields)?),
     };

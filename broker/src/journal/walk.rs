@@ -33,13 +33,21 @@ pub(super) struct Walk<'a> {
     pub(super) offset: u64,
     body: Vec<u8>,
     first: Option<BatchHeader>,
-    last: Option<(BatchHeader, u64)>,
+    last: Option<Last>,
 }
+
+/// A batch and its digest, which the next one has to follow.
+pub(super) type Last = (BatchHeader, u64);
 
 impl<'a> Walk<'a> {
     /// From the segment's first batch.
     pub(super) fn new(meta: &'a Meta, segment: Segment) -> Walk<'a> {
         Walk { meta, segment, offset: FIRST_BATCH_AT, body: Vec::new(), first: None, last: None }
+    }
+
+    /// From the segment's first batch, which has to follow that one.
+    pub(super) fn after(meta: &'a Meta, segment: Segment, last: Option<Last>) -> Walk<'a> {
+        Walk { last, ..Walk::new(meta, segment) }
     }
 
     /// From a batch further back, whose predecessor is not known.
@@ -127,6 +135,16 @@ impl<'a> Walk<'a> {
             watermark: last.watermark,
             clock: Timestamp(last.clock),
         })
+    }
+
+    /// The batch that was read last.
+    pub(super) fn last(&self) -> Option<Last> {
+        self.last
+    }
+
+    /// The sequence of the first batch that was read.
+    pub(super) fn first_sequence(&self) -> Option<Sequence> {
+        self.first.map(|first| first.sequence)
     }
 
     /// What is left of an opening that was never completed, if anything is.

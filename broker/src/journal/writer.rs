@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::thread::JoinHandle;
@@ -15,7 +16,7 @@ use super::Options;
 use super::appender::{Appender, Unit, Work, Written};
 use super::fanout;
 use super::roll::Spares;
-use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Ticket, Timestamp};
+use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
@@ -23,7 +24,10 @@ pub(super) struct Writer {
     inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
-    /// The next append was told that there is room for it.
+    /// Bytes of the state, and the most that new messages may make of it.
+    state: Arc<AtomicU64>,
+    state_bytes: u64,
+    /// Whoever appends was told that there is room.
     has_word: bool,
 }
 
@@ -35,8 +39,7 @@ impl Log for Writer {
             debug_assert!(false, "an append of {bytes} bytes, of at most {}", self.unit_bytes);
             return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
         }
-        let has_word = std::mem::take(&mut self.has_word);
-        if accepted > 0 && !has_word && self.spares.is_full() {
+        if accepted > 0 && !self.has_word && self.spares.is_full() {
             return Err(LogError::Full);
         }
         let mut state = self.inbox.state();
@@ -66,6 +69,10 @@ impl Log for Writer {
             bytes: self.inbox.bytes_max.saturating_sub(state.bytes),
             batches: self.inbox.batches_max.saturating_sub(state.batches),
         }
+    }
+
+    fn state(&self) -> StateBytes {
+        StateBytes { used: self.state.load(Ordering::Relaxed), most: self.state_bytes }
     }
 
     fn is_full(&mut self) -> bool {
@@ -117,8 +124,14 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
-    let writer =
-        Writer { inbox: inbox.clone(), spares: spares.clone(), unit_bytes: options.unit_bytes, has_word: false };
+    let writer = Writer {
+        inbox: inbox.clone(),
+        spares: spares.clone(),
+        unit_bytes: options.unit_bytes,
+        state: appender.state.clone(),
+        state_bytes: options.state_bytes,
+        has_word: false,
+    };
     let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {

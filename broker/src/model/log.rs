@@ -19,13 +19,20 @@ pub trait Log: Send + fmt::Debug {
     /// changed: by [`Record::bytes`], of which a body that several messages share counts once.
     fn unit_bytes(&self) -> usize;
 
+    /// What is kept beside messages: keys, the times and failures of messages, jobs, subscriptions. It is in memory, and is
+    /// written anew now and then; over its limit nothing should be asked for that adds to it. Finishing work always may.
+    fn state(&self) -> StateBytes {
+        StateBytes::UNBOUNDED
+    }
+
     /// How much more may be in flight now. A log over its bound still takes what is appended (finishing work may not fail
     /// for lack of room); whoever makes new work waits while [`Capacity::is_spent`]. A full disk is another matter: see
     /// [`is_full`](Self::is_full).
     fn capacity(&self) -> Capacity;
 
     /// Whether new messages are refused for lack of space. Records that finish work (settled, returned, moved) are still
-    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] to the next append.
+    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] until it
+    /// is asked again.
     fn is_full(&mut self) -> bool;
 }
 
@@ -75,6 +82,25 @@ impl Capacity {
     }
 }
 
+/// How large the state of a log is, beside its messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StateBytes {
+    /// Bytes that it takes.
+    pub used: u64,
+    /// From here on nothing new should add to it.
+    pub most: u64,
+}
+
+impl StateBytes {
+    /// None, of any number.
+    pub const UNBOUNDED: StateBytes = StateBytes { used: 0, most: u64::MAX };
+
+    /// Whether nothing new should add to it.
+    pub const fn is_spent(self) -> bool {
+        self.used >= self.most
+    }
+}
+
 /// Why a log will not do something. Each is final for this opening of the log, but for [`LogError::TooLarge`] and
 /// [`LogError::Damaged`], which concern one append or one message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -105,4 +131,11 @@ pub enum LogError {
     /// What is stored at a position does not match its checksum, or cannot be read.
     #[error("a stored message is damaged: {0}")]
     Damaged(String),
+}
+
+impl LogError {
+    /// Whether whoever appended should have known: it did not ask [`Log::is_full`] or [`Log::unit_bytes`] before.
+    pub const fn is_a_mistake(&self) -> bool {
+        matches!(self, LogError::Full | LogError::TooLarge { .. })
+    }
 }

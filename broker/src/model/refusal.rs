@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{JobToken, MessageId, Right};
+use super::{DestinationName, JobToken, MessageId, Right};
 
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -79,18 +79,44 @@ pub enum Refusal {
     /// Another message of the queue has the same key.
     #[error("the queue has a message with this x-unique key already")]
     NotUnique,
+    /// Another user follows a job by that token.
+    #[error("another login follows a job by this x-job-token")]
+    TokenTaken,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// What the log keeps beside messages is at its limit, and this would add to it.
+    #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
+    StateFull {
+        /// Bytes.
+        used: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// What a request would append at once is more than may be; nothing of it happened.
+    #[error("{size} {unit} would go to the journal at once, the most allowed are {limit} (limits.append.{unit})")]
+    TooLarge {
+        /// Of what: `bytes` or `messages`.
+        unit: &'static str,
+        /// How much was counted until it was too much.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// As many queues as may be stand behind a topic.
+    #[error("there are already {limit} queues behind {topic}, the most allowed (limits.topic_queues)")]
+    TooManyBindings {
+        /// The topic.
+        topic: DestinationName,
+        /// The limit.
+        limit: usize,
+    },
     /// There is no memory for more.
     #[error("{short}")]
     OutOfMemory {
         /// Which share is used up, its bound and its key, in words.
         short: String,
     },
-    /// A message is larger than the log can hold.
-    #[error("the message is larger than the journal can hold")]
-    TooLarge,
     /// The broker is about to stop.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -114,9 +140,12 @@ impl Refusal {
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
+            Refusal::TokenTaken => "token-taken",
             Refusal::DiskFull => "disk-full",
+            Refusal::StateFull { .. } => "state-full",
+            Refusal::TooLarge { .. } => "too-large",
+            Refusal::TooManyBindings { .. } => "too-many-bindings",
             Refusal::OutOfMemory { .. } => "out-of-memory",
-            Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",
         }
     }

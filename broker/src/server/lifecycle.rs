@@ -294,17 +294,6 @@ pub(super) fn exposed(listeners: &[Listening]) -> Option<SocketAddr> {
 /// What is allowed, and perhaps not meant.
 fn warn_of(config: &Config) {
     config.warnings.iter().for_each(|text| warn!("{text}"));
-    warn_of_narrow_rights(config);
-}
-
-/// A user who may create nothing finds only what others have made: often that is not what was meant.
-fn warn_of_narrow_rights(config: &Config) {
-    for user in config.auth.users.iter().filter(|user| user.lacks_create()) {
-        warn!(
-            user = user.name(),
-            "may use only destinations that are there: no rule of its `allow` has \"create\" in `to`"
-        );
-    }
 }
 
 /// Connections may take that much of the time that a stop may take.

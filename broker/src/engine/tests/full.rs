@@ -1,11 +1,13 @@
 //! Time on a full disk: what would make a new message waits, what finishes work goes on. That no record of a new message
 //! comes about meanwhile is asserted wherever records are taken.
 
+use std::sync::Arc;
+
 use super::feeds::follow;
 use super::schedule::{every, once};
 use super::*;
 use crate::destination::Policy;
-use crate::model::{Retain, Terms};
+use crate::model::{Feed, Retain, Source, StateBytes, Terms};
 
 fn world(policy: Policy) -> (World, SessionId) {
     let policies = Policies { default: policy, rules: Vec::new() };
@@ -13,6 +15,57 @@ fn world(policy: Policy) -> (World, SessionId) {
     let client = world.client("c");
     world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1000));
     (world, client)
+}
+
+/// A durable subscription that is not there yet.
+fn other() -> Request {
+    let Request::Subscribe(mut wish) = follow(3, "/topic/other", None, true) else { unreachable!("a subscription") };
+    if let Source::Feed(feed) = &wish.to {
+        let queue = DestinationName::subscription("me/~/other/t").expect("a name");
+        wish.to = Source::Feed(Arc::new(Feed { queue, ..(**feed).clone() }));
+    }
+    Request::Subscribe(wish)
+}
+
+#[test]
+fn a_state_at_its_limit_takes_nothing_that_adds_to_it_and_goes_on() {
+    let (mut world, client) = world(Policy::default());
+    assert!(world.ask(client, send("/queue/a", "held")).is_done());
+    world.sync();
+    let held = world.deliveries(client);
+    world.ask(client, follow(2, "/topic/t", None, true));
+    world.engine.set_state(StateBytes { used: 100, most: 100 });
+    let with = |key: Option<&str>, terms: Option<Terms>, durability| {
+        let message = Message { durability, terms: terms.map(Box::new), ..message("more") };
+        Publish { to: name("/queue/a"), message, key: key.map(Into::into), retain: None }
+    };
+    let life = Terms { expires: Some(Timestamp(1_000_000)), ..Terms::default() };
+    let refused = Refusal::StateFull { used: 100, limit: 100 };
+    let keyed = with(Some("k"), None, Durability::Persistent);
+    let requests = [
+        Request::Publish(keyed.clone()),
+        Request::Publish(with(None, Some(life.clone()), Durability::Persistent)),
+        Request::Commit(vec![Action::Publish(keyed)]),
+        other(),
+    ];
+    for request in requests {
+        assert!(world.engine.has_to_wait(&request));
+        assert_eq!(world.try_ask(client, request), Err(refused.clone()));
+    }
+    assert_eq!(refused.to_string(), "limits.state is 100 bytes and 100 are used: nothing is taken that adds to them");
+    // What is not kept by the log, adds nothing, or finishes something.
+    let requests = [
+        Request::Publish(with(None, Some(life), Durability::Transient)),
+        send("/queue/a", "plain"),
+        follow(4, "/topic/t", None, true),
+        ack(held[0].message),
+    ];
+    for request in requests {
+        assert!(!world.engine.has_to_wait(&request));
+        assert!(world.ask(client, request).is_done());
+    }
+    world.engine.set_state(StateBytes { used: 99, most: 100 });
+    assert!(world.ask(client, other()).is_done());
 }
 
 #[test]

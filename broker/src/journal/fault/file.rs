@@ -21,6 +21,7 @@ impl CrashFile {
 impl File for CrashFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut world = self.disk.world();
+        world.written += bytes.len() as u64;
         match world.step_change() {
             Some(Fault::Short) => {
                 let half = bytes.get(..bytes.len() / 2).unwrap_or_default();

@@ -79,6 +79,16 @@ impl CrashDisk {
         self.world().changes.clone()
     }
 
+    /// Octets of all writes.
+    pub fn written(&self) -> u64 {
+        self.world().written
+    }
+
+    /// Octets of all files.
+    pub fn used(&self) -> u64 {
+        self.names().iter().map(|name| self.contents(name).len() as u64).sum()
+    }
+
     /// Limits what may still be created.
     pub fn set_free(&self, bytes: u64) {
         let mut world = self.world();

@@ -20,6 +20,8 @@ pub(super) struct World {
     pub(super) capacity: Option<u64>,
     /// Numbers of the operations that change something.
     pub(super) changes: Vec<u64>,
+    /// Octets of all writes.
+    pub(super) written: u64,
     pub(super) dice: u64,
 }
 

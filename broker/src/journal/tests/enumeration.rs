@@ -2,7 +2,7 @@
 //!
 //! Each scenario is a run over a disk, with openings of one batch and of many. Whatever is cut, the directory opens, with
 //! all that was acknowledged and nothing that was settled. The first level is complete. Below it, for every
-//! other cut, the recovery from one of the things that it may leave behind is cut at each of its operations, and the
+//! third cut, the recovery from one of the things that it may leave behind is cut at each of its operations, and the
 //! recovery from that at one of them; which ones follows from the numbers. `KOLEJKA_CRASHES=all` takes all of them, which takes hours.
 
 use super::super::Options;
@@ -24,10 +24,16 @@ fn long_options() -> Options {
     Options { batch_bytes: 1024, segment_bytes: 64 << 10, ..small_options() }
 }
 
-fn scenarios() -> [Scenario; 6] {
+/// Segments so small that the state is a third of one.
+fn continuing_options() -> Options {
+    Options { batch_bytes: 1024, segment_bytes: 32 << 10, ..small_options() }
+}
+
+fn scenarios() -> [Scenario; 7] {
     [
         Scenario { name: "openings of one batch", options: small_options(), run: mixture },
         Scenario { name: "openings of many batches", options: long_options(), run: large_state },
+        Scenario { name: "openings that continue", options: continuing_options(), run: continued },
         Scenario { name: "a long tail", options: long_options(), run: long_tail },
         Scenario { name: "fan-outs", options: long_options(), run: fan_outs },
         Scenario { name: "a directory of version 1", options: small_options(), run: version_1 },
@@ -48,6 +54,24 @@ fn large_state(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
             && (0..4).all(|unit| run.write(vec![conformance::accepted(ShardId::default(), 1, 200 + unit, 9000)]))
     };
     in_two(disk, options, fill, |run| settle_some(run, 40) && run.work(&mut Dice::new(9), 3), Run::end)
+}
+
+/// A state that is written anew with some segments only.
+fn continued(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
+    let churn = |run: &mut Run, ids: std::ops::Range<u64>| {
+        ids.into_iter().all(|id| {
+            let message = MessageId::new(ShardId::default(), id);
+            run.write(vec![conformance::accepted(ShardId::default(), 1, id, 9000)])
+                && settle(run, &[message])
+                && settle_some(run, 1)
+        })
+    };
+    let fill = move |run: &mut Run| {
+        run.write(vec![conformance::created(1)])
+            && (0..2).all(|unit| run.write(with_terms(100 + unit * 30..130 + unit * 30, 10)))
+            && churn(run, 300..308)
+    };
+    in_two(disk, options, fill, move |run| churn(run, 400..402), Run::end)
 }
 
 /// A tail of many batches, which an unclean end leaves to the next start.
@@ -105,14 +129,16 @@ fn with_terms(ids: std::ops::Range<u64>, size: usize) -> Vec<Record> {
 /// Settles the oldest messages, a few in each unit.
 fn settle_some(run: &mut Run, count: usize) -> bool {
     let oldest: Vec<MessageId> = run.session.reading.ledger.messages.keys().copied().take(count).collect();
-    oldest.chunks(5).all(|some| {
-        let settled = |message: &MessageId| {
-            let kept = &run.session.reading.ledger.messages[message];
-            conformance::settled(*message, kept, run.session.reading.position(*message).unwrap())
-        };
-        let unit = some.iter().map(settled).collect();
-        run.write(unit)
-    })
+    oldest.chunks(5).all(|some| settle(run, some))
+}
+
+fn settle(run: &mut Run, messages: &[MessageId]) -> bool {
+    let settled = |message: &MessageId| {
+        let kept = &run.session.reading.ledger.messages[message];
+        conformance::settled(*message, kept, run.session.reading.position(*message).unwrap())
+    };
+    let unit = messages.iter().map(settled).collect();
+    run.write(unit)
 }
 
 fn in_two(
@@ -189,7 +215,7 @@ impl Scenario {
             for (index, left) in Left::each(true, &[at]).into_iter().enumerate() {
                 seen.first += 1;
                 let what = format!("{}: cut at {at}, {left:?}", self.name);
-                let depth = if all || at as usize % (2 * Left::WAYS) == index { 3 } else { 1 };
+                let depth = if all || at as usize % (3 * Left::WAYS) == index { 3 } else { 1 };
                 self.recover(&left.of(&disk.copy_pending()), &survivors, (depth, &[at], &what), &mut seen);
             }
         }
@@ -235,7 +261,7 @@ fn whatever_is_cut_and_cut_again_the_directory_opens_with_all_that_was_acknowled
     for scenario in scenarios() {
         let seen = scenario.enumerate();
         println!("{}: {seen:?}", scenario.name);
-        assert!(seen.first > 100 && seen.second > 250 && seen.third > 250, "{}: {seen:?}", scenario.name);
+        assert!(seen.first > 100 && seen.second > 100 && seen.third > 100, "{}: {seen:?}", scenario.name);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the journal: conformance of every log, then power cuts, failing operations, torn batches and damage.
 
 mod chains;
+mod checkpoints;
 mod damage;
 mod enumeration;
 mod fanout;

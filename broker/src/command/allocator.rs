@@ -11,8 +11,11 @@ use std::process::Command;
 
 use tracing::warn;
 
-/// From that size on, in bytes, an allocation is a mapping, which goes when it is freed.
-const MAPPED_BYTES: &str = "131072";
+/// From that size on, in bytes, an allocation is a mapping, which goes when it is freed. Above what is written or read at once,
+/// which would be mapped anew each time.
+const MAPPED_BYTES: &str = "1048576";
+/// Bytes at the end of the heap that are kept for the next allocation.
+const KEPT_BYTES: &str = "8388608";
 
 /// What the allocator reads. Who has set any of it has chosen.
 const VARIABLES: [&str; 4] =
@@ -34,8 +37,7 @@ pub(crate) fn give_back() {
     if let Some(name) = name {
         command.arg0(name);
     }
-    // The rest of the heap is given back at the same size.
-    command.args(arguments).env("MALLOC_MMAP_THRESHOLD_", MAPPED_BYTES).env("MALLOC_TRIM_THRESHOLD_", MAPPED_BYTES);
+    command.args(arguments).env("MALLOC_MMAP_THRESHOLD_", MAPPED_BYTES).env("MALLOC_TRIM_THRESHOLD_", KEPT_BYTES);
     let error = command.exec();
     warn!(%error, "the allocator keeps its own ways: the program cannot be started once more");
 }

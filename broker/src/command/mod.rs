@@ -1,5 +1,6 @@
 //! The verbs of the command line. Each is one function from its arguments to a [`Status`]; none knows how it was typed.
 
+mod allocator;
 mod client;
 mod config;
 mod output;

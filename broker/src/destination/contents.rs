@@ -1,9 +1,12 @@
 //! Bodies in memory, within a bound.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use super::Entry;
 use super::heads::{Head, Heads};
+use super::slab::Slab;
+use crate::memory::Account;
 use crate::model::{Content, MessageId};
 
 /// Where a content is kept. One based, so that an optional key costs no more than a key.
@@ -14,48 +17,46 @@ pub struct ContentKey(NonZeroU32);
 ///
 /// A backlog is consumed from its front, so what came first is worth keeping and what comes when the room is used up is
 /// not: nothing is evicted in favour of something newer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Contents {
-    rows: Vec<Option<Content>>,
-    free: Vec<ContentKey>,
+    rows: Slab<Content>,
     bytes: u64,
     /// Heads of messages whose contents are not here.
     heads: Heads,
 }
 
 /// Rows that are kept when nothing is left: there is one such store in a broker.
-const KEPT: usize = 1024;
+const KEPT: usize = 256;
+
+impl Default for Contents {
+    fn default() -> Contents {
+        Contents { rows: Slab::new(KEPT), bytes: 0, heads: Heads::default() }
+    }
+}
 
 impl Contents {
+    /// Counts the memory of the rows there; that of what is in them is [`bytes`](Self::bytes).
+    pub fn count_in(&mut self, account: Arc<Account>) {
+        self.rows.count_in(account);
+    }
+
     /// Keeps a content.
     pub fn insert(&mut self, content: Content) -> Option<ContentKey> {
         let size = content.len() as u64;
-        let key = if let Some(key) = self.free.pop() {
-            self.rows[key.row()] = Some(content);
-            key
-        } else {
-            self.rows.push(Some(content));
-            ContentKey(NonZeroU32::new(u32::try_from(self.rows.len()).ok()?)?)
-        };
+        let row = self.rows.insert(content);
         self.bytes += size;
-        Some(key)
+        Some(ContentKey(NonZeroU32::new(row.checked_add(1)?)?))
     }
 
     /// Shares a content.
     pub fn get(&self, key: ContentKey) -> Option<&Content> {
-        self.rows.get(key.row())?.as_ref()
+        self.rows.get(key.row())
     }
 
     /// Gives a content away.
     pub fn remove(&mut self, key: ContentKey) -> Option<Content> {
-        let content = self.rows.get_mut(key.row())?.take()?;
+        let content = self.rows.remove(key.row())?;
         self.bytes -= content.len() as u64;
-        if self.bytes == 0 && self.rows.len() > KEPT && self.free.len() + 1 == self.rows.len() {
-            // Nothing is left: give the memory of a past flood back.
-            *self = Contents { heads: std::mem::take(&mut self.heads), ..Contents::default() };
-        } else {
-            self.free.push(key);
-        }
         Some(content)
     }
 
@@ -79,7 +80,7 @@ impl Contents {
 }
 
 impl ContentKey {
-    fn row(self) -> usize {
-        self.0.get() as usize - 1
+    fn row(self) -> u32 {
+        self.0.get() - 1
     }
 }

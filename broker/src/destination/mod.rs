@@ -28,6 +28,7 @@ mod rotation;
 mod schedule;
 mod selecting;
 mod selection;
+mod slab;
 mod slots;
 mod survey;
 mod topic;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use crate::memory::Account;
 use crate::model::{
     DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
@@ -89,6 +90,11 @@ impl Queue {
             viewers: Vec::new(),
             rotation: Rotation::default(),
         }
+    }
+
+    /// Counts the memory of its table there.
+    pub fn count_in(&mut self, account: Arc<Account>) {
+        self.slots.count_in(account);
     }
 
     /// The place at the end of the queue, for a message of that urgency.

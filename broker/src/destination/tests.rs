@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use proptest::prelude::*;
 
+use super::slab::Slab;
 use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy, PolicyRule, Queue, Reach, Return};
+use crate::memory::{Account, Purpose};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId, Standing,
     SubscriptionId, Urgency,
@@ -151,4 +153,69 @@ fn dead_letters_go_beside_their_queue_or_where_the_policy_says() {
     let one = Policy { dead_letter: Arc::from("ActiveMQ.DLQ"), ..usual };
     assert_eq!(of(&one, "/queue/mail").as_deref(), Some("/queue/ActiveMQ.DLQ"));
     assert_eq!(of(&one, "/queue/ActiveMQ.DLQ"), None);
+}
+
+/// Messages put, and the table's bytes.
+fn filled(queue: &mut Queue, account: &Arc<Account>, messages: u64) -> (Vec<Place>, u64) {
+    queue.count_in(Arc::clone(account));
+    let places = (1..=messages).map(|number| put(queue, number, 0)).collect();
+    (places, account.used(Purpose::Messages))
+}
+
+#[test]
+fn one_message_that_stays_does_not_keep_the_table_of_the_largest_backlog() {
+    let account = Arc::default();
+    for stays in [1, 5_000, 10_000] {
+        let mut queue = queue();
+        let (places, full) = filled(&mut queue, &account, 10_000);
+        assert!(full >= 10_000 * 48, "{full} bytes");
+        for number in (1..=10_000).filter(|number| *number != stays) {
+            queue.depart(id(number), places[number as usize - 1]).expect("it is there");
+        }
+        let left = account.used(Purpose::Messages);
+        assert!(left <= 256 * 56, "{left} of {full} bytes are kept for one message");
+        assert_eq!(queue.entries().iter().map(|entry| entry.message).collect::<Vec<_>>(), [id(stays)]);
+        // What is free is used again before there is more of it.
+        for number in 10_001..=10_255 {
+            put(&mut queue, number, 0);
+        }
+        assert!(account.used(Purpose::Messages) <= 256 * 48, "{left} bytes, and then more than a chunk");
+        drop(queue);
+        assert_eq!(account.used(Purpose::Messages), 0, "a queue that goes gives all back");
+    }
+}
+
+proptest! {
+    /// A table with holes finds what was put into it, and holds no more than a chunk for each that has something.
+    #[test]
+    fn a_table_with_holes_is_a_table(steps in proptest::collection::vec((any::<bool>(), any::<u16>()), 1..3000)) {
+        let account: Arc<Account> = Arc::default();
+        let mut slab = Slab::new(8);
+        slab.count_in(Arc::clone(&account));
+        let mut model: Vec<(u32, u64)> = Vec::new();
+        for (number, (puts, which)) in steps.into_iter().enumerate() {
+            if puts || model.is_empty() {
+                let row = slab.insert(number as u64);
+                prop_assert!(model.iter().all(|(other, _)| *other != row), "a row of its own");
+                model.push((row, number as u64));
+            } else {
+                let (row, value) = model.swap_remove(usize::from(which) % model.len());
+                prop_assert_eq!(slab.remove(row), Some(value));
+                prop_assert_eq!(slab.remove(row), None);
+            }
+            prop_assert_eq!(slab.len(), model.len());
+        }
+        for (row, value) in &model {
+            prop_assert_eq!(slab.get(*row), Some(value));
+        }
+        let mut held: Vec<u64> = slab.iter().copied().collect();
+        held.sort_unstable();
+        let mut expected: Vec<u64> = model.iter().map(|(_, value)| *value).collect();
+        expected.sort_unstable();
+        prop_assert_eq!(held, expected);
+        let chunks: std::collections::BTreeSet<u32> = model.iter().map(|(row, _)| row / 256).collect();
+        prop_assert!(account.used(Purpose::Messages) <= (chunks.len() as u64).max(1) * 256 * 16);
+        drop(slab);
+        prop_assert_eq!(account.used(Purpose::Messages), 0);
+    }
 }

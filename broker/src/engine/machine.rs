@@ -1,6 +1,7 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
@@ -120,6 +121,8 @@ pub struct Engine {
 impl Engine {
     /// An engine without destinations. What a log holds is replayed into it before the first client comes.
     pub fn new(options: Options) -> Engine {
+        let mut contents = Contents::default();
+        contents.count_in(Arc::clone(&options.memory));
         Engine {
             ids: Ids::new(options.shard),
             jitter: Jitter::new(options.seed),
@@ -146,7 +149,7 @@ impl Engine {
             sessions: Sessions::default(),
             quotas: Quotas::default(),
             slow: Slow::default(),
-            contents: Contents::default(),
+            contents,
             transient_bytes: 0,
             pending: VecDeque::new(),
             promises: VecDeque::new(),
@@ -310,7 +313,9 @@ impl Engine {
     pub(super) fn create(&mut self, id: DestinationId, name: DestinationName) -> DestinationId {
         self.next_destination = self.next_destination.max(id.0 + 1);
         let kind = if name.kind().is_queue() {
-            Kind::Queue(Box::new(Queue::new(name.clone(), self.options.policies.resolve(&name))))
+            let mut queue = Queue::new(name.clone(), self.options.policies.resolve(&name));
+            queue.count_in(Arc::clone(&self.options.memory));
+            Kind::Queue(Box::new(queue))
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };

@@ -28,6 +28,7 @@ mod last;
 mod lease;
 mod legacy;
 mod manage;
+mod memory;
 mod pause;
 mod quotas;
 mod rank;

@@ -458,6 +458,45 @@ fn the_table_of_compatibility_is_whole() {
 }
 
 #[test]
+fn every_limit_names_a_test_that_is_there() {
+    let text = fs::read_to_string(root().join("docs/limits.md")).expect("docs/limits.md");
+    let files: Vec<_> = [sources("broker"), sources("codec"), sources("tests")].into_iter().flatten().collect();
+    let functions: BTreeSet<&str> =
+        files.iter().flat_map(|source| source.text.split("fn ").skip(1)).filter_map(name).collect();
+    let python: Vec<String> = scripts().iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
+    let methods: BTreeSet<&str> = python.iter().flat_map(|text| text.split("def ").skip(1)).filter_map(name).collect();
+    let (mut rows, mut faults) = (0, Vec::new());
+    for row in text.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| what is bounded |")) {
+        let cells: Vec<_> = row.trim_matches('|').split(" | ").map(str::trim).collect();
+        let (bounded, tests) = (cells[0], cells.last().copied().unwrap_or_default());
+        let names = tests.split('`').skip(1).step_by(2).filter(|word| !word.contains(' '));
+        let mut is_tested = false;
+        for word in names {
+            let function = word.rsplit("::").next().unwrap_or(word);
+            let is_there = functions.contains(function)
+                || methods.contains(function)
+                || is_there(word, &files).unwrap_or(false)
+                || root().join("tests/transcripts").join(word).is_file();
+            if !is_there {
+                faults.push(format!("docs/limits.md: there is no test `{word}`"));
+            }
+            is_tested |= is_there;
+        }
+        if cells.len() != 5 || !is_tested {
+            faults.push(format!("docs/limits.md: no test tries to break the bound of `{bounded}`"));
+        }
+        rows += 1;
+    }
+    assert!(rows > 40, "only {rows} bounds are in docs/limits.md");
+    report(&faults);
+}
+
+/// The name that a definition begins with.
+fn name(definition: &str) -> Option<&str> {
+    definition.split_once('(').map(|(name, _)| name)
+}
+
+#[test]
 fn documents_stay_short() {
     let mut faults = Vec::new();
     for (path, most) in DOCUMENTS {

@@ -11,9 +11,9 @@ use kolejka::clock::Clock;
 use kolejka::engine::{Client, Engine, Handle, Item, Options, Terms};
 use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
-    AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, LogError,
-    LogSink, Message, Outcome, Publish, Refusal, Request, Schedule, Settle, ShardId, Source, Stage, Subscribe,
-    SubscriptionId, Terms as MessageTerms, Timestamp, Urgency,
+    AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, Inquiry,
+    LogError, LogSink, Message, MessageId, Outcome, Publish, Reader, Refusal, Reply, Request, Schedule, Settle,
+    ShardId, Source, Stage, Subject, Subscribe, SubscriptionId, Terms as MessageTerms, Ticket, Timestamp, Urgency,
 };
 
 fn shared() -> (Handle, MemoryLog) {
@@ -75,13 +75,45 @@ fn a_receipt_never_leaves_once_the_log_has_failed() {
 fn what_the_log_refuses_ends_all_appends() {
     let (handle, log) = shared();
     let client = handle.open("owner".into());
-    log.set_largest(1000);
+    log.fail(LogError::Fenced);
     let (item, _) = ask(&client, send(2000));
     assert!(item.wait_for.is_some(), "{item:?}");
     // The engine knows a message that the log does not: another append would be taken for that one.
     let (item, answers) = ask(&client, send(1));
     assert!(answers.is_empty() && item.refused.is_some(), "{item:?}");
     assert_eq!(log.waiting(), 0);
+}
+
+#[test]
+fn what_the_log_could_not_take_at_once_is_refused_before_it_changes_anything() {
+    let handle = Handle::new(Engine::new(Options::default()), Clock::start(Timestamp::default()));
+    let log = MemoryLog::new(ShardId::default(), When::OnDemand);
+    log.set_sink(Arc::new(handle.clone()));
+    log.set_largest(4000);
+    handle.attach(Box::new(log.clone()), Arc::new(log.clone()));
+    log.sync();
+    let client = handle.open("owner".into());
+    let (item, _) = ask(&client, send(4000));
+    assert!(matches!(item.refused, Some(Refusal::TooLarge { unit: "bytes", limit: 3000, .. })), "{item:?}");
+    // What is sent one by one goes in as many appends as it takes.
+    let mut requests: VecDeque<_> = (0..10).map(|_| send(1000)).collect();
+    let item = client.apply(&mut requests, &mut Vec::new(), Terms { promise: true, patient: false });
+    assert_eq!((item.refused, log.waiting() > 1), (None, true));
+    let owed = item.wait_for.expect("it waits for the last of them");
+    while log.waiting() > 1 {
+        log.sync_one();
+    }
+    assert!(!client_is_told(&client, owed), "the last one is not durable yet");
+    log.sync();
+    assert!(client_is_told(&client, owed));
+    assert!(!has_failed(&handle));
+    assert_eq!(waiting(&handle), 10);
+}
+
+fn client_is_told(client: &Client, ticket: Ticket) -> bool {
+    let (mut context, mut events) = (Context::from_waker(Waker::noop()), Vec::new());
+    let _ = client.inbox().poll_take(&mut context, &mut events);
+    events.iter().any(|event| matches!(event, Event::Durable(through) if *through >= ticket))
 }
 
 /// Lets somebody append between the log's having room again and the engine's hearing of it.
@@ -298,4 +330,94 @@ fn the_driver_does_not_wake_itself() {
             }) => {}
         }
     });
+}
+
+/// Asks until nothing is left, and says how often that took.
+fn ask_all(client: &Client, mut requests: VecDeque<Request>) -> (Item, Vec<Answer>, usize) {
+    let (mut answers, terms) = (Vec::new(), Terms { promise: true, patient: false });
+    for calls in 1.. {
+        let item = client.apply(&mut requests, &mut answers, terms);
+        if !item.more {
+            return (item, answers, calls);
+        }
+    }
+    unreachable!("it has an end")
+}
+
+/// The tickets that a client was told to be durable.
+fn durable(client: &Client) -> Vec<Ticket> {
+    let mut events = Vec::new();
+    let _ = client.inbox().poll_take(&mut Context::from_waker(Waker::noop()), &mut events);
+    let tickets = events.into_iter().filter_map(|event| if let Event::Durable(at) = event { Some(at) } else { None });
+    tickets.collect()
+}
+
+#[test]
+fn what_a_read_asks_is_cut_by_bytes_and_steps_and_answered_in_order() {
+    let (handle, log) = shared();
+    let client = handle.open("owner".into());
+    // By steps: all is answered, and the promise is one, of the last append.
+    let (item, answers, calls) = ask_all(&client, (0..4000).map(|_| send(1)).collect());
+    assert!(calls > 1, "one hold did all of it");
+    assert_eq!((answers.len(), item.refused), (4000, None));
+    assert!(durable(&client).is_empty());
+    log.sync();
+    assert_eq!(durable(&client), Vec::from_iter(item.wait_for));
+    // By bytes.
+    let (item, answers, calls) = ask_all(&client, (0..4).map(|_| send(3 << 20)).collect());
+    assert!(calls > 1, "one unit has all of it");
+    assert_eq!((answers.len(), item.refused), (4, None));
+    log.sync();
+    // A refusal in the middle: what comes before it is answered, what comes behind it is not looked at.
+    let mut requests: VecDeque<_> = (0..3000).map(|_| send(1)).collect();
+    requests.push_back(Request::Settle(Settle {
+        message: MessageId::new(ShardId::default(), 1 << 40),
+        subscription: None,
+        outcome: Outcome::Ack,
+    }));
+    requests.push_back(send(1));
+    let (item, answers, _) = ask_all(&client, requests);
+    assert_eq!((answers.len(), item.refused), (3000, Some(Refusal::UnknownDelivery)));
+    let most = handle.holds().rows().map(|(_, row)| row.most_steps).max();
+    assert!(most < Some(4 * Engine::REQUESTS), "{most:?}");
+}
+
+/// A request that goes through everything is answered behind what came before it and before what comes behind it, and
+/// others are served meanwhile.
+#[test]
+fn a_long_request_keeps_its_place_and_lets_others_in() {
+    const QUEUES: usize = 12_000;
+    let (handle, _log) = shared();
+    let (client, other) = (handle.open("owner".into()), handle.open("other".into()));
+    let to = |number: usize| DestinationName::queue(&format!("q.{number}")).expect("a name");
+    let transient = |number: usize| {
+        let Request::Publish(mut publish) = send(1) else { unreachable!("a send") };
+        (publish.to, publish.message.durability) = (to(number), Durability::Transient);
+        Request::Publish(publish)
+    };
+    ask_all(&client, (0..QUEUES).map(transient).collect());
+    let inquiry = Inquiry {
+        about: Subject::Broker,
+        reader: Arc::new(Everything),
+        reply: Reply { to: to(0), head: (*b"a:b\n").into() },
+    };
+    let mut requests = VecDeque::from([transient(1), Request::Inquire(Box::new(inquiry)), transient(2)]);
+    let (mut answers, terms) = (Vec::new(), Terms { promise: false, patient: false });
+    let mut between = 0;
+    while client.apply(&mut requests, &mut answers, terms).more {
+        assert_eq!((answers.len(), requests.len()), (1, 1), "the one in the middle goes on");
+        assert_eq!(ask(&other, transient(3)).1.len(), 1);
+        between += 1;
+    }
+    assert!(between > 0, "one hold did all of it");
+    assert_eq!(answers.len(), 3);
+}
+
+#[derive(Debug)]
+struct Everything;
+
+impl Reader for Everything {
+    fn may_read(&self, _: &DestinationName) -> bool {
+        true
+    }
 }

@@ -2,12 +2,14 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use kolejka::auth::{Action, Rights, User};
 use kolejka::config::Config;
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::Running;
 use kolejka_tests::socket::{Client, plain};
+use kolejka_tests::tls::Trust;
 
 /// Of the password `right`, and of the least cost there is.
 const HASH: &str = "$argon2id$v=19$m=8,t=1,p=1$r8TQZR/Ca5W9+L5DYKcDJA$FH+DGfet5qI4N/GikiELDMzuKR6o30GO+66jRdcIaMk";
@@ -227,4 +229,50 @@ fn the_first_user_ends_what_pages_of_other_ports_may_do() {
         config.listeners[0].origins = vec![other.to_owned()];
     });
     assert!(page(listing.address, other).starts_with("HTTP/1.1 101"), "listed");
+}
+
+#[test]
+fn silent_strangers_give_way_to_a_client_that_logs_in() {
+    let server = Running::start(|config| {
+        config.limits.unauthenticated = 16;
+        // Whoever goes has given way.
+        config.limits.connect_timeout = Duration::from_secs(600);
+    });
+    let mut silent: Vec<_> = (0..12).map(|_| Client::connect(server.address)).collect();
+    // More and more of them come, and everybody who logs in gets in.
+    for _ in 0..40 {
+        let mut client = Client::logged_in(server.address);
+        done(&mut client, "SEND\ndestination:/queue/a", "");
+        silent.push(Client::connect(server.address));
+    }
+    for (at, stranger) in silent.iter_mut().enumerate().take(36) {
+        assert_eq!(stranger.frame(), Ok(None), "{at} was among the first");
+    }
+    let mut last = silent.pop().expect("one that came last");
+    say(&mut last, "CONNECT\naccept-version:1.2\nhost:test\n\n^");
+    assert_eq!(frame(&mut last).command, Command::Connected, "it was not among those who had to go");
+}
+
+#[test]
+fn half_tls_handshakes_hold_up_no_client() {
+    let trust = Trust::new();
+    let files = trust.files();
+    let server = Running::start(move |config| {
+        config.listeners[0].tls = Some(files);
+        config.limits.tls_handshakes = 4;
+        // Only what frees a permit may let the client in, and no deadline.
+        config.limits.tls_handshake_timeout = Duration::from_secs(600);
+        config.limits.connect_timeout = Duration::from_secs(600);
+    });
+    let mut halves: Vec<_> = (0..64).map(|_| Client::connect(server.address)).collect();
+    for half in &mut halves {
+        half.send(&[0x16, 0x03, 0x01]);
+    }
+    for _ in 0..8 {
+        let mut client = Client::over(trust.connector(server.address)());
+        client.send(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0");
+        let answer = client.frame().expect("an answer in time").expect("an open connection");
+        assert_eq!(answer.command, Command::Connected);
+    }
+    assert_eq!(answered(&halves), 0, "they are still there");
 }

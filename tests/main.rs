@@ -18,4 +18,5 @@ mod schedules;
 mod selection;
 mod stops;
 mod time;
+mod units;
 mod wire;

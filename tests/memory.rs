@@ -5,6 +5,7 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::time::Duration;
 
+use kolejka::auth::{Rights, User, hash_password};
 use kolejka::memory::{Purpose, Share};
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::Running;
@@ -243,4 +244,54 @@ fn what_waits_for_slow_readers_is_within_a_share_and_the_one_with_the_most_goes(
     last.send(b"DISCONNECT\nreceipt:bye\n\n\0");
     let end = std::iter::from_fn(|| last.frame().expect("an answer")).last().expect("something");
     assert_eq!(end.command, Command::Receipt, "the one with the least stays");
+}
+
+fn log_in(server: &Running, user: &str) -> (Client, Frame) {
+    let mut client = Client::connect(server.address);
+    client.send(format!("CONNECT\naccept-version:1.2\nlogin:{user}\npasscode:right\n\n\0").as_bytes());
+    let frame = answer(&mut client);
+    (client, frame)
+}
+
+#[test]
+fn one_user_leaves_connections_to_the_others() {
+    let server = server(|config| {
+        let hash = hash_password("right").expect("a hash");
+        let user = |name| User::new(name, &hash, Rights::default()).expect("a user");
+        config.auth.users = vec![user("alice"), user("bob")];
+        config.limits.user_connections = 3;
+    });
+    let mut alice: Vec<_> = (0..3).map(|_| log_in(&server, "alice").0).collect();
+    let (_, refused) = log_in(&server, "alice");
+    assert_eq!(code(&refused), "user-limit");
+    assert_eq!(
+        refused.headers.get("message"),
+        Some("this user has 3 connections already, the most allowed by limits.user.connections")
+    );
+    assert_eq!(log_in(&server, "bob").1.command, Command::Connected);
+    let mut last = alice.pop().expect("a client");
+    last.send(b"DISCONNECT\nreceipt:bye\n\n\0");
+    while last.frame().expect("an answer").is_some() {}
+    drop(last);
+    let is_in = (0..TRIES).any(|_| log_in(&server, "alice").1.command == Command::Connected);
+    assert!(is_in, "the place is given back");
+}
+
+#[test]
+fn transactions_of_a_user_are_counted_over_all_its_connections() {
+    let server = server(|config| config.limits.user_transactions = 4);
+    let mut clients: Vec<_> = (0..3).map(|_| Client::logged_in(server.address)).collect();
+    for client in &mut clients[..2] {
+        client.send(b"BEGIN\ntransaction:1\n\n\0BEGIN\ntransaction:2\n\n\0");
+        fine(client);
+    }
+    let mut refused = Client::logged_in(server.address);
+    refused.send(b"BEGIN\ntransaction:1\n\n\0");
+    let frame = answer(&mut refused);
+    assert_eq!(code(&frame), "user-limit");
+    assert!(frame.headers.get("message").is_some_and(|text| text.contains("limits.user.transactions")), "{frame:?}");
+    clients[0].send(b"ABORT\ntransaction:1\n\n\0");
+    fine(&mut clients[0]);
+    clients[2].send(b"BEGIN\ntransaction:1\n\n\0");
+    fine(&mut clients[2]);
 }

@@ -1,12 +1,18 @@
 //! Schedules over a socket, with a disk below and a real clock.
 #![expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use kolejka::config::Config;
 use kolejka_codec::Frame;
 use kolejka_tests::server::Running;
 
 use crate::time::{Worker, assert_exact, lateness, settings};
+
+/// Tests do not want to wait for seconds.
+fn often(config: &mut Config) {
+    config.limits.schedule_period = Duration::from_millis(10);
+}
 
 /// Makes a schedule and gives its id.
 fn plan(worker: &mut Worker, to: &str, headers: &str, body: &str) -> String {
@@ -21,7 +27,7 @@ fn header<'a>(frame: &'a Frame, name: &str) -> &'a str {
 
 #[test]
 fn a_schedule_sends_again_and_again_and_on_time() {
-    let server = Running::start(|_| ());
+    let server = Running::start(often);
     let (mut worker, mut producer) = (Worker::of(&server), Worker::of(&server));
     worker.subscribe("/queue/tick");
     let start = Instant::now();
@@ -47,7 +53,8 @@ fn a_schedule_sends_again_and_again_and_on_time() {
 
 #[test]
 fn a_schedule_survives_restarts_with_a_large_body_and_its_name() {
-    let (_data, config) = settings();
+    let (_data, mut config) = settings();
+    often(&mut config);
     let body = "x".repeat(10_000);
     let server = Running::with(config.clone());
     let mut worker = Worker::of(&server);
@@ -67,7 +74,7 @@ fn a_schedule_survives_restarts_with_a_large_body_and_its_name() {
 
 #[test]
 fn what_waits_is_listed_and_removed_at_the_management_address() {
-    let server = Running::start(|_| ());
+    let server = Running::start(often);
     let mut worker = Worker::of(&server);
     let id =
         plan(&mut worker, "/queue/a", "AMQ_SCHEDULED_CRON:0 9 * * *\nx-cron-zone:Europe/Berlin\nx-schedule:n:\n", "x");

@@ -4,6 +4,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::{Command, Output, Stdio};
 
 use tempfile::TempDir;
@@ -29,7 +30,9 @@ fn finish(output: Output) -> (i32, String, String) {
 /// `config check` of a file with that text, run beside it.
 fn check(text: &str) -> (i32, String, String) {
     let folder = TempDir::new().unwrap();
-    std::fs::File::create(folder.path().join("kolejka.toml")).unwrap().write_all(text.as_bytes()).unwrap();
+    let file =
+        std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(folder.path().join("kolejka.toml"));
+    file.unwrap().write_all(text.as_bytes()).unwrap();
     finish(kolejka(&["config", "check", "kolejka.toml"]).current_dir(folder.path()).output().unwrap())
 }
 
@@ -43,7 +46,7 @@ fn refusal(text: &str) -> String {
 fn a_good_file_is_summed_up() {
     let text = format!(
         "[[listener]]\naddress = \"127.0.0.1:61613\"\n[[user]]\nname = \"web\"\npassword = \"{HASH}\"\n\
-         allow = [ {{ on = \"/queue/**\", to = [\"read\"] }} ]\n[[policy]]\nmatch = \"a\"\n[[policy]]\nmatch = \"b\"\n"
+         allow = [ {{ on = \"/queue/**\", to = [\"read\", \"create\"] }} ]\n[[policy]]\nmatch = \"a\"\n[[policy]]\nmatch = \"b\"\n"
     );
     assert_eq!(check(&text), (0, "ok  kolejka.toml  1 listener, 2 policies, 1 user\n".into(), String::new()));
 }
@@ -56,13 +59,13 @@ fn an_unknown_key_is_shown_with_a_suggestion_and_what_is_allowed() {
 
   × unknown key `max_lenght`
    ╭─[kolejka.toml:3:1]
- 3 │ max_lenght = 10_000
+ 3 │ max_lenght = ******
    · ─────┬────
    ·      ╰── did you mean `max_length`?
    ╰────
   help: keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes,
         overflow, backoff, on_exhaust, expiry, dead_letter_expired, time_to_run, groups,
-        exclusive_consumer, idle, last_value_key
+        exclusive_consumer, idle, last_value_key, shared_keys
 "
     );
 }
@@ -109,7 +112,7 @@ fn a_size_beyond_its_bounds_is_shown_with_them() {
 
 #[test]
 fn a_password_in_plain_text_is_refused_and_not_repeated() {
-    let allow = "allow = [ { on = \"/queue/**\", to = [\"read\"] } ]";
+    let allow = "allow = [ { on = \"/queue/**\", to = [\"read\", \"create\"] } ]";
     assert_eq!(
         refusal(&format!("[[user]]\nname = \"ann\"\npassword = \"hunter2\"\n{allow}\n")),
         "kolejka::config
@@ -196,7 +199,7 @@ fn a_password_is_hashed_from_standard_input() {
     child.stdin.take().unwrap().write_all(b"open sesame\nmore\n").unwrap();
     let (status, hash, _) = finish(child.wait_with_output().unwrap());
     assert!(status == 0 && hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
-    let allow = "allow = [ { on = \"/queue/**\", to = [\"read\"] } ]";
+    let allow = "allow = [ { on = \"/queue/**\", to = [\"read\", \"create\"] } ]";
     assert_eq!(check(&format!("[[user]]\nname = \"ann\"\npassword = \"{}\"\n{allow}", hash.trim())).0, 0);
     let (status, _, err) = run(&["user", "hash"]);
     assert_eq!((status, err.as_str()), (1, "kolejka: the password is empty\n"));

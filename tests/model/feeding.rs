@@ -59,7 +59,8 @@ impl Model {
             let Some(known) = self.retained(&place).filter(|known| known.expires().is_none_or(|end| end > now)) else {
                 continue;
             };
-            if known.is_in_memory {
+            // A copy is a new message: on a full disk it waits.
+            if known.is_in_memory && !(self.is_full && known.durable) {
                 self.bequeath(&known, to, now);
             } else {
                 self.legacies.push_back((known.id, place, Some(to.clone())));
@@ -69,6 +70,12 @@ impl Model {
 
     /// These messages have been read. One that has been replaced or removed meanwhile, or is over, is left out.
     pub(super) fn legacy_read(&mut self, ids: &[MessageId], now: Timestamp) {
+        // One that has been replaced while there was no room is not read any more.
+        while let Some((id, place, _)) = self.legacies.front().filter(|legacy| ids != [legacy.0])
+            && self.retained(place).is_none_or(|known| known.id != *id)
+        {
+            self.legacies.pop_front();
+        }
         let Some((id, place, to)) = self.legacies.front().cloned().filter(|legacy| ids == [legacy.0]) else { return };
         self.legacies.pop_front();
         let known = self.retained(&place).filter(|known| known.id == id);

@@ -129,6 +129,7 @@ fn policy() -> impl Strategy<Value = Policy> {
                 dead_letter_expired,
                 idle_ms: None,
                 last_value_key: None,
+                shared_keys: false,
                 time_to_run_ms,
                 exclusive_groups,
             }

@@ -98,6 +98,7 @@ fn a_redrive_needs_the_right_to_manage_and_to_send_where_the_messages_came_from(
         (&[("/queue/DLQ.a", "read write create"), ("/queue/a", "read write create")][..], "forbidden", 1),
         (&[("/queue/DLQ.a", "manage"), ("/queue/a", "read")][..], "ok", 1),
         (&[("/queue/DLQ.a", "manage"), ("/queue/a", "write")][..], "ok", 0),
+        (&[("/queue/a", "manage write")][..], "ok", 0),
         (&[("/queue/**", "manage write")][..], "ok", 0),
     ] {
         let mut world = setup();

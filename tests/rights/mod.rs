@@ -2,5 +2,10 @@
 
 mod changing;
 mod creating;
+mod identity;
+mod inheriting;
+mod keys;
 mod managing;
+mod matrix;
+mod oracle;
 mod world;

@@ -15,7 +15,7 @@ use kolejka::stomp::{self, Output, PeerFacts, Session};
 use kolejka_codec::{Command, Decoder, Frame, Item, Limits, Version};
 
 /// What a user is allowed and denied, as in the configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) name: String,
     pub(crate) allow: Vec<(String, Vec<Action>)>,

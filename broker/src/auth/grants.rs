@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::origin::{Origin, queues_told_of, subscription};
 use crate::model::Right as Action;
-use crate::model::{DestinationName, Pattern, PatternError, Permissions, Reader, Writer};
+use crate::model::{DestinationName, Pattern, PatternError, Permissions, Reader, Segment, Writer};
 
 const fn bit(action: Action) -> u8 {
     1 << action as u8
@@ -73,16 +74,65 @@ impl Rights {
         (says(Action::Read) || says(Action::Write)) && !says(Action::Create)
     }
 
+    /// What the broker tells is read by those who may read all that it tells of.
     fn may_all(&self, action: Action, names: &Pattern) -> bool {
         let concerns = |rule: &&Rule| rule.actions & bit(action) != 0;
-        self.allow.iter().filter(concerns).any(|rule| rule.pattern.covers(names))
-            && !self.deny.iter().filter(concerns).any(|rule| rule.pattern.overlaps(names))
+        let is_denied = |names: &Pattern| self.deny.iter().filter(concerns).any(|rule| rule.pattern.overlaps(names));
+        let told_of = if action == Action::Read { queues_told_of(names) } else { None };
+        let sources = told_of.as_ref().unwrap_or(names);
+        let is_allowed = self.allow.iter().filter(concerns).any(|rule| rule.pattern.covers(sources));
+        is_allowed && !is_denied(sources) && !is_denied(names)
     }
 
+    /// To send goes by the name alone. All else goes by the name, unless that is made from another: then by where what is
+    /// there comes from.
     fn may(&self, action: Action, name: &DestinationName) -> bool {
-        let applies = |rule: &Rule| rule.actions & bit(action) != 0 && rule.pattern.matches(name);
-        self.allow.iter().any(applies) && !self.deny.iter().any(applies)
+        let origin = if action == Action::Write { Origin::Itself } else { Origin::of(name) };
+        match origin {
+            Origin::Itself => says(&self.allow, action, name) && !says(&self.deny, action, name),
+            _ if says(&self.deny, action, name) => false,
+            // A rule that names dead letters is about them; what is denied where they came from stays so.
+            Origin::DeadLetters(from) if self.names_dead_letters(action, name) => !self.is_denied(action, &from),
+            Origin::DeadLetters(from) => self.may(action, &from),
+            Origin::Events(of) => self.may(action, &of),
+            Origin::Gathered(topics) => {
+                says(&self.allow, action, name) && (action != Action::Read || self.may_all(action, &topics))
+            }
+        }
     }
+
+    /// Whether a dead letter that came from `origin` may be taken out of `queue`.
+    fn may_take(&self, user: &str, (action, queue): (Action, &DestinationName), origin: &DestinationName) -> bool {
+        if let Some((login, topics)) = subscription(origin) {
+            return login == user || self.may_all(Action::Read, &topics);
+        }
+        let is_meant = self.names_dead_letters(action, queue);
+        if is_meant { !self.is_denied(action, origin) } else { self.may(action, origin) }
+    }
+
+    /// Whether a rule denies it there or where that comes from in turn.
+    fn is_denied(&self, action: Action, name: &DestinationName) -> bool {
+        let further = match Origin::of(name) {
+            Origin::DeadLetters(from) => self.is_denied(action, &from),
+            _ => false,
+        };
+        further || says(&self.deny, action, name)
+    }
+
+    /// Whether a rule allows it in so many words: it has no wildcard, or begins with `DLQ`.
+    fn names_dead_letters(&self, action: Action, name: &DestinationName) -> bool {
+        let is_explicit = |rule: &&Rule| {
+            let first = rule.pattern.segments().get(1);
+            rule.pattern.name().is_some() || matches!(first, Some(Segment::Exactly(first)) if first == "DLQ")
+        };
+        let mut explicit = self.allow.iter().filter(is_explicit);
+        explicit.any(|rule| rule.actions & bit(action) != 0 && rule.pattern.matches(name))
+    }
+}
+
+/// Whether one of some rules is about that action on that destination.
+fn says(rules: &[Rule], action: Action, name: &DestinationName) -> bool {
+    rules.iter().any(|rule| rule.actions & bit(action) != 0 && rule.pattern.matches(name))
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,8 +150,9 @@ impl Rule {
         if to.is_empty() {
             return Err(RuleError::NoAction);
         }
-        // A name that could change the meaning of a pattern must not get into one.
-        if on.contains("{user}") && (user.is_empty() || user.contains(['*', '>', '#', '/'])) {
+        // A name that is more than one part of a destination would mean what belongs to other users.
+        let is_one_part = DestinationName::queue(user).is_ok() && !user.contains(['.', '/']);
+        if on.contains("{user}") && !is_one_part {
             return Err(RuleError::UnsafeName { user: user.to_owned() });
         }
         let text = on.replace("{user}", user);
@@ -134,7 +185,9 @@ pub enum RuleError {
         kind: String,
     },
     /// `{user}` would put a wildcard or a separator into the pattern.
-    #[error("`{{user}}` cannot be used by the user `{user}`, whose name holds one of `* > # /`")]
+    #[error(
+        "`{{user}}` stands for one part of a destination, and the name `{user}` is none: it holds a dot, a slash, a comma, a blank or one of `* > #`"
+    )]
     UnsafeName {
         /// The user.
         user: String,
@@ -221,5 +274,10 @@ impl Permissions for Grants {
 
     fn may_all(&self, right: Action, names: &Pattern) -> bool {
         Grants::may_all(self, right, names)
+    }
+
+    fn may_take(&self, right: Action, queue: &DestinationName, origin: &DestinationName) -> bool {
+        let rights = self.rights.as_ref();
+        rights.is_none_or(|rights| rights.may_take(self.principal.as_str(), (right, queue), origin))
     }
 }

@@ -23,6 +23,7 @@
 mod authenticator;
 mod credentials;
 mod grants;
+mod origin;
 mod password;
 mod recent;
 mod review;

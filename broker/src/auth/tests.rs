@@ -315,13 +315,18 @@ fn deny_beats_allow_and_silence_denies() {
 #[test]
 fn a_users_name_enters_a_pattern_literally_or_not_at_all() {
     let mut rights = Rights::default();
-    assert!(rights.allow("ann.b", "/queue/{user}.in", &[Action::Read]).is_ok());
-    let grants = User::new("ann.b", &CHEAP, rights.clone()).unwrap().grants();
-    assert!(grants.may(Action::Read, &queue("ann.b.in")));
-    assert!(!grants.may(Action::Read, &queue("ann.c.in")));
-    for name in ["*", "a>", "#", "**", "a/b"] {
-        let refusal = rights.allow(name, "/queue/{user}.in", &[Action::Read]).unwrap_err();
-        assert_eq!(refusal, RuleError::UnsafeName { user: name.into() });
+    assert!(rights.allow("ann-b@c", "/queue/{user}.in", &[Action::Read]).is_ok());
+    assert!(rights.allow("ann-b@c", "/queue/x-{user}-y.*", &[Action::Read]).is_ok());
+    let grants = User::new("ann-b@c", &CHEAP, rights.clone()).unwrap().grants();
+    assert!(grants.may(Action::Read, &queue("ann-b@c.in")) && grants.may(Action::Read, &queue("x-ann-b@c-y.z")));
+    assert!(!grants.may(Action::Read, &queue("ann-c@c.in")));
+    for name in ["*", "a>", "#", "**", "a/b", "u2.x", ".", "a,b", "a b", "", "a\n"] {
+        for (on, to) in [("/queue/{user}.in", Action::Read), ("/queue/{user}", Action::Manage)] {
+            let refusal = rights.allow(name, on, &[to]).unwrap_err();
+            assert_eq!(refusal, RuleError::UnsafeName { user: name.into() });
+            assert!(rights.deny(name, on, &[to]).is_err(), "{name}");
+        }
+        assert!(rights.allow(name, "/queue/in", &[Action::Read]).is_ok(), "without it the name says nothing");
     }
 }
 
@@ -353,5 +358,7 @@ fn a_user_has_a_name_that_can_be_one() {
     assert_eq!(refusal(""), UserError::Length);
     assert_eq!(refusal(&"a".repeat(257)), UserError::Length);
     assert_eq!(refusal("a\nb"), UserError::Unprintable);
+    assert_eq!(refusal("ad\u{200b}min"), UserError::Unprintable);
+    assert_eq!(refusal("\u{202e}nimda"), UserError::Unprintable);
     assert_eq!(refusal("anonymous"), UserError::Reserved);
 }

@@ -7,6 +7,7 @@ use thiserror::Error;
 use super::grants::{Grants, Principal, Rights};
 use super::password::{PasswordError, PasswordHash};
 use super::{Credentials, Secret};
+use crate::model::is_invisible;
 
 /// One user.
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ fn check_name(name: &str) -> Result<(), UserError> {
     if name.is_empty() || name.len() > Credentials::MAX_LOGIN_BYTES {
         return Err(UserError::Length);
     }
-    if name.chars().any(char::is_control) {
+    if name.chars().any(|c| c.is_control() || is_invisible(c)) {
         return Err(UserError::Unprintable);
     }
     if name == Principal::ANONYMOUS {
@@ -68,7 +69,9 @@ pub enum UserError {
     #[error("a user's name has 1 to {} octets", Credentials::MAX_LOGIN_BYTES)]
     Length,
     /// Control characters.
-    #[error("a user's name holds no control characters")]
+    #[error(
+        "a user's name holds no control characters, no invisible ones and none that change the direction of writing"
+    )]
     Unprintable,
     /// The name of those who have none.
     #[error("`{}` is the user without a login; it has rights, but no password", Principal::ANONYMOUS)]

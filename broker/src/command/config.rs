@@ -35,8 +35,8 @@ pub(crate) fn load(serve: &Serve) -> Result<Loaded, Failure> {
 pub(crate) fn check_config(file: Option<PathBuf>) -> Result<Status, Failure> {
     let name = file.clone().unwrap_or_else(default_name);
     let loaded = load(&Serve { config: file, ..Serve::default() })?;
-    let warnings: String = loaded.config.warnings.iter().map(|text| format!("warning: {text}\n")).collect();
-    output::print(&format!("{warnings}ok  {}  {}\n", name.display(), summary(&loaded.config)))
+    loaded.config.warnings.iter().for_each(|text| output::tell(&format!("warning: {text}")));
+    output::print(&format!("ok  {}  {}\n", name.display(), summary(&loaded.config)))
 }
 
 /// `kolejka config show`.

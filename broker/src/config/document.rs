@@ -67,7 +67,7 @@ fn read_key(
             Err(problem) => problems.push(problem),
         }
     } else if !keys::is_section(&path) {
-        problems.push(unknown(within, name, Origin::File(key.span())));
+        problems.push(unknown(within, name, Origin::File(key.span())).hide(value.span()));
     } else if let DeValue::Table(table) = value.get_ref() {
         read_table(&path, table, section, problems);
     } else {

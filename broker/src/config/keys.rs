@@ -152,7 +152,7 @@ const USER: &[Key] = &[
         kind: Kind::Rules,
         fallback: Fallback::Absent("nothing is allowed"),
         doc: " What the user may do: `{ on = \"/queue/mail.**\", to = [\"read\", \"write\", \"create\"] }`. `*` stands for one part of \
-              a name, `**` for the rest of it, `{user}` for the name of the user.",
+              a name, `**` for the rest of it, `{user}` for the name of the user. The rights are read, write, create and manage; see below.",
     },
     Key {
         path: "user.deny",
@@ -262,6 +262,13 @@ const POLICY: &[Key] = &[
         fallback: Fallback::Absent("every message stays"),
         doc: " Header by whose value a newer message replaces an older one of the queue that no consumer holds. A message without it \
               may say `_AMQ_LVQ_NAME` instead.",
+    },
+    Key {
+        path: "policy.shared_keys",
+        kind: Kind::Switch,
+        fallback: Fallback::Absent("false"),
+        doc: " Whether keys (`x-unique`, `idempotency-key`, `x-job-token`) are those of all users together. Else the key of one user \
+              is another than that of the next: nobody finds, replaces or stops what others have sent.",
     },
 ];
 

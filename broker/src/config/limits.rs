@@ -99,11 +99,14 @@ limits! {
 
     /// Connections at a time.
     connections: u32 = 10_000, 1 => 1_000_000, "connections";
-    /// Connections of one address. A web server or a relay brings all its users from one address.
+    /// Connections of one address; of IPv6 a /64 counts as one, here and below. A web server or a relay brings all its users
+    /// from one address.
     connections_per_address: u32 = 10_000, 1 => 1_000_000, "connections_per_address";
-    /// Connections that have not logged in yet.
+    /// Connections that have not logged in yet. Where there are as many, the oldest one of the busiest address that has sent
+    /// no login gives way; a quarter is for addresses that logged in within ten minutes.
     unauthenticated: u32 = 1_000, 1 => 1_000_000, "unauthenticated";
-    /// Connections of one address that have not logged in yet; loopback is exempt.
+    /// Connections of one address that have not logged in yet, beyond which its oldest one that has sent no login gives way;
+    /// loopback is exempt.
     unauthenticated_per_address: u32 = 512, 1 => 1_000_000, "unauthenticated_per_address";
     /// New connections of one address within a second, once the burst is used up; loopback is exempt, and an address that
     /// logged in during the last minute.
@@ -114,7 +117,8 @@ limits! {
     connect_timeout: Duration = seconds(10), Duration::from_millis(100) => seconds(600), "connect_timeout";
     /// How long a TLS handshake may take.
     tls_handshake_timeout: Duration = seconds(5), Duration::from_millis(100) => seconds(600), "tls_handshake_timeout";
-    /// TLS handshakes at a time.
+    /// TLS handshakes at a time, from the client's first message on; one address has a quarter of them at most, and addresses
+    /// that wait are served in turns.
     tls_handshakes: u32 = 256, 1 => 65_536, "tls_handshakes";
 
     /// Subscriptions of one connection.
@@ -142,10 +146,30 @@ limits! {
     /// How long a transaction may stay open without a frame.
     transaction_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "transactions.idle";
 
+    /// Connections of one user that have logged in. Without users everybody is one.
+    user_connections: u32 = 5_000, 1 => 1_000_000, "user.connections";
+    /// Transactions that one user may have open, over all its connections.
+    user_transactions: u32 = 1_000, 1 => 1_000_000, "user.transactions";
+    /// Subscriptions of one user, over all its connections.
+    user_subscriptions: u32 = 20_000, 1 => 10_000_000, "user.subscriptions";
+    /// Destinations that one user has made since the start and that are still there.
+    user_destinations: u32 = 50_000, 1 => 10_000_000, "user.destinations";
+    /// Schedules that one user has made since the start and that are still there.
+    user_schedules: u32 = 5_000, 1 => 1_000_000, "user.schedules";
+
     /// Destinations at a time.
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
     /// Schedules at a time.
     schedules: u32 = 10_000, 1 => 1_000_000, "schedules";
+    /// Shortest time between two messages of a schedule.
+    schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
+    /// Queues behind one topic: durable subscriptions, groups and queues of virtual topics.
+    topic_queues: u32 = 4_096, 1 => 100_000, "topic_queues";
+    /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
+    /// transaction.
+    append_messages: u32 = 16_384, 64 => 1_000_000, "append.messages";
+    /// Octets that one request may append to the journal. A body that goes to several queues counts once.
+    append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";
     /// Messages of one queue, where no policy says otherwise.

@@ -13,7 +13,7 @@ use super::problem::{ConfigError, Origin, Problem};
 use super::route::{self, RouteConfig};
 use super::settings::{Section, Settings};
 use super::sources::{Argument, Files, Sources};
-use super::{document, environment, reference, user};
+use super::{document, environment, reference, secret, user};
 
 /// Everything that can be chosen. The default is what a broker without a file has.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl Loaded {
                     Origin::File(span) => span.start,
                     _ => usize::MAX,
                 });
-                Err(ConfigError { file, text: masked(&text, &settings), problems })
+                Err(ConfigError { file, text: secret::masked(&text, &problems), problems })
             }
         }
     }
@@ -129,33 +129,6 @@ impl Default for Config {
             warnings: Vec::new(),
         }
     }
-}
-
-/// The text without the passwords that may stand in it, since it is shown to explain what is wrong. Octets keep their
-/// places.
-fn masked(text: &str, settings: &Settings) -> String {
-    let mut octets = text.as_bytes().to_vec();
-    let mut mask = |span: std::ops::Range<usize>| {
-        if let Some(octets) = octets.get_mut(span) {
-            octets.iter_mut().filter(|octet| !octet.is_ascii_whitespace()).for_each(|octet| *octet = b'*');
-        }
-    };
-    for user in &settings.users {
-        if let Some(Origin::File(span)) = user.written("user.password") {
-            mask(span.clone());
-        }
-    }
-    // What was not understood may still be one.
-    let mut start = 0;
-    for line in text.split_inclusive('\n') {
-        if let Some((name, value)) = line.split_once('=')
-            && name.trim() == "password"
-        {
-            mask(start + line.len() - value.len()..start + line.len());
-        }
-        start += line.len();
-    }
-    String::from_utf8(octets).unwrap_or_default()
 }
 
 fn gather(sources: &Sources, problems: &mut Vec<Problem>) -> Settings {
@@ -202,7 +175,9 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
                 .label("1 to 128 octets without colon, backslash and control characters are wanted here"),
         );
     }
-    let warnings = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    let mut warnings: Vec<String> = listeners.iter().filter_map(ListenerConfig::warning).collect();
+    warnings.extend(auth.users.iter().filter(|user| user.lacks_create()).map(user::without_create));
+    warnings.extend(secret::open_files(settings, &listeners, file, files));
     Some(Config {
         data: data(root, file, &sources.home, problems)?,
         listeners,

@@ -41,6 +41,8 @@ pub struct PolicyConfig {
     pub idle: Option<Duration>,
     /// Header by whose value a newer message replaces an older one.
     pub last_value_key: Option<String>,
+    /// Whether keys are those of all users together.
+    pub shared_keys: Option<bool>,
 }
 
 /// All policies, in the order of the file.
@@ -81,6 +83,7 @@ fn read(section: &Section, problems: &mut Vec<Problem>) -> Option<PolicyConfig> 
         exclusive_groups: section.get::<String>("policy.groups").map(|word| word == "exclusive"),
         idle: section.get("policy.idle"),
         last_value_key: section.get("policy.last_value_key"),
+        shared_keys: section.get("policy.shared_keys"),
     })
 }
 

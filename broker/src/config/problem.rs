@@ -27,15 +27,23 @@ pub struct Problem {
     pub label: Option<String>,
     /// What to write instead.
     pub help: Option<String>,
+    /// Octets of the file that may be a secret, and are not shown.
+    pub(super) hidden: Option<Range<usize>>,
 }
 
 impl Problem {
     pub(super) fn new(origin: Origin, message: impl Into<String>) -> Problem {
-        Problem { message: message.into(), origin, label: None, help: None }
+        Problem { message: message.into(), origin, label: None, help: None, hidden: None }
     }
 
     pub(super) fn label(mut self, label: impl Into<String>) -> Problem {
         self.label = Some(label.into());
+        self
+    }
+
+    /// Keeps a value from being shown: nobody can tell what stands behind a name that is not known.
+    pub(super) fn hide(mut self, value: Range<usize>) -> Problem {
+        self.hidden = Some(value);
         self
     }
 
@@ -65,7 +73,7 @@ impl fmt::Display for Problem {
 pub struct ConfigError {
     /// The file, as the user named it; empty without one.
     pub file: String,
-    /// Its text, into which the origins point.
+    /// Its text, into which the origins point, with `*` in the place of all that may be a secret.
     pub text: String,
     /// The faults, in the order of the file. At least one.
     pub problems: Vec<Problem>,

@@ -27,8 +27,36 @@ pub fn reference_page() -> String {
         }
         let _ = writeln!(page, "| `{}` | {} | {} | {} |", key.name(), key.kind, default_of(key), key.doc.trim());
     }
+    page.push_str(RIGHTS);
     page
 }
+
+/// What the rules of users mean.
+const RIGHTS: &str = "
+## Rights
+
+A rule allows or denies rights on the destinations that its pattern means. What no rule allows is denied, and what a rule denies no other
+allows. The ERROR names the right and the destination that it was missing on.
+
+| right | what needs it |
+|---|---|
+| `read` | SUBSCRIBE, browsers, numbers, the list of what waits for its time; for a group or the queue of a virtual topic on the queue and on the topic, also to end it |
+| `write` | SEND; `reply-to` of a job and `x-dead-letter` too, and where a move or redrive puts messages |
+| `create` | a SEND, SUBSCRIBE, `reply-to`, `x-dead-letter`, schedule or move that names what is not there; a durable subscription, on its topics; the first retained message, on its topic |
+| `manage` | purge, move, redrive, kick, pause and resume, and to remove schedules; to kick or cancel a job without a token of the scope `full` |
+
+None includes another. A user who sends and receives needs `to = [\"read\", \"write\", \"create\"]`; with `read` and `write` alone he uses only what others have made. An
+operator needs `manage`. Wildcards, browsers and what the broker makes by itself, such as dead-letter queues, need no `create`. `/job/<token>` needs no right: the token is the permission.
+
+Rules for temporary destinations are written `/temp-queue/**`. `{user}` stands for the name of the user as one part of a destination;
+a user whose name has a dot, a slash, a comma, a blank or a wildcard cannot have such a rule.
+
+`/queue/DLQ.<name>` has the rules of `/queue/<name>`, for all but `write`, unless a rule begins with `DLQ` or has no wildcard. From a dead-letter queue that several queues share each
+client gets only what came from where it may read. Events (`/topic/Kolejka.Job.<event>.<name>`, `/topic/ActiveMQ.Advisory.<kind>.Queue.<name>`) are told to those who may read
+`/queue/<name>`, whatever is said about the topic; only `deny` is heard there too.
+
+Users and rules are read again with SIGHUP and hold at once, for clients that are connected as well.
+";
 
 /// A file with every key, commented out, with its default.
 pub fn commented_file() -> String {
@@ -129,7 +157,7 @@ fn example(path: &str) -> &'static str {
         "user.name" => "\"web\"",
         "user.password" => "\"$argon2id$v=19$m=19456,t=2,p=1$…\"",
         "user.password_file" => "\"/run/secrets/web\"",
-        "user.allow" => "[ { on = \"/queue/mail.**\", to = [\"write\", \"create\"] } ]",
+        "user.allow" => "[ { on = \"/queue/mail.**\", to = [\"read\", \"write\", \"create\"] } ]",
         "user.deny" => "[ { on = \"/queue/mail.private.**\", to = [\"read\"] } ]",
         "policy.match" => "\"/queue/mail.**\"",
         "policy.max_deliveries" => "5",
@@ -142,7 +170,7 @@ fn example(path: &str) -> &'static str {
         "policy.expiry" => "\"3d\"",
         "policy.idle" => "\"1h\"",
         "policy.last_value_key" => "\"symbol\"",
-        "policy.dead_letter_expired" | "policy.exclusive_consumer" => "true",
+        "policy.dead_letter_expired" | "policy.exclusive_consumer" | "policy.shared_keys" => "true",
         "policy.time_to_run" => "\"5min\"",
         "policy.groups" => "\"exclusive\"",
         "route.from" => "\"/queue/orders.**\"",

@@ -18,6 +18,14 @@ impl Files for Shelf {
     fn read(&self, path: &Path) -> io::Result<String> {
         self.0.get(path).cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
     }
+
+    /// As the name of the file says: `key-0640-0.pem` has that mode and belongs to user 0.
+    fn access(&self, path: &Path) -> io::Result<Access> {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let mut parts = name.split('-').skip(1);
+        let (mode, owner) = (parts.next().unwrap_or("0600"), parts.next().unwrap_or("1000"));
+        Ok(Access { mode: u32::from_str_radix(mode, 8).unwrap(), owner: owner.parse().unwrap() })
+    }
 }
 
 fn sources(text: &str) -> Sources {
@@ -167,7 +175,7 @@ fn an_unknown_key_is_pointed_at_with_what_was_probably_meant() {
         problem.help.as_deref(),
         Some(
             "keys allowed in [[policy]]: match, max_deliveries, dead_letter, max_length, max_bytes, overflow, backoff, \
-             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, exclusive_consumer, idle, last_value_key"
+             on_exhaust, expiry, dead_letter_expired, time_to_run, groups, exclusive_consumer, idle, last_value_key, shared_keys"
         )
     );
     let Origin::File(span) = &problem.origin else { panic!("{problem:?}") };
@@ -277,7 +285,7 @@ fn units_are_read_and_written() {
 /// A listener that asks for no login.
 const OPEN: &str = "[[listener]]\naddress = \"127.0.0.1:1\"\nanonymous = true";
 
-const RIGHTS: &str = "allow = [ { on = \"/queue/**\", to = [\"read\"] } ]";
+const RIGHTS: &str = "allow = [ { on = \"/queue/**\", to = [\"read\", \"create\"] } ]";
 
 #[test]
 fn a_listener_beyond_loopback_needs_users_and_tls_or_a_word() {
@@ -307,6 +315,9 @@ fn anonymous_clients_beyond_loopback_need_a_word_and_bring_a_warning() {
     let open = accept(&format!("{}anonymous = true\n{users}", listener("0.0.0.0:1")));
     assert!(open.listeners[0].anonymous);
     assert!(open.warnings[0].contains("0.0.0.0:1 can be reached") && open.warnings[0].contains("`anonymous`"));
+    let narrow = format!("[[user]]\nname = \"a\"\npassword = \"{hash}\"\n{}", RIGHTS.replace("create", "write"));
+    let narrow = accept(&narrow).warnings;
+    assert!(narrow[0].contains("the user `a` may use only destinations that are there"), "{narrow:?}");
     // The word of the listener is no user.
     let alone = refuse(&format!("{}anonymous = true", listener("0.0.0.0:1")));
     assert!(alone.contains("there are no users"), "{alone}");
@@ -351,6 +362,64 @@ fn files_of_tls_and_passwords_must_be_there_and_lie_beside_the_file() {
     let tls = config.listeners[0].tls.as_ref().unwrap();
     assert_eq!((&*tls.certificate, &*tls.key), (Path::new("/etc/k/cert.pem"), Path::new("/abs/key.pem")));
     assert_eq!(config.auth.users[0].name(), "a");
+}
+
+#[test]
+fn what_may_be_a_secret_is_never_shown() {
+    for line in [
+        "password = \"hunter2\"",
+        "pasword = \"hunter2\"",
+        "  Passwort=\'hunter2\'",
+        "\"pass word\" = \"hunter2\"",
+        "user.pw = \"hunter2\"",
+        "token = \"hunter2",
+        "key = \"hunter2\"",
+        "secret = { value = \"hunter2\", name = \"hunter2\" }",
+        "allow = [ { on = \"/queue/a\", pasword = \"hunter2\" } ]",
+        "password = 12345",
+        "passphrase = \"\"\"\nhunter2\n\"\"\"",
+        "name = \"a\", pasword = \"hunter2\"",
+    ] {
+        for text in [format!("[[user]]\nname = \"ann\"\n{line}\n"), format!("{line}\n[[user]]\nname = \"ann\"\n")] {
+            let error = load(&text).unwrap_err();
+            for shown in [&error.text, &error.to_string(), &format!("{error:?}")] {
+                assert!(!shown.contains("hunter2") && !shown.contains("12345"), "{line}: {shown}");
+            }
+            assert_eq!(error.text.len(), text.len(), "octets keep their places");
+            assert!(error.text.contains("name = \"ann\""), "what is known is shown: {}", error.text);
+        }
+    }
+}
+
+#[test]
+fn files_with_secrets_that_others_may_open_bring_a_warning() {
+    let hash = hash_password("x").unwrap();
+    let warnings = |config: &str, key: &str, secret: &str| {
+        let text = format!(
+            "[[listener]]\naddress = \"127.0.0.1:1\"\ntls = {{ certificate = \"cert-0644.pem\", key = \"{key}\" }}\n\
+             [[user]]\nname = \"a\"\npassword_file = \"{secret}\"\n{RIGHTS}\n\
+             [[user]]\nname = \"b\"\npassword = \"{hash}\"\n{RIGHTS}"
+        );
+        let mut shelf = Shelf::default();
+        for name in ["cert-0644.pem", key] {
+            shelf.0.insert(Path::new("/etc/k").join(name), String::new());
+        }
+        shelf.0.insert(Path::new("/etc/k").join(secret), hash.clone());
+        let sources = Sources { file: Some((Path::new("/etc/k").join(config), text.clone())), ..sources(&text) };
+        Loaded::from_sources(&sources, &shelf).unwrap().config.warnings
+    };
+    assert!(warnings("kolejka.toml", "key-0400.pem", "secret-0600").is_empty());
+    assert!(warnings("kolejka-0640-0.toml", "key-0640-0.pem", "secret-0440-0").is_empty(), "read by its group");
+    let open = warnings("kolejka-0604.toml", "key-0640.pem", "secret-0644-0");
+    assert_eq!(open.len(), 3, "{open:?}");
+    assert!(
+        open[0].contains("kolejka-0604.toml holds password hashes, and its mode 0604 lets other users"),
+        "{open:?}"
+    );
+    assert!(
+        open[1].ends_with("chmod 600 /etc/k/secret-0644-0") && open[2].contains("key-0640.pem holds a private key")
+    );
+    assert_eq!(warnings("kolejka.toml", "key-0620.pem", "secret").len(), 1, "or changed");
 }
 
 #[test]
@@ -488,7 +557,7 @@ fn what_is_in_effect_is_shown_with_where_it_comes_from_and_without_secrets() {
         "headers = 50  # KOLEJKA__LIMITS__HEADERS",
         "prefetch.messages = 100  # default",
         "password = \"***\"  # /etc/k/kolejka.toml:5",
-        "allow = [{ on = \"/queue/**\", to = [\"read\"] }]  # /etc/k/kolejka.toml:6",
+        "allow = [{ on = \"/queue/**\", to = [\"read\", \"create\"] }]  # /etc/k/kolejka.toml:6",
         "address = \"127.0.0.1:61613\"  # default",
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} in {shown}");

@@ -41,6 +41,12 @@ pub(super) fn read_all(
     options
 }
 
+/// Rules of a user who finds only what others have made: often that is not what was meant.
+pub(super) fn without_create(user: &User) -> String {
+    let (name, begins) = (user.name(), "may use only destinations that are there");
+    format!("the user `{name}` {begins}: no rule of its `allow` has \"create\" in `to`")
+}
+
 /// Whether clients without a login may do something where they are let in.
 pub(super) fn check_anonymous(settings: &Settings, options: &Options, problems: &mut Vec<Problem>) {
     let lets_in = |section: &&Section| section.get("listener.anonymous") == Some(true);

@@ -131,10 +131,9 @@ fn read_rule(item: &Spanned<DeValue<'_>>) -> Result<RuleText, Problem> {
     let DeValue::Table(table) = item.get_ref() else {
         return Err(Problem::new(at, "this is no rule").help(HELP));
     };
-    if let Some((key, _)) = table.iter().find(|(key, _)| !matches!(key.get_ref().as_ref(), "on" | "to")) {
-        return Err(
-            Problem::new(Origin::File(key.span()), format!("unknown key `{}` in a rule", key.get_ref())).help(HELP)
-        );
+    if let Some((key, value)) = table.iter().find(|(key, _)| !matches!(key.get_ref().as_ref(), "on" | "to")) {
+        let problem = Problem::new(Origin::File(key.span()), format!("unknown key `{}` in a rule", key.get_ref()));
+        return Err(problem.help(HELP).hide(value.span()));
     }
     let Some(DeValue::String(on)) = table.get("on").map(Spanned::get_ref) else {
         return Err(Problem::new(at, "a rule needs `on`, the pattern it is about").help(HELP));

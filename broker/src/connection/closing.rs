@@ -64,7 +64,8 @@ impl Connection {
             {
                 client.leave_cleanly();
             }
-            self.ending = Ending { words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
+            self.ending =
+                Ending { code: farewell.code, words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
             if !farewell.is_goodbye() {
                 // What still waits for room on the disk was not promised, and is not waited for.
                 self.batch.clear();

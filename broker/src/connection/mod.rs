@@ -11,6 +11,8 @@ mod news;
 mod outgoing;
 mod requests;
 mod task;
+mod users;
 mod waking;
 
-pub use task::{Arrival, Connection, Ending, Gate, Options, Surroundings};
+pub use task::{Arrival, Connection, Ending, Gate, Options, Stage, Surroundings};
+pub use users::{UserLimits, Users};

@@ -47,5 +47,7 @@ impl Connection {
             client.leave_cleanly();
         }
         self.collect().await;
+        // The engine has to know before it hands out anything more.
+        self.flush_batch().await;
     }
 }

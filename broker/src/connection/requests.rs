@@ -4,7 +4,9 @@ use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
-use super::task::Connection;
+use super::task::{Connection, Stage};
+use super::users::Users;
+use crate::model::Refusal;
 use crate::stomp::Output;
 
 impl Connection {
@@ -30,7 +32,7 @@ impl Connection {
             self.collect().await;
         }
         self.flush_batch().await;
-        if let Err(refusal) = self.holding.weigh_transactions(self.session.transaction_bytes()) {
+        if let Err(refusal) = self.count_transactions() {
             self.session.disconnected(now, refusal);
             self.collect().await;
         }
@@ -62,8 +64,11 @@ impl Connection {
                     let verdict = self.authenticate(credentials).await;
                     self.session.authenticated(self.now(), verdict);
                     self.decoder.set_version(self.session.version());
-                    if self.session.is_established() {
-                        self.enter();
+                    if self.session.is_established()
+                        && let Err(refusal) = self.enter()
+                    {
+                        // Nothing was said yet.
+                        self.session.refused(None, refusal);
                     }
                 }
                 Output::HeartBeat => {
@@ -80,14 +85,22 @@ impl Connection {
     }
 
     /// The client is let in: the engine gets to know it, and the small limits of strangers end.
-    fn enter(&mut self) {
+    fn enter(&mut self) -> Result<(), Refusal> {
+        let name = self.standing.as_ref().map_or("", |(who, _)| who.as_str());
+        let membership = self.surroundings.open.enter(Users::number(name))?;
         self.decoder.set_limits(self.surroundings.options.limits);
-        self.client = Some(self.surroundings.handle.open(self.owner.clone()));
+        self.client = Some(self.surroundings.handle.open_for(self.owner.clone(), membership.user()));
+        self.membership = Some(membership);
         self.stream.admit();
-        if let Some(admitted) = self.admitted.take() {
-            // Nobody listens when the connection is driven without a server.
-            let _ = admitted.send(());
-        }
+        self.stage.send_replace(Stage::In);
+        Ok(())
+    }
+
+    /// Counts what open transactions hold, and how many the user has.
+    fn count_transactions(&mut self) -> Result<(), Refusal> {
+        self.holding.weigh_transactions(self.session.transaction_bytes())?;
+        let open = self.session.transactions();
+        self.membership.as_mut().map_or(Ok(()), |membership| membership.has_open(open))
     }
 
     /// Asks the engine for all that has gathered, and prepares the receipts. What is too much for one hold of its lock is

@@ -10,14 +10,15 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures_util::FutureExt as _;
 use kolejka_codec::{Decoder, Limits};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, error, warn};
+use tracing::error;
 
 use super::batch::Batch;
 use super::closing::Phase;
 use super::holding::{Holding, Patience};
 use super::outgoing::{Deliveries, Receipts};
+use super::users::{Membership, Users};
 use super::waking::Woken;
 use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, LoginFailure, Peer, Principal, Revoked};
 use crate::clock::Clock;
@@ -65,6 +66,8 @@ pub struct Surroundings {
     pub handle: Handle,
     /// Who may come in.
     pub gate: Arc<dyn Gate>,
+    /// What each user has open.
+    pub open: Arc<Users>,
     /// Limits.
     pub options: Arc<Options>,
     /// The server is about to stop.
@@ -103,6 +106,8 @@ pub struct Connection {
     pub(super) standing: Option<(Principal, Generation)>,
     pub(super) users: watch::Receiver<Generation>,
     pub(super) batch: Batch,
+    /// Whose it is, once its client is let in.
+    pub(super) membership: Option<Membership>,
     /// What of all this is counted.
     pub(super) holding: Holding,
     pub(super) receipts: Receipts,
@@ -121,8 +126,8 @@ pub struct Connection {
     pub(super) room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Counts looks at what can wake the task.
     pub(super) turn: u8,
-    /// Told when the client is let in.
-    pub(super) admitted: Option<oneshot::Sender<()>>,
+    /// Tells how far the client is.
+    pub(super) stage: watch::Sender<Stage>,
 }
 
 /// Whether the peer takes what is written.
@@ -135,6 +140,8 @@ struct Stall {
 /// How a conversation came to its end.
 #[derive(Clone, Debug, Default)]
 pub struct Ending {
+    /// A word that stands for all ends of its kind: the code of the ERROR, where there was one.
+    pub code: &'static str,
     /// In words, for the log.
     pub words: String,
     /// Nothing went wrong: one side said goodbye.
@@ -143,8 +150,19 @@ pub struct Ending {
 
 impl Ending {
     pub(super) fn trouble(words: impl Into<String>) -> Ending {
-        Ending { words: words.into(), is_orderly: false }
+        Ending { code: "connection-lost", words: words.into(), is_orderly: false }
     }
+}
+
+/// How far a client is on its way in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It has sent no login.
+    Silent,
+    /// Its login is being looked at, or its refusal held back.
+    LogsIn,
+    /// It is in.
+    In,
 }
 
 /// A stranger becomes a connection when its first octets are understood.
@@ -160,10 +178,10 @@ pub struct Arrival {
 }
 
 impl Connection {
-    /// A connection that has said nothing yet. The receiver hears when its client is let in.
-    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, oneshot::Receiver<()>) {
+    /// A connection that has said nothing yet. The receiver hears how far its client is.
+    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, watch::Receiver<Stage>) {
         let Arrival { stream, session, owner, peer } = arrival;
-        let (admitted, hears) = oneshot::channel();
+        let (stage, hears) = watch::channel(Stage::Silent);
         let connection = Connection {
             out: stream.new_burst(),
             stream,
@@ -172,6 +190,7 @@ impl Connection {
             input: BytesMut::new(),
             client: None,
             clock: surroundings.handle.clock(),
+            membership: None,
             holding: Holding::new(&surroundings.handle.memory(), surroundings.options.patience()),
             standing: None,
             users: surroundings.gate.changes(),
@@ -190,7 +209,7 @@ impl Connection {
             stall: Stall::default(),
             begun: None,
             room: None,
-            admitted: Some(admitted),
+            stage,
         };
         (connection, hears)
     }
@@ -357,15 +376,13 @@ impl Connection {
     }
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
-        let verdict = self.surroundings.gate.verify(self.peer, credentials).await;
-        match verdict {
+        self.stage.send_replace(Stage::LogsIn);
+        match self.surroundings.gate.verify(self.peer, credentials).await {
             Ok(Admitted { grants, generation }) => {
-                debug!(user = grants.principal().as_str(), "logged in");
                 self.standing = Some((grants.principal().clone(), generation));
                 Ok(grants)
             }
             Err(LoginFailure { why, delay }) => {
-                warn!(reason = why.reason(), "login refused");
                 // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
                 self.surroundings.shutdown.run_until_cancelled(tokio::time::sleep(delay)).await;
                 Err(why)

@@ -9,7 +9,8 @@ use super::Allowance;
 use super::View;
 use crate::memory::Charge;
 use crate::model::{
-    AckMode, Credit, DestinationId, Filter, MessageId, Order, Payload, SessionId, SubscriptionId, Timestamp, Wildcard,
+    AckMode, Credit, DestinationId, Durability, Filter, MessageId, Order, Payload, SessionId, SubscriptionId,
+    Timestamp, Urgency, Wildcard,
 };
 
 new_key_type! {
@@ -112,6 +113,8 @@ pub struct Waiting {
     pub expires: Option<Timestamp>,
     /// Its bytes, counted once for all for whom it is kept.
     pub charge: Arc<Charge>,
+    /// The subscriber's filter has not been asked about it, and will want to know this.
+    pub unjudged: Option<(Urgency, Durability)>,
 }
 
 /// Who receives, and how much of it is out. Settling goes by this ledger, never by what a client says it has.
@@ -141,6 +144,10 @@ pub struct Consumer {
     pub no_local: bool,
     /// It hears what happens to jobs.
     pub hears: bool,
+    /// It is on its way out: nothing more is handed to it.
+    pub is_closed: bool,
+    /// Something that a topic keeps for it is looked at in the background.
+    pub is_late: bool,
     /// What else bounds it beside its credit.
     pub allowance: Option<Box<Allowance>>,
     credit: Credit,
@@ -174,6 +181,8 @@ impl Consumer {
             is_exclusive: false,
             no_local: false,
             hears: false,
+            is_closed: false,
+            is_late: false,
             allowance: None,
             credit,
             out: VecDeque::new(),
@@ -186,7 +195,9 @@ impl Consumer {
 
     /// Whether one more may go out. With nothing out anything may, however large: otherwise it could never leave.
     pub fn has_credit(&self) -> bool {
-        (self.out.is_empty() || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes))
+        !self.is_closed
+            && (self.out.is_empty()
+                || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes))
             && self.allowance.as_ref().is_none_or(|allowance| allowance.permits())
     }
 
@@ -224,6 +235,17 @@ impl Consumer {
     /// One delivery of the ledger.
     pub fn outstanding(&self, number: u64) -> Option<&Outstanding> {
         self.out.get(self.out.binary_search_by_key(&number, |out| out.number).ok()?)
+    }
+
+    /// Whether an ACK of it covers what was delivered before.
+    pub fn is_cumulative(&self) -> bool {
+        self.mode == AckMode::Client
+    }
+
+    /// How many deliveries are out whose numbers are above the first and not above the second.
+    pub fn outstanding_between(&self, above: u64, through: u64) -> usize {
+        let before = |number| self.out.partition_point(|out| out.number <= number);
+        before(through).saturating_sub(before(above))
     }
 
     /// Takes one delivery out of the ledger.

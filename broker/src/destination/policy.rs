@@ -37,6 +37,8 @@ pub struct Policy {
     pub idle_ms: Option<u64>,
     /// Header by whose value a newer message replaces an older one that nobody holds.
     pub last_value_key: Option<Arc<str>>,
+    /// Whether keys (`x-unique`, `idempotency-key`, `x-job-token`) are those of all users together.
+    pub shared_keys: bool,
 }
 
 impl Default for Policy {
@@ -56,6 +58,7 @@ impl Default for Policy {
             exclusive_consumer: false,
             idle_ms: None,
             last_value_key: None,
+            shared_keys: false,
         }
     }
 }
@@ -139,6 +142,8 @@ pub struct PolicyRule {
     pub idle_ms: Option<u64>,
     /// See [`Policy::last_value_key`].
     pub last_value_key: Option<Arc<str>>,
+    /// See [`Policy::shared_keys`].
+    pub shared_keys: Option<bool>,
 }
 
 impl PolicyRule {
@@ -160,6 +165,7 @@ impl PolicyRule {
             exclusive_consumer: None,
             idle_ms: None,
             last_value_key: None,
+            shared_keys: None,
         }
     }
 }
@@ -177,6 +183,21 @@ impl Policies {
     /// The policy of one destination.
     pub fn resolve(&self, name: &DestinationName) -> Policy {
         self.resolve_for(name, None)
+    }
+
+    /// Whether dead letters of other destinations may go to that one.
+    pub fn take_dead_letters(&self, name: &DestinationName) -> bool {
+        let targets = self.rules.iter().filter_map(|rule| rule.dead_letter.as_ref());
+        targets.chain([&self.default.dead_letter]).any(|target| {
+            let target = target.strip_prefix("/queue/").unwrap_or(target);
+            match target.split_once("{name}") {
+                None => target == name.path(),
+                Some((before, behind)) => {
+                    let rest = name.path().strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+                    rest.is_some_and(|name| !name.is_empty())
+                }
+            }
+        })
     }
 
     /// The same for a queue whose maker asked for limits. The rules come first, and the default bounds what is granted.
@@ -214,6 +235,7 @@ impl Policies {
             policy.exclusive_groups = rule.exclusive_groups.unwrap_or(policy.exclusive_groups);
             policy.exclusive_consumer = rule.exclusive_consumer.unwrap_or(policy.exclusive_consumer);
             policy.idle_ms = rule.idle_ms.or(policy.idle_ms);
+            policy.shared_keys = rule.shared_keys.unwrap_or(policy.shared_keys);
             if rule.last_value_key.is_some() {
                 policy.last_value_key.clone_from(&rule.last_value_key);
             }

@@ -253,6 +253,11 @@ impl Queue {
         self.slots.get_mut(slot)
     }
 
+    /// Whether a dead letter is in it.
+    pub fn has_notes(&self) -> bool {
+        !self.notes.is_empty()
+    }
+
     /// Why a message was dead-lettered into this queue, if it was.
     pub fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
         if self.notes.is_empty() { None } else { self.notes.get(&message) }

@@ -16,6 +16,11 @@ impl Queue {
         }
     }
 
+    /// Whether a consumer wants, or may read, only some of what is here.
+    pub fn is_selective(&self, consumer: ConsumerKey) -> bool {
+        self.selections.has(consumer)
+    }
+
     /// Whether something is there that could be handed out.
     pub fn offers(&self) -> bool {
         self.open().len() > 0 && self.gives()

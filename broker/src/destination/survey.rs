@@ -88,6 +88,15 @@ impl Queue {
         Selections::within_window(unread)
     }
 
+    /// Delayed messages by their time, behind one.
+    pub fn delayed_behind(
+        &self,
+        moment: (Timestamp, MessageId),
+    ) -> impl Iterator<Item = ((Timestamp, MessageId), &Entry)> + '_ {
+        let waiting = self.agenda.behind(false, Some(moment));
+        waiting.filter_map(|(moment, slot)| Some((moment, self.entry(slot)?)))
+    }
+
     /// The sequence that no message has yet.
     fn end(&self) -> i64 {
         self.next_place(crate::model::Urgency::NORMAL).sequence

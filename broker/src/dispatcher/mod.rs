@@ -61,9 +61,7 @@ pub fn pump(
             return Round::Choice(key);
         }
         let wish = wish(consumer, now);
-        let taken = if consumer.filter.is_none() {
-            queue.take(key, consumer.next_number(), wish)
-        } else {
+        let taken = if queue.is_selective(key) {
             match queue.seek(key, contents, steps) {
                 Sought::Found(place) => queue.take_at(place, (key, consumer.next_number()), wish),
                 Sought::Nothing | Sought::Unread => {
@@ -77,6 +75,8 @@ pub fn pump(
                     return Round::Looking;
                 }
             }
+        } else {
+            queue.take(key, consumer.next_number(), wish)
         };
         let Some(taken) = taken else { return Round::Done };
         let delivery = hand_out((id, queue), consumer, contents, &taken);

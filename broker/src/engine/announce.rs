@@ -99,6 +99,21 @@ impl Engine {
         is_any
     }
 
+    /// One of many messages has been dealt with, and what follows from it is told: all of that is in one unit of the log, and
+    /// the next message may be in another. Says whether the rest had better wait for another call.
+    pub(super) fn end_part(&mut self, now: Now, effects: &mut Effects) -> bool {
+        if effects.is_whole() {
+            return false;
+        }
+        self.publish_announced(now, effects);
+        effects.cut();
+        let is_heavy = effects.is_heavy();
+        if is_heavy {
+            self.steps.charge(self.steps.left());
+        }
+        is_heavy
+    }
+
     /// The log has what an announcement speaks of. What cannot be taken is nobody's fault who could be told.
     pub(super) fn publish_announcement(&mut self, now: Now, announcement: Announcement, effects: &mut Effects) {
         debug_assert_eq!(self.announcements.depth, 0, "an announcement is never published from within another");

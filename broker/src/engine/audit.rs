@@ -5,21 +5,24 @@ use std::sync::Arc;
 use tracing::info;
 
 use super::machine::Engine;
-use crate::model::{Actor, Audit, AuditOutcome, DestinationName, Effects, Right, SessionId};
+use crate::model::{Actor, Audit, AuditOutcome, DestinationName, Effects, Permissions, Right, SessionId};
 
 impl Engine {
     /// Whose request is being carried out.
     pub(super) fn actor(&self) -> Actor {
         let session = self.author.unwrap_or(SessionId { index: u32::MAX, generation: 0 });
-        let permissions = self.sessions.get(session).and_then(|session| session.permissions.as_deref());
-        Actor { session, user: permissions.map_or("anonymous", |permissions| permissions.user()).into() }
+        let user = self.permissions().map_or("anonymous".into(), |permissions| permissions.user().into());
+        Actor { session, user }
+    }
+
+    /// What that client may do; `None`: everything.
+    pub(super) fn permissions(&self) -> Option<Arc<dyn Permissions>> {
+        self.sessions.get(self.author?)?.permissions.clone()
     }
 
     /// Whether the client whose request is being carried out has a right.
     pub(super) fn may(&self, right: Right, name: &DestinationName) -> bool {
-        let session = self.author.and_then(|author| self.sessions.get(author));
-        let permissions = session.and_then(|session| session.permissions.as_deref());
-        permissions.is_none_or(|permissions| permissions.may(right, name))
+        self.permissions().is_none_or(|permissions| permissions.may(right, name))
     }
 
     /// Notes what was asked for and what became of it.

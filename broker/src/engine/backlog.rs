@@ -12,7 +12,9 @@ use super::machine::Engine;
 use super::publish::topic_delivery;
 use crate::destination::{ConsumerKey, Waiting};
 use crate::memory::{Charge, Purpose};
-use crate::model::{Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Timestamp};
+use crate::model::{
+    Candidate, Durability, Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Timestamp, Urgency,
+};
 
 /// Connections for which something is kept, by the bytes of that.
 #[derive(Debug, Default)]
@@ -29,6 +31,8 @@ pub(super) struct TopicMessage {
     pub(super) expires: Option<Timestamp>,
     /// Its bytes, once it is kept for anybody.
     pub(super) charge: Option<Arc<Charge>>,
+    /// The filter of the next subscriber has not been asked about it: see [`Waiting::unjudged`].
+    pub(super) unjudged: Option<(Urgency, Durability)>,
 }
 
 impl Engine {
@@ -38,7 +42,8 @@ impl Engine {
         let Some(consumer) = self.consumers.get_mut(key) else { return };
         let id = consumer.session;
         let Some(session) = self.sessions.get_mut(id).filter(|session| !session.leaving) else { return };
-        if consumer.backlog().messages == 0 && consumer.has_credit() && session.has_room(limit) {
+        let is_judged = sent.unjudged.is_none();
+        if is_judged && consumer.backlog().messages == 0 && consumer.has_credit() && session.has_room(limit) {
             let mode = consumer.mode;
             session.lend_copy(sent.payload.len());
             let delivery = topic_delivery(consumer, sent.message, sent.payload.clone());
@@ -52,7 +57,11 @@ impl Engine {
         let Some((consumer, session)) = self.consumers.get_mut(key).zip(self.sessions.get_mut(id)) else { return };
         let (message, expires) = (sent.message, sent.expires);
         let bytes = sent.payload.len() as u64;
-        consumer.push_backlog(Waiting { message, payload: sent.payload.clone(), expires, charge });
+        let unjudged = sent.unjudged;
+        consumer.push_backlog(Waiting { message, payload: sent.payload.clone(), expires, charge, unjudged });
+        if unjudged.is_some() && !std::mem::replace(&mut consumer.is_late, true) {
+            self.late.backlogs.push_back(key);
+        }
         self.options.memory.add(Purpose::Topics, WAITING_BYTES);
         self.slow.0.remove(&(session.backlog.bytes, id));
         session.backlog.messages += 1;
@@ -115,15 +124,20 @@ impl Engine {
         }
     }
 
-    fn drain_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
+    /// The same for one of them, as far as there are steps.
+    pub(super) fn drain_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let limit = self.options.topic_backlog;
         while let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.has_credit())
             && self.sessions.get(consumer.session).is_some_and(|session| session.has_room(limit))
-            && let Some(Waiting { message, payload, expires, .. }) = self.next_kept(key)
         {
-            if expires.is_some_and(|end| end <= now.wall) {
+            if self.is_used_up(effects) {
+                return self.put_off_backlog(key);
+            }
+            let Some(waiting) = self.next_kept(key) else { return };
+            if waiting.expires.is_some_and(|end| end <= now.wall) || !self.is_wanted_now(key, &waiting) {
                 continue;
             }
+            let Waiting { message, payload, .. } = waiting;
             let Some(consumer) = self.consumers.get_mut(key) else { return };
             let (id, mode) = (consumer.session, consumer.mode);
             if let Some(session) = self.sessions.get_mut(id) {
@@ -131,6 +145,32 @@ impl Engine {
             }
             let delivery = topic_delivery(consumer, message, payload);
             deliver(&mut self.sessions, key, id, mode, delivery, effects);
+        }
+    }
+
+    /// Asks a subscriber's filter about a message for which there were no steps when it was sent.
+    fn is_wanted_now(&mut self, key: ConsumerKey, waiting: &Waiting) -> bool {
+        self.steps.charge(1);
+        let filter = self.consumers.get(key).and_then(|consumer| consumer.filter.as_ref());
+        let Some((filter, (urgency, durability))) = filter.zip(waiting.unjudged) else { return true };
+        let Payload::Memory(content) = &waiting.payload else { return true };
+        self.steps.charge(filter.steps(content.head().len()));
+        filter.wants(&Candidate {
+            head: content.head(),
+            message: waiting.message,
+            urgency,
+            attempts: 0,
+            redelivered: false,
+            durability,
+            death: None,
+        })
+    }
+
+    fn put_off_backlog(&mut self, key: ConsumerKey) {
+        if let Some(consumer) = self.consumers.get_mut(key)
+            && !std::mem::replace(&mut consumer.is_late, true)
+        {
+            self.late.backlogs.push_back(key);
         }
     }
 

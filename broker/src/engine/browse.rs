@@ -5,6 +5,7 @@
 use super::destination::Kind;
 use super::dispatch::deliver;
 use super::machine::{Engine, queue_of};
+use super::quotas::Counted;
 use super::reading::Unread;
 use crate::destination::{Consumer, ConsumerKey, Entry, Glimpse, Reach, View};
 use crate::model::{
@@ -26,6 +27,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
+        let user = session.user;
+        self.may_have(user, Counted::Subscriptions, 0)?;
         let queue = match &wish.to {
             // It is there for as long as somebody waits for what comes.
             Source::Name(name) if browse.tail => Some(self.obtain_for(now, id, name)?),
@@ -33,13 +36,15 @@ impl Engine {
             Source::Feed(feed) => self.router.resolve(&feed.queue),
             Source::Wildcard(_) | Source::List(_) => None,
         };
+        let filter = queue.and_then(|queue| self.readable(id, queue, wish.filter.as_ref()));
         let found = queue.and_then(|queue| Some((queue, &*queue_of(&mut self.destinations, queue)?)));
         let reach = found.map_or(Reach::Nowhere, |found| {
-            let mut view = View::new(found, &browse.stages, wish.filter.as_ref());
+            let mut view = View::new(found, &browse.stages, filter.as_ref());
             (view.left, view.tail) = (browse.limit, browse.tail);
             Reach::View(Box::new(view))
         });
         let key = self.consumers.insert(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit));
+        self.quotas.add(user, Counted::Subscriptions);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
         }

@@ -87,6 +87,13 @@ impl Client {
         is_patient: bool,
     ) -> (Option<Refusal>, bool) {
         let (mut bytes, mut weighed, mut heaviest) = (0, core.effects.records.len(), 0);
+        if core.engine.is_busy(self.session) {
+            core.verb = Verb::Continue;
+            match core.engine.go_on(now, self.session, &mut core.effects) {
+                Some(answer) => answers.push(answer),
+                None => return (None, true),
+            }
+        }
         while let Some(request) = requests.front() {
             if is_patient && core.engine.has_to_wait(request) {
                 return (None, false);
@@ -97,6 +104,11 @@ impl Client {
             let (verb, before) = (Verb::of(request), core.engine.spent(&core.effects));
             let Some(request) = requests.pop_front() else { break };
             match core.engine.apply(now, self.session, request, &mut core.effects) {
+                // Its answer comes when it is done.
+                Ok(_) if core.engine.is_busy(self.session) => {
+                    core.verb = verb;
+                    return (None, true);
+                }
                 Ok(answer) => answers.push(answer),
                 Err(refusal) => {
                     requests.clear();

@@ -1,37 +1,93 @@
 //! Clients leave.
 
+use std::collections::VecDeque;
+
 use super::happening::Happening;
 use super::machine::Engine;
 use super::sessions::Departure;
+use super::subscribe::Dismissal;
+use crate::destination::Queue;
 use crate::model::{DestinationId, Effects, JobState, Now, SessionId};
 
+/// A client that is gone, and whose subscriptions have not all ended.
+#[derive(Debug)]
+pub(super) struct Closing {
+    session: SessionId,
+    consumers: VecDeque<Dismissal>,
+}
+
+/// Messages of a temporary queue that vanish with it.
+const AT_ONCE: usize = 256;
+
 impl Engine {
-    /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish.
+    /// A client is gone: what it holds goes back, its temporary destinations and what is in them vanish. Where that is very
+    /// much, the rest is background work.
     pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
+        effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let consumers: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
-        for key in consumers {
-            self.dismiss(now, key, departure, effects);
-        }
-        if let Some(session) = self.sessions.close(id) {
-            for destination in session.temporary {
-                self.drop_temporary(now, destination, effects);
-            }
+        (session.leaving, session.chore) = (true, None);
+        let keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
+        let consumers = keys.into_iter().map(|key| self.begin_dismissal(key, departure)).collect();
+        let mut closing = Closing { session: id, consumers };
+        if !self.close_part(now, &mut closing, effects) {
+            self.late.closing.push_back(closing);
         }
     }
 
+    /// Goes on with the end of a client, as far as there are steps. `true` once that was all.
+    pub(super) fn close_part(&mut self, now: Now, closing: &mut Closing, effects: &mut Effects) -> bool {
+        while let Some(dismissal) = closing.consumers.front_mut() {
+            self.steps.charge(1);
+            if !self.dismiss_part(now, dismissal, effects) {
+                return false;
+            }
+            closing.consumers.pop_front();
+        }
+        loop {
+            if self.is_used_up(effects) {
+                return false;
+            }
+            let Some(session) = self.sessions.get_mut(closing.session) else { return true };
+            let Some(destination) = session.temporary.pop_first() else { break };
+            self.steps.charge(1);
+            self.drop_temporary(now, destination, effects);
+        }
+        self.sessions.close(closing.session);
+        true
+    }
+
     fn drop_temporary(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        let is_large = |queue: &Queue| queue.len() > AT_ONCE;
+        if self.destinations.get(&id).and_then(|found| found.kind.queue()).is_some_and(is_large) {
+            return self.doom_temporary(now, id, effects);
+        }
         let Some(destination) = self.destinations.remove(&id) else { return };
+        self.quotas.forget_destination(destination.maker);
         self.router.unbind(destination.kind.name(), id);
         self.abandon(now, destination.kind.name(), effects);
         self.windows.forget(id);
         self.uniques.forget(id);
         if let super::destination::Kind::Queue(queue) = destination.kind {
+            self.steps.charge(queue.len() as u64);
             for entry in queue.entries() {
                 self.transient_bytes -= u64::from(entry.size);
                 self.forget(entry);
                 self.note(now, (id, entry), Happening::Over(JobState::Cancelled), effects);
+                self.end_part(now, effects);
             }
         }
+    }
+    /// A large one loses its name at once; what is in it vanishes in the background.
+    fn doom_temporary(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
+        let Some(queue) = self.queue_mut(id) else { return };
+        queue.doomed = true;
+        let name = queue.name().clone();
+        if let Some(destination) = self.destinations.get_mut(&id) {
+            destination.owner = None;
+        }
+        self.router.unbind(&name, id);
+        self.abandon(now, &name, effects);
+        self.windows.forget(id);
+        self.doomed.insert(id);
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::destination::{Queue, Topic};
-use crate::model::{DestinationName, SessionId, Timestamp};
+use crate::model::{DestinationName, SessionId, Timestamp, UserId};
 
 /// A queue or a topic, and what the engine needs to know about either.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub(super) struct Destination {
     pub(super) is_due: bool,
     /// The session whose temporary destination it is.
     pub(super) owner: Option<SessionId>,
+    /// Who made it.
+    pub(super) maker: Option<UserId>,
     /// A check for idleness is scheduled.
     pub(super) idle_check: bool,
     pub(super) last_used: Duration,
@@ -38,6 +40,7 @@ impl Destination {
             is_late: false,
             is_due: false,
             owner: None,
+            maker: None,
             idle_check: false,
             last_used: Duration::ZERO,
             moment: None,

@@ -11,6 +11,8 @@ use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Jo
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
 const LATE: u64 = 64;
+/// Messages that become visible in one hold, once the log has them.
+const PERSISTED_AT_ONCE: usize = 1024;
 
 impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where that is too much for one call, the rest is
@@ -123,6 +125,7 @@ impl Engine {
             }
             for work in begun {
                 self.begin_work(now, (id, work), effects);
+                self.end_part(now, effects);
             }
             match round {
                 Round::Choice(key) if self.choose(now, (id, key), effects) => {}
@@ -142,23 +145,38 @@ impl Engine {
             }
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+            self.end_part(now, effects);
         }
     }
 
-    /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave.
-    pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) {
-        let mut ripe = Vec::with_capacity(durable.positions.len());
-        let mut positions = durable.positions.iter();
+    /// The log has become durable up to a point: what was accepted there may be handed out, receipts may leave. Returns how
+    /// many of the positions were used, and whether that was all: otherwise it is to be called again with the others.
+    pub fn persisted(&mut self, now: Now, durable: Durable<'_>, effects: &mut Effects) -> (usize, bool) {
+        effects.begin();
+        let mut ripe = Vec::with_capacity(durable.positions.len().min(PERSISTED_AT_ONCE));
+        let (mut used, mut left, mut is_done) = (0, PERSISTED_AT_ONCE, true);
         while let Some(&(id, slot)) = self.pending.front() {
+            if left == 0 {
+                is_done = false;
+                break;
+            }
             let Some(queue) = self.queue_mut(id) else { break };
             if queue.entry(slot).is_some_and(|entry| entry.durable) {
-                let Some(&position) = positions.next() else { break };
+                let Some(&position) = durable.positions.get(used) else { break };
+                used += 1;
                 queue.set_position(slot, position);
                 ripe.push((id, slot));
             }
             queue.release(slot);
             self.pending.pop_front();
             self.touch(id);
+            left -= 1;
+        }
+        self.steps.charge(2 * (PERSISTED_AT_ONCE - left) as u64);
+        if !is_done {
+            self.dispatch(now, effects);
+            self.trim_cache(&ripe);
+            return (used, false);
         }
         self.tell_durable(now, durable.through, effects);
         self.dispatch(now, effects);
@@ -167,6 +185,7 @@ impl Engine {
             self.promises.pop_front();
             effects.events.push((session, Event::Durable(ticket)));
         }
+        (used, true)
     }
 
     /// Lets go of bodies that are in the log, where the cache is over its bound and nobody took them at once.

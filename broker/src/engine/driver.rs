@@ -8,16 +8,10 @@ use super::reading::Unread;
 use crate::model::{Content, Durable, LogError, LogSink, MessageId};
 
 impl LogSink for Handle {
-    fn durable(&self, durable: Durable<'_>) {
-        let mut guard = self.lock();
-        let now = self.shared.clock.now();
-        let core = &mut *guard;
-        core.verb = Verb::Durable;
-        core.durable = durable.through;
-        core.ask_for_room();
-        core.engine.persisted(now, durable, &mut core.effects);
-        core.update_room(&self.shared);
-        self.finish(now, guard);
+    fn durable(&self, mut durable: Durable<'_>) {
+        while let (used, false) = self.take_durable(durable) {
+            durable.positions = &durable.positions[used..];
+        }
         self.shared.begun.notify_waiters();
     }
 
@@ -27,6 +21,20 @@ impl LogSink for Handle {
 }
 
 impl Handle {
+    /// Takes in a part of what has become durable. Returns how many positions were used, and whether that was all.
+    fn take_durable(&self, durable: Durable<'_>) -> (usize, bool) {
+        let mut guard = self.lock();
+        let now = self.shared.clock.now();
+        let core = &mut *guard;
+        core.verb = Verb::Durable;
+        core.durable = durable.through;
+        core.ask_for_room();
+        let taken = core.engine.persisted(now, durable, &mut core.effects);
+        core.update_room(&self.shared);
+        self.finish(now, guard);
+        taken
+    }
+
     /// Does what is due, and reads what is wanted, for ever.
     pub async fn drive(&self) {
         let _vital = self.vital("the engine's clock");

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::destination::Kind;
 use super::machine::Engine;
-use crate::model::{DestinationId, Effects, Keyed, Message, MessageId, Now, Publish, Record};
+use crate::model::{DestinationId, Effects, Keyed, Message, MessageId, Now, Publish, Record, bare_key};
 
 impl Engine {
     /// Puts a message wherever it has not been seen; says as which it was taken, if it was anywhere.
@@ -21,7 +22,7 @@ impl Engine {
             }
             return Some(self.put_new(now, destination, message, effects));
         };
-        let is_new = |engine: &Engine, to| !engine.windows.holds(to, &key, now.wall);
+        let is_new = |engine: &Engine, to| !engine.has_seen(now, to, &key);
         let mut feeds = self.takers(destination, &message);
         let (all, is_first) = (feeds.len(), is_new(self, destination));
         feeds.retain(|queue| is_new(self, *queue));
@@ -37,7 +38,8 @@ impl Engine {
                 self.enqueue_keyed(now, destination, (id, message.clone(), &key), effects);
             } else {
                 self.fan_out(now, (destination, id), &message, effects);
-                self.windows.insert(destination, key.clone(), now.wall);
+                let key = self.key_in(destination, &key);
+                self.windows.insert(destination, key, now.wall);
             }
         }
         for &queue in &feeds {
@@ -57,25 +59,48 @@ impl Engine {
         (id, message, key): (MessageId, Message, &Arc<str>),
         effects: &mut Effects,
     ) {
+        let key = self.key_in(queue, key);
         let before = effects.records.len();
         self.enqueue(now, (queue, id), message, effects);
         let is_logged = effects.records[before..].iter().any(|record| matches!(record, Record::Accepted(_)));
         if is_logged {
-            let record = Record::Keyed(Keyed { queue, key: key.clone(), at: now.wall });
+            let record = Record::Keyed(Keyed { queue, key, at: now.wall });
             self.evolve(&record, None);
             effects.records.push(record);
         } else {
-            self.windows.insert(queue, key.clone(), now.wall);
+            self.windows.insert(queue, key, now.wall);
         }
     }
 
     /// Whether a message with a key has not been seen in one of the places it goes to.
     pub(super) fn is_new_anywhere(&mut self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
         let Some(key) = &publish.key else { return true };
-        if !self.windows.holds(destination, key, now.wall) {
+        if !self.has_seen(now, destination, key) {
             return true;
         }
         let takers = self.takers(destination, &publish.message);
-        takers.into_iter().any(|queue| !self.windows.holds(queue, key, now.wall))
+        takers.into_iter().any(|queue| !self.has_seen(now, queue, key))
+    }
+
+    /// Whether a destination has seen the key of that user, or one that is everybody's.
+    fn has_seen(&self, now: Now, destination: DestinationId, key: &Arc<str>) -> bool {
+        let bare = bare_key(key);
+        let own = || self.windows.holds(destination, &self.key_in(destination, key), now.wall);
+        own() || bare.len() < key.len() && self.windows.holds(destination, bare, now.wall)
+    }
+
+    /// A key as a destination keeps it: without its user where the policy shares keys.
+    pub(super) fn key_in(&self, destination: DestinationId, key: &Arc<str>) -> Arc<str> {
+        let bare = bare_key(key);
+        if bare.len() < key.len() && self.shares_keys(destination) { bare.into() } else { Arc::clone(key) }
+    }
+
+    /// Whether keys in a destination are everybody's, by its policy.
+    pub(super) fn shares_keys(&self, destination: DestinationId) -> bool {
+        match self.destinations.get(&destination).map(|found| &found.kind) {
+            Some(Kind::Queue(queue)) => queue.policy().shared_keys,
+            Some(Kind::Topic(topic)) => self.options.policies.resolve(topic.name()).shared_keys,
+            None => false,
+        }
     }
 }

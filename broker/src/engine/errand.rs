@@ -4,13 +4,14 @@
 //! no part of durable state, only the changes that it makes are: it ends with the process.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::machine::{Engine, queue_of};
 use super::manage::Task;
 use super::reading::Unread;
 use crate::destination::{Survey, Surveyed};
-use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Reply, SoftRefusal};
+use crate::model::{Actor, DestinationId, DestinationName, Effects, Now, Permissions, Reply, SoftRefusal};
 
 /// One such work.
 #[derive(Debug)]
@@ -24,12 +25,16 @@ pub(super) struct Errand {
     pub(super) limit: u64,
     /// So many have been dealt with.
     pub(super) done: u64,
+    /// So many have been looked at.
+    pub(super) looks: u64,
     pub(super) pace: Option<Pace>,
     /// It waits for heads.
     pub(super) is_reading: bool,
     pub(super) reply: Option<Reply>,
     /// Who asked for it.
     pub(super) actor: Actor,
+    /// What that client may do; `None`: everything.
+    pub(super) permissions: Option<Arc<dyn Permissions>>,
 }
 
 /// How fast something is done.
@@ -146,9 +151,15 @@ impl Engine {
                 Surveyed::Later => return Step::Again,
                 Surveyed::Nothing => return Step::Over(None),
             };
+            if !self.may_touch(errand, &entry) {
+                continue;
+            }
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
                 Err(why) => return Step::Over(Some(why)),
+            }
+            if self.end_part(now, effects) && errand.done < errand.limit {
+                return Step::Again;
             }
         }
         if errand.done >= errand.limit { Step::Over(None) } else { Step::Again }

@@ -19,6 +19,7 @@ impl Engine {
             }
             Record::Deleted { destination } => {
                 let gone = self.destinations.remove(destination)?;
+                self.quotas.forget_destination(gone.maker);
                 self.router.unbind(gone.kind.name(), *destination);
                 self.windows.forget(*destination);
                 self.repel(*destination, gone.kind.name());
@@ -88,6 +89,7 @@ impl Engine {
         self.forget(&departed.entry);
         if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.remove(settled.destination, settled.message, schedule);
+            self.quotas.remove_schedule(settled.message);
         }
         None
     }

@@ -143,7 +143,11 @@ impl Engine {
 
     /// Finishing work may not fail for lack of room, so no limit applies to it.
     pub(super) fn finishing_queue(&mut self, now: Now, name: DestinationName) -> DestinationId {
-        match self.obtain(now, &name) {
+        // It is the broker's, not that of the user whose message died.
+        let author = self.author.take();
+        let obtained = self.obtain(now, &name);
+        self.author = author;
+        match obtained {
             Ok(id) => id,
             Err(_) => self.create(DestinationId(self.next_destination), name),
         }

@@ -24,6 +24,7 @@ impl Engine {
         (reader, feed): (SessionId, &Feed),
         effects: &mut Effects,
     ) -> Result<DestinationId, Refusal> {
+        self.admit_binding(feed)?;
         self.succeed(now, (reader, feed), effects)?;
         let queue = self.obtain(now, &feed.queue)?;
         let expires_after = feed.expires_after.map(Duration::from_millis);
@@ -125,6 +126,24 @@ impl Engine {
         None
     }
 
+    /// Whether a queue may stand behind each of these topics: it does already, or there is a place for one more.
+    fn admit_binding(&mut self, feed: &Feed) -> Result<(), Refusal> {
+        let (limit, topics) = (self.options.topic_queues, &feed.topics);
+        let queue = self.router.resolve(&feed.queue).and_then(|id| self.queue_mut(id));
+        if queue.and_then(|queue| queue.fed.as_ref()).is_some_and(|fed| fed.topics == *topics) {
+            return Ok(());
+        }
+        let crowded = if let Some(topic) = topics.name() {
+            // It need not be there yet.
+            (self.feeds.matching(&topic).len() >= limit).then_some(topic)
+        } else {
+            let mut reached = self.reached_by(topics).into_iter();
+            let crowded = reached.find(|id| self.feeds_of(*id).len() >= limit);
+            crowded.and_then(|id| Some(self.destinations.get(&id)?.kind.name().clone()))
+        };
+        crowded.map_or(Ok(()), |topic| Err(Refusal::TooManyBindings { topic, limit }))
+    }
+
     /// The topics that a pattern means. The names are gone through only where there is a wildcard.
     fn reached_by(&self, topics: &Pattern) -> Vec<DestinationId> {
         match topics.name() {
@@ -206,6 +225,9 @@ impl Engine {
                 }
                 self.remove(id, &entry, effects);
                 self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+                if self.end_part(now, effects) {
+                    return;
+                }
             }
             // What is still on its way to the log makes the queue known here again.
             self.doomed.remove(&id);

@@ -13,6 +13,9 @@ impl Engine {
             return Ok(None);
         }
         if let Some(known) = self.known_token(publish) {
+            if !self.is_own_token(publish, known.job) {
+                return Err(Refusal::TokenTaken);
+            }
             effects.leans = true;
             return Ok(Some(Answer::Submitted(known)));
         }
@@ -27,6 +30,14 @@ impl Engine {
         let tracking = publish.message.terms.as_ref()?.tracking.as_ref()?;
         let status = &self.jobs.find(tracking.token?)?.status;
         Some(Submission { job: status.job, token: Some(status.token), is_duplicate: true })
+    }
+
+    /// Whether the job of a token that is known is of the user who sends it again, or its queue shares keys.
+    fn is_own_token(&self, publish: &Publish, job: MessageId) -> bool {
+        let Some(permissions) = self.permissions() else { return true };
+        let owner = self.jobs.get(job).and_then(|row| row.status.owner.as_deref());
+        let shares = || self.router.resolve(&publish.to).is_some_and(|queue| self.shares_keys(queue));
+        owner.is_none_or(|owner| owner == permissions.user()) || shares()
     }
 
     /// A message that is about to be taken in is followed from now on.
@@ -50,6 +61,7 @@ impl Engine {
         let status = Status {
             job,
             token: token.unwrap_or_else(|| self.make_token()),
+            owner: self.permissions().map(|permissions| permissions.user().into()),
             queue: name,
             kind,
             keeps_result,
@@ -120,6 +132,7 @@ impl Engine {
         while !self.is_used_up(effects) {
             let Some(spent) = self.jobs.spent(now.wall) else { break };
             self.forget_job(spent, effects);
+            effects.cut();
         }
         while !self.is_used_up(effects)
             && let Some(job) = self.jobs.overdue(now.wall)

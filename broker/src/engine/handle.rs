@@ -19,7 +19,7 @@ use super::machine::Engine;
 use super::vital::Locked;
 use crate::clock::Clock;
 use crate::destination::Policies;
-use crate::model::{Effects, Log, LogError, LogReader, Now, SessionId, Ticket};
+use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket, UserId};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -53,6 +53,8 @@ pub(super) struct Core {
     pub(super) engine: Engine,
     pub(super) log: Option<Box<dyn Log>>,
     pub(super) effects: Effects,
+    /// A part of the effects on its way to the log; empty in between.
+    pub(super) unit: Vec<Record>,
     pub(super) clients: Vec<Option<Attached>>,
     pub(super) durable: Ticket,
     /// When the driver looks again, on the monotonic clock.
@@ -88,6 +90,7 @@ impl Handle {
             engine,
             log: None,
             effects: Effects::default(),
+            unit: Vec::new(),
             clients: Vec::new(),
             durable: Ticket::default(),
             alarm: Duration::ZERO,
@@ -124,6 +127,7 @@ impl Handle {
         let mut guard = self.lock();
         let now = self.shared.clock.now();
         let core = &mut *guard;
+        core.engine.limit_units(log.unit_bytes());
         core.log.get_or_insert(log);
         core.engine.reserve_ids(&mut core.effects);
         self.finish(now, guard);
@@ -147,9 +151,15 @@ impl Handle {
 
     /// Lets a client in.
     pub fn open(&self, owner: String) -> Client {
+        self.open_for(owner, UserId::default())
+    }
+
+    /// Lets a client of that user in.
+    pub fn open_for(&self, owner: String, user: UserId) -> Client {
         let mut guard = self.lock();
         let core = &mut *guard;
         let session = core.engine.open(owner);
+        core.engine.belongs_to(session, user);
         let inbox = Arc::new(Inbox::default());
         let index = session.index as usize;
         if core.clients.len() <= index {
@@ -249,7 +259,7 @@ impl Core {
     pub(super) fn append(&mut self, shared: &Shared, author: Option<SessionId>) {
         if !self.effects.records.is_empty() {
             let wall = shared.clock.now().wall;
-            match self.log.as_mut().map(|log| log.append(&mut self.effects.records, wall)) {
+            match self.append_units(wall) {
                 Some(Ok(ticket)) => {
                     self.appended = ticket;
                     self.engine.appended(ticket);
@@ -259,7 +269,7 @@ impl Core {
                     self.update_room(shared);
                 }
                 Some(Err(error)) => {
-                    debug_assert!(error != LogError::Full, "the log was not asked for room");
+                    debug_assert!(!error.is_a_mistake(), "the log was to be asked before: {error}");
                     // The engine has gone on without the log. Whatever was appended from here on would be told apart by
                     // its order only, and be taken for what is missing: so nothing is.
                     self.log = None;

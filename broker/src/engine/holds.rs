@@ -27,6 +27,8 @@ pub enum Verb {
     Statistics,
     /// Schedules were listed or removed.
     Schedules,
+    /// A request went on that was begun in another hold.
+    Continue,
     /// A worker or a caller said something about a job.
     Job,
     /// A connection said what it has written.
@@ -46,7 +48,7 @@ pub enum Verb {
 
 impl Verb {
     /// All of them, in the order of [`Holds::rows`].
-    pub const ALL: [Verb; 16] = [
+    pub const ALL: [Verb; 17] = [
         Verb::Send,
         Verb::Commit,
         Verb::Settle,
@@ -56,6 +58,7 @@ impl Verb {
         Verb::Manage,
         Verb::Statistics,
         Verb::Schedules,
+        Verb::Continue,
         Verb::Job,
         Verb::Written,
         Verb::Session,
@@ -95,6 +98,7 @@ impl Verb {
             Verb::Manage => "manage",
             Verb::Statistics => "statistics",
             Verb::Schedules => "schedules",
+            Verb::Continue => "continue",
             Verb::Job => "job",
             Verb::Written => "written",
             Verb::Session => "session",

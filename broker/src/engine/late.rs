@@ -3,7 +3,9 @@
 
 use std::collections::VecDeque;
 
+use super::close::Closing;
 use super::machine::Engine;
+use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
 use crate::model::{DestinationId, Effects, Now};
 
@@ -16,8 +18,14 @@ pub(super) struct Late {
     pub(super) views: VecDeque<ConsumerKey>,
     /// Consumers of many queues that have credit again, each once.
     pub(super) refilled: VecDeque<ConsumerKey>,
+    /// Subscribers of topics with more to be looked at that is kept for them, each once.
+    pub(super) backlogs: VecDeque<ConsumerKey>,
     /// Consumers that may be at their end.
     pub(super) examined: VecDeque<ConsumerKey>,
+    /// Clients that are gone and still hold something.
+    pub(super) closing: VecDeque<Closing>,
+    /// Consumers that are gone and have not left all destinations of their patterns.
+    pub(super) left: VecDeque<Leaving>,
     /// Queues whose moment has come and that have not been dealt with, or not to the end; each once.
     pub(super) due: VecDeque<DestinationId>,
 }
@@ -28,6 +36,9 @@ impl Late {
             && self.views.is_empty()
             && self.refilled.is_empty()
             && self.examined.is_empty()
+            && self.closing.is_empty()
+            && self.left.is_empty()
+            && self.backlogs.is_empty()
             && self.due.is_empty()
     }
 }
@@ -39,11 +50,14 @@ impl Engine {
     /// Does what is due and a slice of what was left, and hands out what has become ready by it.
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
+        effects.begin();
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));
         self.within(Self::PART, effects, |engine, effects| engine.keep_jobs(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| engine.run_errands(now, effects));
+        self.within(Self::SLICE, effects, |engine, effects| engine.finish_closing(now, effects));
+        self.within(Self::PART, effects, |engine, effects| engine.finish_leaving(effects));
         self.within(Self::SLICE, effects, |engine, effects| {
             engine.hand_on(now, effects);
             engine.go_on_with_the_rest(now, effects);
@@ -126,6 +140,15 @@ impl Engine {
                 }
                 self.look_on(now, key, effects);
             }
+            if let Some(key) = self.late.backlogs.pop_front() {
+                is_idle = false;
+                if let Some(consumer) = self.consumers.get_mut(key) {
+                    consumer.is_late = false;
+                }
+                let whole = self.restrict(Self::PART, effects);
+                self.drain_one(now, key, effects);
+                self.restore(whole);
+            }
             if examined > 0
                 && let Some(key) = self.late.examined.pop_front()
             {
@@ -140,6 +163,20 @@ impl Engine {
                 self.steps.charge(1);
             }
             self.hand_on(now, effects);
+        }
+    }
+
+    /// Goes on with the ends of clients, each in its turn.
+    fn finish_closing(&mut self, now: Now, effects: &mut Effects) {
+        while !self.is_used_up(effects)
+            && let Some(mut closing) = self.late.closing.pop_front()
+        {
+            let whole = self.restrict(Self::PART, effects);
+            let has_ended = self.close_part(now, &mut closing, effects);
+            self.restore(whole);
+            if !has_ended {
+                self.late.closing.push_back(closing);
+            }
         }
     }
 

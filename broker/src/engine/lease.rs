@@ -30,6 +30,7 @@ impl Engine {
             self.word = Some(Word::Late);
             self.retry(now, id, &entry, Failure::Lost, effects);
             self.word = None;
+            self.end_part(now, effects);
         }
     }
 

@@ -3,13 +3,13 @@
 //! A content that only the log has is read first. By then something newer may be retained, which came to the subscription by
 //! itself: then the old one is left out.
 
+use super::admission::Load;
 use super::destination::Kind;
 use super::machine::Engine;
-use super::publish::{Load, candidate};
+use super::publish::candidate;
 use super::reading::Unread;
 use crate::model::{
-    Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Pattern, Position,
-    Timestamp, Urgency,
+    Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Pattern, Timestamp, Urgency,
 };
 
 /// A retained message that is to be read for a queue.
@@ -18,7 +18,6 @@ pub(super) struct Legacy {
     /// Where it is retained.
     from: DestinationId,
     message: MessageId,
-    position: Position,
     /// Who gets a copy.
     to: DestinationId,
 }
@@ -41,14 +40,14 @@ impl Engine {
             if expires.is_some_and(|end| end <= now.wall) {
                 continue;
             }
-            match (entry.content.and_then(|key| self.contents.get(key).cloned()), entry.position()) {
-                (Some(content), position) if position.is_none() || !self.is_full() => {
+            let cached = entry.content.and_then(|key| self.contents.get(key).cloned());
+            match cached.filter(|_| !(self.is_full() && entry.durable)) {
+                Some(content) => {
                     self.bequeath(now, (from, to), content, effects);
+                    self.end_part(now, effects);
                 }
-                (_, Some(position)) => {
-                    self.legacies.push_back(Legacy { from, message: entry.message, position, to });
-                }
-                (_, None) => {}
+                None if entry.durable => self.legacies.push_back(Legacy { from, message: entry.message, to }),
+                None => {}
             }
         }
     }
@@ -82,13 +81,21 @@ impl Engine {
         !self.legacies.is_empty() && !self.is_full()
     }
 
-    /// Contents that are waited for.
+    /// Contents that are waited for. One that has been replaced meanwhile is not any more.
     pub(super) fn next_legacy(&mut self) -> Option<Unread> {
-        if !self.wants_legacies() {
-            return None;
+        while self.wants_legacies() {
+            let legacy = *self.legacies.front()?;
+            let Some((entry, _)) = self.retained(legacy.from).filter(|(entry, _)| entry.message == legacy.message)
+            else {
+                self.legacies.pop_front();
+                continue;
+            };
+            // It may still be on its way to the log.
+            let position = entry.position()?;
+            self.legacy = self.legacies.pop_front();
+            return Some(Unread { destination: legacy.from, messages: vec![(legacy.message, position)] });
         }
-        self.legacy = self.legacies.pop_front();
-        self.legacy.map(|legacy| Unread { destination: legacy.from, messages: vec![(legacy.message, legacy.position)] })
+        None
     }
 
     /// One is there.

@@ -16,6 +16,7 @@ use super::late::Late;
 use super::legacy::Legacy;
 use super::notice::Notice;
 use super::options::Options;
+use super::quotas::Quotas;
 use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
@@ -69,6 +70,7 @@ pub struct Engine {
     /// Whose request is carried out; nobody's, when time does something.
     pub(super) author: Option<SessionId>,
     pub(super) sessions: Sessions,
+    pub(super) quotas: Quotas,
     /// Those for which topics keep something.
     pub(super) slow: Slow,
     pub(super) contents: Contents,
@@ -142,6 +144,7 @@ impl Engine {
             waits: Scheduler::new(),
             author: None,
             sessions: Sessions::default(),
+            quotas: Quotas::default(),
             slow: Slow::default(),
             contents: Contents::default(),
             transient_bytes: 0,
@@ -193,8 +196,10 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.author = Some(session);
+        effects.begin();
         let answer = self.carry_out(now, session, request, effects);
         self.publish_announced(now, effects);
+        effects.cut();
         answer
     }
 
@@ -223,18 +228,15 @@ impl Engine {
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
-            Request::Unsubscribe(subscription) => {
-                self.unsubscribe(now, session, subscription, effects);
-                Ok(Answer::Done)
-            }
+            Request::Unsubscribe(subscription) => Ok(self.unsubscribe(now, session, subscription, effects)),
             Request::Discard(queue) => Ok(self.discard(&queue, effects)),
             Request::Settle(settle) => self.settle(now, session, &settle, effects),
             Request::Touch(touch) => self.lengthen(now, session, touch),
             Request::Job(said) => self.hear(now, session, *said, effects),
-            Request::Manage(manage) => Ok(self.manage(now, *manage, effects)),
-            Request::Inquire(inquiry) => Ok(self.inquire(now, *inquiry, effects)),
+            Request::Manage(manage) => Ok(self.manage(now, session, *manage, effects)),
+            Request::Inquire(inquiry) => Ok(self.inquire(now, session, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
-            Request::Oversee(oversee) => Ok(self.oversee(now, *oversee, effects)),
+            Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
             Request::Commit(actions) => self.commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
@@ -297,7 +299,9 @@ impl Engine {
         if self.router.len() >= limit {
             return Err(Refusal::TooManyDestinations { limit });
         }
+        let maker = self.new_destination()?;
         let id = self.create(DestinationId(self.next_destination), name.clone());
+        self.made(id, maker);
         self.touch_new(now, id);
         Ok(id)
     }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::chore::Chore;
 use super::document::quoted;
 use super::errand::{Errand, Pace};
 use super::happening::Happening;
@@ -11,11 +12,11 @@ use super::machine::{Engine, queue_of};
 use crate::destination::{Entry, State, Survey, Surveyed};
 use crate::model::{
     Answer, Audit, AuditOutcome, Carried, Content, DestinationId, DestinationKind, DestinationName, Durability,
-    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SoftRefusal, States, Steps,
+    Effects, Filter, JobState, Manage, Message, Now, Operation, Pause, Publish, Reply, SessionId, SoftRefusal, States,
     Timestamp, Transfer, Urgency, Writer,
 };
 
-/// Messages that one request deals with at once: it is one unit of the log, and others wait for it.
+/// Messages that one request deals with at once, its client waiting for it.
 const AT_ONCE: u64 = 10_000;
 
 /// What is done with each of many messages.
@@ -59,7 +60,7 @@ impl Order {
 
 impl Engine {
     /// Does it, or begins to, and tells whoever wants to know once it is done.
-    pub(super) fn manage(&mut self, now: Now, manage: Manage, effects: &mut Effects) -> Answer {
+    pub(super) fn manage(&mut self, now: Now, session: SessionId, manage: Manage, effects: &mut Effects) -> Answer {
         let Manage { operation, queue, filter, writer, reply } = manage;
         let found = self.router.resolve(&queue).filter(|id| self.queue_mut(*id).is_some());
         let word = operation.as_str();
@@ -86,7 +87,7 @@ impl Engine {
                         Err(why) => Err(why),
                     }
                 } else {
-                    self.do_at_once(now, &mut errand, effects).map(|()| (errand.done, counted(errand.done)))
+                    return self.begin(now, session, Chore::Manage(Box::new(errand)), effects);
                 }
             }
         };
@@ -102,7 +103,7 @@ impl Engine {
     }
 
     fn errand(&mut self, now: Now, id: DestinationId, order: Order) -> Option<Errand> {
-        let actor = self.actor();
+        let (actor, permissions) = (self.actor(), self.permissions());
         let queue = self.queue_mut(id)?;
         let survey = Survey::new(queue, order.states, order.filter);
         Some(Errand {
@@ -113,26 +114,57 @@ impl Engine {
             survey,
             limit: order.limit.unwrap_or(u64::MAX),
             done: 0,
+            looks: 0,
             pace: order.rate.map(|per_second| Pace { per_second, since: now.monotonic }),
             is_reading: false,
             reply: None,
             actor,
+            permissions,
         })
     }
 
-    /// What needs no head that is not in memory and has no rate, up to a bound.
-    fn do_at_once(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Result<(), SoftRefusal> {
-        let mut steps = Steps::new(AT_ONCE);
-        while errand.done < errand.limit {
+    /// Goes on with what needs no head that is not in memory and has no rate, up to a bound and as far as there are steps. The
+    /// answer once it is done.
+    pub(super) fn manage_part(&mut self, now: Now, errand: &mut Errand, effects: &mut Effects) -> Option<Answer> {
+        let mut outcome = Ok(());
+        while errand.done < errand.limit && errand.looks < AT_ONCE {
+            let mut steps = self.share(effects, Self::REQUESTS);
+            if steps.left() == 0 {
+                return None;
+            }
             let Some(queue) = queue_of(&mut self.destinations, errand.queue) else { break };
-            let Surveyed::Found(entry) = queue.survey(&mut errand.survey, &self.contents, &mut steps) else { break };
+            let surveyed = queue.survey(&mut errand.survey, &self.contents, &mut steps);
+            errand.looks += steps.spent();
+            self.steps.charge(steps.spent());
+            let entry = match surveyed {
+                Surveyed::Found(entry) => entry,
+                Surveyed::Later => return None,
+                Surveyed::Unread | Surveyed::Nothing => break,
+            };
+            if !self.may_touch(errand, &entry) {
+                continue;
+            }
             match self.perform(now, errand.queue, &entry, &errand.task, effects) {
                 Ok(done) => errand.done += u64::from(done),
-                Err(why) if errand.done == 0 => return Err(why),
-                Err(_) => break,
+                Err(why) => {
+                    outcome = if errand.done == 0 { Err(why) } else { Ok(()) };
+                    break;
+                }
+            }
+            if self.end_part(now, effects) {
+                break;
             }
         }
-        Ok(())
+        let (answer, detail, result) = match outcome {
+            Ok(()) => (Answer::Done, counted(errand.done), (errand.done, AuditOutcome::Done)),
+            Err(why) => (Answer::Soft(why), failed(why), (0, AuditOutcome::Refused(why))),
+        };
+        self.audit((errand.word, errand.name.as_str()), result, effects);
+        if let Some(reply) = errand.reply.take() {
+            let name = errand.name.clone();
+            self.tell(now, (reply, errand.word, &name), &detail, effects);
+        }
+        Some(answer)
     }
 
     /// Does it with one message. `false` if it is not for this one.
@@ -226,6 +258,7 @@ impl Engine {
             terms: None,
         };
         drop(self.publish(now, Publish { to: reply.to, message, key: None, retain: None }, effects));
+        self.end_part(now, effects);
     }
 }
 

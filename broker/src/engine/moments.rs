@@ -26,7 +26,7 @@ impl Engine {
         }
         // Each once in a slice: one with much to do does not keep the others waiting.
         for _ in 0..self.late.due.len() {
-            if self.is_used_up(effects) {
+            if self.is_used_up(effects) || effects.is_heavy() {
                 return;
             }
             let Some(id) = self.late.due.pop_front() else { return };
@@ -76,6 +76,7 @@ impl Engine {
                 self.remove(id, &entry, effects);
                 self.note(now, (id, &entry), Happening::Over(JobState::Expired), effects);
             }
+            self.end_part(now, effects);
         }
     }
 
@@ -85,6 +86,7 @@ impl Engine {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
             self.wake(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Due, effects);
+            self.end_part(now, effects);
         }
     }
 

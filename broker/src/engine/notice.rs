@@ -149,7 +149,7 @@ impl Engine {
     /// Gives a message to one who watches.
     fn hand(&mut self, key: ConsumerKey, payload: Payload, effects: &mut Effects) {
         let message = self.ids.next(&mut effects.records);
-        self.pass_on(key, &mut TopicMessage { message, payload, expires: None, charge: None }, effects);
+        self.pass_on(key, &mut TopicMessage { message, payload, expires: None, charge: None, unjudged: None }, effects);
     }
 
     /// All that is known of a job, as JSON.
@@ -204,7 +204,7 @@ impl Engine {
                 Notice::Greet(key, payload) => self.hand(key, payload, effects),
                 Notice::Cancel(job) => drop(self.cancel(now, job, effects)),
             }
-            self.publish_announced(now, effects);
+            self.end_part(now, effects);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::quotas::UserLimits;
 use crate::destination::Policies;
 use crate::jobs::Limits;
 use crate::memory::Account;
@@ -22,6 +23,12 @@ pub struct Options {
     pub destinations: usize,
     /// Schedules that may exist at a time.
     pub schedules: usize,
+    /// What one user may have.
+    pub user: UserLimits,
+    /// What one request may append to the log at once.
+    pub append: Append,
+    /// Queues behind one topic.
+    pub topic_queues: usize,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -52,6 +59,9 @@ impl Default for Options {
             routes: Routes::default(),
             destinations: 100_000,
             schedules: 10_000,
+            user: UserLimits::default(),
+            append: Append::default(),
+            topic_queues: 4096,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
@@ -63,5 +73,20 @@ impl Default for Options {
             memory: Arc::default(),
             idle_destination: Duration::from_secs(60),
         }
+    }
+}
+
+/// What one request may append to the log at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Append {
+    /// Messages in queues, all copies counted.
+    pub messages: usize,
+    /// Bytes. A body that several messages share counts once.
+    pub bytes: usize,
+}
+
+impl Default for Append {
+    fn default() -> Append {
+        Append { messages: 16_384, bytes: 128 << 20 }
     }
 }

@@ -21,6 +21,7 @@ impl Engine {
         let readers: Vec<ConsumerKey> = session.subscriptions.values().copied().collect();
         for key in readers {
             self.reread(key, permissions);
+            self.judge_anew(key);
         }
     }
 
@@ -30,8 +31,13 @@ impl Engine {
         let reader: Arc<dyn Reader> = permissions.clone();
         let now_read = Arc::new(wildcard.read_by(reader));
         *wildcard = Arc::clone(&now_read);
-        let is_lost =
-            |id: &DestinationId| self.destinations.get(id).is_none_or(|found| !now_read.reaches(found.kind.name()));
+        // Where dead letters are, what it may take is judged anew as well.
+        let is_lost = |id: &DestinationId| {
+            self.destinations.get(id).is_none_or(|found| {
+                let name = found.kind.name();
+                !now_read.reaches(name) || self.options.policies.take_dead_letters(name)
+            })
+        };
         let lost: Vec<DestinationId> = many.joined.iter().copied().filter(is_lost).collect();
         for id in &lost {
             many.part(*id);

@@ -1,5 +1,8 @@
 //! Messages come in.
 
+use std::collections::HashSet;
+
+use super::admission::{Admission, Load, Transaction};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
@@ -11,23 +14,8 @@ use crate::model::{
     Submission,
 };
 
-/// Messages and octets that a request adds to one queue.
-pub(super) struct Load {
-    pub(super) destination: DestinationId,
-    pub(super) messages: u64,
-    pub(super) bytes: u64,
-}
-
-/// Counts one more message of that size.
-fn add(loads: &mut Vec<Load>, destination: DestinationId, bytes: u64) -> &Load {
-    let at = loads.iter().position(|load| load.destination == destination).unwrap_or_else(|| {
-        loads.push(Load { destination, messages: 0, bytes: 0 });
-        loads.len() - 1
-    });
-    loads[at].messages += 1;
-    loads[at].bytes += bytes;
-    &loads[at]
-}
+/// Steps for the selectors of a topic's subscribers while its message is sent.
+const JUDGED_AT_ONCE: u64 = 1024;
 
 impl Engine {
     /// Puts a message where it belongs, or refuses it and changes nothing.
@@ -38,14 +26,15 @@ impl Engine {
         if self.is_routed(&publish.to) {
             return self.publish_routed(now, publish, effects);
         }
-        self.publish_alone(now, publish, effects)
+        self.publish_alone(now, publish, Admission::default(), effects)
     }
 
-    /// The same without looking for routes.
+    /// The same without looking for routes. `admission` is what the request brings beside it.
     pub(super) fn publish_alone(
         &mut self,
         now: Now,
         publish: Publish,
+        mut admission: Admission,
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let Some(destination) = self.target(now, &publish)? else { return Ok(Answer::Done) };
@@ -63,15 +52,12 @@ impl Engine {
             self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
-        let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-        let mut memory = self.memory_of(destination, &publish);
-        self.admit_one(destination, &publish.message, memory)?;
+        self.admit_leader(&mut admission, destination, &publish)?;
         for destination in self.takers(destination, &publish.message) {
-            memory += self.memory_of(destination, &publish);
-            self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+            self.admit_copy(&mut admission, &Load::of(destination, &publish), &publish)?;
         }
         if publish.retain == Some(Retain::Set) {
-            self.admit_retained(now, &publish)?;
+            self.admit_retained(now, &mut admission, &publish)?;
         }
         let is_queue = publish.to.kind().is_queue();
         let tracked = publish.message.terms.as_ref().is_some_and(|terms| terms.tracking.is_some());
@@ -90,8 +76,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
-        let (mut loads, mut keys): (Vec<Load>, Vec<_>) = (Vec::new(), Vec::new());
-        let (mut memory, mut schedules) = (0, 0);
+        let (mut transaction, mut keys) = (Transaction::default(), HashSet::default());
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
@@ -107,27 +92,26 @@ impl Engine {
                     }
                     Engine::claim(destination, publish, &mut keys)?;
                     if publish.to.kind() == DestinationKind::Schedules {
-                        self.admit_schedule(destination, publish, schedules)?;
-                        schedules += 1;
+                        self.admit_schedule(destination, publish, transaction.schedules)?;
+                        transaction.schedules += 1;
                     }
-                    let (bytes, durability) = (publish.message.content.len() as u64, publish.message.durability);
-                    memory += self.memory_of(destination, publish);
-                    self.admit(add(&mut loads, destination, bytes), durability, memory)?;
-                    if publish.retain == Some(Retain::Set) {
-                        self.admit_retained(now, publish)?;
-                    }
+                    let mut admit = |engine: &Engine, destination| {
+                        let load = transaction.load(Load::of(destination, publish));
+                        engine.admit_copy(&mut transaction.admission, &load, publish)
+                    };
+                    admit(self, destination)?;
                     for destination in self.takers(destination, &publish.message) {
-                        memory += self.memory_of(destination, publish);
-                        self.admit(add(&mut loads, destination, bytes), durability, memory)?;
+                        admit(self, destination)?;
+                    }
+                    if publish.retain == Some(Retain::Set) {
+                        self.admit_retained(now, &mut transaction.admission, publish)?;
                     }
                 }
-                Action::Job(said) => self.may_say(session, said)?,
-                Action::Settle(settle) => {
-                    let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
-                    session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
-                }
+                Action::Job(said) => self.admit_job(&mut transaction, session, said)?,
+                Action::Settle(settle) => self.admit_settle(&mut transaction, session, settle)?,
             }
         }
+        effects.begin_whole();
         let mut is_news = false;
         for action in actions {
             match action {
@@ -147,6 +131,7 @@ impl Engine {
                 }
             }
         }
+        effects.end_whole();
         Ok(if is_news { Answer::Done } else { Answer::Duplicate })
     }
 
@@ -310,15 +295,27 @@ impl Engine {
         }
         let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|d| &mut d.kind) else { return };
         topic.counts.enqueued += 1;
-        let mut sent = TopicMessage { message, payload: Payload::Memory(new.content.clone()), expires, charge: None };
+        let payload = Payload::Memory(new.content.clone());
+        let mut sent = TopicMessage { message, payload, expires, charge: None, unjudged: None };
+        let (head, judged_until) = (new.content.head().len(), self.steps.spent() + JUDGED_AT_ONCE);
         let subscribers = topic.take_subscribers();
         for &key in &subscribers {
             let Some(consumer) = self.consumers.get(key) else { continue };
-            self.steps.charge(1 + consumer.filter.as_ref().map_or(0, |filter| filter.steps(new.content.head().len())));
-            if consumer.filter.as_ref().is_some_and(|filter| !filter.wants(&candidate(message, new)))
-                || consumer.no_local && self.author == Some(consumer.session)
-            {
+            self.steps.charge(1);
+            if consumer.no_local && self.author == Some(consumer.session) {
                 continue;
+            }
+            sent.unjudged = None;
+            if let Some(filter) = &consumer.filter {
+                if self.steps.spent() >= judged_until {
+                    // It is asked in the background. Meanwhile the message is kept for it as for one that reads slowly.
+                    sent.unjudged = Some((new.urgency, new.durability));
+                } else {
+                    self.steps.charge(filter.steps(head));
+                    if !filter.wants(&candidate(message, new)) {
+                        continue;
+                    }
+                }
             }
             self.pass_on(key, &mut sent, effects);
         }

@@ -66,6 +66,7 @@ impl Engine {
         contents: Vec<(MessageId, Option<Content>)>,
         effects: &mut Effects,
     ) {
+        effects.begin();
         if self.is_of_schedules(destination) {
             self.thaw(now, destination, contents, effects);
             return self.dispatch(now, effects);

@@ -1,9 +1,9 @@
 //! Queues that keep only the last message of each value.
 
+use super::admission::Load;
 use super::destination::Kind;
 use super::happening::Happening;
 use super::machine::Engine;
-use super::publish::Load;
 use crate::model::{DestinationId, Effects, JobState, Message, Now, Refusal};
 
 impl Engine {
@@ -31,6 +31,7 @@ impl Engine {
         for entry in queue.take_replaced() {
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
+            self.end_part(now, effects);
         }
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Each lies in a queue of one that nobody consumes, so that it outlives a restart as any message does.
 
+use super::admission::{Admission, Load};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
-use super::publish::Load;
 use crate::destination::{ConsumerKey, Entry, Reach, Scope};
 use crate::model::{
     Candidate, DestinationId, DestinationName, Durability, Effects, Filter, Message, Now, Payload, Publish, Refusal,
@@ -14,10 +14,15 @@ use crate::model::{Retain, Timestamp, Urgency};
 
 impl Engine {
     /// Whether a topic may retain a message.
-    pub(super) fn admit_retained(&mut self, now: Now, publish: &Publish) -> Result<(), Refusal> {
+    pub(super) fn admit_retained(
+        &mut self,
+        now: Now,
+        admission: &mut Admission,
+        publish: &Publish,
+    ) -> Result<(), Refusal> {
         let destination = self.obtain(now, &publish.to.retained())?;
-        let bytes = publish.message.content.len() as u64;
-        self.admit(&Load { destination, messages: 1, bytes }, publish.message.durability, 0)
+        self.count_retained(admission, destination, publish)?;
+        self.admit(&Load::of(destination, publish), publish.message.durability, 0)
     }
 
     /// Does what a message asks for. What was retained before goes once the new one is on the disk.
@@ -55,9 +60,8 @@ impl Engine {
                 _ => return,
             },
             Reach::Many(many) => match &many.scope {
-                Scope::Wildcard(wildcard) => {
-                    self.router.select(|name| name.retained_of().is_some_and(|topic| wildcard.reaches(&topic)))
-                }
+                // It is given with each topic that it meets.
+                Scope::Wildcard(_) => return,
                 Scope::List(sources) => {
                     let topics = sources.listed.iter().filter_map(|id| self.destinations.get(id));
                     let topics = topics.map(|found| found.kind.name()).filter(|name| !name.kind().is_queue());
@@ -67,18 +71,27 @@ impl Engine {
             Reach::View(_) | Reach::Nowhere => return,
         };
         for queue in retained {
-            let Some((entry, expires)) = self.retained(queue) else { continue };
-            if expires.is_some_and(|end| end <= now.wall) {
-                continue;
-            }
-            let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
-            let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
-            let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get(key)) else { continue };
-            if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
-                continue;
-            }
-            self.pass_on(key, &mut TopicMessage { message: entry.message, payload, expires, charge: None }, effects);
+            self.recall_one(now, key, queue, effects);
         }
+    }
+
+    /// Gives a new subscriber what lies in a queue of retained messages.
+    pub(super) fn recall_one(&mut self, now: Now, key: ConsumerKey, queue: DestinationId, effects: &mut Effects) {
+        let Some((entry, expires)) = self.retained(queue) else { return };
+        if expires.is_some_and(|end| end <= now.wall) {
+            return;
+        }
+        let cached = entry.content.and_then(|content| self.contents.get(content).cloned()).map(Payload::Memory);
+        let stored = entry.position().map(|position| Payload::Stored { position, size: entry.size });
+        let Some((payload, consumer)) = cached.or(stored).zip(self.consumers.get(key)) else { return };
+        if consumer.filter.as_ref().is_some_and(|filter| !is_wanted(&**filter, &entry, &payload)) {
+            return;
+        }
+        self.pass_on(
+            key,
+            &mut TopicMessage { message: entry.message, payload, expires, charge: None, unjudged: None },
+            effects,
+        );
     }
 
     /// What lies there, and when its time is over.

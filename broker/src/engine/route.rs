@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use super::admission::{Admission, Load};
 use super::machine::Engine;
-use super::publish::Load;
 use crate::model::{
     Action, Answer, Candidate, DestinationName, Effects, Message, MessageId, Now, Publish, Refusal, Request,
 };
@@ -40,20 +40,18 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         if self.known_token(&publish).is_some() {
-            return self.publish_alone(now, publish, effects);
+            return self.publish_alone(now, publish, Admission::default(), effects);
         }
         let (leader, copies) = self.copies(publish);
-        let mut memory = 0;
+        let mut admission = Admission::default();
         for copy in &copies {
             let Some(destination) = self.target(now, copy)? else { continue };
-            let (bytes, durability) = (copy.message.content.len() as u64, copy.message.durability);
             let takers = self.takers(destination, &copy.message);
             for destination in std::iter::once(destination).chain(takers) {
-                memory += self.memory_of(destination, copy);
-                self.admit(&Load { destination, messages: 1, bytes }, durability, memory)?;
+                self.admit_copy(&mut admission, &Load::of(destination, copy), copy)?;
             }
         }
-        let answer = self.publish_alone(now, leader, effects)?;
+        let answer = self.publish_alone(now, leader, admission.without_memory(), effects)?;
         if answer.is_done() {
             for copy in copies {
                 if let Some(destination) = self.target(now, &copy)? {

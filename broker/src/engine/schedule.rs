@@ -4,6 +4,7 @@
 //! an id of its own; in the same unit of the log the schedule gets its next time, or goes.
 
 use super::machine::Engine;
+use super::quotas::Counted;
 use crate::calendar;
 use crate::destination::{Entry, Return};
 use crate::model::{
@@ -13,6 +14,8 @@ use crate::model::{
 
 /// How long a schedule waits whose message its destination did not take, in milliseconds.
 const POSTPONED_MS: u64 = 1000;
+/// What it costs to find the next time of a cron expression, in steps.
+const CRON: u64 = 32;
 
 impl Engine {
     /// Makes a schedule. Its id is told, to be removed by.
@@ -36,6 +39,9 @@ impl Engine {
         if !replaces && self.schedules.len() + others >= limit {
             return Err(Refusal::TooManySchedules { limit });
         }
+        if let Some(user) = self.acting_user().filter(|_| !replaces) {
+            self.may_have(user, Counted::Schedules, others)?;
+        }
         if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
     }
 
@@ -53,6 +59,9 @@ impl Engine {
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
         self.leave_to_the_log(queue);
+        if let Some(user) = self.acting_user() {
+            self.quotas.add_schedule(user, id);
+        }
         id
     }
 
@@ -94,6 +103,7 @@ impl Engine {
                 Some(content) => self.fire(now, (id, &entry), &content, effects),
                 None => self.read_first(id, &entry),
             }
+            self.end_part(now, effects);
         }
     }
 
@@ -124,6 +134,7 @@ impl Engine {
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
                 None => {}
             }
+            self.end_part(now, effects);
         }
         self.touch(id);
     }
@@ -155,7 +166,11 @@ impl Engine {
             return self.give_back(id, entry, back, effects);
         }
         let Some(position) = entry.position() else { return };
-        match following(*schedule, now.wall) {
+        let cron = schedule.cron.as_ref().and_then(|cron| self.schedules.cron(cron));
+        if cron.is_some() {
+            self.steps.charge(CRON);
+        }
+        match following(*schedule, cron, now.wall) {
             Some(schedule) => {
                 let (message, place) = (entry.message, entry.place());
                 let schedule = Box::new(schedule);
@@ -184,14 +199,13 @@ fn own_terms(now: Now, terms: Terms, schedule: &Schedule) -> Option<Box<Terms>> 
 
 /// The plan after a message has been sent: the next one of the series, unless a new series begins before it. What was missed
 /// meanwhile is left out.
-pub(super) fn following(schedule: Schedule, now: Timestamp) -> Option<Schedule> {
+pub(super) fn following(schedule: Schedule, cron: Option<&calendar::Cron>, now: Timestamp) -> Option<Schedule> {
     let again = schedule.period_ms.filter(|_| schedule.left != Some(0)).map(|period| {
         let missed = now.0.saturating_sub(schedule.next.0) / period;
         Timestamp(schedule.next.0.saturating_add((missed + 1).saturating_mul(period)))
     });
-    let anew = schedule.cron.as_ref().and_then(|cron| {
+    let anew = cron.and_then(|cron| {
         let begun = Timestamp(now.0.saturating_sub(schedule.delay_ms));
-        let cron = calendar::Cron::parse(&cron.expression, &cron.zone).ok()?;
         Some(cron.next_after(begun).ok()?.after(schedule.delay_ms))
     });
     match (again, anew) {

@@ -2,35 +2,67 @@
 //!
 //! It follows from what is in the queues of schedules and is kept by the same records.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::model::{DestinationId, MessageId, Position, Schedule};
+use foldhash::fast::RandomState;
+
+use crate::calendar;
+use crate::model::{Cron, DestinationId, MessageId, Position, Schedule, bare_key};
+
+/// Where a name stands in the index.
+fn place(name: &Arc<str>, queue: DestinationId) -> (Arc<str>, Arc<str>, DestinationId) {
+    let bare = bare_key(name);
+    let bare = if bare.len() < name.len() { bare.into() } else { Arc::clone(name) };
+    (bare, Arc::clone(name), queue)
+}
 
 /// All schedules, by their queues.
 #[derive(Debug, Default)]
 pub(super) struct Schedules {
     len: usize,
-    /// The last one of each name.
-    named: BTreeMap<(DestinationId, Arc<str>), MessageId>,
+    /// The last one of each name, by the name as it was given and as it belongs to its user.
+    named: BTreeMap<(Arc<str>, Arc<str>, DestinationId), MessageId>,
     /// Those that have been replaced and are to go.
     replaced: BTreeSet<(DestinationId, MessageId)>,
     /// Those that are due and whose contents only the log has.
     cold: VecDeque<(DestinationId, MessageId, Position)>,
+    /// Expressions that were needed lately, by their texts and zones.
+    crons: HashMap<(Arc<str>, Arc<str>), Option<calendar::Cron>, RandomState>,
     /// Queues in which something is due, while the log has no room for new messages.
     postponed: BTreeSet<DestinationId>,
 }
 
 impl Schedules {
+    /// Expressions that are kept. Beyond it all are forgotten.
+    const CRONS: usize = 1024;
+
+    /// What an expression means; `None` if it is none, which a schedule's never is.
+    pub(super) fn cron(&mut self, cron: &Cron) -> Option<&calendar::Cron> {
+        if self.crons.len() >= Schedules::CRONS {
+            self.crons.clear();
+        }
+        let key = (cron.expression.clone(), cron.zone.clone());
+        let parse = || calendar::Cron::parse(&cron.expression, &cron.zone).ok();
+        self.crons.entry(key).or_insert_with(parse).as_ref()
+    }
+
     /// One came. What had its name before is replaced.
     pub(super) fn insert(&mut self, queue: DestinationId, message: MessageId, schedule: &Schedule) {
         self.len += 1;
         let Some(name) = &schedule.name else { return };
-        let newest = self.named.entry((queue, name.clone())).or_insert(message);
+        let newest = self.named.entry(place(name, queue)).or_insert(message);
         if *newest != message {
             let older = message.min(*newest);
             *newest = message.max(*newest);
             self.replaced.insert((queue, older));
+        }
+        // One that is everybody's gives way to the first that has a user.
+        let bare = bare_key(name);
+        if bare.len() < name.len()
+            && let Some(older) = self.named.get(&place(&bare.into(), queue)).filter(|older| **older < message)
+        {
+            self.replaced.insert((queue, *older));
         }
     }
 
@@ -39,7 +71,7 @@ impl Schedules {
         self.len -= 1;
         self.replaced.remove(&(queue, message));
         let Some(name) = &schedule.name else { return };
-        let key = (queue, name.clone());
+        let key = place(name, queue);
         if self.named.get(&key) == Some(&message) {
             self.named.remove(&key);
         }
@@ -47,15 +79,14 @@ impl Schedules {
 
     /// The one of that name.
     pub(super) fn named(&self, queue: DestinationId, name: &Arc<str>) -> Option<MessageId> {
-        self.named.get(&(queue, name.clone())).copied()
+        self.named.get(&place(name, queue)).copied()
     }
 
-    /// Those of that name, with their queues.
-    pub(super) fn queues_of(&self, name: &str) -> Vec<(DestinationId, MessageId)> {
-        let is_it = |((queue, other), message): (&(DestinationId, Arc<str>), &MessageId)| {
-            (&**other == name).then_some((*queue, *message))
-        };
-        self.named.iter().filter_map(is_it).collect()
+    /// Those of that name, of all users, with their queues.
+    pub(super) fn queues_of(&self, name: &Arc<str>) -> Vec<(DestinationId, MessageId)> {
+        let first = (name.clone(), "".into(), DestinationId(0));
+        let of_name = self.named.range(first..).take_while(|((bare, ..), _)| bare == name);
+        of_name.map(|((_, _, queue), message)| (*queue, *message)).collect()
     }
 
     /// Those of a queue that have been replaced.

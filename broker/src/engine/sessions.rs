@@ -1,12 +1,14 @@
 //! The engine's side of each client: its subscriptions and what it holds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
-use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId};
+use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, UserId};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub(super) struct Session {
     pub(super) owner: String,
     /// What its client may do; `None`: everything.
     pub(super) permissions: Option<Arc<dyn Permissions>>,
+    /// Whose it is.
+    pub(super) user: UserId,
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
@@ -36,6 +40,8 @@ pub(super) struct Session {
     pub(super) behind: BTreeSet<ConsumerKey>,
     /// Bytes handed out that no queue holds: of topics, and of what it looks through.
     copies: u64,
+    /// Its last request, if that goes on.
+    pub(super) chore: Option<Chore>,
     /// It was told to go; nothing is delivered to it any more.
     pub(super) leaving: bool,
     /// The highest message id that it has been handed: an ACK beyond it was invented.
@@ -171,12 +177,14 @@ impl Sessions {
         let session = Session {
             owner,
             permissions: None,
+            user: UserId::default(),
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },
             backlog: Credit { messages: 0, bytes: 0 },
             behind: BTreeSet::new(),
             copies: 0,
+            chore: None,
             leaving: false,
             highest: None,
             held: HashMap::default(),
@@ -206,6 +214,19 @@ impl Sessions {
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
         self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_mut()
+    }
+
+    /// The subscription behind that one, in the order of sessions.
+    pub(super) fn next_subscription(
+        &self,
+        behind: Option<(u32, SubscriptionId)>,
+    ) -> Option<((u32, SubscriptionId), ConsumerKey)> {
+        let (first, behind) = behind.map_or((0, None), |(index, id)| (index, Some(id)));
+        (first..).zip(self.rows.get(first as usize..)?).find_map(|(index, (_, session))| {
+            let from = behind.filter(|_| index == first).map_or(Bound::Unbounded, Bound::Excluded);
+            let (id, key) = session.as_ref()?.subscriptions.range((from, Bound::Unbounded)).next()?;
+            Some(((index, *id), *key))
+        })
     }
 
     pub(super) fn len(&self) -> usize {

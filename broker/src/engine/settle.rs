@@ -33,6 +33,7 @@ impl Engine {
         if self.consumers.get(held.consumer).is_some_and(|consumer| consumer.mode == AckMode::Client) {
             while let Some(out) = self.consumers.get_mut(held.consumer).and_then(|c| c.take_through(held.number)) {
                 self.finish(now, held.consumer, out, &settle.outcome, effects);
+                self.end_part(now, effects);
             }
         } else if let Some(out) = self.consumers.get_mut(held.consumer).and_then(|c| c.take(held.number)) {
             self.finish(now, held.consumer, out, &settle.outcome, effects);
@@ -57,6 +58,7 @@ impl Engine {
         }
         while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
             self.finish(now, key, out, &Outcome::Ack, effects);
+            self.end_part(now, effects);
         }
         self.refill(now, key, effects);
     }

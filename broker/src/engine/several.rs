@@ -148,7 +148,7 @@ impl Engine {
         let Some(consumer) = self.consumers.get(key) else { return Offer::Nothing };
         let Some(queue) = queue_of(&mut self.destinations, id) else { return Offer::Nothing };
         let is_for_it = queue.offers() && !queue.rotation.is_behind(key, consumer.priority);
-        let found = if consumer.filter.is_some() {
+        let found = if queue.is_selective(key) {
             if !is_for_it {
                 return Offer::Nothing;
             }

@@ -1,17 +1,50 @@
 //! Numbers about queues, topics, subscriptions and all of it, for whoever asks. The words of ActiveMQ's statistics where they
 //! can be answered truthfully, and words of our own for what it does not know.
 
+use super::chore::Chore;
 use super::destination::Kind;
 use super::document::Document;
 use super::machine::Engine;
 use crate::destination::{Consumer, Counts, Queue, Reach, Scope};
 use crate::model::{
-    AckMode, Answer, DestinationId, DestinationKind, DestinationName, Effects, Inquiry, Now, Reader, Reply,
-    SoftRefusal, Subject,
+    AckMode, Answer, DestinationId, DestinationKind, DestinationName, Effects, Inquiry, Now, Reader, Reply, SessionId,
+    SoftRefusal, Subject, SubscriptionId,
 };
 
 /// Answers that one question gets at most.
 const ANSWERS: usize = 1000;
+/// What it costs to make an answer, in steps.
+const DOCUMENT: u64 = 16;
+/// What it costs to find out whether a subscription may be known of.
+const LOOK: u64 = 8;
+/// Destinations of a wildcard subscription that are looked at for one that may be read. A subscription none of whose first
+/// ones may be is left out.
+const LOOKS: usize = 64;
+
+/// A question on its way through all destinations or subscriptions.
+#[derive(Debug)]
+pub(super) struct Inquiring {
+    inquiry: Inquiry,
+    behind: Behind,
+    told: usize,
+    sum: Sum,
+}
+
+/// How far a question has got.
+#[derive(Clone, Copy, Debug)]
+enum Behind {
+    Nothing,
+    Destination(DestinationId),
+    Subscription(u32, SubscriptionId),
+}
+
+/// What a question comes to next.
+enum Found {
+    Document(Document),
+    Nothing,
+    /// It is at its end, and what is told then.
+    End(Option<Document>),
+}
 
 /// What is added up over many destinations. A topic keeps nothing, so the numbers of messages are those of queues.
 #[derive(Debug, Default)]
@@ -67,76 +100,114 @@ impl Sum {
 }
 
 impl Engine {
-    /// Answers a question about numbers.
-    pub(super) fn inquire(&mut self, now: Now, inquiry: Inquiry, effects: &mut Effects) -> Answer {
-        let Inquiry { about, reader, reply } = inquiry;
-        let documents = match &about {
-            Subject::Destination(name) => match self.router.resolve(name) {
-                _ if !reader.may_read(name) => Err((SoftRefusal::Forbidden, name)),
-                Some(id) => Ok(self.about_destinations(&[id])),
-                None => Err((SoftRefusal::UnknownQueue, name)),
-            },
-            Subject::Destinations(wildcard) => {
-                let ids = self.router.select(|name| wildcard.reaches(name));
-                Ok(self.about_destinations(&ids))
-            }
-            Subject::Broker => Ok(vec![self.about_all(&*reader)]),
-            Subject::Subscriptions => Ok(self.about_subscriptions(&*reader)),
+    /// Answers a question about numbers, or begins to.
+    pub(super) fn inquire(&mut self, now: Now, session: SessionId, inquiry: Inquiry, effects: &mut Effects) -> Answer {
+        let Subject::Destination(name) = &inquiry.about else {
+            let inquiring = Inquiring { inquiry, behind: Behind::Nothing, told: 0, sum: Sum::default() };
+            return self.begin(now, session, Chore::Inquire(Box::new(inquiring)), effects);
         };
-        let documents = match documents {
-            Ok(documents) => documents,
-            Err((why, name)) => {
-                let word = "statistics";
-                let document =
-                    Document::new().text("op", word).text("queue", name.as_str()).text("error", why.as_str());
-                self.say(now, reply, document.finish(), effects);
-                return Answer::Soft(why);
-            }
+        let found = match self.router.resolve(name) {
+            _ if !inquiry.reader.may_read(name) => Err(SoftRefusal::Forbidden),
+            Some(id) => Ok(self.about_destination(id)),
+            None => Err(SoftRefusal::UnknownQueue),
         };
-        for document in documents {
-            let Reply { to, head } = &reply;
-            let reply = Reply { to: to.clone(), head: head.clone() };
-            self.say(now, reply, document.finish(), effects);
-        }
-        Answer::Done
-    }
-
-    fn about_destinations(&self, ids: &[DestinationId]) -> Vec<Document> {
-        let found = ids.iter().filter_map(|id| self.destinations.get(id)).take(ANSWERS);
-        found
-            .map(|destination| {
-                let document = self.signed().text("destinationName", &classic(destination.kind.name()));
-                match &destination.kind {
-                    Kind::Queue(queue) => {
-                        let mut sum = Sum::default();
-                        sum.add(&destination.kind);
-                        limits(queue, sum.write(document))
-                    }
-                    Kind::Topic(topic) => {
-                        let consumers = topic.subscribers().len() as u64;
-                        let document = document.number("size", 0).number("enqueueCount", topic.counts.enqueued);
-                        document.number("consumerCount", consumers).number("feedCount", topic.feeds.len() as u64)
-                    }
+        match found {
+            Ok(document) => {
+                if let Some(document) = document {
+                    self.say(now, inquiry.reply, document.finish(), effects);
                 }
-            })
-            .collect()
-    }
-
-    fn about_all(&self, reader: &dyn Reader) -> Document {
-        let mut sum = Sum::default();
-        for id in self.router.select(|name| is_public(name) && reader.may_read(name)) {
-            if let Some(destination) = self.destinations.get(&id) {
-                sum.add(&destination.kind);
+                Answer::Done
+            }
+            Err(why) => {
+                let document = Document::new().text("op", "statistics").text("queue", name.as_str());
+                self.say(now, inquiry.reply, document.text("error", why.as_str()).finish(), effects);
+                Answer::Soft(why)
             }
         }
+    }
+
+    /// Goes on with a question about many, as far as there are steps. `true` once all of it is answered.
+    pub(super) fn answer_part(&mut self, now: Now, inquiring: &mut Inquiring, effects: &mut Effects) -> bool {
+        while !self.is_used_up(effects) {
+            let document = match self.next_document(inquiring) {
+                Found::Document(document) => document,
+                Found::Nothing => continue,
+                Found::End(last) => {
+                    if let Some(document) = last {
+                        self.say_again(now, &inquiring.inquiry.reply, document, effects);
+                    }
+                    return true;
+                }
+            };
+            self.steps.charge(DOCUMENT);
+            self.say_again(now, &inquiring.inquiry.reply, document, effects);
+            inquiring.told += 1;
+            if inquiring.told >= ANSWERS {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn say_again(&mut self, now: Now, reply: &Reply, document: Document, effects: &mut Effects) {
+        let reply = Reply { to: reply.to.clone(), head: reply.head.clone() };
+        self.say(now, reply, document.finish(), effects);
+    }
+
+    /// Looks at one more destination or subscription.
+    fn next_document(&mut self, inquiring: &mut Inquiring) -> Found {
+        self.steps.charge(1);
+        let Inquiring { inquiry: Inquiry { about, reader, .. }, behind, sum, .. } = inquiring;
+        if let Subject::Subscriptions = about {
+            let last = if let Behind::Subscription(index, id) = *behind { Some((index, id)) } else { None };
+            let Some((at, key)) = self.sessions.next_subscription(last) else { return Found::End(None) };
+            *behind = Behind::Subscription(at.0, at.1);
+            self.steps.charge(LOOK);
+            let document = self.consumers.get(key).and_then(|consumer| self.about_subscription(consumer, &**reader));
+            return document.map_or(Found::Nothing, Found::Document);
+        }
+        let last = if let Behind::Destination(id) = *behind { Some(id) } else { None };
+        let Some((id, name)) = self.router.behind(last) else {
+            let is_sum = matches!(about, Subject::Broker);
+            return Found::End(is_sum.then(|| self.about_all(sum)));
+        };
+        *behind = Behind::Destination(id);
+        match about {
+            Subject::Destinations(wildcard) if wildcard.reaches(name) => {
+                self.about_destination(id).map_or(Found::Nothing, Found::Document)
+            }
+            Subject::Broker if is_public(name) && reader.may_read(name) => {
+                self.steps.charge(1);
+                if let Some(destination) = self.destinations.get(&id) {
+                    sum.add(&destination.kind);
+                }
+                Found::Nothing
+            }
+            _ => Found::Nothing,
+        }
+    }
+
+    fn about_destination(&self, id: DestinationId) -> Option<Document> {
+        let destination = self.destinations.get(&id)?;
+        let document = self.signed().text("destinationName", &classic(destination.kind.name()));
+        Some(match &destination.kind {
+            Kind::Queue(queue) => {
+                let mut sum = Sum::default();
+                sum.add(&destination.kind);
+                limits(queue, sum.write(document))
+            }
+            Kind::Topic(topic) => {
+                let consumers = topic.subscribers().len() as u64;
+                let document = document.number("size", 0).number("enqueueCount", topic.counts.enqueued);
+                document.number("consumerCount", consumers).number("feedCount", topic.feeds.len() as u64)
+            }
+        })
+    }
+
+    fn about_all(&self, sum: &Sum) -> Document {
         let document = self.signed().text("version", env!("CARGO_PKG_VERSION"));
         let document = document.number("connectionCount", self.clients() as u64);
         sum.write(document).number("queueCount", sum.queues).number("topicCount", sum.topics)
-    }
-
-    fn about_subscriptions(&self, reader: &dyn Reader) -> Vec<Document> {
-        let documents = self.consumers.values().filter_map(|consumer| self.about_subscription(consumer, reader));
-        documents.take(ANSWERS).collect()
     }
 
     /// The name of a destination that somebody may know of.
@@ -153,7 +224,7 @@ impl Engine {
             // Whoever may read something of it may know of it.
             Reach::Many(many) => match &many.scope {
                 Scope::Wildcard(wildcard) => {
-                    let mut joined = many.joined.iter().filter_map(|id| self.destinations.get(id));
+                    let mut joined = many.joined.iter().take(LOOKS).filter_map(|id| self.destinations.get(id));
                     joined.any(|found| reader.may_read(found.kind.name())).then(|| wildcard.as_str().to_owned())?
                 }
                 Scope::List(sources) => {

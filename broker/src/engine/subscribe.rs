@@ -1,16 +1,28 @@
 //! Consumers come and go.
 
+use super::chore::Chore;
 use super::destination::Kind;
 use super::failure::Failure;
 use super::happening::{Happening, Word};
 use super::machine::Engine;
+use super::quotas::Counted;
 use super::sessions::Departure;
+use super::wildcard::Attaching;
 use crate::destination::{Allowance, Consumer, ConsumerKey, Many, Reach, Return, Scope};
 use crate::dispatcher;
 use crate::model::{
-    AckMode, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId, Source,
+    AckMode, Answer, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId,
+    Source,
 };
 use crate::model::{Standing, Subscribe, SubscriptionId};
+
+/// A consumer on its way out.
+#[derive(Debug)]
+pub(super) struct Dismissal {
+    key: ConsumerKey,
+    /// The next delivery that goes back counts as a failed one.
+    counts: bool,
+}
 
 impl Engine {
     /// Adds a consumer.
@@ -25,6 +37,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
+        let user = session.user;
+        self.may_have(user, Counted::Subscriptions, 0)?;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
             Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
@@ -42,6 +56,7 @@ impl Engine {
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
+        self.quotas.add(user, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);
         }
@@ -55,6 +70,11 @@ impl Engine {
         self.hook_consumer(now, key, "worker-online");
         match &wish.to {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
+            Source::Wildcard(_) => {
+                let (end, exclusive_groups) = (DestinationId(self.next_destination), manner.exclusive_groups);
+                let attaching = Attaching { key, behind: None, end, exclusive_groups };
+                self.begin(now, id, Chore::Attach(attaching), effects);
+            }
             to if !to.kind().is_queue() => self.recall(now, key, effects),
             _ => {}
         }
@@ -110,11 +130,12 @@ impl Engine {
 
     /// Puts a consumer into a destination that it has named.
     pub(super) fn join_by_name(&mut self, destination: DestinationId, key: ConsumerKey) {
+        let filter = self.filter_in(destination, key);
         match self.destinations.get_mut(&destination).map(|found| &mut found.kind) {
             Some(Kind::Queue(queue)) => {
                 queue.join(true);
                 if let Some(consumer) = self.consumers.get(key) {
-                    queue.select(key, consumer.filter.as_ref());
+                    queue.select(key, filter.as_ref());
                     if consumer.is_exclusive || queue.policy().exclusive_consumer {
                         queue.rotation.stand_in_line(key, consumer.priority);
                     }
@@ -130,43 +151,82 @@ impl Engine {
         self.touch(destination);
     }
 
-    /// Takes a consumer away; what it holds goes back at once, uncounted.
-    pub(super) fn unsubscribe(&mut self, now: Now, id: SessionId, subscription: SubscriptionId, effects: &mut Effects) {
-        let Some(session) = self.sessions.get_mut(id) else { return };
-        let Some(key) = session.subscriptions.remove(&subscription) else { return };
-        self.dismiss(now, key, Departure::Clean, effects);
+    /// Takes a consumer away; what it holds goes back, uncounted.
+    pub(super) fn unsubscribe(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        subscription: SubscriptionId,
+        effects: &mut Effects,
+    ) -> Answer {
+        let Some(session) = self.sessions.get_mut(id) else { return Answer::Done };
+        let Some(key) = session.subscriptions.remove(&subscription) else { return Answer::Done };
+        let dismissal = self.begin_dismissal(key, Departure::Clean);
+        self.begin(now, id, Chore::Dismiss(dismissal), effects)
     }
 
-    /// Ends a consumer.
+    /// Ends a consumer at once.
     pub(super) fn dismiss(&mut self, now: Now, key: ConsumerKey, departure: Departure, effects: &mut Effects) {
-        let Some(consumer) = self.consumers.get(key) else { return };
-        let (id, subscription) = (consumer.session, consumer.subscription);
-        let mut counts = departure == Departure::Lost && consumer.mode != AckMode::Auto;
-        while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(u64::MAX)) {
-            self.steps.charge(1);
-            if let Some(session) = self.sessions.get_mut(id) {
-                session.release(out.message, subscription, out.number);
-                session.take_copy(&out);
+        let mut dismissal = self.begin_dismissal(key, departure);
+        while self.give_back_one(now, &mut dismissal, effects) {}
+        self.end_dismissal(now, key, effects);
+    }
+
+    /// A consumer is to end: nothing more is handed to it.
+    pub(super) fn begin_dismissal(&mut self, key: ConsumerKey, departure: Departure) -> Dismissal {
+        let counts = self.consumers.get_mut(key).is_some_and(|consumer| {
+            consumer.is_closed = true;
+            departure == Departure::Lost && consumer.mode != AckMode::Auto
+        });
+        Dismissal { key, counts }
+    }
+
+    /// Ends a consumer, as far as there are steps. `true` once it has ended.
+    pub(super) fn dismiss_part(&mut self, now: Now, dismissal: &mut Dismissal, effects: &mut Effects) -> bool {
+        while !self.is_used_up(effects) {
+            if !self.give_back_one(now, dismissal, effects) {
+                self.end_dismissal(now, dismissal.key, effects);
+                return true;
             }
-            let Some(destination) = out.queue else { continue };
-            let Some(entry) =
-                self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned())
-            else {
-                continue;
-            };
-            if std::mem::take(&mut counts) {
-                self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
-                self.retry(now, destination, &entry, Failure::Lost, effects);
-                self.word = None;
-            } else {
-                let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
-                self.give_back(destination, &entry, back, effects);
-                self.note(now, (destination, &entry), Happening::Back(back), effects);
-            }
+            self.end_part(now, effects);
         }
+        false
+    }
+
+    /// The oldest delivery of a consumer that ends goes back. `false` if there is none.
+    fn give_back_one(&mut self, now: Now, dismissal: &mut Dismissal, effects: &mut Effects) -> bool {
+        let key = dismissal.key;
+        let Some(consumer) = self.consumers.get_mut(key) else { return false };
+        let (id, subscription) = (consumer.session, consumer.subscription);
+        let Some(out) = consumer.take_through(u64::MAX) else { return false };
+        self.steps.charge(1);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.release(out.message, subscription, out.number);
+            session.take_copy(&out);
+        }
+        let Some(destination) = out.queue else { return true };
+        let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
+        let Some(entry) = leased else { return true };
+        if std::mem::take(&mut dismissal.counts) {
+            self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
+            self.retry(now, destination, &entry, Failure::Lost, effects);
+            self.word = None;
+        } else {
+            let back = Return { attempts: entry.attempts, nacks: entry.nacks, standing: Standing::Ready };
+            self.give_back(destination, &entry, back, effects);
+            self.note(now, (destination, &entry), Happening::Back(back), effects);
+        }
+        true
+    }
+
+    fn end_dismissal(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
+        let id = consumer.session;
         self.drain_others(now, id, effects);
+        if let Some(user) = self.sessions.get(id).map(|session| session.user) {
+            self.quotas.remove(user, Counted::Subscriptions);
+        }
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto
             && let Some(session) = self.sessions.get_mut(id)

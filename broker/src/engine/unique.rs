@@ -2,7 +2,7 @@
 //!
 //! The key lives with the terms of its message, so the log knows it, and whoever replays knows who holds what.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -12,34 +12,38 @@ use super::machine::Engine;
 use crate::destination::{Departed, Entry, State};
 use crate::model::{
     Answer, DestinationId, Effects, JobState, MessageId, Now, OnDuplicate, Place, Publish, Record, Refusal, Submission,
-    Terms, Unique, Until,
+    Terms, Unique, Until, bare_key,
 };
 
 /// Who holds which key of which queue.
 #[derive(Debug, Default)]
-pub(super) struct Uniques(HashMap<(DestinationId, Arc<str>), (MessageId, Place), RandomState>);
+pub(super) struct Uniques(HashMap<DestinationId, Keys, RandomState>);
+
+/// Who holds which key of one queue.
+type Keys = HashMap<Arc<str>, (MessageId, Place), RandomState>;
 
 impl Uniques {
     /// A message with such terms is in a queue.
     pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
         if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) {
-            self.0.insert((queue, unique.key.clone()), message);
+            self.0.entry(queue).or_default().insert(unique.key.clone(), message);
         }
     }
 
     /// A queue is gone with all that was in it.
     pub(super) fn forget(&mut self, queue: DestinationId) {
-        if !self.0.is_empty() {
-            self.0.retain(|(other, _), _| *other != queue);
-        }
+        self.0.remove(&queue);
     }
 
     /// A message has left a queue.
     pub(super) fn leave(&mut self, queue: DestinationId, departed: &Departed) {
         let Some(unique) = departed.terms.as_ref().and_then(|terms| terms.unique.as_ref()) else { return };
-        let key = (queue, unique.key.clone());
-        if self.0.get(&key).is_some_and(|(holder, _)| *holder == departed.entry.message) {
-            self.0.remove(&key);
+        let Some(keys) = self.0.get_mut(&queue) else { return };
+        if keys.get(&unique.key).is_some_and(|(holder, _)| *holder == departed.entry.message) {
+            keys.remove(&unique.key);
+        }
+        if keys.is_empty() {
+            self.0.remove(&queue);
         }
     }
 }
@@ -60,9 +64,7 @@ impl Engine {
     pub(super) fn hit(&self, now: Now, destination: DestinationId, publish: &Publish) -> Result<Hit, Refusal> {
         let terms = publish.message.terms.as_ref();
         let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) else { return Ok(Hit::New) };
-        let Some(&(holder, place)) = self.uniques.0.get(&(destination, unique.key.clone())) else {
-            return Ok(Hit::New);
-        };
+        let Some((holder, place)) = self.holder(destination, &unique.key) else { return Ok(Hit::New) };
         let Some(queue) = self.destinations.get(&destination).and_then(|found| found.kind.queue()) else {
             return Ok(Hit::New);
         };
@@ -88,6 +90,15 @@ impl Engine {
         }
     }
 
+    /// Who holds a key of that user, or one that is everybody's.
+    fn holder(&self, destination: DestinationId, key: &Arc<str>) -> Option<(MessageId, Place)> {
+        let keys = self.uniques.0.get(&destination)?;
+        let bare = bare_key(key);
+        let own = keys.get(&self.key_in(destination, key));
+        let others = || if bare.len() < key.len() { keys.get(bare) } else { None };
+        own.or_else(others).copied()
+    }
+
     /// A message that may hold a key has another place.
     pub(super) fn rank_unique(&mut self, destination: DestinationId, message: MessageId, place: Place) {
         if self.uniques.0.is_empty() {
@@ -96,7 +107,7 @@ impl Engine {
         let queue = self.destinations.get(&destination).and_then(|found| found.kind.queue());
         let terms = queue.and_then(|queue| queue.terms(queue.locate(message, place)?));
         let Some(key) = terms.and_then(|terms| terms.unique.as_ref()).map(|unique| unique.key.clone()) else { return };
-        if let Some((holder, held)) = self.uniques.0.get_mut(&(destination, key))
+        if let Some((holder, held)) = self.uniques.0.get_mut(&destination).and_then(|keys| keys.get_mut(&key))
             && *holder == message
         {
             *held = place;
@@ -108,14 +119,12 @@ impl Engine {
     pub(super) fn claim(
         destination: DestinationId,
         publish: &Publish,
-        taken: &mut Vec<(DestinationId, Arc<str>)>,
+        taken: &mut HashSet<(DestinationId, Arc<str>), RandomState>,
     ) -> Result<(), Refusal> {
         let terms = publish.message.terms.as_ref();
         let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) else { return Ok(()) };
         let key = (destination, unique.key.clone());
-        if !taken.contains(&key) {
-            taken.push(key);
-        } else if unique.on_duplicate == OnDuplicate::Reject {
+        if !taken.insert(key) && unique.on_duplicate == OnDuplicate::Reject {
             return Err(Refusal::NotUnique);
         }
         Ok(())
@@ -160,7 +169,8 @@ impl Engine {
         effects: &mut Effects,
     ) -> Option<MessageId> {
         if let Some(unique) = publish.message.terms.as_mut().and_then(|terms| terms.unique.as_mut()) {
-            **unique = Unique { on_duplicate: OnDuplicate::default(), waiter: None, ..(**unique).clone() };
+            let (key, until) = (self.key_in(destination, &unique.key), unique.until);
+            **unique = Unique { key, until, on_duplicate: OnDuplicate::default(), waiter: None };
         }
         let Hit::Replace(job, place) = hit else { return self.put(now, destination, publish, effects) };
         let entry = self.queue_mut(destination)?.locate(job, place)?.clone();

@@ -4,10 +4,34 @@
 //! pattern asks the destinations that are there. So a message costs nothing for the patterns that do not mean it, and
 //! nothing is kept that would have to be made invalid.
 
+use std::collections::btree_set;
+
 use super::destination::Kind;
 use super::machine::Engine;
 use crate::destination::{ConsumerKey, Many, Reach};
 use crate::model::{DestinationId, DestinationName, Effects, Now, Source};
+
+/// A wildcard subscription on its way through the destinations that were there when it began.
+#[derive(Debug)]
+pub(super) struct Attaching {
+    pub(super) key: ConsumerKey,
+    /// It has met those up to this one.
+    pub(super) behind: Option<DestinationId>,
+    /// Those from this one on came later, and have found it themselves.
+    pub(super) end: DestinationId,
+    /// It wants the groups of its queues for one consumer at a time.
+    pub(super) exclusive_groups: bool,
+}
+
+/// Destinations that a subscription to a pattern leaves as it ends.
+const AT_ONCE: usize = 256;
+
+/// A consumer that is gone, and the destinations that still have its key.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    key: ConsumerKey,
+    joined: btree_set::IntoIter<DestinationId>,
+}
 
 impl Engine {
     /// A destination comes into being: who has asked for such by a pattern receives from it.
@@ -32,21 +56,49 @@ impl Engine {
         }
     }
 
-    /// A wildcard subscription begins.
+    /// A wildcard subscription begins: what comes into being from here on finds it.
     pub(super) fn watch(&mut self, key: ConsumerKey) {
         let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return };
         let Some(wildcard) = many.wildcard() else { return };
         self.watchers.insert(wildcard.pattern(), key);
-        for id in self.router.select(|name| wildcard.reaches(name)) {
-            self.reach(key, id);
+    }
+
+    /// A wildcard subscription meets what is there already, as far as there are steps. `true` once that was all.
+    pub(super) fn attach(&mut self, now: Now, attaching: &mut Attaching, effects: &mut Effects) -> bool {
+        let Attaching { key, end, exclusive_groups, .. } = *attaching;
+        while !self.is_used_up(effects) {
+            let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return true };
+            let Some(wildcard) = many.wildcard().cloned() else { return true };
+            let Some((id, name)) = self.router.behind(attaching.behind).filter(|(id, _)| *id < end) else {
+                return true;
+            };
+            attaching.behind = Some(id);
+            self.steps.charge(1);
+            // What a topic retains comes with the topic, or by itself where that is gone.
+            let retained = name.retained_of().filter(|topic| wildcard.reaches(topic));
+            if retained.is_some_and(|topic| self.router.resolve(&topic).is_none_or(|topic| topic >= end)) {
+                self.recall_one(now, key, id, effects);
+            } else if wildcard.reaches(name) {
+                let retained = if name.kind().is_queue() { None } else { self.router.resolve(&name.retained()) };
+                self.steps.charge(2);
+                self.reach(key, id);
+                if let Some(queue) = self.queue_mut(id).filter(|_| exclusive_groups) {
+                    queue.make_groups_exclusive();
+                }
+                if let Some(retained) = retained {
+                    self.recall_one(now, key, retained, effects);
+                }
+            }
         }
+        false
     }
 
     /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.
     pub(super) fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
+        let filter = self.filter_in(id, key);
         let Some(destination) = self.destinations.get_mut(&id) else { return };
         let Some(consumer) = self.consumers.get_mut(key) else { return };
-        let (has_credit, filter) = (consumer.has_credit(), consumer.filter.clone());
+        let has_credit = consumer.has_credit();
         let (priority, is_exclusive) = (consumer.priority, consumer.is_exclusive);
         let Reach::Many(many) = &mut consumer.reach else { return };
         let is_meant = many.wildcard().is_some_and(|wildcard| wildcard.reaches(destination.kind.name()));
@@ -71,14 +123,38 @@ impl Engine {
         self.touch(id);
     }
 
-    /// A subscription to many destinations has ended.
+    /// A subscription to many destinations has ended. Where a pattern means very many, it leaves the rest in the background.
     pub(super) fn unwatch(&mut self, key: ConsumerKey, many: Many) {
-        if let Some(wildcard) = many.wildcard() {
-            self.watchers.remove(wildcard.pattern(), key);
+        match many.wildcard() {
+            Some(wildcard) => {
+                self.watchers.remove(wildcard.pattern(), key);
+                let mut joined = many.joined.into_iter();
+                for id in joined.by_ref().take(AT_ONCE) {
+                    self.steps.charge(2);
+                    self.leave(id, key, false);
+                }
+                if joined.len() > 0 {
+                    self.late.left.push_back(Leaving { key, joined });
+                }
+            }
+            None => many.joined.into_iter().for_each(|id| self.leave(id, key, true)),
         }
-        let by_name = many.wildcard().is_none();
-        for id in many.joined {
-            self.leave(id, key, by_name);
+    }
+
+    /// Takes consumers that are gone out of the destinations that they received from by a pattern. Until then they are
+    /// passed over there, as nothing is found by their keys.
+    pub(super) fn finish_leaving(&mut self, effects: &Effects) {
+        while !self.is_used_up(effects)
+            && let Some(leaving) = self.late.left.front_mut()
+        {
+            let key = leaving.key;
+            match leaving.joined.next() {
+                Some(id) => {
+                    self.steps.charge(2);
+                    self.leave(id, key, false);
+                }
+                None => drop(self.late.left.pop_front()),
+            }
         }
     }
 

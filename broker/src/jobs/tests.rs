@@ -17,6 +17,7 @@ fn status(sequence: u64) -> Status {
     Status {
         job: id(sequence),
         token: JobToken::from_bits(sequence.into()),
+        owner: None,
         queue: DestinationName::queue("a").expect("a good name"),
         kind: Some("resize".into()),
         keeps_result: true,

@@ -11,6 +11,8 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::claim;
+
 /// One directory.
 pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Makes a file of that length that reads as zeros; the name must be free. `fill` writes the zeros, so that later
@@ -67,7 +69,8 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A directory of the real file system; made if it is missing, readable for its owner only, and durable then.
+    /// A directory of the real file system; made if it is missing, readable for its owner only, and durable then. One that is
+    /// there and open to others is closed to them, if it is ours to close.
     pub fn at(directory: &Path) -> io::Result<Disk> {
         use std::os::unix::fs::DirBuilderExt as _;
         let directory = std::path::absolute(directory)?;
@@ -76,6 +79,7 @@ impl Disk {
         for parent in directory.ancestors().skip(1).take(missing) {
             Disk { directory: parent.to_owned() }.sync_dir()?;
         }
+        claim::close(&directory)?;
         Ok(Disk { directory })
     }
 
@@ -128,10 +132,7 @@ impl FileSystem for Disk {
     }
 
     fn lock(&self) -> io::Result<Box<dyn Lock>> {
-        let mut options = fs::OpenOptions::new();
-        let file = self.open_with("lock", options.read(true).write(true).create(true).truncate(false))?;
-        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
-        Ok(Box::new(DiskLock { _file: file }))
+        Ok(Box::new(DiskLock { _file: claim::lock(&self.directory)? }))
     }
 
     fn free_bytes(&self) -> io::Result<u64> {

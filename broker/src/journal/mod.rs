@@ -8,6 +8,7 @@ mod agreed;
 mod appender;
 mod change;
 mod checkpoint;
+mod claim;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 mod fanout;

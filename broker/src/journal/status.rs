@@ -25,6 +25,8 @@ const FIXED_BYTES: usize = 128;
 
 const KEEPS_RESULT: u8 = 1;
 const IS_OPEN: u8 = 1 << 1;
+/// The name of a user follows behind everything else.
+const HAS_OWNER: u8 = 1 << 2;
 
 /// What may be there or not, once it has been read.
 struct Maybe<T>(Option<T>);
@@ -84,7 +86,8 @@ fn status_bytes(status: &Status) -> usize {
     });
     let errors: usize = status.errors.iter().map(error).sum();
     let waiters: usize = status.waiters.iter().map(waiter).sum();
-    FIXED + status.queue.as_str().len() + text(&status.kind) + errors + waiters + result
+    let owner = status.owner.as_ref().map_or(0, |owner| 2 + owner.len());
+    FIXED + status.queue.as_str().len() + text(&status.kind) + errors + waiters + result + owner
 }
 
 /// Most octets of such a record behind its head.
@@ -141,7 +144,8 @@ fn put_status(into: &mut Vec<u8>, status: &Status) {
     let flag = |is: bool, bit: u8| if is { bit } else { 0 };
     into.extend_from_slice(&status.job.to_bits().to_le_bytes());
     into.extend_from_slice(&status.token.to_bits().to_le_bytes());
-    into.push(flag(status.keeps_result, KEEPS_RESULT) | flag(status.is_open, IS_OPEN));
+    let owner = flag(status.owner.is_some(), HAS_OWNER);
+    into.push(flag(status.keeps_result, KEEPS_RESULT) | flag(status.is_open, IS_OPEN) | owner);
     put_state(into, status.state);
     into.extend_from_slice(&status.attempt.to_le_bytes());
     into.extend_from_slice(&status.max_deliveries.to_le_bytes());
@@ -157,11 +161,12 @@ fn put_status(into: &mut Vec<u8>, status: &Status) {
     into.push(status.errors.len() as u8);
     status.errors.iter().for_each(|error| put_error(into, error));
     put_result(into, status.result.as_ref());
+    status.owner.iter().for_each(|owner| put_text(into, owner));
 }
 
 fn read_status(fields: &mut Octets<'_>) -> Option<Status> {
     let (job, token) = (MessageId::from_bits(fields.u64()?), JobToken::from_bits(fields.u128()?));
-    let flags = fields.u8().filter(|flags| flags & !(KEEPS_RESULT | IS_OPEN) == 0)?;
+    let flags = fields.u8().filter(|flags| flags & !(KEEPS_RESULT | IS_OPEN | HAS_OWNER) == 0)?;
     let state = read_state(fields)?;
     let (attempt, max_deliveries) = (fields.u16()?, fields.u16()?);
     let (created, updated) = (Timestamp(fields.u64()?), Timestamp(fields.u64()?));
@@ -172,9 +177,11 @@ fn read_status(fields: &mut Octets<'_>) -> Option<Status> {
     let waiters = (0..fields.u8()?).map(|_| read_waiter(fields)).collect::<Option<_>>()?;
     let errors = (0..fields.u8()?).map(|_| read_error(fields)).collect::<Option<_>>()?;
     let result = read_result(fields)?.0;
+    let owner = if flags & HAS_OWNER == 0 { None } else { Some(fields.text()?.into()) };
     Some(Status {
         job,
         token,
+        owner,
         queue,
         kind,
         keeps_result: flags & KEEPS_RESULT != 0,

@@ -27,7 +27,7 @@ pub(super) struct Writer {
     /// Bytes of the state, and the most that new messages may make of it.
     state: Arc<AtomicU64>,
     state_bytes: u64,
-    /// The next append was told that there is room for it.
+    /// Whoever appends was told that there is room.
     has_word: bool,
 }
 
@@ -39,8 +39,7 @@ impl Log for Writer {
             debug_assert!(false, "an append of {bytes} bytes, of at most {}", self.unit_bytes);
             return Err(LogError::TooLarge { size: bytes, limit: self.unit_bytes });
         }
-        let has_word = std::mem::take(&mut self.has_word);
-        if accepted > 0 && !has_word && self.spares.is_full() {
+        if accepted > 0 && !self.has_word && self.spares.is_full() {
             return Err(LogError::Full);
         }
         let mut state = self.inbox.state();

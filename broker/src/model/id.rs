@@ -110,6 +110,10 @@ pub struct SessionId {
     pub generation: u32,
 }
 
+/// A user, as the engine knows it: one number for each, the same whenever it comes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserId(pub u64);
+
 /// Number of a subscription inside its session, never used twice there. Its name on the wire is the session's affair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SubscriptionId(pub u32);

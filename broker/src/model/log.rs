@@ -31,7 +31,8 @@ pub trait Log: Send + fmt::Debug {
     fn capacity(&self) -> Capacity;
 
     /// Whether new messages are refused for lack of space. Records that finish work (settled, returned, moved) are still
-    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] to the next append.
+    /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] until it
+    /// is asked again.
     fn is_full(&mut self) -> bool;
 }
 
@@ -135,4 +136,11 @@ pub enum LogError {
     /// What is stored at a position does not match its checksum, or cannot be read.
     #[error("a stored message is damaged: {0}")]
     Damaged(String),
+}
+
+impl LogError {
+    /// Whether whoever appended should have known: it did not ask [`Log::is_full`] or [`Log::unit_bytes`] before.
+    pub const fn is_a_mistake(&self) -> bool {
+        matches!(self, LogError::Full | LogError::TooLarge { .. })
+    }
 }

@@ -83,6 +83,9 @@ impl DestinationName {
         if text.len() > Self::MAX_BYTES {
             return Err(NameError::TooLong { bytes: text.len() });
         }
+        if text.chars().any(is_invisible) {
+            return Err(NameError::Invisible);
+        }
         for (prefix, kind) in
             [("/temp-queue/", DestinationKind::TempQueue), ("/temp-topic/", DestinationKind::TempTopic)]
         {
@@ -228,6 +231,17 @@ pub(super) fn split(text: &str) -> Result<(DestinationKind, &str), NameError> {
     Ok((DestinationKind::Queue, text))
 }
 
+/// Whether a character is not seen, or turns the direction of those around it: two names that look alike would not be the
+/// same, and a name could look like another. Clients may not use such; names that a log has are read as they are.
+pub fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
 /// Refuses what no path may hold. `.` and `/` both separate segments, and no segment may be empty.
 fn check(path: &str) -> Result<(), NameError> {
     if path.chars().any(|c| c.is_control() || c.is_whitespace()) {
@@ -278,6 +292,9 @@ pub enum NameError {
     /// Control characters or blanks.
     #[error("a destination holds no blanks and no control characters")]
     Unprintable,
+    /// What is not seen, or turns what is.
+    #[error("a destination holds no invisible characters, and none that change the direction of writing")]
+    Invisible,
     /// A comma: a list of destinations.
     #[error("a list of destinations stands on SEND only")]
     Composite,

@@ -46,4 +46,7 @@ pub trait Permissions: Reader {
 
     /// Whether it has the right to every destination that the pattern means, those to come included.
     fn may_all(&self, right: Right, names: &Pattern) -> bool;
+
+    /// Whether it has the right to a dead letter in `queue` that came from `origin`.
+    fn may_take(&self, right: Right, queue: &DestinationName, origin: &DestinationName) -> bool;
 }

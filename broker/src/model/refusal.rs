@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use super::{JobToken, MessageId, Right};
+use super::{DestinationName, JobToken, MessageId, Right};
 
 /// A request that was not carried out. It ends the session; nothing else of the request happened.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -45,6 +45,16 @@ pub enum Refusal {
         /// To which destination, or to all that a pattern means.
         name: Arc<str>,
     },
+    /// A user has as many of something as one may have.
+    #[error("this user has {limit} {what} already, the most allowed by {key}")]
+    UserLimit {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// Its key.
+        key: &'static str,
+    },
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -69,6 +79,9 @@ pub enum Refusal {
     /// Another message of the queue has the same key.
     #[error("the queue has a message with this x-unique key already")]
     NotUnique,
+    /// Another user follows a job by that token.
+    #[error("another login follows a job by this x-job-token")]
+    TokenTaken,
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
@@ -80,15 +93,30 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// What a request would append at once is more than may be; nothing of it happened.
+    #[error("{size} {unit} would go to the journal at once, the most allowed are {limit} (limits.append.{unit})")]
+    TooLarge {
+        /// Of what: `bytes` or `messages`.
+        unit: &'static str,
+        /// How much was counted until it was too much.
+        size: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// As many queues as may be stand behind a topic.
+    #[error("there are already {limit} queues behind {topic}, the most allowed (limits.topic_queues)")]
+    TooManyBindings {
+        /// The topic.
+        topic: DestinationName,
+        /// The limit.
+        limit: usize,
+    },
     /// There is no memory for more.
     #[error("{short}")]
     OutOfMemory {
         /// Which share is used up, its bound and its key, in words.
         short: String,
     },
-    /// A message is larger than the log can hold.
-    #[error("the message is larger than the journal can hold")]
-    TooLarge,
     /// The broker is about to stop.
     #[error("the server is shutting down")]
     ShuttingDown,
@@ -105,16 +133,19 @@ impl Refusal {
             Refusal::UnknownDelivery => "unknown-delivery",
             Refusal::LeaseLost => "lease-lost",
             Refusal::Forbidden { .. } => "forbidden",
+            Refusal::UserLimit { .. } => "user-limit",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",
             Refusal::SlowConsumer { .. } => "slow-consumer",
             Refusal::TooManyJobs { .. } => "too-many-jobs",
             Refusal::NotUnique => "not-unique",
+            Refusal::TokenTaken => "token-taken",
             Refusal::DiskFull => "disk-full",
             Refusal::StateFull { .. } => "state-full",
+            Refusal::TooLarge { .. } => "too-large",
+            Refusal::TooManyBindings { .. } => "too-many-bindings",
             Refusal::OutOfMemory { .. } => "out-of-memory",
-            Refusal::TooLarge => "too-large",
             Refusal::ShuttingDown => "shutting-down",
         }
     }

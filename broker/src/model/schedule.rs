@@ -42,8 +42,6 @@ pub struct Cron {
 }
 
 impl Schedule {
-    /// Shortest time between two messages, in milliseconds.
-    pub const PERIOD_MS: u64 = 10;
     /// Octets of a name.
     pub const NAME_BYTES: usize = 255;
     /// Octets of a cron expression.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::name::split;
+use super::name::{is_invisible, split};
 use super::{DestinationKind, DestinationName, Feed, List, NameError, Pattern, Segment};
 
 /// Whom a wildcard subscription reads for. A pattern says nothing about rights: each destination is asked about when it
@@ -106,6 +106,9 @@ impl Wildcard {
     pub fn parse(text: &str, reader: Arc<dyn Reader>) -> Result<Wildcard, NameError> {
         if text.len() > DestinationName::MAX_BYTES {
             return Err(NameError::TooLong { bytes: text.len() });
+        }
+        if text.chars().any(is_invisible) {
+            return Err(NameError::Invisible);
         }
         let (kind, path) = split(text).map_err(|_| NameError::Wildcard)?;
         if !matches!(kind, DestinationKind::Queue | DestinationKind::Topic) {

@@ -175,6 +175,8 @@ pub struct Status {
     pub job: MessageId,
     /// Its name for others.
     pub token: JobToken,
+    /// Who sent it; `None` without users, and for a job of an earlier version.
+    pub owner: Option<Arc<str>>,
     /// The queue it was sent to, or moved to.
     pub queue: DestinationName,
     /// What its sender calls such jobs.

@@ -9,7 +9,8 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use crate::model::{DestinationId, DestinationName};
 
@@ -20,6 +21,8 @@ pub use routes::{Route, Routes};
 #[derive(Debug, Default)]
 pub struct Router {
     names: HashMap<DestinationName, DestinationId>,
+    /// The same by their numbers, for those who go through all of them a part at a time.
+    order: BTreeMap<DestinationId, DestinationName>,
 }
 
 impl Router {
@@ -30,20 +33,28 @@ impl Router {
 
     /// All destinations that a question is answered with yes for, in the order of their numbers.
     pub fn select(&self, mut is_meant: impl FnMut(&DestinationName) -> bool) -> Vec<DestinationId> {
-        let mut found: Vec<_> = self.names.iter().filter(|(name, _)| is_meant(name)).map(|(_, id)| *id).collect();
-        found.sort_unstable();
-        found
+        self.order.iter().filter(|(_, name)| is_meant(name)).map(|(id, _)| *id).collect()
+    }
+
+    /// The destination with the next higher number that has a name.
+    pub fn behind(&self, destination: Option<DestinationId>) -> Option<(DestinationId, &DestinationName)> {
+        let from = destination.map_or(Bound::Unbounded, Bound::Excluded);
+        self.order.range((from, Bound::Unbounded)).next().map(|(id, name)| (*id, name))
     }
 
     /// Gives a name to a destination.
     pub fn bind(&mut self, name: DestinationName, destination: DestinationId) {
-        self.names.insert(name, destination);
+        if let Some(old) = self.names.insert(name.clone(), destination) {
+            self.order.remove(&old);
+        }
+        self.order.insert(destination, name);
     }
 
     /// Takes a name from a destination, unless it has gone to another one.
     pub fn unbind(&mut self, name: &DestinationName, destination: DestinationId) {
         if self.resolve(name) == Some(destination) {
             self.names.remove(name);
+            self.order.remove(&destination);
         }
     }
 

@@ -6,10 +6,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, info, info_span, warn};
 
-use super::admission::Admission;
+use super::admission::{Admission, Place};
+use super::repeats::Repeats;
 use crate::auth::Peer;
-use crate::connection::{Arrival, Connection, Surroundings};
-use crate::model::Now;
+use crate::connection::{Arrival, Connection, Stage, Surroundings};
+use crate::model::{Network, Now};
 use crate::stomp::{self, PeerFacts, Session};
 use crate::transport::{Accepted, Kind, Listener, Stream};
 
@@ -23,6 +24,7 @@ pub(super) struct Reception {
     /// Whether clients without a login may come in, where there are users.
     pub(super) anonymous: bool,
     pub(super) admission: Admission,
+    pub(super) repeats: Repeats,
     pub(super) tasks: TaskTracker,
     pub(super) stopping: CancellationToken,
 }
@@ -57,22 +59,24 @@ impl Reception {
         match self.admission.enter(address.ip(), now.monotonic) {
             Ok(place) => {
                 let task = async move {
-                    let established = reception.stopping.run_until_cancelled(accepted.establish()).await;
-                    match established {
-                        Some(Ok(stream)) => reception.converse(stream, now, place).await,
-                        Some(Err(rejected)) => info!(reason = %rejected, "not connected"),
-                        None => {}
+                    let (sent_off, repeats) = (place.sent_off(), reception.repeats.clone());
+                    let served = sent_off.run_until_cancelled(reception.serve(accepted, now, place)).await;
+                    if served.is_none() && repeats.is_first("gave-way", Network::of(address.ip())) {
+                        info!("gave way to others: it had not logged in");
                     }
                 };
                 self.tasks.spawn(task.instrument(span));
             }
             Err(sentence) => {
+                let is_first = self.repeats.is_first(sentence, Network::of(address.ip()));
                 // Each holds a descriptor. With too many of them at a time the rest gets no word.
                 let Some(permit) = self.admission.refusal() else {
                     return debug!(%address, reason = sentence, "refused without a word");
                 };
                 let task = async move {
-                    warn!(reason = sentence, "refused");
+                    if is_first {
+                        warn!(reason = sentence, "refused");
+                    }
                     accepted.refuse(sentence).await;
                     drop(permit);
                 };
@@ -81,7 +85,19 @@ impl Reception {
         }
     }
 
-    async fn converse(self, stream: Stream, now: Now, mut place: super::admission::Place) {
+    async fn serve(self, accepted: Accepted, now: Now, place: Place) {
+        let network = Network::of(accepted.address().ip());
+        match self.stopping.run_until_cancelled(accepted.establish()).await {
+            Some(Ok(stream)) => self.converse(stream, now, place).await,
+            Some(Err(rejected)) if self.repeats.is_first(rejected.kind(), network) => {
+                info!(reason = %rejected, "not connected");
+            }
+            Some(Err(rejected)) => debug!(reason = %rejected, "not connected"),
+            None => {}
+        }
+    }
+
+    async fn converse(self, stream: Stream, now: Now, mut place: Place) {
         let peer = *stream.peer();
         let facts = PeerFacts {
             websocket: peer.kind == Kind::WebSocket,
@@ -97,19 +113,24 @@ impl Reception {
             peer: Peer { address: peer.address.ip(), anonymous: self.anonymous },
             stream,
         };
-        let (connection, admitted) = Connection::new(arrival, self.surroundings.clone());
+        let (connection, mut stage) = Connection::new(arrival, self.surroundings.clone());
         let place = async move {
-            // Held until the connection ends; told once that its client is no stranger any more.
-            if admitted.await.is_ok() {
-                place.logged_in(clock.now().monotonic);
+            // Held until the connection ends; told how far its client is.
+            while stage.changed().await.is_ok() {
+                let reached = *stage.borrow_and_update();
+                match reached {
+                    Stage::Silent => {}
+                    Stage::LogsIn => place.speaks(),
+                    Stage::In => place.logged_in(clock.now().monotonic),
+                }
             }
             place
         };
         let (ending, _place) = tokio::join!(connection.run(), place);
-        if ending.is_orderly {
-            debug!("disconnected");
-        } else {
+        if !ending.is_orderly && self.repeats.is_first(ending.code, Network::of(peer.address.ip())) {
             info!(reason = %ending.words, "disconnected");
+        } else {
+            debug!(reason = %ending.words, "disconnected");
         }
     }
 }

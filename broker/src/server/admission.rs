@@ -1,4 +1,5 @@
-//! How many may be connected, in all and from one address, before and after they have logged in.
+//! How many may be connected, in all and from one address, before and after they have logged in. Of IPv6 a /64 counts as one
+//! address.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -6,6 +7,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use super::strangers::Strangers;
+use crate::model::Network;
 
 /// Limits on connections.
 #[derive(Clone, Copy, Debug)]
@@ -39,14 +44,15 @@ pub(super) struct Admission {
 #[derive(Debug, Default)]
 struct Counts {
     total: u32,
-    strangers: u32,
-    addresses: HashMap<IpAddr, Address>,
+    strangers: Strangers,
+    /// Strangers that were sent off and are not gone yet.
+    leaving: usize,
+    networks: HashMap<Network, Entry>,
 }
 
 #[derive(Debug)]
-struct Address {
+struct Entry {
     total: u32,
-    strangers: u32,
     tokens: f64,
     seen: Duration,
     logged_in: Option<Duration>,
@@ -56,13 +62,19 @@ struct Address {
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Admission,
-    address: IpAddr,
-    stranger: bool,
+    network: Network,
+    /// Its number among the strangers, as long as it is one.
+    stranger: Option<u64>,
+    sent_off: CancellationToken,
 }
 
-/// How long a login speaks for its address.
-const TRUSTED: Duration = Duration::from_secs(60);
-/// Addresses without connections that are remembered; beyond it those whose bucket is full again are forgotten.
+/// How long a login exempts its network from the rate of new connections.
+const FREQUENT: Duration = Duration::from_secs(60);
+/// How long places are kept free for a network that has logged in.
+const KNOWN: Duration = Duration::from_secs(600);
+/// Of the places of strangers one in so many is for networks that logged in lately.
+const KEPT_FREE: usize = 4;
+/// Networks without connections that are remembered; beyond it those are forgotten whose bucket is full again.
 const REMEMBERED: usize = 10_000;
 
 impl Admission {
@@ -70,41 +82,24 @@ impl Admission {
         Admission { limits, counts: Arc::default(), refusals: Arc::new(Semaphore::new(limits.refusals)) }
     }
 
-    /// A place for one more connection, or the reason why there is none.
+    /// A place for one more connection, or the reason why there is none. Where the places of strangers are taken, the oldest
+    /// silent one of the network with the most gives way.
     pub(super) fn enter(&self, address: IpAddr, now: Duration) -> Result<Place, &'static str> {
-        let limits = self.limits;
+        let (limits, network) = (self.limits, Network::of(address));
         let mut counts = self.lock();
         if counts.total >= limits.total {
             return Err("too many connections: the server is at its limit, raise limits.connections");
         }
-        if counts.strangers >= limits.strangers {
-            return Err("too many connections that have not logged in, try again");
-        }
-        if counts.addresses.len() > REMEMBERED {
-            counts.addresses.retain(|_, entry| entry.total > 0 || entry.refilled(limits, now) < limits.burst);
-        }
-        let fresh = Address { total: 0, strangers: 0, tokens: limits.burst, seen: now, logged_in: None };
-        let entry = counts.addresses.entry(address).or_insert(fresh);
-        if entry.total >= limits.per_address {
-            return Err("too many connections from this address, raise limits.connections_per_address");
-        }
-        if !address.is_loopback() {
-            if entry.strangers >= limits.strangers_per_address {
-                return Err("too many connections from this address that have not logged in");
-            }
-            entry.tokens = entry.refilled(limits, now);
-            entry.seen = now;
-            let trusted = entry.logged_in.is_some_and(|at| now < at + TRUSTED);
-            if entry.tokens < 1.0 && !trusted {
-                return Err("too many new connections from this address, slow down");
-            }
+        counts.forget(limits, now);
+        let is_known = counts.come(network, limits, now)?;
+        counts.make_room(network, limits, is_known)?;
+        let (number, sent_off) = counts.strangers.enter(network);
+        counts.total += 1;
+        if let Some(entry) = counts.networks.get_mut(&network) {
+            entry.total += 1;
             entry.tokens = (entry.tokens - 1.0).max(0.0);
         }
-        entry.total += 1;
-        entry.strangers += 1;
-        counts.total += 1;
-        counts.strangers += 1;
-        Ok(Place { admission: self.clone(), address, stranger: true })
+        Ok(Place { admission: self.clone(), network, stranger: Some(number), sent_off })
     }
 
     /// A permit to tell somebody why there is no place.
@@ -118,24 +113,97 @@ impl Admission {
     }
 }
 
-impl Address {
+impl Counts {
+    /// Checks what a network may have. Returns whether it logged in lately.
+    fn come(&mut self, network: Network, limits: Limits, now: Duration) -> Result<bool, &'static str> {
+        let fresh = Entry { total: 0, tokens: limits.burst, seen: now, logged_in: None };
+        let entry = self.networks.entry(network).or_insert(fresh);
+        if entry.total >= limits.per_address {
+            return Err("too many connections from this address, raise limits.connections_per_address");
+        }
+        entry.tokens = entry.refilled(limits, now);
+        entry.seen = now;
+        if entry.tokens < 1.0 && !network.is_loopback() && !entry.logged_in_within(FREQUENT, now) {
+            return Err("too many new connections from this address, slow down");
+        }
+        Ok(entry.logged_in_within(KNOWN, now))
+    }
+
+    /// Makes a place for a stranger, if there is none left for one of its kind.
+    fn make_room(&mut self, network: Network, limits: Limits, is_known: bool) -> Result<(), &'static str> {
+        let all = limits.strangers as usize;
+        let places = if is_known { all } else { all.saturating_sub(all / KEPT_FREE).max(1) };
+        let is_crowded =
+            self.strangers.len_of(network) >= limits.strangers_per_address as usize && !network.is_loopback();
+        let is_full = self.strangers.len() >= places;
+        if !is_crowded && !is_full {
+            return Ok(());
+        }
+        // Those who leave hold a descriptor each until they are gone.
+        let has_left = self.leaving < limits.refusals
+            && if is_crowded { self.strangers.send_off_of(network) } else { self.strangers.send_off_for(network) };
+        if has_left {
+            self.leaving += 1;
+            return Ok(());
+        }
+        Err(if is_crowded {
+            "too many connections from this address that have not logged in"
+        } else {
+            "too many connections that have not logged in, try again"
+        })
+    }
+
+    fn forget(&mut self, limits: Limits, now: Duration) {
+        if self.networks.len() <= REMEMBERED {
+            return;
+        }
+        let is_busy = |entry: &Entry| entry.total > 0 || entry.refilled(limits, now) < limits.burst;
+        self.networks.retain(|_, entry| is_busy(entry) || entry.logged_in_within(KNOWN, now));
+        if self.networks.len() > REMEMBERED {
+            self.networks.retain(|_, entry| is_busy(entry));
+        }
+    }
+}
+
+impl Entry {
     fn refilled(&self, limits: Limits, now: Duration) -> f64 {
         let passed = now.saturating_sub(self.seen).as_secs_f64();
         (self.tokens + passed * limits.rate).min(limits.burst)
     }
+
+    fn logged_in_within(&self, time: Duration, now: Duration) -> bool {
+        self.logged_in.is_some_and(|at| now < at + time)
+    }
 }
 
 impl Place {
+    /// Its client has sent a login.
+    pub(super) fn speaks(&mut self) {
+        if let Some(number) = self.stranger {
+            self.admission.lock().strangers.speaks(self.network, number);
+        }
+    }
+
     /// Its client has logged in.
     pub(super) fn logged_in(&mut self, now: Duration) {
-        if !std::mem::take(&mut self.stranger) {
-            return;
-        }
+        let Some(number) = self.stranger.take() else { return };
         let mut counts = self.admission.lock();
-        counts.strangers -= 1;
-        if let Some(entry) = counts.addresses.get_mut(&self.address) {
-            entry.strangers -= 1;
+        counts.leave(self.network, number);
+        if let Some(entry) = counts.networks.get_mut(&self.network) {
             entry.logged_in = Some(now);
+        }
+    }
+
+    /// What is cancelled when it has to give way.
+    pub(super) fn sent_off(&self) -> CancellationToken {
+        self.sent_off.clone()
+    }
+}
+
+impl Counts {
+    fn leave(&mut self, network: Network, number: u64) {
+        if !self.strangers.leave(network, number) {
+            self.leaving -= 1;
         }
     }
 }
@@ -144,13 +212,11 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut counts = self.admission.lock();
         counts.total -= 1;
-        counts.strangers -= u32::from(self.stranger);
-        if let Some(entry) = counts.addresses.get_mut(&self.address) {
+        if let Some(number) = self.stranger {
+            counts.leave(self.network, number);
+        }
+        if let Some(entry) = counts.networks.get_mut(&self.network) {
             entry.total -= 1;
-            entry.strangers -= u32::from(self.stranger);
-            if entry.total == 0 && self.address.is_loopback() {
-                counts.addresses.remove(&self.address);
-            }
         }
     }
 }

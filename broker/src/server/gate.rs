@@ -6,7 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tracing::{debug, info, warn};
 
+use super::repeats::Repeats;
 use crate::auth::{
     Admitted, Authenticator, Credentials, Denied, Generation, Grants, LoginFailure, Options, PasswordError, Peer,
     Principal, Revoked,
@@ -24,19 +26,24 @@ pub(super) struct Door {
     authenticator: RwLock<Arc<Authenticator>>,
     hashing: FairPermits,
     clock: Clock,
+    repeats: Repeats,
     changes: watch::Sender<Generation>,
 }
+
+/// Where lines go that tell who came in and who did not; `log.level` may name it.
+const AUDIT: &str = "kolejka::audit";
 
 /// Passwords that are hashed at once, where there are as many cores.
 const HASHES: usize = 8;
 
 impl Door {
-    pub(super) fn new(authenticator: Authenticator, clock: Clock) -> Door {
+    pub(super) fn new(authenticator: Authenticator, clock: Clock, repeats: Repeats) -> Door {
         let hashes = std::thread::available_parallelism().map_or(1, usize::from).min(HASHES);
         Door {
             authenticator: RwLock::new(Arc::new(authenticator)),
             hashing: FairPermits::new(hashes, hashes),
             clock,
+            repeats,
             changes: watch::Sender::new(0),
         }
     }
@@ -57,7 +64,22 @@ impl Door {
         let authenticator = self.current();
         let generation = authenticator.generation();
         let verdict = self.judge(authenticator, peer, credentials).await;
+        self.write_down(Network::of(peer.address), &verdict);
         verdict.map(|grants| Admitted { grants, generation })
+    }
+
+    /// For the log: the first login and the first failure from a network. How many more there were is told later.
+    fn write_down(&self, network: Network, verdict: &Result<Grants, LoginFailure>) {
+        match verdict {
+            Ok(grants) if self.repeats.is_first("login", network) => {
+                info!(target: AUDIT, user = grants.principal().as_str(), "logged in");
+            }
+            Ok(grants) => debug!(target: AUDIT, user = grants.principal().as_str(), "logged in"),
+            Err(failure) if self.repeats.is_first(failure.why.reason(), network) => {
+                warn!(target: AUDIT, reason = failure.why.reason(), "login refused");
+            }
+            Err(failure) => debug!(target: AUDIT, reason = failure.why.reason(), "login refused"),
+        }
     }
 
     async fn judge(

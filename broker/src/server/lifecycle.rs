@@ -18,6 +18,7 @@ use super::banner::{Banner, Listening};
 use super::descriptors::Descriptors;
 use super::gate::Door;
 use super::plan;
+use super::repeats::Repeats;
 use super::signals::{Signals, Wish};
 use crate::auth::{Authenticator, PasswordError};
 use crate::clock::Clock;
@@ -92,6 +93,7 @@ pub struct Server {
     /// Those that are there come to an end.
     shutdown: CancellationToken,
     listeners: Vec<Reloader>,
+    repeats: Repeats,
     drain: Duration,
     banner: Banner,
 }
@@ -121,12 +123,14 @@ impl Server {
         let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
         handle.attach(running.log, running.reader);
 
-        let door = Arc::new(Door::new(authenticator, clock));
+        let repeats = Repeats::default();
+        let door = Arc::new(Door::new(authenticator, clock, repeats.clone()));
         let (stopping, shutdown) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let surroundings = Surroundings {
             handle: handle.clone(),
             gate: door.clone(),
+            open: plan::users(config),
             options: plan::connection(config),
             shutdown: shutdown.clone(),
         };
@@ -140,6 +144,7 @@ impl Server {
                 trailing_lf: wanted.trailing_lf,
                 anonymous: wanted.anonymous,
                 admission: admission.clone(),
+                repeats: repeats.clone(),
                 tasks: tasks.clone(),
                 stopping: stopping.clone(),
             };
@@ -157,14 +162,22 @@ impl Server {
             took: boot.now().monotonic,
         };
         let reloaders = listeners.iter().map(|(listener, _)| listener.reloader()).collect();
-        for (listener, reception) in listeners {
-            tasks.spawn(reception.run(listener));
-        }
-        let (driven, until) = (handle.clone(), shutdown.clone());
-        tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
         let drain = config.shutdown_timeout;
         let stopper = running.stopper;
-        Ok(Server { handle, door, stopper, tasks, stopping, shutdown, listeners: reloaders, drain, banner })
+        let server =
+            Server { handle, door, stopper, tasks, stopping, shutdown, listeners: reloaders, repeats, drain, banner };
+        server.begin(listeners);
+        Ok(server)
+    }
+
+    /// Starts what goes on until the server stops.
+    fn begin(&self, listeners: Vec<(Listener, Reception)>) {
+        for (listener, reception) in listeners {
+            self.tasks.spawn(reception.run(listener));
+        }
+        self.tasks.spawn(self.repeats.clone().report(self.stopping.clone()));
+        let (driven, until) = (self.handle.clone(), self.shutdown.clone());
+        self.tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
     }
 
     /// What there is to say about the start.
@@ -212,6 +225,7 @@ impl Server {
         if timeout(self.drain.mul_f64(CONNECTIONS_SHARE), self.tasks.wait()).await.is_err() {
             warn!(left = self.tasks.len(), "some connections did not end in time");
         }
+        self.repeats.write();
         if self.handle.clients() > 0 {
             // Somebody may hold messages of which the log does not know that they were handed out (P8): everything
             // appended becomes durable, but without the mark of a clean stop.
@@ -280,17 +294,6 @@ pub(super) fn exposed(listeners: &[Listening]) -> Option<SocketAddr> {
 /// What is allowed, and perhaps not meant.
 fn warn_of(config: &Config) {
     config.warnings.iter().for_each(|text| warn!("{text}"));
-    warn_of_narrow_rights(config);
-}
-
-/// A user who may create nothing finds only what others have made: often that is not what was meant.
-fn warn_of_narrow_rights(config: &Config) {
-    for user in config.auth.users.iter().filter(|user| user.lacks_create()) {
-        warn!(
-            user = user.name(),
-            "may use only destinations that are there: no rule of its `allow` has \"create\" in `to`"
-        );
-    }
 }
 
 /// Connections may take that much of the time that a stop may take.

@@ -8,7 +8,9 @@ mod gate;
 mod lifecycle;
 mod machine;
 mod plan;
+mod repeats;
 mod signals;
+mod strangers;
 
 #[cfg(test)]
 mod tests;

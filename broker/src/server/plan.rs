@@ -48,6 +48,13 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         routes: routes(config),
         destinations: limits.destinations as usize,
         schedules: limits.schedules as usize,
+        user: engine::UserLimits {
+            destinations: limits.user_destinations as usize,
+            subscriptions: limits.user_subscriptions as usize,
+            schedules: limits.user_schedules as usize,
+        },
+        append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
+        topic_queues: limits.topic_queues as usize,
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         // A part of what queues may use, so that there is always room for a message that is not kept.
@@ -106,6 +113,7 @@ pub(super) fn policies(config: &Config) -> Policies {
         exclusive_groups: rule.exclusive_groups,
         exclusive_consumer: rule.exclusive_consumer,
         last_value_key: rule.last_value_key.as_deref().map(Into::into),
+        shared_keys: rule.shared_keys,
         idle_ms: rule.idle.map(|time| time.as_millis() as u64),
     });
     Policies { default, rules: rules.collect() }
@@ -125,7 +133,17 @@ pub(super) fn session(config: &Config) -> Arc<stomp::Options> {
         transaction_frames: limits.transaction_frames as usize,
         transaction_bytes: limits.transaction_bytes as usize,
         transaction_idle: limits.transaction_idle,
+        schedule_period: limits.schedule_period,
         ..stomp::Options::default()
+    })
+}
+
+/// What one user may have open.
+pub(super) fn users(config: &Config) -> Arc<connection::Users> {
+    let limits = &config.limits;
+    connection::Users::new(connection::UserLimits {
+        connections: limits.user_connections as usize,
+        transactions: limits.user_transactions as usize,
     })
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use kolejka_codec::Command;
 use kolejka_codec::Frame;
 use kolejka_codec::Headers;
@@ -103,6 +103,11 @@ impl Client {
         self.subscriptions.get(number)
     }
 
+    /// Transactions that are open.
+    pub(super) fn transactions(&self) -> usize {
+        self.transactions.len()
+    }
+
     /// Bytes that open transactions hold.
     pub(super) fn transaction_bytes(&self) -> usize {
         self.transactions.bytes()
@@ -128,7 +133,7 @@ impl Client {
     }
 
     pub(super) fn send_to_one(&mut self, mut turn: Turn<'_>, frame: &Frame, written: &str) -> Result<(), Fault> {
-        let (to, sending) = self.sending(turn.now, frame, written)?;
+        let (to, sending) = self.sending(turn.now, (frame, &mut None), written)?;
         let Sending { message, key, retain, transaction, limits, reply } = sending;
         if limits {
             self.shape(&mut turn, frame, &to, transaction)?;
@@ -140,16 +145,17 @@ impl Client {
         self.act(&mut turn, transaction, Action::Publish(Publish { to, message, key, retain }))
     }
 
-    /// A message for one destination, which the client may send to.
+    /// A message for one destination, which the client may send to. `body` is that of the copies before it.
     fn sending<'f>(
         &mut self,
         now: Now,
-        frame: &'f Frame,
+        (frame, body): (&'f Frame, &mut Option<Bytes>),
         written: &str,
     ) -> Result<(DestinationName, Sending<'f>), Fault> {
         let routing = Routing::of(written, &frame.headers, "destination-type")?;
         let to = self.gate.writable(written, routing)?;
-        let sending = understand::sending(frame, (written, &to), &mut self.gate, now.wall, &mut self.scratch)?;
+        let sending = understand::sending((frame, body), (written, &to), &mut self.gate, now.wall, &mut self.scratch)?;
+        schedule::not_too_often(&sending.message, self.options.schedule_period)?;
         if self.scratch.capacity() > Self::SCRATCH_BYTES {
             self.scratch = BytesMut::new();
         }
@@ -160,8 +166,9 @@ impl Client {
     /// sent to.
     pub(super) fn send_to_all(&mut self, mut turn: Turn<'_>, frame: &Frame, list: &str) -> Result<(), Fault> {
         let (mut actions, mut transaction, mut reply) = (Vec::new(), None, None);
+        let mut body = None;
         for written in composite::parts(list)? {
-            let (to, sending) = self.sending(turn.now, frame, &written)?;
+            let (to, sending) = self.sending(turn.now, (frame, &mut body), &written)?;
             (transaction, reply) = (sending.transaction, sending.reply);
             if !actions.is_empty() && sending.message.is_named() {
                 return Err(Fault::BadHeader { header: "x-job-token", expected: "one destination" });

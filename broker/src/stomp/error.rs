@@ -40,6 +40,8 @@ pub(super) enum Fault {
     MissingHeader { command: Command, header: &'static str },
     #[error("bad {header} header")]
     BadHeader { header: &'static str, expected: &'static str },
+    #[error("bad AMQ_SCHEDULED_PERIOD header")]
+    ShortPeriod { least: Duration },
     #[error("bad selector, {0}")]
     BadSelector(SelectorError),
     #[error("bad destination")]
@@ -95,7 +97,7 @@ impl Fault {
             Fault::FrameTimeout => "frame-timeout",
             Fault::Transport(_) => "transport",
             Fault::MissingHeader { .. } => "missing-header",
-            Fault::BadHeader { .. } => "bad-header",
+            Fault::BadHeader { .. } | Fault::ShortPeriod { .. } => "bad-header",
             Fault::BadSelector(_) => "bad-selector",
             Fault::BadDestination(_) => "bad-destination",
             Fault::ReservedDestination => "reserved-destination",
@@ -135,6 +137,9 @@ impl Fault {
             Fault::Transport(_) => "The connection cannot go on behind it.".into(),
             Fault::MissingHeader { header, .. } => format!("The header {header} is required here."),
             Fault::BadHeader { expected, .. } => format!("Expected is {expected}."),
+            Fault::ShortPeriod { least } => {
+                format!("Expected are {} milliseconds or more (limits.schedule_period).", least.as_millis())
+            }
             Fault::BadSelector(_) => {
                 "A selector is a condition over headers, such as: type = 'invoice' AND amount > 100.".into()
             }
@@ -190,12 +195,14 @@ fn refused(refusal: &Refusal) -> &'static str {
             "It is not there, and this login may not bring it into being: no rule allows create on it."
         }
         Refusal::Forbidden { .. } => "This login has no such right.",
+        Refusal::TokenTaken => "Make a token that no one can guess, such as a random UUID, for each job.",
         Refusal::NotOwner => "Others send to it, by the name that they find in reply-to.",
         Refusal::OtherSelector => "Use the same selector, or wait until nobody reads it.",
         Refusal::SlowConsumer { .. } => "Read faster, or subscribe to less.",
         Refusal::StateFull { .. } => {
             "Messages without a time to live, a key or a job are taken; so is everything once others have been finished."
         }
+        Refusal::TooLarge { .. } => "Nothing of it was done. Send less at once, or to fewer queues.",
         Refusal::OutOfMemory { .. } => "Try again later; the broker gives memory back as work is finished.",
         Refusal::ShuttingDown => "Connect again later.",
         _ => "The frame had no effect.",

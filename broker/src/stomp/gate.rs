@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use foldhash::fast::FixedState;
 use kolejka_codec::Headers;
+use kolejka_codec::Version;
+use kolejka_codec::encoder::put_header;
 
 use super::error::Fault;
 use crate::auth::Action;
 use crate::auth::Grants;
+use crate::auth::Principal;
 use crate::model::DestinationKind;
 use crate::model::DestinationName;
 use crate::model::Publish;
@@ -16,6 +20,7 @@ use crate::model::Reader;
 use crate::model::Source;
 use crate::model::Wildcard;
 use crate::model::Writer;
+use crate::model::key_of;
 
 /// Where a client may go.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub(super) struct Gate {
     owner: String,
     /// The `client-id` of CONNECT.
     client_id: Option<String>,
+    /// Who sends, as headers of each message; nothing without a login.
+    stamp: Box<[u8]>,
     /// Destinations sent to lately, with the right to do so. Emptied when it is full.
     known: HashMap<Box<str>, Known, FixedState>,
 }
@@ -65,7 +72,8 @@ impl Gate {
 
     /// For a client with these rights, this token and perhaps an id of its own.
     pub(super) fn new(grants: Grants, owner: String, client_id: Option<String>) -> Gate {
-        Gate { grants: Arc::new(grants), owner, client_id, known: HashMap::default() }
+        let stamp = stamp(&grants);
+        Gate { grants: Arc::new(grants), owner, client_id, stamp, known: HashMap::default() }
     }
 
     /// Whether these are the rights that it goes by.
@@ -109,6 +117,8 @@ impl Gate {
     /// Asks for the right to read what is named.
     pub(super) fn check_readable(&self, source: &Source) -> Result<(), Fault> {
         match source {
+            // The token is the permission.
+            Source::Name(name) if name.kind() == DestinationKind::Job => Ok(()),
             Source::Name(_) | Source::List(_) => self.check_read(source),
             Source::Wildcard(_) | Source::Feed(_) => Ok(()),
         }
@@ -159,14 +169,28 @@ impl Gate {
 
     /// Asks for the right to read one destination, or all that a pattern means.
     pub(super) fn check_read(&self, source: &Source) -> Result<(), Fault> {
-        let may = match source {
-            Source::Name(name) => self.grants.may(Action::Read, name),
-            Source::Wildcard(wildcard) => self.grants.may_all(Action::Read, wildcard.pattern()),
-            Source::Feed(_) => false,
-            Source::List(list) => list.names().iter().all(|name| self.grants.may(Action::Read, name)),
+        let may = |name: &&DestinationName| self.grants.may(Action::Read, name);
+        let refused = match source {
+            Source::Name(name) => Some(name).filter(|name| !may(name)).map(DestinationName::as_str),
+            Source::Wildcard(wildcard) => {
+                let all = self.grants.may_all(Action::Read, wildcard.pattern());
+                (!all).then_some(wildcard.as_str())
+            }
+            Source::Feed(feed) => Some(feed.queue.as_str()),
+            Source::List(list) => list.names().iter().find(|name| !may(name)).map(DestinationName::as_str),
         };
-        let refused = || Fault::Forbidden { action: Action::Read, name: source.as_str().into() };
-        if may { Ok(()) } else { Err(refused()) }
+        let fault = |name: &str| Fault::Forbidden { action: Action::Read, name: name.into() };
+        refused.map_or(Ok(()), |name| Err(fault(name)))
+    }
+
+    /// Who sends: `JMSXUserID` as in ActiveMQ, and `user-id` as in RabbitMQ, encoded.
+    pub(super) fn stamp(&self) -> &[u8] {
+        &self.stamp
+    }
+
+    /// A key as it belongs to the client's user.
+    pub(super) fn own_key(&self, key: &str) -> Arc<str> {
+        if self.grants.is_limited() { key_of(self.grants.principal().as_str(), key) } else { key.into() }
     }
 
     /// The login, and what the client calls itself.
@@ -202,4 +226,14 @@ impl Gate {
         let may_write = self.grants.may(Action::Write, &name);
         Ok(self.known.entry(text.into()).or_insert(Known { name, may_write }))
     }
+}
+
+fn stamp(grants: &Grants) -> Box<[u8]> {
+    let mut head = BytesMut::new();
+    let user = grants.principal().as_str();
+    if user != Principal::ANONYMOUS {
+        put_header(&mut head, "JMSXUserID", user, Version::V1_2);
+        put_header(&mut head, "user-id", user, Version::V1_2);
+    }
+    head[..].into()
 }

@@ -10,6 +10,7 @@ use super::heartbeat::Wish;
 use super::options::Options;
 use super::output::Receipt;
 use crate::auth::{Credentials, Secret};
+use crate::model::is_invisible;
 
 /// What is to be remembered of a CONNECT until the login is checked.
 #[derive(Debug)]
@@ -43,5 +44,8 @@ pub(super) fn understand(frame: &Frame, version: Version, options: &Options) -> 
     let given = |name| headers.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
     let credentials = Credentials { login: given(LOGIN), passcode: given(PASSCODE).map(Secret::new) };
     let (client_id, request) = (given("client-id"), given("request-id"));
+    if client_id.as_ref().is_some_and(|id| id.chars().any(|c| c.is_control() || is_invisible(c))) {
+        return Err(Fault::BadHeader { header: "client-id", expected: "a text without invisible characters" });
+    }
     Ok((Hello { heart_beat, receipt: Receipt::of(frame), client_id, request }, credentials))
 }

@@ -83,7 +83,7 @@ fn asked(headers: &Headers, to: &DestinationName, gate: &Gate, auto_delete: bool
         expiry_ms: number(headers, "x-message-ttl")?,
         idle_ms: number(headers, "x-expires")?,
         max_deliveries: number(headers, "x-delivery-limit")?.map(|most| u16::try_from(most).unwrap_or(u16::MAX)),
-        dead_letter: dead_letter(headers, gate)?,
+        dead_letter: dead_letter(headers, to, gate)?,
         auto_delete,
     };
     let queue = Some(to.clone()).filter(|to| to.kind() == DestinationKind::Queue);
@@ -109,8 +109,9 @@ fn overflow(headers: &Headers) -> Result<Option<bool>, Fault> {
     }
 }
 
-/// Through the exchange without a name a routing key is a queue; there are no other exchanges here.
-fn dead_letter(headers: &Headers, gate: &Gate) -> Result<Option<DestinationName>, Fault> {
+/// Through the exchange without a name a routing key is a queue; there are no other exchanges here. The messages of all
+/// senders would go there, so who asks for it must be able to read them.
+fn dead_letter(headers: &Headers, of: &DestinationName, gate: &Gate) -> Result<Option<DestinationName>, Fault> {
     let exchange = headers.get("x-dead-letter-exchange").filter(|text| !text.is_empty());
     if exchange.is_some_and(|exchange| exchange != "amq.default") {
         return Err(Fault::BadHeader { header: "x-dead-letter-exchange", expected: "nothing, or amq.default" });
@@ -120,8 +121,10 @@ fn dead_letter(headers: &Headers, gate: &Gate) -> Result<Option<DestinationName>
     if name.kind() != DestinationKind::Queue {
         return Err(Fault::BadHeader { header: "x-dead-letter-routing-key", expected: "the name of a queue" });
     }
-    if !gate.may(Action::Write, &name) {
-        return Err(Fault::Forbidden { action: Action::Write, name: name.as_str().into() });
+    for (action, name) in [(Action::Write, &name), (Action::Read, of)] {
+        if !gate.may(action, name) {
+            return Err(Fault::Forbidden { action, name: name.as_str().into() });
+        }
     }
     Ok(Some(name))
 }

@@ -76,7 +76,7 @@ impl Ask {
 
 /// What the headers of SEND mean that are not the application's alone. What is not supported here is what a RECEIPT would
 /// be taken for a promise of.
-const IN_SEND: [(&str, Meaning); 87] = [
+const IN_SEND: [(&str, Meaning); 89] = [
     // Acted on.
     ("message-id", Meaning::Renamed),
     ("persistent", Meaning::Persistent),
@@ -97,6 +97,7 @@ const IN_SEND: [(&str, Meaning); 87] = [
     ("receipt-id", Meaning::OfTheHop),
     // Of the server.
     ("JMSXDeliveryCount", Meaning::OfTheServer),
+    ("JMSXUserID", Meaning::OfTheServer),
     ("ack", Meaning::OfTheServer),
     ("browser", Meaning::OfTheServer),
     ("delivery-count", Meaning::OfTheServer),
@@ -105,6 +106,7 @@ const IN_SEND: [(&str, Meaning); 87] = [
     ("redelivered", Meaning::OfTheServer),
     ("scheduledJobId", Meaning::OfTheServer),
     ("subscription", Meaning::OfTheServer),
+    ("user-id", Meaning::OfTheServer),
     ("x-death-deliveries", Meaning::OfTheServer),
     ("x-death-reason", Meaning::OfTheServer),
     ("x-duplicate", Meaning::OfTheServer),

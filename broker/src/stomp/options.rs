@@ -36,6 +36,8 @@ pub struct Options {
     pub transaction_bytes: usize,
     /// How long a transaction may lie without a frame.
     pub transaction_idle: Duration,
+    /// The shortest time between two messages of a schedule.
+    pub schedule_period: Duration,
 }
 
 impl Default for Options {
@@ -56,6 +58,7 @@ impl Default for Options {
             transaction_frames: 1024,
             transaction_bytes: 16 * 1024 * 1024,
             transaction_idle: Duration::from_secs(60),
+            schedule_period: Duration::from_secs(1),
         }
     }
 }

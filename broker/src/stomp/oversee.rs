@@ -25,6 +25,7 @@ use crate::model::Scribe;
 use crate::model::SoftRefusal;
 use crate::model::Timestamp;
 use crate::model::Upcoming;
+use crate::model::bare_key;
 
 /// The address, as a queue or a topic.
 pub(super) fn is_meant(written: &str) -> bool {
@@ -107,7 +108,7 @@ impl Scribe for Listing {
                 put("x-cron-zone", &cron.zone);
             }
             if let Some(name) = &schedule.name {
-                put("x-schedule", name);
+                put("x-schedule", bare_key(name));
             }
         }
         Content::small(&head, head.len())

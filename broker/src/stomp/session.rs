@@ -262,6 +262,11 @@ impl Session {
         self.voice.version
     }
 
+    /// Transactions that are open.
+    pub fn transactions(&self) -> usize {
+        self.state.client().map_or(0, Client::transactions)
+    }
+
     /// Bytes that open transactions hold.
     pub fn transaction_bytes(&self) -> usize {
         self.state.client().map_or(0, Client::transaction_bytes)

@@ -147,7 +147,8 @@ impl<'f> Asked<'f> {
         let is_moment = due.is_some() && self.due.is_some();
         let is_timed = self.due.is_some() || self.delay.is_some();
         let start = schedule::Start { now, due, is_timed, is_moment, must, life_ms: life };
-        if let Some(schedule) = self.plan.schedule(start)? {
+        if let Some(mut schedule) = self.plan.schedule(start)? {
+            schedule.name = schedule.name.map(|name| gate.own_key(&name));
             if to.kind().is_temporary() {
                 return Err(Fault::Unsupported("a schedule on a temporary destination"));
             }

@@ -83,6 +83,11 @@ impl Transactions {
         Ok(ended.actions)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
     /// Bytes that all of them hold.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

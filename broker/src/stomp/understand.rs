@@ -69,7 +69,7 @@ struct Lifted<'f> {
 /// Reads a SEND. `written` is its destination as the client wrote it and `to` what it means. The stored head is written
 /// in `scratch`; the message takes one allocation of its own.
 pub(super) fn sending<'f>(
-    frame: &'f Frame,
+    (frame, body): (&'f Frame, &mut Option<Bytes>),
     (written, to): (&str, &DestinationName),
     gate: &mut Gate,
     now: Timestamp,
@@ -81,6 +81,7 @@ pub(super) fn sending<'f>(
     for (name, value) in frame.headers.iter() {
         lifted.take(name, value, gate, scratch)?;
     }
+    scratch.extend_from_slice(gate.stamp());
     let mut terms = lifted.asked.terms(now, to, gate)?;
     let schedule = terms.as_mut().and_then(|terms| terms.schedule.as_mut());
     if !lifted.has_timestamp && schedule.is_none() {
@@ -95,7 +96,7 @@ pub(super) fn sending<'f>(
         schedule.retain = lifted.retain.take();
     }
     let mut message = Message {
-        content: content(frame, scratch),
+        content: content(frame, scratch, body),
         urgency: urgency(lifted.urgency, lifted.priority)?,
         durability: match lifted.persistent {
             Some("false") if !is_planned => Durability::Transient,
@@ -125,7 +126,7 @@ pub(super) fn sending<'f>(
         Some(key) if key.len() > Windows::KEY_BYTES => {
             return Err(Fault::BadHeader { header: "idempotency-key", expected: "at most 255 octets" });
         }
-        key => key.map(Arc::from),
+        key => key.map(|key| gate.own_key(key)),
     };
     let Lifted { retain, transaction, limits, reply, .. } = lifted;
     Ok(Sending { message, key, retain, transaction, limits, reply })
@@ -213,10 +214,11 @@ impl<'f> Lifted<'f> {
 
 /// Head and body: together if small, else each by itself. What is kept is a copy in either case: a slice would hold on to
 /// the whole read buffer, which the next larger frame may have made as large as the limits allow, while only the slice
-/// is counted.
-fn content(frame: &Frame, head: &mut BytesMut) -> Content {
+/// is counted. All copies of a frame share one `body`.
+fn content(frame: &Frame, head: &mut BytesMut, body: &mut Option<Bytes>) -> Content {
     if frame.body.len() > Content::SHARED_BODY {
-        return Content::large(head, Bytes::copy_from_slice(&frame.body));
+        let body = body.get_or_insert_with(|| Bytes::copy_from_slice(&frame.body));
+        return Content::large(head, body.clone());
     }
     let head_len = head.len();
     head.extend_from_slice(&frame.body);

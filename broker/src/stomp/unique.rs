@@ -1,7 +1,5 @@
 //! What a SEND says about being the only one of its kind: `x-unique` and what belongs to it.
 
-use std::sync::Arc;
-
 use kolejka_codec::Headers;
 
 use super::error::Fault;
@@ -48,5 +46,5 @@ pub(super) fn asked(
     };
     // Only of a job that is followed is there a result to wait for.
     let waiter = if on_duplicate == OnDuplicate::Attach { tracking::waiter(headers, gate)? } else { None };
-    Ok(Some(Box::new(Unique { key: Arc::from(key), until, on_duplicate, waiter })))
+    Ok(Some(Box::new(Unique { key: gate.own_key(key), until, on_duplicate, waiter })))
 }

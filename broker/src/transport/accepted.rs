@@ -8,10 +8,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use rustls::server::Acceptor;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::listener::Door;
 use super::octets::Octets;
@@ -24,6 +25,7 @@ use super::tcp;
 use super::upgrade;
 use super::websocket::WebSocket;
 use super::wire::Wire;
+use crate::model::Network;
 
 /// The room for what is read before it is known what the peer speaks, in octets.
 const SNIFF_BYTES: usize = 2048;
@@ -90,7 +92,7 @@ impl Accepted {
             return Err(Rejected::Gone);
         }
         let tls = guess(&first) == Some(Guess::Tls);
-        let mut wire = if tls { handshake(socket, &door).await? } else { Wire::Tcp(socket) };
+        let mut wire = if tls { handshake(socket, Network::of(address.ip()), &door).await? } else { Wire::Tcp(socket) };
         let mut octets = BytesMut::with_capacity(SNIFF_BYTES);
         let http = sniff(&mut wire, &mut octets).await? == Guess::Http;
 
@@ -133,18 +135,18 @@ async fn sniff(wire: &mut Wire, octets: &mut BytesMut) -> Result<Guess, Rejected
     }
 }
 
-/// The TLS handshake, one of a bounded number at a time.
-async fn handshake(socket: TcpStream, door: &Door) -> Result<Wire, Rejected> {
+/// The TLS handshake, one of a bounded number at a time, which networks get in turns.
+async fn handshake(socket: TcpStream, network: Network, door: &Door) -> Result<Wire, Rejected> {
     let Some(certificate) = &door.certificate else {
         // The alert is a courtesy; that the peer does not take it is no news.
         let _ = farewell(Wire::Tcp(socket), &TLS_ALERT).await;
         return Err(Rejected::TlsWithoutCertificate);
     };
-    let Ok(_permit) = door.handshakes.acquire().await else {
-        return Err(Rejected::Late);
-    };
-    let acceptor = TlsAcceptor::from(certificate.current());
-    let finished = timeout(door.options.tls_deadline, acceptor.accept(socket)).await;
+    // Whoever has not sent its hello yet costs nothing but a socket, and takes no permit from others.
+    let hello = timeout(door.options.tls_deadline, LazyConfigAcceptor::new(Acceptor::default(), socket)).await;
+    let start = hello.map_err(|_| Rejected::LateTls)?.map_err(Rejected::Tls)?;
+    let _permit = door.handshakes.acquire(network).await;
+    let finished = timeout(door.options.tls_deadline, start.into_stream(certificate.current())).await;
     let stream = finished.map_err(|_| Rejected::LateTls)?.map_err(Rejected::Tls)?;
     Ok(Wire::Tls(Box::new(stream)))
 }

@@ -8,14 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::io::Errno;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::accepted::Accepted;
 use super::backoff::Backoff;
 use super::options::Options;
+use super::permits::FairPermits;
 use super::tcp;
 use super::tls::{Certificate, TlsError};
+
+/// TLS handshakes are shared by so many networks at least.
+const NETWORKS: usize = 4;
 
 /// Why a listener cannot be opened.
 #[derive(Debug, Error)]
@@ -53,7 +56,7 @@ pub(super) struct Door {
     /// Whether pages must come from the port that they connect to.
     pub(super) same_port: AtomicBool,
     /// One permit per TLS handshake that may run.
-    pub(super) handshakes: Semaphore,
+    pub(super) handshakes: FairPermits,
 }
 
 impl Listener {
@@ -63,7 +66,7 @@ impl Listener {
         let address = options.address;
         let opened = tcp::listen(address, options.backlog).and_then(|socket| Ok((socket.local_addr()?, socket)));
         let (local, socket) = opened.map_err(|reason| BindError::Address { address, reason })?;
-        let handshakes = Semaphore::new(options.tls_handshakes);
+        let handshakes = FairPermits::new(options.tls_handshakes, options.tls_handshakes / NETWORKS);
         let same_port = AtomicBool::new(options.same_port);
         let door = Arc::new(Door { options, certificate, same_port, handshakes });
         Ok(Listener { socket, local, door, backoff: Backoff::default(), resume: None })

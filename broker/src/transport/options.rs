@@ -35,9 +35,10 @@ pub struct Options {
     pub login_message_bytes: usize,
     /// From the accept to the end of sniffing and of all handshakes. Absolute: no octet extends it.
     pub connect_deadline: Duration,
-    /// From the first octet of a TLS handshake to its end.
+    /// For the first message of a TLS handshake, and again for the rest of it.
     pub tls_deadline: Duration,
-    /// TLS handshakes that may run at the same time; more of them wait, within their connect deadline.
+    /// TLS handshakes that may run at the same time, counted from their first message on, and a quarter of them for one
+    /// network; more of them wait, within their connect deadline, and networks are served in turns.
     pub tls_handshakes: usize,
     /// Connections the system may hold that were not accepted yet.
     pub backlog: u16,

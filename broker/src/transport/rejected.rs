@@ -57,6 +57,25 @@ pub enum Rejected {
     Io(#[from] io::Error),
 }
 
+impl Rejected {
+    /// A word that stands for all of the kind, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Rejected::Gone => "gone",
+            Rejected::Late => "late",
+            Rejected::LateTls => "late-tls",
+            Rejected::Tls(_) => "tls",
+            Rejected::TlsWithoutCertificate => "tls-without-certificate",
+            Rejected::PlaintextForbidden => "plaintext",
+            Rejected::StompForbidden => "stomp",
+            Rejected::WebSocketForbidden => "websocket",
+            Rejected::Http { .. } => "http",
+            Rejected::Refused(_) => "refused",
+            Rejected::Io(_) => "socket",
+        }
+    }
+}
+
 /// The fatal alert `handshake_failure` in a TLS 1.2 record (RFC 8446 section 6.2), understood by every version.
 pub(super) const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 40];
 

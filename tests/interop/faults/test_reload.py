@@ -31,14 +31,15 @@ class Reload(Case):
     def login(self, name, password):
         return {"login": name, "passcode": password}
 
-    def test_users_come_and_go_and_who_is_in_stays(self):
-        ann, bob = self.hashed("ann's"), self.hashed("bob's")
-        broker = self.broker(config=self.write({"ann": ann}), listen=False).start()
-        inside = self.wire(broker, login=self.login("ann", "ann's"))
+    def test_users_come_and_go_and_who_is_in_goes_with_them(self):
+        ann, bob, eve = (self.hashed(name) for name in ("ann's", "bob's", "eve's"))
+        broker = self.broker(config=self.write({"ann": ann, "eve": eve}), listen=False).start()
+        removed, inside = (self.wire(broker, login=self.login(name, f"{name}'s")) for name in ("ann", "eve"))
         with self.assertRaises(Refused):
             self.wire(broker, login=self.login("bob", "bob's"))
-        self.write({"bob": bob})
+        self.write({"bob": bob, "eve": eve})
         self.hang_up(broker, "re-read")
+        self.assertEqual(self.error_of(removed)["code"], "login-revoked")
         self.wire(broker, login=self.login("bob", "bob's"))
         with self.assertRaises(Refused) as refused:
             self.wire(broker, login=self.login("ann", "ann's"))

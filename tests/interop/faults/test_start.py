@@ -2,6 +2,7 @@
 
 import hashlib
 import socket
+import subprocess
 from pathlib import Path
 
 from case import Case, run
@@ -32,6 +33,25 @@ class StartRefused(Case):
         with self.broker() as again:
             self.assertIn("(clean)", again.output())
 
+    def test_a_lock_that_another_user_holds_does_not_keep_the_broker_from_starting(self):
+        data = self.folder / "data"
+        self.folder.chmod(0o755)
+        data.mkdir(mode=0o755)
+        (data / "lock").touch(mode=0o644)
+        hold = "import fcntl, sys; fcntl.flock(open(sys.argv[1]), fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()"
+        stranger = subprocess.Popen(
+            ["/usr/bin/python3", "-c", hold, str(data / "lock")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=65534, group=65534,
+        )  # fmt: skip
+        self.addCleanup(stranger.communicate)
+        self.assertEqual(stranger.stdout.readline(), "held\n")
+        with self.broker() as broker:
+            self.send(self.wire(broker), "/queue/a", [b"1"])
+            # The directory and the lock are closed, and the lock is one of our own: it holds against another broker.
+            self.assertEqual([path.stat().st_mode & 0o777 for path in (data, data / "lock")], [0o700, 0o600])
+            self.assert_refused(self.broker(), IN_USE, "in use by another process")
+            broker.stop()
+
     def test_a_port_in_use(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             address = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -55,7 +75,7 @@ class StartRefused(Case):
     def test_a_disk_that_is_too_small(self):
         data = self.folder / "small"
         data.mkdir()
-        run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(data))
+        run("mount", "-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", str(data))
         self.addCleanup(run, "umount", str(data))
         self.assert_refused(self.broker(data=str(data)), FAILED, "No space left")
 

@@ -6,6 +6,7 @@ mod duplicates;
 mod feeds;
 mod full;
 mod groups;
+mod holds;
 mod hooks;
 mod jobs;
 mod overflow;
@@ -17,6 +18,7 @@ mod schedule;
 mod select;
 mod several;
 mod unique;
+mod units;
 mod watch;
 mod wildcards;
 
@@ -27,6 +29,7 @@ mod lease;
 mod legacy;
 mod manage;
 mod pause;
+mod quotas;
 mod rank;
 mod shape;
 mod statistics;
@@ -55,6 +58,8 @@ struct World {
     tickets: u64,
     next_place: u64,
     told: Vec<(SessionId, Event)>,
+    /// The most steps that one call of the engine has taken.
+    most_steps: u64,
 }
 
 impl World {
@@ -72,6 +77,7 @@ impl World {
             tickets: 0,
             next_place: 1,
             told: Vec::new(),
+            most_steps: 0,
         }
     }
 
@@ -80,9 +86,16 @@ impl World {
     }
 
     fn try_ask(&mut self, session: SessionId, request: Request) -> Result<Answer, Refusal> {
-        let answer = self.engine.apply(self.now, session, request, &mut self.effects);
+        let mut answer = self.engine.apply(self.now, session, request, &mut self.effects);
         self.engine.dispatch(self.now, &mut self.effects);
         self.absorb();
+        while self.engine.is_busy(session) {
+            if let Some(last) = self.engine.go_on(self.now, session, &mut self.effects) {
+                answer = Ok(last);
+            }
+            self.engine.dispatch(self.now, &mut self.effects);
+            self.absorb();
+        }
         answer
     }
 
@@ -92,6 +105,7 @@ impl World {
 
     /// Moves effects to where they go: records behind the unsynced ones, events to the told.
     fn absorb(&mut self) {
+        self.most_steps = self.most_steps.max(self.engine.last_steps());
         if !self.effects.records.is_empty() {
             self.tickets += 1;
             self.engine.appended(Ticket(self.tickets));
@@ -112,9 +126,16 @@ impl World {
     fn sync(&mut self) {
         let positions: Vec<_> = self.log[self.unsynced..].iter().filter_map(|(_, position)| *position).collect();
         self.unsynced = self.log.len();
-        let durable = Durable { through: Ticket(self.tickets), positions: &positions };
-        self.engine.persisted(self.now, durable, &mut self.effects);
-        self.absorb();
+        let mut positions = &positions[..];
+        loop {
+            let durable = Durable { through: Ticket(self.tickets), positions };
+            let (used, is_done) = self.engine.persisted(self.now, durable, &mut self.effects);
+            self.absorb();
+            if is_done {
+                break;
+            }
+            positions = &positions[used..];
+        }
     }
 
     fn close(&mut self, session: SessionId, departure: Departure) {

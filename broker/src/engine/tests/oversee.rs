@@ -13,7 +13,7 @@ use crate::model::{
 
 /// Reads everything but what is secret.
 #[derive(Debug)]
-struct Operator;
+pub(super) struct Operator;
 
 impl Reader for Operator {
     fn may_read(&self, name: &DestinationName) -> bool {
@@ -34,9 +34,9 @@ impl Scribe for Operator {
     }
 }
 
-const ALWAYS: RangeInclusive<Timestamp> = Timestamp(0)..=Timestamp(u64::MAX);
+pub(super) const ALWAYS: RangeInclusive<Timestamp> = Timestamp(0)..=Timestamp(u64::MAX);
 
-fn oversee(operation: Oversight) -> Request {
+pub(super) fn oversee(operation: Oversight) -> Request {
     Request::Oversee(Box::new(Oversee { operation, reader: Arc::new(Operator) }))
 }
 

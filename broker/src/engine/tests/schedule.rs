@@ -74,7 +74,7 @@ impl World {
     }
 }
 
-fn planned(to: &str, body: &str, schedule: Schedule) -> Publish {
+pub(super) fn planned(to: &str, body: &str, schedule: Schedule) -> Publish {
     let terms = Terms { due: Some(schedule.next), schedule: Some(Box::new(schedule)), ..Terms::default() };
     let message = Message { terms: Some(Box::new(terms)), ..message(body) };
     Publish { to: name(to).schedules(), message, key: None, retain: None }
@@ -327,6 +327,7 @@ fn a_transient_sender_has_a_schedule_on_the_disk_all_the_same() {
 fn the_plan_of_a_series_begins_anew_with_each_time_of_its_cron() {
     const MINUTE: u64 = 60_000;
     let cron = Some(Cron { expression: "*/10 * * * *".into(), zone: Arc::from("UTC") });
+    let parsed = crate::calendar::Cron::parse("*/10 * * * *", "UTC").expect("an expression");
     let repeat = Some(2);
     let plan =
         Schedule { cron, delay_ms: 1000, period_ms: Some(MINUTE), repeat, left: repeat, ..once(10 * MINUTE + 1000) };
@@ -334,13 +335,13 @@ fn the_plan_of_a_series_begins_anew_with_each_time_of_its_cron() {
     let mut next = plan;
     for _ in 0..4 {
         let now = next.next;
-        next = following(next, now).expect("it has no end");
+        next = following(next, Some(&parsed), now).expect("it has no end");
         times.push(next.next.0);
     }
     let minutes: Vec<u64> = times.iter().map(|ms| (ms - 1000) / MINUTE).collect();
     assert_eq!(minutes, [10, 11, 12, 20, 21]);
-    let late = following(next, Timestamp(25 * MINUTE + 1)).expect("it goes on");
+    let late = following(next, Some(&parsed), Timestamp(25 * MINUTE + 1)).expect("it goes on");
     assert_eq!((late.next.0 - 1000) / MINUTE, 25, "in the rhythm of the series");
-    let later = following(late, Timestamp(39 * MINUTE + 2000)).expect("it goes on");
+    let later = following(late, Some(&parsed), Timestamp(39 * MINUTE + 2000)).expect("it goes on");
     assert_eq!(((later.next.0 - 1000) / MINUTE, later.left), (40, Some(2)), "a new series comes before");
 }

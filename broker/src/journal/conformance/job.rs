@@ -16,6 +16,7 @@ pub fn tracked(job: MessageId) -> Record {
     Record::Tracked(Box::new(Status {
         job,
         token: JobToken::from_bits(u128::from(number) << 64),
+        owner: has(4).then(|| "ann".into()),
         queue: DestinationName::queue("a.b").expect("a good name"),
         kind: has(0).then(|| "resize".into()),
         keeps_result: has(1),

@@ -1,11 +1,14 @@
 //! Opening, stopping, locking, space: the life of a data directory.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::super::claim::holders;
 use super::super::conformance;
 use super::super::conformance::{Reading, Witness};
 use super::super::fault::{CrashDisk, Dice, Survival};
@@ -25,6 +28,45 @@ fn only_one_process_has_a_directory() {
         drop(first);
         assert!(try_open().is_ok());
     }
+}
+
+#[test]
+fn a_directory_and_its_lock_are_closed_to_other_users() {
+    let root = tempfile::tempdir().unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let set = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let (data, lock) = (root.path().join("data"), root.path().join("data/lock"));
+    drop(Disk::at(&data).unwrap().lock().unwrap());
+    assert_eq!((mode(&data), mode(&lock)), (0o700, 0o600), "as they are made");
+    set(&data, 0o755);
+    set(&lock, 0o644);
+    let disk = Disk::at(&data).unwrap();
+    let held = disk.lock().unwrap();
+    assert_eq!((mode(&data), mode(&lock)), (0o700, 0o600), "as they are found");
+    set(&lock, 0o644);
+    assert_eq!(disk.lock().unwrap_err().kind(), std::io::ErrorKind::WouldBlock, "a lock of our own is never replaced");
+    drop(held);
+    // What is not ours alone stays as it is.
+    for (place, open) in [("shared", 0o1777), ("home", 0o755)] {
+        let place = root.path().join(place);
+        std::fs::create_dir_all(place.join("something")).unwrap();
+        set(&place, open);
+        Disk::at(&place).unwrap();
+        assert_eq!(mode(&place), open);
+    }
+}
+
+#[test]
+fn the_holders_of_a_lock_are_found_in_the_table_of_the_kernel() {
+    let file = tempfile::tempfile().unwrap().metadata().unwrap();
+    let place = format!("{:02x}:{:02x}:{}", rustix::fs::major(file.dev()), rustix::fs::minor(file.dev()), file.ino());
+    let others = format!("1: POSIX  ADVISORY  WRITE 7 {place} 0 EOF\n2: FLOCK  ADVISORY  WRITE 8 00:00:1 0 EOF\n");
+    assert!(holders(&others, &file).is_empty());
+    let held =
+        format!("{others}3: FLOCK  ADVISORY  READ 9 {place} 0 EOF\n3: -> FLOCK  ADVISORY  WRITE 10 {place} 0 EOF\n");
+    assert_eq!(holders(&held, &file), [9]);
+    let elsewhere = format!("{held}4: FLOCK  ADVISORY  READ 0 {place} 0 EOF\n");
+    assert!(holders(&elsewhere, &file).is_empty(), "of another container, and perhaps a broker");
 }
 
 #[test]

@@ -208,3 +208,11 @@ fn a_client_that_logged_in_has_no_such_deadline() {
     assert_eq!(client.session.deadline(), None);
     assert_eq!(client.waits(1_000_000), "");
 }
+
+#[test]
+fn a_client_id_is_seen_as_it_is() {
+    for id in ["a\u{202e}b", "\u{feff}a", "a\u{200b}", "a\tb"] {
+        let frame = format!("CONNECT\naccept-version:1.2\nhost:h\nclient-id:{id}\n\n^@");
+        assert_eq!(Client::new().fails_with(&frame), "bad-header", "{id:?}");
+    }
+}

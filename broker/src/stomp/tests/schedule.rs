@@ -115,8 +115,8 @@ fn a_malformed_value_is_refused_with_what_is_allowed() {
     // JOBS 5.15
     for (headers, allowed) in [
         ("AMQ_SCHEDULED_PERIOD:soon", "milliseconds"),
-        ("AMQ_SCHEDULED_PERIOD:9", "10 or more"),
-        ("AMQ_SCHEDULED_PERIOD:100\nAMQ_SCHEDULED_REPEAT:-2", "-1 for no end"),
+        ("AMQ_SCHEDULED_PERIOD:999", "1000 milliseconds or more (limits.schedule_period)"),
+        ("AMQ_SCHEDULED_PERIOD:1000\nAMQ_SCHEDULED_REPEAT:-2", "-1 for no end"),
         ("AMQ_SCHEDULED_REPEAT:5", "AMQ_SCHEDULED_PERIOD beside it"),
         ("AMQ_SCHEDULED_CRON:* * * *", "five fields"),
         ("AMQ_SCHEDULED_CRON:* * * * * *", "five fields"),
@@ -135,7 +135,7 @@ fn a_malformed_value_is_refused_with_what_is_allowed() {
 
 #[test]
 fn a_temporary_destination_has_no_schedules() {
-    let frame = "SEND\ndestination:/temp-queue/a\nAMQ_SCHEDULED_PERIOD:100\n\n^@";
+    let frame = "SEND\ndestination:/temp-queue/a\nAMQ_SCHEDULED_PERIOD:1000\n\n^@";
     assert_eq!(Client::speaking("1.2").fails_with(frame), "not-supported");
 }
 
@@ -143,7 +143,7 @@ fn a_temporary_destination_has_no_schedules() {
 fn the_receipt_names_the_schedule() {
     let mut client = Client::speaking("1.2");
     client.answers.push_back(Ok(Answer::Scheduled(MessageId::new(ShardId::default(), 7))));
-    let heard = client.says("SEND\ndestination:/queue/a\nreceipt:1\nAMQ_SCHEDULED_PERIOD:100\n\n^@");
+    let heard = client.says("SEND\ndestination:/queue/a\nreceipt:1\nAMQ_SCHEDULED_PERIOD:1000\n\n^@");
     assert_eq!(heard, "RECEIPT\nreceipt-id:1\nx-job-id:7\n\n^@\n");
 }
 
@@ -152,9 +152,9 @@ fn the_right_to_write_is_that_of_the_destination_also_at_the_end_of_a_transactio
     let mut client = Client::new();
     client.login = Ok(all_but(&[("/queue/secret", Right::Write)]));
     let mut client = client.connect("1.2");
-    client.says("BEGIN\ntransaction:t\n\n^@SEND\ndestination:/queue/a\ntransaction:t\nAMQ_SCHEDULED_PERIOD:100\n\n^@");
+    client.says("BEGIN\ntransaction:t\n\n^@SEND\ndestination:/queue/a\ntransaction:t\nAMQ_SCHEDULED_PERIOD:1000\n\n^@");
     client.says("COMMIT\ntransaction:t\n\n^@");
     assert!(matches!(client.asked.last(), Some(Request::Commit(actions)) if actions.len() == 1));
-    let frame = "SEND\ndestination:/queue/secret\nAMQ_SCHEDULED_PERIOD:100\n\n^@";
+    let frame = "SEND\ndestination:/queue/secret\nAMQ_SCHEDULED_PERIOD:1000\n\n^@";
     assert_eq!(client.fails_with(frame), "forbidden");
 }

@@ -102,6 +102,22 @@ fn a_list_is_one_request_with_a_copy_for_each() {
 }
 
 #[test]
+fn the_copies_of_a_large_message_share_its_body() {
+    let frame = format!("SEND\ndestination:/queue/a,b,c\n\n{}^@", "x".repeat(10_000));
+    let mut client = Client::speaking("1.2");
+    client.says(&frame);
+    let [Request::Commit(actions)] = &client.asked[..] else { panic!("{:?}", client.asked) };
+    let bodies: Vec<_> = actions
+        .iter()
+        .map(|action| match action {
+            Action::Publish(publish) => publish.message.content.body().as_ptr(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(bodies.len() == 3 && bodies.iter().all(|body| *body == bodies[0]), "{bodies:?}");
+}
+
+#[test]
 fn a_list_without_kinds_is_of_queues_or_what_its_header_says() {
     let mut client = Client::speaking("1.2");
     client.says("SEND\ndestination:a,b\n\nx^@SEND\ndestination:a,b\ndestination-type:MULTICAST\n\nx^@");

@@ -1,0 +1,63 @@
+//! Requests that go through all destinations or through many messages: a part with each hold of the lock, in the turn of
+//! the client that asked, and answered when they are done.
+//!
+//! A client has one such request at a time, so that nothing has to be bounded but what one costs: its next request waits
+//! for the answer, and its connection for the engine.
+
+use super::errand::Errand;
+use super::machine::Engine;
+use super::oversee::Overseeing;
+use super::statistics::Inquiring;
+use super::subscribe::Dismissal;
+use super::wildcard::Attaching;
+use crate::model::{Answer, Effects, Now, SessionId};
+
+/// What a request that is not done yet has still to do.
+#[derive(Debug)]
+pub(super) enum Chore {
+    /// A wildcard subscription meets the destinations that are there.
+    Attach(Attaching),
+    /// A subscription ends, and gives back what it holds.
+    Dismiss(Dismissal),
+    /// A question about many destinations or subscriptions.
+    Inquire(Box<Inquiring>),
+    /// A look at all that waits for its time.
+    Oversee(Box<Overseeing>),
+    /// Something is done with many messages of a queue.
+    Manage(Box<Errand>),
+}
+
+impl Engine {
+    /// Whether the last request of a client goes on: it has no answer yet, and the next one waits.
+    pub fn is_busy(&self, session: SessionId) -> bool {
+        self.sessions.get(session).is_some_and(|state| state.chore.is_some())
+    }
+
+    /// Goes on with it, as far as there are steps. Returns its answer once it is done.
+    pub fn go_on(&mut self, now: Now, session: SessionId, effects: &mut Effects) -> Option<Answer> {
+        self.author = Some(session);
+        let chore = self.sessions.get_mut(session)?.chore.take()?;
+        self.work_on(now, session, chore, effects)
+    }
+
+    /// Begins it. The answer holds if the session is not [busy](Self::is_busy) with it then.
+    pub(super) fn begin(&mut self, now: Now, session: SessionId, chore: Chore, effects: &mut Effects) -> Answer {
+        self.work_on(now, session, chore, effects).unwrap_or(Answer::Done)
+    }
+
+    fn work_on(&mut self, now: Now, session: SessionId, mut chore: Chore, effects: &mut Effects) -> Option<Answer> {
+        let answer = match &mut chore {
+            Chore::Attach(attaching) => self.attach(now, attaching, effects).then_some(Answer::Done),
+            Chore::Dismiss(dismissal) => self.dismiss_part(now, dismissal, effects).then_some(Answer::Done),
+            Chore::Inquire(inquiring) => self.answer_part(now, inquiring, effects).then_some(Answer::Done),
+            Chore::Oversee(overseeing) => self.oversee_part(now, overseeing, effects),
+            Chore::Manage(errand) => self.manage_part(now, errand, effects),
+        };
+        if answer.is_none()
+            && let Some(state) = self.sessions.get_mut(session)
+        {
+            state.chore = Some(chore);
+        }
+        answer
+    }
+}

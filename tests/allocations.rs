@@ -10,9 +10,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 use kolejka::auth::Grants;
 use kolejka::engine::{self, Engine};
+use kolejka::journal;
 use kolejka::model::{
-    Answer, Burst, Delivery, Durable, Effects, Event, Now, Payload, Position, Record, Request, SessionId, ShardId,
-    Ticket, Timestamp,
+    Accepted, Answer, Burst, Delivery, Durable, Effects, Event, Now, Payload, Position, Record, Replay, Request,
+    SessionId, ShardId, Terms as MessageTerms, Ticket, Timestamp,
 };
 use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
 use kolejka_codec::{Decoder, Item, Limits};
@@ -261,4 +262,48 @@ fn a_transient_message_in_auto_mode() {
 fn a_message_of_a_topic() {
     let send = format!("SEND\ndestination:/topic/a\n\n{BODY}\0\n");
     hold("SUBSCRIBE\nid:1\ndestination:/topic/a\n\n\0", &send, Acks::None);
+}
+
+/// Bytes that the journal keeps for so many messages once they have been read back, and that a replay of them takes.
+fn kept_by_the_journal(messages: u64, terms: Option<&MessageTerms>) -> i64 {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = journal::Options { spares_thread: false, spare_segments: 1, ..journal::Options::new(folder.path()) };
+    let open = || {
+        let fs = Arc::new(journal::Disk::at(folder.path()).expect("the folder"));
+        journal::Journal::open(options.clone(), fs, &mut Deaf, Timestamp(1)).expect("it opens").journal
+    };
+    let sink = Arc::new(journal::conformance::Witness::default());
+    let mut running = open().start(sink.clone()).expect("it starts");
+    for first in (0..messages).step_by(1000) {
+        let message = |id: u64| match journal::conformance::accepted(ShardId::default(), 1, id, 0) {
+            Record::Accepted(plain) => Record::Accepted(Accepted { terms: terms.cloned().map(Box::new), ..plain }),
+            other => other,
+        };
+        let ticket = running.log.append(&mut (first..first + 1000).map(message).collect(), Timestamp(1));
+        sink.wait(ticket.expect("the log takes it"));
+    }
+    running.stopper.stop().expect("it stops");
+    drop((running.log, running.reader));
+    let mut kept = None;
+    let counted = allocation_counter::measure(|| kept = Some(open()));
+    drop(kept);
+    counted.bytes_current
+}
+
+/// Takes no notice of what it is told.
+struct Deaf;
+
+impl Replay for Deaf {
+    fn record(&mut self, _record: Record, _position: Option<Position>) {}
+}
+
+#[test]
+fn a_time_to_live_costs_the_journal_less_than_a_cache_line_of_memory() {
+    const MESSAGES: u64 = 100_000;
+    let life = MessageTerms { expires: Some(Timestamp(9_000_000)), ..MessageTerms::default() };
+    let (plain, with_a_life) = (kept_by_the_journal(MESSAGES, None), kept_by_the_journal(MESSAGES, Some(&life)));
+    let each = (with_a_life - plain) / MESSAGES.cast_signed();
+    println!("{} bytes a plain message, {each} more for a time to live", plain / MESSAGES.cast_signed());
+    assert!(each <= 64, "{each} bytes");
+    assert!(plain / MESSAGES.cast_signed() < 128, "{plain} bytes");
 }

@@ -223,6 +223,11 @@ impl Live {
         dead.fold((0, 0), |(count, bytes), (_, extent)| (count + 1, bytes + extent.length))
     }
 
+    /// Whether the segment is one that a checkpoint lists.
+    pub(super) fn lists(&self, segment: SegmentId) -> bool {
+        self.extents.contains_key(&segment)
+    }
+
     /// Where the summary of a segment begins, if it has one.
     pub(super) fn summary_at(&self, segment: SegmentId) -> Option<u64> {
         self.extents.get(&segment).map(|extent| extent.summary_at).filter(|at| *at > 0)

@@ -3,7 +3,7 @@
 //! It knows where each message begins in its segment and keeps a few files open. It must not know what is alive: callers
 //! hold what they read.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -22,17 +22,22 @@ use crate::model::{Content, LogError, LogReader, Position};
 /// Octets read at first: enough for most messages.
 const FIRST_READ_BYTES: usize = 4096;
 
+/// Most places of damage that are told of; beyond, they are not counted.
+const DAMAGES_TOLD: usize = 10_000;
+
 /// Where messages begin.
 #[derive(Debug)]
 pub(super) struct Shelf {
     store: Arc<Store>,
     offsets: RwLock<BTreeMap<SegmentId, Vec<u32>>>,
     files: Mutex<VecDeque<(SegmentId, Arc<dyn File>)>>,
+    /// Where something was damaged, each told once.
+    damaged: Mutex<BTreeSet<(SegmentId, Option<u64>)>>,
 }
 
 impl Shelf {
     pub(super) fn new(store: Arc<Store>) -> Shelf {
-        Shelf { store, offsets: RwLock::default(), files: Mutex::default() }
+        Shelf { store, offsets: RwLock::default(), files: Mutex::default(), damaged: Mutex::default() }
     }
 
     /// More messages of a segment, in the order of their slots.
@@ -78,6 +83,19 @@ impl Shelf {
         Ok(file)
     }
 
+    /// What is wrong in a file and where, which the log of the broker tells once for each place.
+    fn is_damaged(&self, segment: SegmentId, offset: Option<u64>, what: &str) -> LogError {
+        let (file, mut known) = (segment.file_name(), self.damaged.lock().unwrap_or_else(PoisonError::into_inner));
+        let error = match offset {
+            Some(offset) => format!("{file} at byte {offset}: {what}"),
+            None => format!("{file}: {what}"),
+        };
+        if known.len() < DAMAGES_TOLD && known.insert((segment, offset)) {
+            tracing::error!(%error, "a stored message cannot be read; it is kept from everybody, others go on");
+        }
+        LogError::Damaged(error)
+    }
+
     fn remember(&self, segment: SegmentId, file: Arc<dyn File>) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|(id, _)| *id != segment);
@@ -95,13 +113,19 @@ impl LogReader for Shelf {
             let table = self.offsets.read().unwrap_or_else(PoisonError::into_inner);
             table.get(&segment).and_then(|offsets| offsets.get(slot as usize)).copied()
         };
-        let damaged = |what: &str| LogError::Damaged(format!("{} {what}", segment.file_name()));
-        let Some(offset) = offset.map(u64::from) else { return Err(damaged("holds no message of that place")) };
+        let Some(offset) = offset.map(u64::from) else {
+            return Err(self.is_damaged(segment, None, "it holds no message of that place"));
+        };
         let file = self.file(segment)?;
-        let content = self.content((segment, file.as_ref()), offset);
-        let unreadable = |error| LogError::Unreadable(format!("{} at {offset}: {error}", segment.file_name()));
-        let content = content.map_err(unreadable)?;
-        content.ok_or_else(|| damaged(&format!("at {offset}: the checksum does not match")))
+        match self.content((segment, file.as_ref()), offset) {
+            Ok(Some(content)) => Ok(content),
+            Ok(None) => Err(self.is_damaged(segment, Some(offset), "the checksum of a message does not match")),
+            Err(error) => Err(LogError::Unreadable(format!("{} at {offset}: {error}", segment.file_name()))),
+        }
+    }
+
+    fn damaged(&self) -> usize {
+        self.damaged.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 }
 

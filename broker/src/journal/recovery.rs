@@ -36,6 +36,8 @@ pub(super) struct Tail {
     /// Those of them, by their slots, whose body is in another's record.
     pub(super) copies: BTreeMap<u32, Elsewhere>,
     clean: bool,
+    /// A batch follows the opening, which was durable before that was written: what it does not list is not needed.
+    is_certain: bool,
     /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
     base: Option<(SegmentId, Sequence)>,
     /// Where the walk ended.
@@ -65,6 +67,8 @@ pub(super) fn recover(
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
     spares.inherit(&spare_names, &segments).map_err(io)?;
+    let gone = reclaim(&tail, &segments, &spares).map_err(io)?;
+    segments.retain(|id| !gone.contains(id));
     tail.thread.epoch.0 += 1;
     tail.thread.clock = tail.thread.clock.max(now);
     let newest = segments.last().copied().unwrap_or_default();
@@ -81,6 +85,7 @@ pub(super) fn recover(
     let leftover = |id: &SegmentId| appender.live.extents().all(|(live, _)| live != *id);
     let leftovers: Vec<SegmentId> = segments.into_iter().filter(leftover).collect();
     appender.spares.give_back(&leftovers).map_err(|error| OpenError::io("a segment no longer needed", error))?;
+    appender.spares.look();
     let recovered = Recovered {
         messages: appender.live.messages(),
         clean,
@@ -88,6 +93,24 @@ pub(super) fn recover(
         clock: appender.tape.thread.clock,
     };
     Ok((appender, recovered))
+}
+
+/// Takes back what is certainly not needed before anything is written: there may be no other room. Void segments are removed
+/// from the highest on, since one may count on those below it, and of those behind a sealed segment the first one stays, as
+/// a sign that the log goes on there. Their files are not used again, since their numbers may be. What the checkpoint does
+/// not list becomes a spare.
+fn reclaim(tail: &Tail, segments: &[SegmentId], spares: &Spares) -> std::io::Result<Vec<SegmentId>> {
+    let newest = tail.segment.as_ref().map(|segment| segment.id);
+    let voids = segments.iter().copied().filter(|id| Some(*id) > newest);
+    let kept = usize::from(newest.is_some_and(|newest| tail.is_sealed(newest)));
+    let mut gone: Vec<SegmentId> = voids.skip(kept).collect();
+    gone.reverse();
+    spares.remove(&gone)?;
+    let is_old = |id: &SegmentId| tail.is_certain && Some(*id) < newest && !tail.live.lists(*id);
+    let old: Vec<SegmentId> = segments.iter().copied().filter(is_old).collect();
+    spares.give_back(&old)?;
+    gone.extend(old);
+    Ok(gone)
 }
 
 /// Finds the newest complete opening and walks on from it.
@@ -167,6 +190,7 @@ fn walk_on_to(mut walk: Walk<'_>, mut tail: Tail) -> Result<(Tail, Option<Last>)
             }
             (false, _) => chain_at = chain_at.or(Some(at)),
         }
+        tail.is_certain = true;
         end = walk.thread().unwrap_or_default();
     }
     walk.expect_end()?;

@@ -67,7 +67,7 @@ impl Spares {
     pub(super) fn take(&self, id: SegmentId, length: u64) -> io::Result<Segment> {
         let ordinary = self.store.options.segment_bytes;
         let length = length.max(ordinary);
-        let pooled = if length == ordinary { self.pool().ready.pop() } else { None };
+        let pooled = if length == ordinary { self.pop() } else { None };
         let (name, file) = match pooled {
             Some(spare) => spare,
             None => self.make_room_and(length)?,
@@ -126,6 +126,24 @@ impl Spares {
         Ok(())
     }
 
+    /// Removes segments that a start which was killed has left.
+    pub(super) fn remove(&self, ids: &[SegmentId]) -> io::Result<()> {
+        // One by one, so that a power cut leaves none behind that counts on one that is gone.
+        ids.iter().try_for_each(|id| {
+            self.store.fs.unlink(&id.file_name())?;
+            self.store.fs.sync_dir()
+        })
+    }
+
+    /// Looks whether the disk has room for the spares that are missing, without making them.
+    pub(super) fn look(&self) {
+        let is_short = self.pool().ready.len() < self.store.options.spare_segments;
+        if !self.has_space(is_short).unwrap_or(false) {
+            self.full.store(true, Ordering::Relaxed);
+            tracing::warn!("no room for another segment: new messages have to wait");
+        }
+    }
+
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
         let is_complete = self.pool().ready.len() >= self.store.options.spare_segments;
@@ -173,12 +191,19 @@ impl Spares {
         Ok(needed == 0 || self.store.fs.free_bytes()? >= needed.saturating_add(options.disk_reserve_bytes))
     }
 
+    /// A spare, but not the last one of a full disk: a start needs that.
+    fn pop(&self) -> Option<(String, Arc<dyn File>)> {
+        let kept = usize::from(self.is_full());
+        let mut pool = self.pool();
+        if pool.ready.len() > kept { pool.ready.pop() } else { None }
+    }
+
     /// Makes a file, giving up spares for it where the disk has no other room.
     fn make_room_and(&self, length: u64) -> io::Result<(String, Arc<dyn File>)> {
         loop {
             match self.make(length, false) {
                 Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    let Some((spare, file)) = self.pool().ready.pop() else { return Err(error) };
+                    let Some((spare, file)) = self.pop() else { return Err(error) };
                     drop(file);
                     self.store.fs.unlink(&spare)?;
                 }

@@ -40,6 +40,11 @@ pub trait Log: Send + fmt::Debug {
 pub trait LogReader: Send + Sync + fmt::Debug {
     /// Head and body of the message accepted at that position. The caller holds the message unsettled, so it is there.
     fn read(&self, position: Position) -> Result<Content, LogError>;
+
+    /// In how many places something was found that cannot be read.
+    fn damaged(&self) -> usize {
+        0
+    }
 }
 
 /// Who wants to know when appends are durable. Called by the log, in order, from a thread of its own.

@@ -109,10 +109,9 @@ impl CrashDisk {
             Survival::Random(_) => dice.roll().is_multiple_of(2),
         };
         let mut names = world.durable_names.clone();
-        for change in world.pending.iter().filter(|_| survives()).collect::<Vec<_>>() {
-            match change.clone() {
-                Change::Link(name, inode) => drop(names.insert(name, inode)),
-                Change::Unlink(name) => drop(names.remove(&name)),
+        for change in &world.pending {
+            if survives() {
+                change.apply(&mut names, survives());
             }
         }
         let inodes = world.inodes.iter().map(|inode| inode.survive(&mut survives)).collect();
@@ -255,8 +254,7 @@ impl FileSystem for CrashDisk {
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut world = self.begin_change()?;
         let inode = world.find(from)?;
-        world.change(Change::Unlink(from.to_owned()));
-        world.change(Change::Link(to.to_owned(), inode));
+        world.change(Change::Rename(from.to_owned(), to.to_owned(), inode));
         Ok(())
     }
 

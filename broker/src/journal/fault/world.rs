@@ -36,6 +36,24 @@ pub(super) struct Inode {
 pub(super) enum Change {
     Link(String, usize),
     Unlink(String),
+    /// From, to: a file system that keeps a journal does both or none; another may leave both names, and never loses both.
+    Rename(String, String, usize),
+}
+
+impl Change {
+    /// Makes the change; a rename may leave the old name behind.
+    pub(super) fn apply(&self, names: &mut BTreeMap<String, usize>, is_whole: bool) {
+        match self {
+            Change::Link(name, inode) => drop(names.insert(name.clone(), *inode)),
+            Change::Unlink(name) => drop(names.remove(name)),
+            Change::Rename(from, to, inode) => {
+                names.insert(to.clone(), *inode);
+                if is_whole {
+                    names.remove(from);
+                }
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -84,10 +102,7 @@ impl World {
     }
 
     pub(super) fn change(&mut self, change: Change) {
-        match change.clone() {
-            Change::Link(name, inode) => drop(self.names.insert(name, inode)),
-            Change::Unlink(name) => drop(self.names.remove(&name)),
-        }
+        change.apply(&mut self.names, true);
         self.pending.push(change);
     }
 }

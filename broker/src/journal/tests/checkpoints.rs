@@ -167,17 +167,22 @@ fn a_checkpoint_without_room_is_not_made_and_the_log_goes_on() {
         unit += 1;
     }
     // Enough for a spare at a time, and not for a checkpoint.
+    disk.set_free(2 * SEGMENT_BYTES);
     for id in 1_000_000..1_000_200 {
-        disk.set_free(2 * SEGMENT_BYTES);
-        let positions = append(&mut run, vec![Record::IdBlock { next: id }, message(id, 15_000, None)]);
-        append(&mut run, vec![settled(id, positions[0])]);
         if run.session.log.is_full() {
+            // Finishing work goes on, over many segments.
+            for next in 0..100 {
+                append(&mut run, (0..50).map(|n| Record::IdBlock { next: next * 50 + n }).collect());
+            }
             disk.set_free(64 * SEGMENT_BYTES);
-            append(&mut run, vec![Record::IdBlock { next: id }]);
-            append(&mut run, vec![Record::IdBlock { next: id }]);
+            for _ in 0..3 {
+                append(&mut run, vec![Record::IdBlock { next: id }]);
+            }
             assert!(!run.session.log.is_full(), "there is room again");
             return;
         }
+        let positions = append(&mut run, vec![message(id, 15_000, None)]);
+        append(&mut run, vec![settled(id, positions[0])]);
     }
     panic!("a log that has no room for its checkpoint is full");
 }

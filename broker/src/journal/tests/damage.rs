@@ -230,7 +230,15 @@ fn a_spoilt_message_concerns_only_itself() {
     disk.flip(&name, at + 100, 5);
     let session: &Session = &run.session;
     for (message, position) in &session.reading.positions {
-        assert_eq!(session.reader.read(*position).is_err(), message.sequence() == 2);
+        for _ in 0..3 {
+            let read = session.reader.read(*position);
+            assert_eq!(read.is_err(), message.sequence() == 2);
+            if let Err(crate::model::LogError::Damaged(error)) = read {
+                let offset: usize = error.split(' ').nth(3).unwrap().trim_end_matches(':').parse().unwrap();
+                assert!(error.starts_with(&name) && (offset..offset + 200).contains(&at), "{error}, {at}");
+            }
+        }
     }
+    assert_eq!(session.reader.damaged(), 1, "one place, however often it is read");
     run.end();
 }

@@ -29,6 +29,11 @@ fn continuing_options() -> Options {
     Options { batch_bytes: 1024, segment_bytes: 32 << 10, ..small_options() }
 }
 
+/// Segments whose messages fit another one, however full it is.
+fn full_options() -> Options {
+    Options { spare_segments: 3, segment_bytes: 256 << 10, batch_bytes: 64 << 10, ..small_options() }
+}
+
 fn scenarios() -> [Scenario; 7] {
     [
         Scenario { name: "openings of one batch", options: small_options(), run: mixture },
@@ -37,7 +42,7 @@ fn scenarios() -> [Scenario; 7] {
         Scenario { name: "a long tail", options: long_options(), run: long_tail },
         Scenario { name: "fan-outs", options: long_options(), run: fan_outs },
         Scenario { name: "a directory of version 1", options: small_options(), run: version_1 },
-        Scenario { name: "a full disk", options: Options { spare_segments: 3, ..small_options() }, run: full_disk },
+        Scenario { name: "a full disk", options: full_options(), run: full_disk },
     ]
 }
 
@@ -111,13 +116,11 @@ fn full_disk(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
     if run.write(vec![conformance::created(1)]) {
         disk.set_free(0);
         let mut id = 0;
-        while id < 40 && run.write(vec![conformance::accepted(ShardId::default(), 1, 1 + id, 3000)]) {
+        while id < 90 && run.write(vec![conformance::accepted(ShardId::default(), 1, 1 + id, 12_000)]) {
             id += 1;
         }
         settle_some(&mut run, 100);
         run.write(vec![Record::IdBlock { next: 90 }]);
-        // The starts behind it have room.
-        disk.set_free(1 << 30);
     }
     run.end()
 }
@@ -231,6 +234,10 @@ impl Scenario {
         seen: &mut Seen,
     ) {
         let whole = disk.copy_pending();
+        if place.len() == 3 {
+            // On a full disk two starts that were killed may have used up what was kept for them.
+            whole.set_free(1 << 30);
+        }
         let (_, _, reading) = open(&whole, self.options.clone()).unwrap_or_else(|error| panic!("{what}: {error}"));
         let allowed = &survivors.0[survivors.1..];
         assert!(allowed.contains(&reading.ledger), "{what}: {:?}\nis none of {allowed:?}", reading.ledger);
@@ -258,7 +265,8 @@ impl Scenario {
 
 #[test]
 fn whatever_is_cut_and_cut_again_the_directory_opens_with_all_that_was_acknowledged() {
-    for scenario in scenarios() {
+    let only = std::env::var("KOLEJKA_CRASHES_OF").unwrap_or_default();
+    for scenario in scenarios().into_iter().filter(|scenario| scenario.name.contains(&only)) {
         let seen = scenario.enumerate();
         println!("{}: {seen:?}", scenario.name);
         assert!(seen.first > 100 && seen.second > 100 && seen.third > 100, "{}: {seen:?}", scenario.name);

@@ -1,13 +1,13 @@
-//! A data directory of format version 1, kept as it was written. It must open for ever, and today's program must still
+//! A data directory of each format version, kept as it was written. They must open for ever, and today's program must still
 //! write the same octets.
 //!
 //! Zeros at the end of a file are not kept; each length is noted below. `KOLEJKA_WRITE_GOLDEN=1` writes the files anew,
 //! which only a new version of the format may do, in a folder of its own.
 
-use super::super::conformance::{Ledger, accepted, created, moved, returned, settled};
+use super::super::conformance::{FAN, Ledger, accepted, created, fan_out, moved, returned, settled};
 use super::super::fault::{CrashDisk, Survival};
 use super::workload::{Run, check_survivor, open, small_options};
-use crate::model::{DestinationId, MessageId, Record, ShardId};
+use crate::model::{DestinationId, Keyed, MessageId, Record, ShardId, Timestamp};
 
 const META_BYTES: usize = 4 << 10;
 const SEGMENT_BYTES: usize = 32 << 10;
@@ -15,12 +15,28 @@ const SEGMENT_BYTES: usize = 32 << 10;
 const LARGE_SEGMENT_BYTES: usize = 48 << 10;
 
 /// Name, length and octets of each file.
-const FILES: [(&str, usize, &[u8]); 5] = [
+type Files = [(&'static str, usize, &'static [u8])];
+
+const FILES: &Files = &[
     ("seg-0000000000000001", SEGMENT_BYTES, include_bytes!("../golden/v1/seg-0000000000000001")),
     ("seg-0000000000000002", LARGE_SEGMENT_BYTES, include_bytes!("../golden/v1/seg-0000000000000002")),
     ("seg-0000000000000003", SEGMENT_BYTES, include_bytes!("../golden/v1/seg-0000000000000003")),
     ("store.meta", META_BYTES, include_bytes!("../golden/v1/store.meta")),
     ("store.meta.copy", META_BYTES, include_bytes!("../golden/v1/store.meta.copy")),
+];
+
+/// The same for version 2.
+const FILES_2: &Files = &[
+    ("seg-0000000000000001", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000001")),
+    ("seg-0000000000000002", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000002")),
+    ("seg-0000000000000003", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000003")),
+    ("seg-0000000000000004", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000004")),
+    ("seg-0000000000000005", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000005")),
+    ("seg-0000000000000006", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000006")),
+    ("seg-0000000000000007", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000007")),
+    ("seg-0000000000000008", SEGMENT_BYTES, include_bytes!("../golden/v2/seg-0000000000000008")),
+    ("store.meta", META_BYTES, include_bytes!("../golden/v2/store.meta")),
+    ("store.meta.copy", META_BYTES, include_bytes!("../golden/v2/store.meta.copy")),
 ];
 
 /// What was written then: every kind of record, a chain, rolls, no clean stop.
@@ -59,23 +75,64 @@ fn write() -> (CrashDisk, Run) {
     (disk, run)
 }
 
-/// Puts the directory on a disk, and gives the state it holds.
+/// What version 2 added: bodies that messages share, and openings that continue another.
+fn write_2() -> (CrashDisk, Run) {
+    let disk = CrashDisk::new();
+    let mut run = Run::start(&disk, small_options()).unwrap();
+    assert!(run.write((1..4).map(created).collect()));
+    let keyed = |id: u64| {
+        let key = format!("{id:0250}").into();
+        Record::Keyed(Keyed { queue: DestinationId(1), key, at: Timestamp(id) })
+    };
+    for unit in 0..4 {
+        assert!(run.write((unit * 10..unit * 10 + 10).map(keyed).collect()));
+    }
+    let first = FAN.next_multiple_of(100);
+    for unit in 0..9 {
+        assert!(run.write(fan_out(ShardId::default(), first + unit * 100, 4, 3000)));
+        let message = MessageId::new(ShardId::default(), first + unit * 100);
+        let kept = run.session.reading.ledger.messages[&message].clone();
+        let position = run.session.reading.position(message).unwrap();
+        assert!(run.write(vec![settled(message, &kept, position)]));
+    }
+    (disk, run)
+}
+
+/// Puts the directory of version 1 on a disk, and gives the state it holds.
 pub(super) fn put_on(disk: &CrashDisk) -> Vec<Ledger> {
-    for (name, length, bytes) in FILES {
+    put(disk, FILES);
+    vec![write().1.end().0.pop().unwrap()]
+}
+
+fn put(disk: &CrashDisk, files: &Files) {
+    for (name, length, bytes) in files {
         let mut bytes = bytes.to_vec();
-        bytes.resize(length, 0);
+        bytes.resize(*length, 0);
         disk.put(name, bytes);
     }
-    vec![write().1.end().0.pop().unwrap()]
+}
+
+#[test]
+fn the_golden_directory_of_version_2_still_opens_and_todays_program_writes_it() {
+    let (disk, run) = write_2();
+    if std::env::var_os("KOLEJKA_WRITE_GOLDEN").is_some() {
+        write_golden(&disk, "v2");
+    }
+    let written = disk.crash(Survival::Nothing);
+    let (states, acknowledged) = run.end();
+    let golden = CrashDisk::new();
+    put(&golden, FILES_2);
+    let kept: Vec<String> = written.names().into_iter().filter(|name| !name.starts_with("spare-")).collect();
+    assert_eq!(golden.names(), kept);
+    for name in kept {
+        assert!(written.contents(&name) == golden.contents(&name), "{name}");
+    }
+    check_survivor(&golden, small_options(), (&states, acknowledged), "golden");
 }
 
 #[test]
 fn the_golden_directory_of_version_1_still_opens() {
-    let (disk, run) = write();
-    if std::env::var_os("KOLEJKA_WRITE_GOLDEN").is_some() {
-        write_golden(&disk);
-    }
-    let (states, acknowledged) = run.end();
+    let (states, acknowledged) = write().1.end();
     let golden = CrashDisk::new();
     put_on(&golden);
     let reading = open(&golden.copy(), small_options()).unwrap().2;
@@ -90,7 +147,7 @@ fn todays_program_writes_the_octets_of_version_1() {
     run.end();
     for (name, length, bytes) in FILES {
         let mut bytes = bytes.to_vec();
-        bytes.resize(length, 0);
+        bytes.resize(*length, 0);
         if name.starts_with("store.meta") {
             // The version of the directory and its checksum.
             bytes[8] = 2;
@@ -103,9 +160,9 @@ fn todays_program_writes_the_octets_of_version_1() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "writes the golden files when asked to")]
-fn write_golden(disk: &CrashDisk) {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/journal/golden/v1");
-    std::fs::create_dir_all(folder).unwrap();
+fn write_golden(disk: &CrashDisk, version: &str) {
+    let folder = format!("{}/src/journal/golden/{version}", env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir_all(&folder).unwrap();
     for name in disk.names().into_iter().filter(|name| !name.starts_with("spare-")) {
         let mut bytes = disk.contents(&name);
         println!("{name} {}", bytes.len());

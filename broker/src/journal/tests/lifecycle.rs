@@ -178,6 +178,47 @@ fn on_a_full_disk_settling_goes_on_and_makes_room_again() {
     run.end();
 }
 
+#[test]
+fn a_start_on_a_full_disk_comes_up_and_says_that_it_is_full() {
+    let options = || Options {
+        segment_bytes: 1 << 20,
+        batch_bytes: 64 << 10,
+        unit_bytes: 1 << 20,
+        spare_segments: 2,
+        ..small_options()
+    };
+    let disk = CrashDisk::new();
+    let mut run = Run::start(&disk, options()).unwrap();
+    assert!(run.write(vec![conformance::created(1)]));
+    // A tail that is as full as it gets, and no room: its opening needs more than a spare.
+    let names = disk.names();
+    for id in 1.. {
+        let unit = (0..15).map(|n| conformance::accepted(ShardId::default(), 1, id * 20 + n, 4000)).collect();
+        assert!(run.write(unit));
+        if disk.names() != names {
+            break;
+        }
+        disk.set_free(0);
+    }
+    let killed = disk.kill();
+    let states = run.abandon().0;
+    killed.set_free(0);
+    let mut run = Run::start(&killed, options()).unwrap();
+    assert_eq!(run.states[0], *states.last().unwrap());
+    assert!(run.session.log.is_full(), "new messages have to wait");
+    let mut unit = vec![conformance::accepted(ShardId::default(), 1, 1_000_000, 10)];
+    assert_eq!(run.session.log.append(&mut unit, Timestamp(1)), Err(LogError::Full));
+    let first = run.session.reading.ledger.messages.first_key_value().map(|(id, kept)| (*id, kept.clone())).unwrap();
+    let settled = conformance::settled(first.0, &first.1, run.session.reading.position(first.0).unwrap());
+    assert!(run.write(vec![settled]), "finishing work goes on");
+    killed.set_free(8 << 20);
+    for _ in 0..3 {
+        assert!(run.write(vec![Record::IdBlock { next: 9 }]));
+    }
+    assert!(!run.session.log.is_full());
+    run.end();
+}
+
 /// A sink that breaks.
 #[derive(Debug, Default)]
 struct Broken(Witness);

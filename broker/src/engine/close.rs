@@ -62,6 +62,9 @@ impl Engine {
             return self.doom_temporary(now, id, effects);
         }
         let Some(destination) = self.destinations.remove(&id) else { return };
+        if let Some(moment) = destination.moment {
+            self.moments.cancel(moment, id);
+        }
         self.quotas.forget_destination(destination.maker);
         self.router.unbind(destination.kind.name(), id);
         self.abandon(now, destination.kind.name(), effects);

@@ -3,7 +3,7 @@
 use super::destination::Kind;
 use super::machine::Engine;
 use crate::destination::{Entry, Return, SlotId};
-use crate::model::{Accepted, DeathReason, Moved, Place, Position, Record, Replay, Returned, Settled};
+use crate::model::{Accepted, DeathReason, DestinationId, Moved, Place, Position, Record, Replay, Returned, Settled};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -17,17 +17,7 @@ impl Engine {
                 self.queue_mut(*destination)?.declared = true;
                 None
             }
-            Record::Deleted { destination } => {
-                let gone = self.destinations.remove(destination)?;
-                self.quotas.forget_destination(gone.maker);
-                self.router.unbind(gone.kind.name(), *destination);
-                self.windows.forget(*destination);
-                self.repel(*destination, gone.kind.name());
-                if let Kind::Queue(queue) = gone.kind {
-                    self.disconnect(*destination, queue.fed);
-                }
-                None
-            }
+            Record::Deleted { destination } => self.evolve_deleted(*destination),
             Record::Accepted(accepted) => self.evolve_accepted(accepted, position),
             Record::Settled(settled) => self.evolve_settled(settled),
             Record::Returned(returned) => {
@@ -77,6 +67,21 @@ impl Engine {
                 None
             }
         }
+    }
+
+    fn evolve_deleted(&mut self, destination: DestinationId) -> Option<SlotId> {
+        let gone = self.destinations.remove(&destination)?;
+        if let Some(moment) = gone.moment {
+            self.moments.cancel(moment, destination);
+        }
+        self.quotas.forget_destination(gone.maker);
+        self.router.unbind(gone.kind.name(), destination);
+        self.windows.forget(destination);
+        self.repel(destination, gone.kind.name());
+        if let Kind::Queue(queue) = gone.kind {
+            self.disconnect(destination, queue.fed);
+        }
+        None
     }
 
     fn evolve_settled(&mut self, settled: &Settled) -> Option<SlotId> {

@@ -200,8 +200,13 @@ impl Engine {
 
     /// Ends a feed, unless somebody reads it. One that is not there is ended already.
     pub(super) fn discard(&mut self, name: &DestinationName, effects: &mut Effects) -> Answer {
-        let Some(queue) = self.router.resolve(name) else { return Answer::Done };
-        let Some(found) = self.queue_mut(queue).filter(|found| found.fed.is_some()) else { return Answer::Done };
+        let queue = self.router.resolve(name);
+        let found = queue.and_then(|id| Some((id, self.queue_mut(id).filter(|found| found.fed.is_some())?)));
+        let Some((queue, found)) = found else {
+            // By somebody else, perhaps a moment ago.
+            effects.leans = true;
+            return Answer::Done;
+        };
         if found.is_wanted() {
             return Answer::Soft(SoftRefusal::InUse);
         }

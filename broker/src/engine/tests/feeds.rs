@@ -363,3 +363,16 @@ fn every_record_of_it_changes_a_replay_as_it_changed_the_engine() {
     assert_eq!(world.engine.feeds.len(), 1);
     assert_eq!(world.engine.feeds.matching(&name("/topic/t")), [DestinationId(1)]);
 }
+
+#[test]
+fn what_another_has_just_ended_is_confirmed_once_the_log_has_that() {
+    let mut world = World::new();
+    let (a, b) = (world.client("a"), world.client("b"));
+    world.ask(a, follow(1, "/topic/t", None, false));
+    world.ask(a, gone(1));
+    world.sync();
+    world.ask(a, Request::Discard(queue()));
+    world.effects.leans = false;
+    assert_eq!(world.ask(b, Request::Discard(queue())), Answer::Done);
+    assert!(world.effects.leans, "the record of the other may still be on its way");
+}

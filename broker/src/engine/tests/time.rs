@@ -371,3 +371,18 @@ fn attempts_are_counted_to_the_end_of_their_number_and_no_further() {
     let dead = world.engine.queues().into_iter().find(|view| view.name.as_str() == "/queue/DLQ.a").expect("it died");
     assert_eq!(dead.entries.len(), 1);
 }
+
+#[test]
+fn a_temporary_queue_that_is_gone_leaves_no_moment_to_wait_for() {
+    let mut world = World::new();
+    let client = world.client("owner");
+    let far = Terms { due: Some(Timestamp(1 << 45)), ..Terms::default() };
+    let message = Message { terms: Some(Box::new(far)), ..message("x") };
+    let to = DestinationName::parse("/temp-queue/q", "owner").expect("a name");
+    let subscribe = subscribe(1, "/temp-queue/q", AckMode::Auto, 1);
+    world.ask(client, subscribe);
+    world.ask(client, Request::Publish(Publish { to, message, key: None, retain: None }));
+    assert!(world.engine.moments.deadline().is_some());
+    world.close(client, Departure::Clean);
+    assert_eq!(world.engine.moments.deadline(), None);
+}

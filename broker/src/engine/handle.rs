@@ -18,7 +18,6 @@ use super::lock::Lock;
 use super::machine::Engine;
 use super::vital::Locked;
 use crate::clock::Clock;
-use crate::destination::Policies;
 use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket, UserId};
 use crate::router::Routes;
 
@@ -200,11 +199,6 @@ impl Handle {
             }
             notified.await;
         }
-    }
-
-    /// Replaces the rules of destinations.
-    pub fn set_policies(&self, policies: Policies) {
-        self.lock().engine.set_policies(policies);
     }
 
     /// Replaces the routes.

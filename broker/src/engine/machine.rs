@@ -283,16 +283,6 @@ impl Engine {
         self.errands.is_held = is_held;
     }
 
-    /// Replaces the rules of destinations.
-    pub fn set_policies(&mut self, policies: crate::destination::Policies) {
-        for destination in self.destinations.values_mut() {
-            if let Kind::Queue(queue) = &mut destination.kind {
-                queue.set_policy(policies.resolve_for(queue.name(), queue.asked.as_deref()));
-            }
-        }
-        self.options.policies = policies;
-    }
-
     /// The destination of that name, made if there is none.
     pub(super) fn obtain(&mut self, now: Now, name: &DestinationName) -> Result<DestinationId, Refusal> {
         if let Some(id) = self.router.resolve(name) {

@@ -49,6 +49,7 @@ mod publish;
 mod quotas;
 mod rank;
 mod reading;
+mod reload;
 mod replace;
 mod retain;
 mod room;

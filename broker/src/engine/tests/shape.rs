@@ -54,6 +54,7 @@ fn policies_come_first_and_bounds_stay() {
     world.sync();
     assert_eq!(world.waiting("/queue/a"), Some(3), "what is not the policy's is granted");
     world.engine.set_policies(Policies::default());
+    assert_eq!(world.engine.apply_policies(None, &world.effects), None, "it is one queue");
     world.ask(client, send("/queue/a", "6"));
     world.sync();
     assert_eq!(world.waiting("/queue/a"), Some(2), "what was asked for holds where the policy does not say");

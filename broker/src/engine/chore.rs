@@ -17,6 +17,8 @@ use crate::model::{Answer, Effects, Now, SessionId};
 pub(super) enum Chore {
     /// A wildcard subscription meets the destinations that are there.
     Attach(Attaching),
+    /// Wildcard subscriptions meet what their client may read now, one after the other.
+    Reattach(Vec<Attaching>),
     /// A subscription ends, and gives back what it holds.
     Dismiss(Dismissal),
     /// A question about many destinations or subscriptions.
@@ -48,6 +50,7 @@ impl Engine {
     fn work_on(&mut self, now: Now, session: SessionId, mut chore: Chore, effects: &mut Effects) -> Option<Answer> {
         let answer = match &mut chore {
             Chore::Attach(attaching) => self.attach(now, attaching, effects).then_some(Answer::Done),
+            Chore::Reattach(rest) => self.reattach(now, rest, effects).then_some(Answer::Done),
             Chore::Dismiss(dismissal) => self.dismiss_part(now, dismissal, effects).then_some(Answer::Done),
             Chore::Inquire(inquiring) => self.answer_part(now, inquiring, effects).then_some(Answer::Done),
             Chore::Oversee(overseeing) => self.oversee_part(now, overseeing, effects),

@@ -216,10 +216,7 @@ impl Engine {
         self.check_creation(session, &request)?;
         self.check_state(&request)?;
         match request {
-            Request::Permit(permissions) => {
-                self.permit(session, &permissions);
-                Ok(Answer::Done)
-            }
+            Request::Permit(permissions) => Ok(self.permit(now, session, &permissions, effects)),
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
                 self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;

@@ -5,29 +5,46 @@
 
 use std::sync::Arc;
 
+use super::chore::Chore;
 use super::machine::Engine;
+use super::wildcard::Attaching;
 use crate::destination::{ConsumerKey, Reach, Scope};
 use crate::model::{
-    Action, DestinationId, DestinationKind, DestinationName, Feed, JobEvent, Operation, Oversight, Permissions,
-    Publish, Reader, Refusal, Request, Retain, Right, SessionId, Shape, Source, Terms, Transfer,
+    Action, Answer, DestinationId, DestinationKind, DestinationName, Effects, Feed, JobEvent, Now, Operation,
+    Oversight, Permissions, Publish, Reader, Refusal, Request, Retain, Right, SessionId, Shape, Source, Terms,
+    Transfer,
 };
 
 impl Engine {
-    /// The rights of a session's client are these from now on. Its wildcard subscriptions leave what it may not read any
-    /// more, and receive from what it may read now.
-    pub(super) fn permit(&mut self, session: SessionId, permissions: &Arc<dyn Permissions>) {
-        let Some(session) = self.sessions.get_mut(session) else { return };
-        session.permissions = Some(Arc::clone(permissions));
-        let readers: Vec<ConsumerKey> = session.subscriptions.values().copied().collect();
+    /// The rights of a session's client are these from now on. Its wildcard subscriptions leave at once what it may not read
+    /// any more, and then meet what it may read now.
+    pub(super) fn permit(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        permissions: &Arc<dyn Permissions>,
+        effects: &mut Effects,
+    ) -> Answer {
+        let Some(state) = self.sessions.get_mut(session) else { return Answer::Done };
+        state.permissions = Some(Arc::clone(permissions));
+        let readers: Vec<ConsumerKey> = state.subscriptions.values().copied().collect();
+        let end = DestinationId(self.next_destination);
+        let mut again = Vec::new();
         for key in readers {
-            self.reread(key, permissions);
+            if self.reread(key, permissions) {
+                again.push(Attaching { key, behind: None, end, exclusive_groups: false, is_again: true });
+            }
             self.judge_anew(key);
         }
+        if again.is_empty() { Answer::Done } else { self.begin(now, session, Chore::Reattach(again), effects) }
     }
 
-    fn reread(&mut self, key: ConsumerKey, permissions: &Arc<dyn Permissions>) {
-        let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else { return };
-        let Scope::Wildcard(wildcard) = &mut many.scope else { return };
+    /// Has a wildcard subscription leave what may not be read any more. `false` if it is none.
+    fn reread(&mut self, key: ConsumerKey, permissions: &Arc<dyn Permissions>) -> bool {
+        let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else {
+            return false;
+        };
+        let Scope::Wildcard(wildcard) = &mut many.scope else { return false };
         let reader: Arc<dyn Reader> = permissions.clone();
         let now_read = Arc::new(wildcard.read_by(reader));
         *wildcard = Arc::clone(&now_read);
@@ -45,9 +62,7 @@ impl Engine {
         for id in lost {
             self.leave(id, key, false);
         }
-        for id in self.router.select(|name| now_read.reaches(name)) {
-            self.reach(key, id);
-        }
+        true
     }
 
     /// Whether the client may bring into being what its request needs and is not there. Asked before anything is done, and

@@ -72,7 +72,7 @@ impl Engine {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
             Source::Wildcard(_) => {
                 let (end, exclusive_groups) = (DestinationId(self.next_destination), manner.exclusive_groups);
-                let attaching = Attaching { key, behind: None, end, exclusive_groups };
+                let attaching = Attaching { key, behind: None, end, exclusive_groups, is_again: false };
                 self.begin(now, id, Chore::Attach(attaching), effects);
             }
             to if !to.kind().is_queue() => self.recall(now, key, effects),

@@ -21,6 +21,8 @@ pub(super) struct Attaching {
     pub(super) end: DestinationId,
     /// It wants the groups of its queues for one consumer at a time.
     pub(super) exclusive_groups: bool,
+    /// It has met them before, and the rights of its client have changed: only what it has not joined is new to it.
+    pub(super) is_again: bool,
 }
 
 /// Destinations that a subscription to a pattern leaves as it ends.
@@ -65,7 +67,7 @@ impl Engine {
 
     /// A wildcard subscription meets what is there already, as far as there are steps. `true` once that was all.
     pub(super) fn attach(&mut self, now: Now, attaching: &mut Attaching, effects: &mut Effects) -> bool {
-        let Attaching { key, end, exclusive_groups, .. } = *attaching;
+        let Attaching { key, end, exclusive_groups, is_again, .. } = *attaching;
         while !self.is_used_up(effects) {
             let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return true };
             let Some(wildcard) = many.wildcard().cloned() else { return true };
@@ -74,6 +76,9 @@ impl Engine {
             };
             attaching.behind = Some(id);
             self.steps.charge(1);
+            if is_again && (many.joined.contains(&id) || name.retained_of().is_some()) {
+                continue;
+            }
             // What a topic retains comes with the topic, or by itself where that is gone.
             let retained = name.retained_of().filter(|topic| wildcard.reaches(topic));
             if retained.is_some_and(|topic| self.router.resolve(&topic).is_none_or(|topic| topic >= end)) {
@@ -91,6 +96,17 @@ impl Engine {
             }
         }
         false
+    }
+
+    /// The same for several, whose client may read more than before.
+    pub(super) fn reattach(&mut self, now: Now, rest: &mut Vec<Attaching>, effects: &mut Effects) -> bool {
+        while let Some(attaching) = rest.last_mut() {
+            if !self.attach(now, attaching, effects) {
+                return false;
+            }
+            rest.pop();
+        }
+        true
     }
 
     /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.

@@ -139,10 +139,13 @@ fn a_subscription_to_what_may_no_longer_be_read_ends_with_the_reason() {
     let mut all = logged_in(server.address, "bob");
     done(&mut bob, "SUBSCRIBE\nid:1\ndestination:/queue/secret", "");
     done(&mut all, "SUBSCRIBE\nid:1\ndestination:/topic/>", "");
+    done(&mut all, "SUBSCRIBE\nid:2\ndestination:/topic/open.none", "");
     let mut allowed = logged_in(server.address, "bob");
     done(&mut allowed, "SUBSCRIBE\nid:1\ndestination:/topic/open.>", "");
     server.reload(|config| config.auth.users[1] = user("bob", HASH, "/topic/open.**"));
     sent_off(&mut bob, "forbidden", "forbidden to read /queue/secret");
+    // Its next frame is judged by the new rights, and so is what is handed out to it from then on.
+    done(&mut all, "UNSUBSCRIBE\nid:2", "");
     done(&mut ann, "SEND\ndestination:/topic/closed", "for ann");
     done(&mut ann, "SEND\ndestination:/topic/open.a", "for all");
     assert_eq!(&frame(&mut all).body[..], b"for all", "a pattern reaches what may be read");

@@ -14,5 +14,5 @@ mod task;
 mod users;
 mod waking;
 
-pub use task::{Arrival, Connection, Ending, Gate, Options, Stage, Surroundings};
+pub use task::{Arrival, Connection, Ending, Gate, Options, Place, Surroundings};
 pub use users::{UserLimits, Users};

@@ -4,7 +4,7 @@ use kolejka_codec::Item;
 use tracing::debug;
 
 use super::outgoing::Piece;
-use super::task::{Connection, Stage};
+use super::task::Connection;
 use super::users::Users;
 use crate::model::Refusal;
 use crate::stomp::Output;
@@ -92,7 +92,7 @@ impl Connection {
         self.client = Some(self.surroundings.handle.open_for(self.owner.clone(), membership.user()));
         self.membership = Some(membership);
         self.stream.admit();
-        self.stage.send_replace(Stage::In);
+        self.place.is_in();
         Ok(())
     }
 

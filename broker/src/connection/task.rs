@@ -81,7 +81,7 @@ pub trait Gate: Send + Sync {
         &'a self,
         peer: Peer,
         credentials: Credentials,
-        stage: &'a watch::Sender<Stage>,
+        place: &'a dyn Place,
     ) -> Pin<Box<dyn Future<Output = Result<Admitted, Denied>> + Send + 'a>>;
 
     /// Tells when the users have changed.
@@ -127,8 +127,8 @@ pub struct Connection {
     pub(super) room: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     /// Counts looks at what can wake the task.
     pub(super) turn: u8,
-    /// Tells how far the client is.
-    pub(super) stage: watch::Sender<Stage>,
+    /// Is told how far the client is.
+    pub(super) place: Box<dyn Place>,
 }
 
 /// Whether the peer takes what is written.
@@ -155,15 +155,16 @@ impl Ending {
     }
 }
 
-/// How far a client is on its way in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stage {
-    /// It has sent no login, or one that is not looked at yet.
-    Silent,
-    /// Its password is being looked at, or its refusal held back.
-    LogsIn,
-    /// It is in.
-    In,
+/// A connection's place among all others, given back when dropped. The server's, because it counts them.
+pub trait Place: Send + Sync {
+    /// The password of its client is looked at from now on, or the refusal held back.
+    fn logs_in(&self);
+
+    /// The refusal leaves.
+    fn is_refused(&self);
+
+    /// Its client is in.
+    fn is_in(&self);
 }
 
 /// A stranger becomes a connection when its first octets are understood.
@@ -176,14 +177,15 @@ pub struct Arrival {
     pub owner: String,
     /// Where it comes from.
     pub peer: Peer,
+    /// Its place among all connections.
+    pub place: Box<dyn Place>,
 }
 
 impl Connection {
-    /// A connection that has said nothing yet. The receiver hears how far its client is.
-    pub fn new(arrival: Arrival, surroundings: Surroundings) -> (Connection, watch::Receiver<Stage>) {
-        let Arrival { stream, session, owner, peer } = arrival;
-        let (stage, hears) = watch::channel(Stage::Silent);
-        let connection = Connection {
+    /// A connection that has said nothing yet.
+    pub fn new(arrival: Arrival, surroundings: Surroundings) -> Connection {
+        let Arrival { stream, session, owner, peer, place } = arrival;
+        Connection {
             out: stream.new_burst(),
             stream,
             session,
@@ -210,9 +212,8 @@ impl Connection {
             stall: Stall::default(),
             begun: None,
             room: None,
-            stage,
-        };
-        (connection, hears)
+            place,
+        }
     }
 
     /// Serves the client until one side is done. Returns why. A panic is the end of this connection and of no other: its
@@ -378,7 +379,7 @@ impl Connection {
 
     pub(super) async fn authenticate(&mut self, credentials: Credentials) -> Result<Grants, Denied> {
         let Admitted { grants, generation } =
-            self.surroundings.gate.verify(self.peer, credentials, &self.stage).await?;
+            self.surroundings.gate.verify(self.peer, credentials, &*self.place).await?;
         self.standing = Some((grants.principal().clone(), generation));
         Ok(grants)
     }

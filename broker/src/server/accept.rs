@@ -1,6 +1,6 @@
 //! From an open port to running connections.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -9,7 +9,9 @@ use tracing::{Instrument, debug, info, info_span, warn};
 use super::admission::{Admission, Place};
 use super::repeats::Repeats;
 use crate::auth::Peer;
-use crate::connection::{Arrival, Connection, Stage, Surroundings};
+use crate::clock::Clock;
+use crate::connection;
+use crate::connection::{Arrival, Connection, Surroundings};
 use crate::model::{Network, Now};
 use crate::stomp::{self, PeerFacts, Session};
 use crate::transport::{Accepted, Kind, Listener, Stream};
@@ -97,7 +99,7 @@ impl Reception {
         }
     }
 
-    async fn converse(self, stream: Stream, now: Now, mut place: Place) {
+    async fn converse(self, stream: Stream, now: Now, place: Place) {
         let peer = *stream.peer();
         let facts = PeerFacts {
             websocket: peer.kind == Kind::WebSocket,
@@ -106,31 +108,44 @@ impl Reception {
             session_name: uuid::Uuid::new_v4().simple().to_string(),
         };
         debug!(kind = peer.kind.as_str(), tls = peer.tls, "connected");
-        let clock = self.surroundings.handle.clock();
         let arrival = Arrival {
             owner: facts.owner_token.clone(),
             session: Session::new(Arc::clone(&self.session), facts, now),
             peer: Peer { address: peer.address.ip(), anonymous: self.anonymous },
+            place: Box::new(Seat { place: Mutex::new(place), clock: self.surroundings.handle.clock() }),
             stream,
         };
-        let (connection, mut stage) = Connection::new(arrival, self.surroundings.clone());
-        let place = async move {
-            // Held until the connection ends; told how far its client is.
-            while stage.changed().await.is_ok() {
-                let reached = *stage.borrow_and_update();
-                match reached {
-                    Stage::Silent => {}
-                    Stage::LogsIn => place.speaks(),
-                    Stage::In => place.logged_in(clock.now().monotonic),
-                }
-            }
-            place
-        };
-        let (ending, _place) = tokio::join!(connection.run(), place);
+        let ending = Connection::new(arrival, self.surroundings.clone()).run().await;
         if !ending.is_orderly && self.repeats.is_first(ending.code, Network::of(peer.address.ip())) {
             info!(reason = %ending.words, "disconnected");
         } else {
             debug!(reason = %ending.words, "disconnected");
         }
+    }
+}
+
+/// A place, as its connection knows it. Counted at once: a client that has logged in gives way to nobody.
+struct Seat {
+    place: Mutex<Place>,
+    clock: Clock,
+}
+
+impl Seat {
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl connection::Place for Seat {
+    fn logs_in(&self) {
+        self.place().speaks();
+    }
+
+    fn is_refused(&self) {
+        self.place().is_refused();
+    }
+
+    fn is_in(&self) {
+        self.place().logged_in(self.clock.now().monotonic);
     }
 }

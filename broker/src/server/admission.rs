@@ -184,6 +184,13 @@ impl Place {
         }
     }
 
+    /// Its client has been told that it may not come in, and nothing is left to wait for.
+    pub(super) fn is_refused(&mut self) {
+        if let Some(number) = self.stranger {
+            self.admission.lock().strangers.is_refused(self.network, number);
+        }
+    }
+
     /// Its client has logged in.
     pub(super) fn logged_in(&mut self, now: Duration) {
         let Some(number) = self.stranger.take() else { return };

@@ -15,7 +15,7 @@ use crate::auth::{
     Principal, Revoked,
 };
 use crate::clock::Clock;
-use crate::connection::{Gate, Stage};
+use crate::connection::{Gate, Place};
 use crate::model::Network;
 use crate::transport::FairPermits;
 
@@ -73,12 +73,7 @@ impl Door {
         Arc::clone(&self.authenticator.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn check(
-        &self,
-        peer: Peer,
-        credentials: Credentials,
-        stage: &watch::Sender<Stage>,
-    ) -> Result<Admitted, Denied> {
+    async fn check(&self, peer: Peer, credentials: Credentials, place: &dyn Place) -> Result<Admitted, Denied> {
         let (authenticator, network) = (self.current(), Network::of(peer.address));
         let generation = authenticator.generation();
         let admitted = |grants| Admitted { grants, generation };
@@ -88,12 +83,13 @@ impl Door {
         }
         // Held until the answer leaves. Those who wait for it have told nothing yet, and give way to others like silent ones.
         let _turn = self.looking.acquire(network).await;
-        stage.send_replace(Stage::LogsIn);
+        place.logs_in();
         let verdict = self.judge(authenticator, peer, credentials).await;
         self.write_down(network, &verdict);
         if let Err(failure) = &verdict {
             // The connection keeps its place among strangers meanwhile, whether the client is still there or not.
             self.shutdown.run_until_cancelled(tokio::time::sleep(failure.delay)).await;
+            place.is_refused();
         }
         verdict.map(admitted).map_err(|failure| failure.why)
     }
@@ -135,9 +131,9 @@ impl Gate for Door {
         &'a self,
         peer: Peer,
         credentials: Credentials,
-        stage: &'a watch::Sender<Stage>,
+        place: &'a dyn Place,
     ) -> Pin<Box<dyn Future<Output = Result<Admitted, Denied>> + Send + 'a>> {
-        Box::pin(self.check(peer, credentials, stage))
+        Box::pin(self.check(peer, credentials, place))
     }
 
     fn changes(&self) -> watch::Receiver<Generation> {

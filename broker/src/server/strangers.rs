@@ -1,6 +1,6 @@
 //! Connections that have not logged in, by network and age: who is asked to go when there is no place for another one.
 //!
-//! A *silent* one has not sent a login yet; its place can be had at once. One whose login is being looked at, or whose answer is
+//! A *silent* one has not sent a login yet, or has been refused; its place can be had at once. One whose login is being looked at, or whose answer is
 //! held back, keeps its place from newcomers of its own network: giving it up would let guesses go on sooner.
 
 use std::cmp::Reverse;
@@ -62,6 +62,15 @@ impl Strangers {
             && let Some(told) = lane.silent.remove(&number)
         {
             lane.speaking.insert(number, told);
+        }
+    }
+
+    /// It has been told that it may not come in: its place can be had like that of a silent one.
+    pub(super) fn is_refused(&mut self, network: Network, number: u64) {
+        if let Some(lane) = self.by_network.get_mut(&network)
+            && let Some(told) = lane.speaking.remove(&number)
+        {
+            lane.silent.insert(number, told);
         }
     }
 

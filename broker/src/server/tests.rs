@@ -90,6 +90,11 @@ fn who_is_logging_in_gives_way_only_to_networks_with_fewer() {
     guesses.iter_mut().for_each(Place::speaks);
     assert!(admission.enter(address(1), NOW).is_err(), "or its guesses would not have to wait");
     assert_eq!(gone(&guesses), 0);
+    guesses[5].is_refused();
+    drop(admission.enter(address(1), NOW).expect("the place of one that has its answer"));
+    assert!(guesses.pop().is_some_and(|refused| refused.sent_off().is_cancelled()));
+    guesses.push(admission.enter(address(1), NOW).expect("a place"));
+    guesses[5].speaks();
     let mut other = admission.enter(address(2), NOW).expect("another network has a place");
     other.speaks();
     assert_eq!((gone(&guesses), guesses[0].sent_off().is_cancelled()), (1, true), "of the oldest");

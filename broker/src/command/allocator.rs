@@ -14,8 +14,8 @@ use tracing::warn;
 /// From that size on, in bytes, an allocation is a mapping, which goes when it is freed. Above what is written or read at once,
 /// which would be mapped anew each time.
 const MAPPED_BYTES: &str = "1048576";
-/// Bytes at the end of the heap that are kept for the next allocation.
-const KEPT_BYTES: &str = "8388608";
+/// Bytes at the end of each arena that are kept for the next allocation.
+const KEPT_BYTES: &str = "4194304";
 
 /// What the allocator reads. Who has set any of it has chosen.
 const VARIABLES: [&str; 4] =

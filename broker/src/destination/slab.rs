@@ -69,16 +69,18 @@ impl<T> Slab<T> {
     pub(super) fn insert(&mut self, value: T) -> u32 {
         let (at, row) = self.free_place();
         let chunk = &mut self.chunks[at];
-        let before = chunk.bytes();
         chunk.used[row / 64] |= 1 << (row % 64);
-        if row < chunk.rows.len() {
-            chunk.rows[row] = Some(value);
-        } else {
+        if let Some(free) = chunk.rows.get_mut(row) {
+            *free = Some(value);
+        } else if chunk.rows.len() < chunk.rows.capacity() {
             // The first free row is never further than one behind the last one.
             chunk.rows.push(Some(value));
+        } else {
+            let before = chunk.bytes();
+            chunk.rows.push(Some(value));
+            let after = chunk.bytes();
+            self.recount(before, after);
         }
-        let after = chunk.bytes();
-        self.recount(before, after);
         self.len += 1;
         (at * CHUNK + row) as u32
     }

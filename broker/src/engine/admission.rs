@@ -112,10 +112,12 @@ impl Engine {
         let Some(Kind::Queue(queue)) = self.destinations.get(&destination).map(|found| &found.kind) else {
             return Ok(());
         };
-        admission.memory += self.memory_of(destination, publish);
-        admission.messages += 1;
         let (content, terms) = (&publish.message.content, publish.message.terms.as_ref());
         let is_temporary = queue.name().kind().is_temporary();
+        if is_temporary || publish.message.durability == Durability::Transient {
+            admission.memory += content.len() as u64;
+        }
+        admission.messages += 1;
         if !is_temporary && (publish.message.durability == Durability::Persistent || self.spills(admission.memory)) {
             let weight = &mut admission.weight;
             // A value by which it replaces others comes from its head.

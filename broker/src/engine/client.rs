@@ -94,8 +94,9 @@ impl Client {
                 None => return (None, true),
             }
         }
+        let may_wait = is_patient && core.engine.may_have_to_wait();
         while let Some(request) = requests.front() {
-            if is_patient && core.engine.has_to_wait(request) {
+            if may_wait && core.engine.has_to_wait(request) {
                 return (None, false);
             }
             if core.engine.has_done_enough(&core.effects) || bytes >= UNIT_BYTES {

@@ -116,6 +116,8 @@ pub struct Engine {
     pub(super) full: bool,
     /// What the log keeps beside messages.
     pub(super) state: StateBytes,
+    /// There is more memory for messages than one hold of the lock can use.
+    pub(super) has_ample_memory: bool,
 }
 
 impl Engine {
@@ -171,6 +173,7 @@ impl Engine {
             suspicion: None,
             full: false,
             state: StateBytes::UNBOUNDED,
+            has_ample_memory: false,
         }
     }
 
@@ -214,7 +217,9 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.check_creation(session, &request)?;
-        self.check_state(&request)?;
+        if self.state.is_spent() {
+            self.check_state(&request)?;
+        }
         match request {
             Request::Permit(permissions) => Ok(self.permit(now, session, &permissions, effects)),
             Request::Publish(publish) => self.publish(now, publish, effects),

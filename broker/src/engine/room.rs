@@ -19,6 +19,10 @@ impl Handle {
     }
 }
 
+/// Memory for messages, in bytes, that is more than one hold of the engine's lock can use: an append of the largest size
+/// and what requests bring before it.
+const AMPLE_BYTES: u64 = 512 << 20;
+
 /// How long what waits for room waits until the log is asked again.
 pub(super) const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
@@ -75,6 +79,16 @@ impl Engine {
     /// Whether something waits for room in the log, beside clients.
     pub(super) fn waits_for_room(&self) -> bool {
         self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
+    }
+
+    /// Looks once for many requests whether there is so much memory that none of them has to be asked about it.
+    pub(super) fn look_at_memory(&mut self) {
+        self.has_ample_memory = self.options.memory.has_room(Purpose::Messages, AMPLE_BYTES);
+    }
+
+    /// Whether any request may have to wait in this hold of the lock.
+    pub fn may_have_to_wait(&self) -> bool {
+        self.full || self.state.is_spent() || !self.has_ample_memory
     }
 
     /// Whether a request has to wait: there is no memory for the messages that it brings, the disk is full and it needs
@@ -143,7 +157,7 @@ impl Engine {
 
     /// Why a queue may not keep so many bytes more: the share of memory for queues is used up.
     pub(super) fn lacks_memory(&self, bytes: u64) -> Option<Refusal> {
-        if bytes == 0 {
+        if bytes == 0 || self.has_ample_memory {
             return None;
         }
         let short = self.options.memory.short_of(Purpose::Messages, bytes)?;

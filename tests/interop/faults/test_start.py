@@ -162,4 +162,4 @@ class Damage(Case):
                 taken = [body for _, body in self.drain(broker, "/queue/damage")]
                 self.assertEqual(taken, [body for body in self.BODIES if body != self.BODIES[9]])
                 self.assertIn(sealed.name, broker.output())
-                self.assertRegex(broker.output(), r"damaged: seg-\w+ at \d+")
+                self.assertRegex(broker.output(), r"damaged and buried .*seg-\w+ at byte \d+")

@@ -58,7 +58,7 @@ class Restarts:
 
     def test_a_schedule_goes_on_and_what_was_missed_comes_once(self):
         queue, peer = fresh(), self.peer()
-        plan = {"AMQ_SCHEDULED_PERIOD": "100", "AMQ_SCHEDULED_REPEAT": "4", "x-schedule": "tick"}
+        plan = {"AMQ_SCHEDULED_PERIOD": "1000", "AMQ_SCHEDULED_REPEAT": "4", "x-schedule": "tick"}
         peer.send(queue, "old", headers=plan)
         peer.send(queue, "tick", headers=plan)
         peer.subscribe(queue, "client-individual")

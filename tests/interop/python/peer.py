@@ -94,10 +94,10 @@ class Peer(stomp.ConnectionListener):
         """The next MESSAGE."""
         return self.messages.get(timeout=PATIENCE_SECONDS)
 
-    def silence(self):
+    def silence(self, seconds=SILENCE_SECONDS):
         """No MESSAGE comes for a while."""
         try:
-            frame = self.messages.get(timeout=SILENCE_SECONDS)
+            frame = self.messages.get(timeout=seconds)
         except queue.Empty:
             return
         raise AssertionError(f"a message where none is due: {frame}")

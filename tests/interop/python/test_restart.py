@@ -68,7 +68,7 @@ class Restarts:
         peer = self.peer()
         peer.subscribe(queue, "client-individual")
         ticks = [first] + [peer.message() for _ in range(4)]
-        peer.silence()
+        peer.silence(1.5)
         self.assertEqual({frame.body for frame in ticks}, {b"tick"})
         self.assertEqual(len({frame.headers["message-id"] for frame in ticks}), 5)
         self.assertEqual(len({frame.headers["scheduledJobId"] for frame in ticks}), 1)

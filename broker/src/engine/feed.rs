@@ -25,6 +25,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<DestinationId, Refusal> {
         self.admit_binding(feed)?;
+        self.admit_selector(feed)?;
         self.succeed(now, (reader, feed), effects)?;
         let queue = self.obtain(now, &feed.queue)?;
         let expires_after = feed.expires_after.map(Duration::from_millis);
@@ -145,7 +146,7 @@ impl Engine {
     }
 
     /// The topics that a pattern means. The names are gone through only where there is a wildcard.
-    fn reached_by(&self, topics: &Pattern) -> Vec<DestinationId> {
+    pub(super) fn reached_by(&self, topics: &Pattern) -> Vec<DestinationId> {
         match topics.name() {
             Some(name) => self.router.resolve(&name).into_iter().collect(),
             None => self.router.select(|name| topics.reaches(name)),

@@ -56,6 +56,7 @@ mod room;
 mod route;
 mod schedule;
 mod schedules;
+mod selectors;
 mod sessions;
 mod settle;
 mod several;

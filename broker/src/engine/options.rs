@@ -29,6 +29,8 @@ pub struct Options {
     pub append: Append,
     /// Queues behind one topic.
     pub topic_queues: usize,
+    /// Steps that the selectors of queues behind one topic may take for a message with an ordinary head.
+    pub topic_selectors: u64,
     /// What one session may hold unsettled, over all its subscriptions in client modes.
     pub unsettled_per_session: Credit,
     /// What a topic keeps for a subscriber beyond its credit before it is disconnected.
@@ -62,6 +64,7 @@ impl Default for Options {
             user: UserLimits::default(),
             append: Append::default(),
             topic_queues: 4096,
+            topic_selectors: 4096,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
             transient_bytes: 64 << 20,
@@ -87,6 +90,6 @@ pub struct Append {
 
 impl Default for Append {
     fn default() -> Append {
-        Append { messages: 16_384, bytes: 128 << 20 }
+        Append { messages: 8_192, bytes: 128 << 20 }
     }
 }

@@ -85,6 +85,19 @@ pub enum Refusal {
     /// The log takes nothing more.
     #[error("the disk is full")]
     DiskFull,
+    /// The selectors of queues behind a topic would take too long for one message.
+    #[error(
+        "the selectors of durable subscriptions to {topic} would take {steps} steps for a message, the most allowed are \
+         {limit} (limits.topic_selectors)"
+    )]
+    TooManySelectors {
+        /// The topic.
+        topic: DestinationName,
+        /// What they would take.
+        steps: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// What the log keeps beside messages is at its limit, and this would add to it.
     #[error("limits.state is {limit} bytes and {used} are used: nothing is taken that adds to them")]
     StateFull {
@@ -145,6 +158,7 @@ impl Refusal {
             Refusal::StateFull { .. } => "state-full",
             Refusal::TooLarge { .. } => "too-large",
             Refusal::TooManyBindings { .. } => "too-many-bindings",
+            Refusal::TooManySelectors { .. } => "too-many-selectors",
             Refusal::OutOfMemory { .. } => "out-of-memory",
             Refusal::ShuttingDown => "shutting-down",
         }

@@ -56,6 +56,7 @@ pub(super) fn engine(config: &Config) -> engine::Options {
         },
         append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
         topic_queues: limits.topic_queues as usize,
+        topic_selectors: limits.topic_selectors.into(),
         unsettled_per_session: Credit { messages: limits.unacked_messages, bytes: limits.unacked_bytes },
         topic_backlog: Credit { messages: limits.topic_pending_messages, bytes: limits.topic_pending_bytes },
         // A part of what queues may use, so that there is always room for a message that is not kept.

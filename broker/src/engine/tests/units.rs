@@ -6,7 +6,7 @@ use super::jobs::{operate, submit_on, tracking};
 use super::schedule::{every, once};
 use super::*;
 use crate::engine::Append;
-use crate::model::{Feed, Operation, Retain, Source, States, Terms, Waiter, Weight};
+use crate::model::{Candidate, Feed, Filter, Operation, Retain, Source, States, Terms, Waiter, Weight};
 use crate::router::{Route, Routes};
 
 const MOST: usize = 64 << 10;
@@ -109,6 +109,52 @@ fn a_topic_with_too_many_queues_refuses_a_message_that_would_be_too_much() {
         fewer.ask(client, durable(id, "/topic/t"));
     }
     fewer.assert_refused(client, Request::Publish(publish("/topic/t", message("x"))), "messages");
+}
+
+/// Lets everything through, at a step for each 64 bytes of the head.
+#[derive(Debug)]
+struct Slow;
+
+impl Filter for Slow {
+    fn wants(&self, _: &Candidate<'_>) -> bool {
+        true
+    }
+
+    fn steps(&self, head: usize) -> u64 {
+        head as u64 / 64
+    }
+}
+
+fn selective(id: u32, topics: &str) -> Request {
+    let Request::Subscribe(mut subscribe) = durable(id, topics) else { unreachable!("that is what it makes") };
+    let Source::Feed(feed) = &subscribe.to else { unreachable!("a durable subscription is one") };
+    subscribe.to = Source::Feed(Arc::new(Feed { selector: Some("a = 1".into()), ..Feed::clone(feed) }));
+    Request::Subscribe(subscribe)
+}
+
+#[test]
+fn selectors_behind_one_topic_have_a_limit_and_a_long_head_is_not_judged_by_too_many() {
+    let mut world = World::with(Options { topic_selectors: 10, compile: |_| Some(Arc::new(Slow)), ..options(1000) });
+    let client = world.client("c");
+    world.ask(client, selective(1, "/topic/t"));
+    world.ask(client, selective(2, "/topic/t"));
+    let refused = |steps, limit| Err(Refusal::TooManySelectors { topic: name("/topic/t"), steps, limit });
+    assert_eq!(world.try_ask(client, selective(3, "/topic/t")), refused(12, 10));
+    world.ask(client, send("/topic/t", "now it is there"));
+    assert_eq!(world.try_ask(client, selective(3, "/topic/*")), refused(12, 10));
+    world.ask(client, Request::Unsubscribe(SubscriptionId(2)));
+    world.ask(client, selective(2, "/topic/t"));
+    world.ask(client, durable(4, "/topic/t"));
+    assert_eq!(world.engine.queues().len(), 3, "nothing came of what was refused");
+
+    let long = |bytes| Message { content: Content::new(&vec![b'h'; bytes], bytes::Bytes::new()), ..message("") };
+    world.ask(client, Request::Publish(publish("/topic/t", long(1024))));
+    let before = world.engine.queues();
+    let too_long = || publish("/topic/t", long(2048));
+    assert_eq!(world.try_ask(client, Request::Publish(too_long())), refused(64, 40));
+    let commit = Request::Commit(vec![Action::Publish(too_long())]);
+    assert_eq!(world.try_ask(client, commit), refused(64, 40));
+    assert_eq!(world.engine.queues(), before, "nothing came of it");
 }
 
 #[test]

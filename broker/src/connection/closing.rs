@@ -64,6 +64,8 @@ impl Connection {
             {
                 client.leave_cleanly();
             }
+            // What was open is given up. Whoever reads the last word may have it on another connection.
+            self.give_up_transactions();
             self.ending =
                 Ending { code: farewell.code, words: farewell.words.clone(), is_orderly: farewell.is_goodbye() };
             if !farewell.is_goodbye() {

@@ -103,6 +103,13 @@ impl Connection {
         self.membership.as_mut().map_or(Ok(()), |membership| membership.has_open(open))
     }
 
+    /// The session is over, and holds none of its transactions any more.
+    pub(super) fn give_up_transactions(&mut self) {
+        if let Err(refusal) = self.count_transactions() {
+            debug!(reason = %refusal, "transactions are still counted");
+        }
+    }
+
     /// Asks the engine for all that has gathered, and prepares the receipts. What is too much for one hold of its lock is
     /// asked in parts, between which others have their turns.
     pub(super) async fn flush_batch(&mut self) {

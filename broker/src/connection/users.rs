@@ -72,19 +72,21 @@ impl Membership {
         self.user
     }
 
-    /// The connection has so many transactions open.
+    /// The connection has so many transactions open, unless that is more than its user may have: then nothing is counted,
+    /// and the others may have what there is.
     pub(super) fn has_open(&mut self, transactions: usize) -> Result<(), Refusal> {
         if transactions == self.transactions {
             return Ok(());
         }
         let mut open = self.users.lock();
         let of_user = open.entry(self.user).or_default();
-        of_user.transactions = of_user.transactions + transactions - self.transactions;
+        let of_all = of_user.transactions + transactions - self.transactions;
         let (limit, is_more) = (self.users.limits.transactions, transactions > self.transactions);
-        self.transactions = transactions;
-        if is_more && of_user.transactions > limit {
+        if is_more && of_all > limit {
             return Err(Refusal::UserLimit { what: "open transactions", limit, key: "limits.user.transactions" });
         }
+        of_user.transactions = of_all;
+        self.transactions = transactions;
         Ok(())
     }
 }

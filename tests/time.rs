@@ -59,9 +59,14 @@ pub(crate) fn lateness(since: Instant, wait_ms: u64) -> Duration {
     took.saturating_sub(wait)
 }
 
-/// Machines that run tests are busy: of several the best shows how exact the timer is.
-pub(crate) fn assert_exact(late: &[Duration]) {
-    assert!(late.iter().any(|late| *late < EXACT), "all too late: {late:?}");
+/// How often something is tried until it is exact. A machine that runs tests is busy, and lets everybody be late: a timer that
+/// is exact is so once in a while even there, and one that is coarse never.
+const TRIES: usize = 200;
+
+/// Asserts that what is tried can be exact.
+pub(crate) fn assert_exact(try_once: impl FnMut() -> Duration) {
+    let late: Vec<Duration> = std::iter::repeat_with(try_once).take(TRIES).take_while(|late| *late >= EXACT).collect();
+    assert!(late.len() < TRIES, "all too late: {late:?}");
 }
 
 pub(crate) fn settings() -> (TempDir, Config) {
@@ -76,33 +81,44 @@ fn delayed_messages_arrive_on_time_in_the_order_of_their_times() {
     let (mut worker, mut producer) = (Worker::of(&server), Worker::of(&server));
     worker.subscribe("/queue/later");
     let start = Instant::now();
-    for (header, wait) in [("AMQ_SCHEDULED_DELAY", 600), ("delay", 200), ("x-delay", 400)] {
-        producer.publish("/queue/later", &format!("{header}:{wait}\n"), &wait.to_string());
+    // Read at once, so that all of them begin to wait at the same moment.
+    let frames = [("AMQ_SCHEDULED_DELAY", 300), ("delay", 100), ("x-delay", 200)]
+        .map(|(header, wait)| format!("SEND\ndestination:/queue/later\n{header}:{wait}\n\n{wait}"));
+    producer.say(&frames.join("\0"));
+    for wait in [100, 200, 300] {
+        let (body, message) = worker.message();
+        assert_eq!(body, wait.to_string());
+        lateness(start, wait);
+        worker.settle("ACK", &message, "");
     }
-    let late = [200, 400, 600].map(|wait| {
-        assert_eq!(worker.message().0, wait.to_string());
-        lateness(start, wait)
+    assert_exact(|| {
+        let start = Instant::now();
+        producer.publish("/queue/later", "x-delay:50\n", "soon");
+        let (_, message) = worker.message();
+        worker.settle("ACK", &message, "");
+        lateness(start, 50)
     });
-    assert_exact(&late);
 }
 
 #[test]
 fn a_nack_backs_off_and_its_own_delay_counts_first() {
     let server = Running::start(|_| ());
     let mut worker = Worker::of(&server);
-    worker.publish("/queue/retry", "x-backoff:fixed:300\n", "job");
+    worker.publish("/queue/retry", "x-backoff:fixed:300\nx-max-deliveries:1000\n", "job");
     worker.subscribe("/queue/retry");
     let (_, first) = worker.message();
     let start = Instant::now();
     worker.settle("NACK", &first, "");
-    let (_, second) = worker.message();
-    let backed_off = lateness(start, 300);
-    assert_eq!(second.headers.get("delivery-count"), Some("2"));
-    let start = Instant::now();
-    worker.settle("NACK", &second, "x-delay:100\n");
-    let (_, third) = worker.message();
-    assert_exact(&[backed_off, lateness(start, 100)]);
-    assert_eq!(third.headers.get("delivery-count"), Some("3"));
+    let (_, mut job) = worker.message();
+    lateness(start, 300);
+    assert_eq!(job.headers.get("delivery-count"), Some("2"));
+    assert_exact(|| {
+        let start = Instant::now();
+        worker.settle("NACK", &job, "x-delay:50\n");
+        job = worker.message().1;
+        lateness(start, 50)
+    });
+    assert!(job.headers.get("delivery-count").is_some_and(|count| count != "2"));
 }
 
 #[test]

@@ -203,7 +203,7 @@ limits! {
     memory_cache: u64 = 32 * MIB, MIB => TIB, "memory.cache";
     /// Octets of one file of the journal.
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
-    /// Octets of disk that are kept free: below it, no message is accepted.
+    /// Octets of disk that are kept free, at least `segment`: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
     /// Bytes of what is kept beside messages: their times and failures, keys, jobs, durable subscriptions. From there on what
     /// would add to it is refused as on a full disk. The journal writes all of it anew now and then, and a start reads it.

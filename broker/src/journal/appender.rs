@@ -244,7 +244,8 @@ impl Appender {
         let length = self.length_for(self.live.checkpoint_bytes(), 0, 0);
         if count < DEAD_WORTH_A_ROLL
             || bytes < length * DEAD_WORTH_A_ROLL as u64
-            || !self.spares.has_room_for(length)?
+            || !self.spares.has_room_for(length, bytes)?
+            || !self.spares.can_take(length)?
         {
             return Ok(());
         }
@@ -278,11 +279,13 @@ impl Appender {
         self.live.sealed(full.id, full.length, self.tape.offset);
         let most = self.live.checkpoint_bytes();
         let length = self.length_for(most, need, slots);
-        let is_due = wanted || self.base.written >= GROWTH * most as u64;
+        // On a full disk each roll gives back what it can: what only finished work needs no more room than that.
+        let given_back = self.live.dead(id).1;
+        let is_due = wanted || self.base.written >= GROWTH * most as u64 || self.spares.is_full() && given_back > 0;
         // Where there is no room for a checkpoint the log goes on without.
-        let is_full = is_due && self.spares.has_room_for(length)?;
-        let dead = self.live.take_dead(if is_full { id } else { self.base.segment });
-        let length = if is_full { length } else { self.length_for(CONTINUED_BYTES, need, slots) };
+        let begins_anew = is_due && self.spares.has_room_for(length, given_back)?;
+        let dead = self.live.take_dead(if begins_anew { id } else { self.base.segment });
+        let length = if begins_anew { length } else { self.length_for(CONTINUED_BYTES, need, slots) };
         let next = self.spares.take(id, length)?;
         self.tape.summarise()?;
         self.shelf.seal(full.id);
@@ -290,7 +293,7 @@ impl Appender {
         self.tape.switch(next);
         let sequence = self.tape.thread.sequence;
         let mut chain = Chain::new(&mut self.tape, true);
-        if is_full {
+        if begins_anew {
             put_checkpoint(&mut chain, &self.live, most)?;
         } else {
             let Base { segment, sequence, .. } = self.base;
@@ -299,11 +302,14 @@ impl Appender {
         chain.finish()?;
         self.tape.seal()?;
         self.opened_at = self.tape.offset;
-        if is_full {
+        if begins_anew {
             self.base = Base { segment: id, sequence, written: 0 };
         }
         self.spares.keep_room_for(self.length_for(most, 0, 0));
-        self.free(&dead)
+        self.free(&dead)?;
+        // At once, and not when the next spare is made: until then more and more would be taken that there is no room for.
+        self.spares.look();
+        Ok(())
     }
 
     /// Bytes of a segment with an opening of so many, batches of so many and the summary of so many messages.

@@ -54,20 +54,32 @@ impl Spares {
         self.room.store(large, Ordering::Relaxed);
     }
 
-    /// Whether a segment of that length may be made for a checkpoint. One as long as a spare always may: the log needs one
-    /// anyway.
-    pub(super) fn has_room_for(&self, length: u64) -> io::Result<bool> {
+    /// Whether a segment of that length may be made for a checkpoint that gives back so many bytes. One as long as a spare
+    /// always may: the log needs one anyway. A larger one takes of the reserve only what it gives back, and leaves room for a
+    /// spare.
+    pub(super) fn has_room_for(&self, length: u64, given_back: u64) -> io::Result<bool> {
         let options = &self.store.options;
-        Ok(length <= options.segment_bytes
-            || length <= SEGMENT_BYTES_MAX
-                && self.store.fs.free_bytes()? >= length.saturating_add(options.disk_reserve_bytes))
+        if length <= options.segment_bytes {
+            return Ok(true);
+        }
+        let is_worth_it = self.is_full() && given_back >= length;
+        let left = if is_worth_it { options.segment_bytes } else { options.disk_reserve_bytes };
+        Ok(length <= SEGMENT_BYTES_MAX && self.store.fs.free_bytes()? >= length.saturating_add(left))
+    }
+
+    /// Whether a segment of that length can be had now. For what may be left undone: a segment that the log needs is taken.
+    pub(super) fn can_take(&self, length: u64) -> io::Result<bool> {
+        let has_spare = length <= self.store.options.segment_bytes && !self.pool().ready.is_empty();
+        Ok(has_spare || self.store.fs.free_bytes()? >= length)
     }
 
     /// A segment of at least that many octets under that number, durable in the directory.
     pub(super) fn take(&self, id: SegmentId, length: u64) -> io::Result<Segment> {
         let ordinary = self.store.options.segment_bytes;
         let length = length.max(ordinary);
-        let pooled = if length == ordinary { self.pop() } else { None };
+        // The last one of a full disk is kept as long as there is other room: a start needs it.
+        let kept = usize::from(self.is_full());
+        let pooled = if length == ordinary { self.pop(kept) } else { None };
         let (name, file) = match pooled {
             Some(spare) => spare,
             None => self.make_room_and(length)?,
@@ -86,6 +98,9 @@ impl Spares {
         }
         if !ids.is_empty() {
             self.store.fs.sync_dir()?;
+            if self.is_full() {
+                self.look();
+            }
         }
         Ok(())
     }
@@ -101,9 +116,6 @@ impl Spares {
         let spare = pool.next_name();
         self.store.fs.rename(name, &spare)?;
         pool.ready.push((spare, file));
-        if pool.ready.len() >= self.store.options.spare_segments {
-            self.full.store(false, Ordering::Relaxed);
-        }
         Ok(())
     }
 
@@ -135,36 +147,45 @@ impl Spares {
         })
     }
 
-    /// Looks whether the disk has room for the spares that are missing, without making them.
+    /// Looks whether there is room for what has to be kept aside, and says so: the spares that are missing, the next
+    /// checkpoint, and the reserve of the disk. While new messages are taken, finishing work can count on all of that.
     pub(super) fn look(&self) {
-        let is_short = self.pool().ready.len() < self.store.options.spare_segments;
-        if !self.has_space(is_short).unwrap_or(false) {
-            self.full.store(true, Ordering::Relaxed);
-            tracing::warn!("no room for another segment: new messages have to wait");
+        self.judge(self.has_space(self.missing()));
+    }
+
+    fn judge(&self, has_space: io::Result<bool>) {
+        let error = match has_space {
+            Ok(true) => return self.full.store(false, Ordering::Relaxed),
+            Ok(false) => io::ErrorKind::StorageFull.into(),
+            Err(error) => error,
+        };
+        if !self.full.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "no room for another segment: new messages have to wait");
         }
     }
 
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
-        let is_complete = self.pool().ready.len() >= self.store.options.spare_segments;
-        let made = self.has_space(!is_complete).and_then(|has_space| match (has_space, is_complete) {
-            (false, _) => Err(io::ErrorKind::StorageFull.into()),
-            (true, true) => Ok(None),
-            (true, false) => self.make(self.store.options.segment_bytes, true).map(Some),
-        });
+        if self.missing() == 0 {
+            self.look();
+            return false;
+        }
+        let made = match self.has_space(1) {
+            Ok(true) => self.make(self.store.options.segment_bytes, true),
+            Ok(false) => Err(io::ErrorKind::StorageFull.into()),
+            Err(error) => Err(error),
+        };
         match made {
-            Ok(Some(spare)) => {
+            Ok(spare) => {
                 self.pool().ready.push(spare);
+                if self.is_full() {
+                    // While it was being made it was missing twice: its room was gone and it was not there.
+                    self.look();
+                }
                 true
             }
-            Ok(None) => {
-                self.full.store(false, Ordering::Relaxed);
-                false
-            }
             Err(error) => {
-                if !self.full.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(%error, "no room for another segment: new messages have to wait");
-                }
+                self.judge(Err(error));
                 false
             }
         }
@@ -184,31 +205,39 @@ impl Spares {
         self.changed.notify_all();
     }
 
-    /// Whether the disk has room for a spare, if one is wanted, and for the next checkpoint.
-    fn has_space(&self, wants_spare: bool) -> io::Result<bool> {
-        let options = &self.store.options;
-        let needed = self.room.load(Ordering::Relaxed) + if wants_spare { options.segment_bytes } else { 0 };
-        Ok(needed == 0 || self.store.fs.free_bytes()? >= needed.saturating_add(options.disk_reserve_bytes))
+    /// How many spares are wanted.
+    fn missing(&self) -> usize {
+        self.store.options.spare_segments.saturating_sub(self.pool().ready.len())
     }
 
-    /// A spare, but not the last one of a full disk: a start needs that.
-    fn pop(&self) -> Option<(String, Arc<dyn File>)> {
-        let kept = usize::from(self.is_full());
+    /// Whether the disk has room for so many spares and for the next checkpoint, and its reserve.
+    fn has_space(&self, spares: usize) -> io::Result<bool> {
+        let options = &self.store.options;
+        let spares = options.segment_bytes.saturating_mul(spares as u64);
+        let wanted =
+            spares.saturating_add(options.disk_reserve_bytes).saturating_add(self.room.load(Ordering::Relaxed));
+        Ok(wanted == 0 || self.store.fs.free_bytes()? >= wanted)
+    }
+
+    /// A spare, if there are more than those that are kept.
+    fn pop(&self, kept: usize) -> Option<(String, Arc<dyn File>)> {
         let mut pool = self.pool();
         if pool.ready.len() > kept { pool.ready.pop() } else { None }
     }
 
-    /// Makes a file, giving up spares for it where the disk has no other room.
+    /// Makes a file. Where the disk has no other room it is the last spare, or spares are given up for it.
     fn make_room_and(&self, length: u64) -> io::Result<(String, Arc<dyn File>)> {
         loop {
-            match self.make(length, false) {
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                    let Some((spare, file)) = self.pop() else { return Err(error) };
-                    drop(file);
-                    self.store.fs.unlink(&spare)?;
-                }
+            let error = match self.make(length, false) {
+                Err(error) if error.kind() == io::ErrorKind::StorageFull => error,
                 made => return made,
+            };
+            let Some((spare, file)) = self.pop(0) else { return Err(error) };
+            if length == self.store.options.segment_bytes {
+                return Ok((spare, file));
             }
+            drop(file);
+            self.store.fs.unlink(&spare)?;
         }
     }
 

@@ -32,7 +32,8 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
     journal::Options {
         open_files: descriptors.journal,
         segment_bytes: config.limits.segment.next_multiple_of(4096),
-        disk_reserve_bytes: config.limits.disk_reserve,
+        // With less the reserve would be of no use to the log, which needs a whole segment at once.
+        disk_reserve_bytes: config.limits.disk_reserve.max(config.limits.segment.next_multiple_of(4096)),
         state_bytes: config.limits.state,
         ..journal::Options::new(&config.data)
     }

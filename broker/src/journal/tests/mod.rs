@@ -6,6 +6,7 @@ mod damage;
 mod enumeration;
 mod fanout;
 mod faults;
+mod full;
 mod golden;
 mod inverse;
 mod kit;

@@ -12,8 +12,9 @@ use kolejka::auth::Grants;
 use kolejka::engine::{self, Engine};
 use kolejka::journal;
 use kolejka::model::{
-    Accepted, Answer, Burst, Delivery, Durable, Effects, Event, Now, Payload, Position, Record, Replay, Request,
-    SessionId, ShardId, Terms as MessageTerms, Ticket, Timestamp,
+    Accepted, Answer, Burst, Content, Delivery, DestinationName, Durability, Durable, Effects, Event, Message, Now,
+    Payload, Position, Publish, Record, Replay, Request, SessionId, ShardId, Terms as MessageTerms, Ticket, Timestamp,
+    Urgency,
 };
 use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
 use kolejka_codec::{Decoder, Item, Limits};
@@ -306,4 +307,58 @@ fn a_time_to_live_costs_the_journal_less_than_a_cache_line_of_memory() {
     println!("{} bytes a plain message, {each} more for a time to live", plain / MESSAGES.cast_signed());
     assert!(each <= 64, "{each} bytes");
     assert!(plain / MESSAGES.cast_signed() < 128, "{plain} bytes");
+}
+
+/// Bytes that the engine keeps for so many messages of one queue that are in the log, with terms that follow from their
+/// numbers.
+fn kept_by_the_engine(messages: u64, terms: impl Fn(u64) -> Option<MessageTerms>) -> i64 {
+    let options = engine::Options { cache_bytes: 0, ..engine::Options::default() };
+    let mut engine = Engine::new(options);
+    let client = engine.open("a".to_owned());
+    let to = DestinationName::parse("/queue/a", "").expect("a name");
+    let content = Content::small(BODY.as_bytes(), 0);
+    let mut effects = Effects::default();
+    let mut positions = Vec::with_capacity(1000);
+    let mut through = 0;
+    let counted = allocation_counter::measure(|| {
+        for first in (0..messages).step_by(1000) {
+            for number in first..(first + 1000).min(messages) {
+                let message = Message {
+                    content: content.clone(),
+                    urgency: Urgency::NORMAL,
+                    durability: Durability::Persistent,
+                    terms: terms(number).map(Box::new),
+                };
+                let publish = Publish { to: to.clone(), message, key: None, retain: None };
+                engine.apply(NOW, client, Request::Publish(publish), &mut effects).expect("no refusal");
+                through += 1;
+                positions.push(Position::new(ShardId::default(), through));
+            }
+            engine.dispatch(NOW, &mut effects);
+            effects = Effects::default();
+            let durable = Durable { through: Ticket(through), positions: &positions };
+            engine.persisted(NOW, durable, &mut effects);
+            effects = Effects::default();
+            positions.clear();
+        }
+    });
+    assert_eq!(engine.queues()[0].ready as u64, messages, "all of them wait");
+    counted.bytes_current
+}
+
+#[test]
+fn a_time_to_live_costs_the_engine_a_few_bytes_beside_the_row() {
+    const MESSAGES: u64 = 51_200;
+    let each =
+        |terms: &dyn Fn(u64) -> Option<MessageTerms>| kept_by_the_engine(MESSAGES, terms) / MESSAGES.cast_signed();
+    let ends = |at: u64| Some(MessageTerms { expires: Some(Timestamp(NOW.wall.0 + at)), ..MessageTerms::default() });
+    let plain = each(&|_| None);
+    // One time to live of all, and one of each in no order.
+    let (in_order, in_none) = (each(&|number| ends(1000 + number)), each(&|n| ends(1000 + n * 48_271 % 65_521)));
+    println!(
+        "{plain} bytes a plain message, {in_order} with a time to live, {in_none} with one that others do not have"
+    );
+    assert!(plain <= 64, "{plain} bytes");
+    assert!(in_order <= 72, "{in_order} bytes");
+    assert!(in_none <= 80, "{in_none} bytes");
 }

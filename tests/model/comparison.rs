@@ -206,7 +206,7 @@ struct Row {
 
 impl Row {
     fn of(entry: &Entry, (standing, terms): &(Standing, Option<Terms>)) -> Row {
-        assert_eq!(entry.has_terms, terms.is_some());
+        assert_eq!(entry.has_terms() || entry.expires().is_some(), terms.is_some());
         Row {
             message: entry.message,
             urgency: entry.place().urgency.0,
@@ -217,7 +217,7 @@ impl Row {
             attempts: entry.attempts,
             nacks: entry.nacks,
             handed_out: entry.handed_out,
-            durable: entry.durable,
+            durable: entry.is_durable(),
             position: entry.position(),
             terms: terms.clone(),
         }
@@ -243,7 +243,8 @@ impl Row {
             handed_out: known.handed_out,
             durable: known.durable,
             position: position.filter(|_| known.durable && known.waits_for.is_none()),
-            terms: known.terms.clone(),
+            // Terms that say nothing are none.
+            terms: known.terms.clone().filter(|terms| !terms.is_empty()),
         }
     }
 }

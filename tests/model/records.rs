@@ -296,7 +296,7 @@ impl Stage {
             for (entry, (standing, terms)) in view.entries.iter().zip(&view.standing) {
                 let content = entry.position().and_then(|position| self.store.read(position));
                 let (place, state, seen) = (entry.place(), entry.state, entry.handed_out);
-                let counts = (entry.attempts, entry.nacks, entry.size, entry.durable);
+                let counts = (entry.attempts, entry.nacks, entry.size, entry.is_durable());
                 let body = content.map(|content| (content.head().to_vec(), content.body().to_vec()));
                 facts.push(format!("  {place:?} {state:?} {standing:?} {counts:?} {seen} {terms:?} {body:?}"));
             }

@@ -1,8 +1,8 @@
-//! What in a queue waits for a moment or for somebody: delayed and buried messages, those that expire, timed leases.
+//! What in a queue waits for a moment or for somebody: delayed and buried messages, timed leases.
 //!
 //! Order is that of moments and ids, never that of a hash. It must not know what is done with a message whose moment comes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Bound;
 
 use foldhash::fast::RandomState;
@@ -16,8 +16,6 @@ pub(super) struct Agenda {
     parked: HashMap<MessageId, (SlotId, Standing), RandomState>,
     delayed: BTreeSet<(Timestamp, MessageId)>,
     buried: BTreeSet<(Timestamp, MessageId)>,
-    /// Messages that nobody holds and that have an end.
-    expiring: BTreeMap<(Timestamp, MessageId), SlotId>,
     /// Messages that are out for a time.
     leases: BTreeSet<(Timestamp, MessageId)>,
 }
@@ -50,22 +48,11 @@ impl Agenda {
         Some(slot)
     }
 
-    /// A message that nobody holds has an end.
-    pub(super) fn expire_at(&mut self, end: Timestamp, message: MessageId, slot: SlotId) {
-        self.expiring.insert((end, message), slot);
-    }
-
-    /// It has none any more, or somebody holds it.
-    pub(super) fn forget_end(&mut self, end: Timestamp, message: MessageId) {
-        self.expiring.remove(&(end, message));
-    }
-
     /// When something here has to be looked at.
     pub(super) fn next(&self) -> Option<Timestamp> {
         let due = self.delayed.first().map(|(due, _)| *due);
-        let end = self.expiring.first_key_value().map(|((end, _), _)| *end);
         let lapse = self.leases.first().map(|(end, _)| *end);
-        due.into_iter().chain(end).chain(lapse).min()
+        due.into_iter().chain(lapse).min()
     }
 
     /// A message is out until then.
@@ -81,11 +68,6 @@ impl Agenda {
     /// The first message whose lease is over.
     pub(super) fn lapsed(&self, now: Timestamp) -> Option<MessageId> {
         self.leases.first().filter(|(end, _)| *end <= now).map(|(_, message)| *message)
-    }
-
-    /// The first message whose end has come.
-    pub(super) fn expired(&self, now: Timestamp) -> Option<SlotId> {
-        self.expiring.first_key_value().filter(|((end, _), _)| *end <= now).map(|(_, slot)| *slot)
     }
 
     /// The first delayed message whose time has come.

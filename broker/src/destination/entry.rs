@@ -1,13 +1,14 @@
 //! What stays in memory of a queued message.
 
-use crate::model::{MessageId, Place, Position, States, Urgency};
+use crate::model::{MessageId, Place, Position, States, Terms, Timestamp, Urgency};
 
 use super::ContentKey;
 
 /// One message of a queue. Its body lives in the log, or for a while among the [`Contents`](super::Contents).
 ///
 /// The whole backlog is made of these: 48 octets here and 4 to 8 in the ready list, so that a queued message stays
-/// below 64. Place and position are kept in pieces for that reason.
+/// below 64. Place, position and what is yes or no are kept in pieces for that reason, and so is the end of a message: it is
+/// all that most senders say of the time of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Identity.
@@ -23,16 +24,12 @@ pub struct Entry {
     pub attempts: u16,
     /// NACKs among them.
     pub nacks: u8,
-    /// The queue keeps [`Terms`](crate::model::Terms) of it.
-    pub has_terms: bool,
-    /// Somebody follows it: what happens to it is reported.
-    pub tracked: bool,
     /// It may have been handed to a client.
     pub handed_out: bool,
-    /// It goes to the log.
-    pub durable: bool,
-    /// It is an event that the broker has told, or a copy of one: nothing is told of it.
-    pub is_event: bool,
+    /// Some of [`HAS_TERMS`], [`TRACKED`], [`DURABLE`] and [`EVENT`].
+    marks: u8,
+    /// When it expires; [`NEVER`] if it does not.
+    expires: [u8; 6],
     /// Where it is in its life.
     pub state: State,
 }
@@ -72,6 +69,14 @@ impl State {
 /// No log gives out this position.
 const NOWHERE: u64 = u64::MAX;
 
+const HAS_TERMS: u8 = 1;
+const TRACKED: u8 = 2;
+const DURABLE: u8 = 4;
+const EVENT: u8 = 8;
+
+/// No message expires then or later: it is the year 10889.
+const NEVER: u64 = (1 << 48) - 1;
+
 impl Entry {
     /// A message that has just been accepted.
     pub fn new(message: MessageId, place: Place, size: u32) -> Entry {
@@ -84,11 +89,9 @@ impl Entry {
             content: None,
             attempts: 0,
             nacks: 0,
-            has_terms: false,
-            tracked: false,
             handed_out: false,
-            durable: false,
-            is_event: false,
+            marks: 0,
+            expires: [u8::MAX; 6],
             state: State::Accepted,
         }
     }
@@ -106,6 +109,78 @@ impl Entry {
     /// Where the content lies, once the log has it; never for a message that lives in memory only.
     pub fn position(&self) -> Option<Position> {
         (self.position != NOWHERE).then_some(Position::from_bits(self.position))
+    }
+
+    /// When it expires, if it does.
+    pub fn expires(&self) -> Option<Timestamp> {
+        let mut bytes = [0; 8];
+        bytes[..6].copy_from_slice(&self.expires);
+        let end = u64::from_le_bytes(bytes);
+        (end != NEVER).then_some(Timestamp(end))
+    }
+
+    /// Notes what its sender said about it. Returns that if it has to be kept beside, because it is more than an end.
+    pub(super) fn agree(&mut self, terms: Option<Box<Terms>>) -> Option<Box<Terms>> {
+        let end = terms.as_ref().and_then(|terms| terms.expires).map_or(NEVER, |end| end.0.min(NEVER));
+        self.expires.copy_from_slice(&end.to_le_bytes()[..6]);
+        let more = terms.filter(|terms| !self.says(terms));
+        self.mark(HAS_TERMS, more.is_some());
+        more
+    }
+
+    /// Whether what its sender said is no more than what is here.
+    pub(super) fn says(&self, terms: &Terms) -> bool {
+        *terms == Terms { expires: self.expires(), ..Terms::default() }
+    }
+
+    /// What is here of what its sender said: when it expires.
+    pub(super) fn own_terms(&self) -> Option<Terms> {
+        let expires = Some(self.expires()?);
+        Some(Terms { expires, ..Terms::default() })
+    }
+
+    /// Whether the queue keeps [`Terms`] of it that say more than when it expires.
+    pub fn has_terms(&self) -> bool {
+        self.marks & HAS_TERMS != 0
+    }
+
+    /// Notes whether the queue does.
+    pub(super) fn set_has_terms(&mut self, has_terms: bool) {
+        self.mark(HAS_TERMS, has_terms);
+    }
+
+    /// Whether somebody follows it: what happens to it is reported.
+    pub fn is_tracked(&self) -> bool {
+        self.marks & TRACKED != 0
+    }
+
+    /// Notes whether somebody does.
+    pub fn set_tracked(&mut self, tracked: bool) {
+        self.mark(TRACKED, tracked);
+    }
+
+    /// Whether it goes to the log.
+    pub fn is_durable(&self) -> bool {
+        self.marks & DURABLE != 0
+    }
+
+    /// Notes whether it does.
+    pub fn set_durable(&mut self, durable: bool) {
+        self.mark(DURABLE, durable);
+    }
+
+    /// Whether it is an event that the broker has told, or a copy of one: nothing is told of it.
+    pub fn is_event(&self) -> bool {
+        self.marks & EVENT != 0
+    }
+
+    /// Notes whether it is.
+    pub fn set_event(&mut self, event: bool) {
+        self.mark(EVENT, event);
+    }
+
+    fn mark(&mut self, mark: u8, is_so: bool) {
+        self.marks = if is_so { self.marks | mark } else { self.marks & !mark };
     }
 
     /// Notes where the content lies.

@@ -14,7 +14,7 @@ impl Queue {
 
     /// The group of a message.
     pub(super) fn group_of(&self, entry: &Entry) -> Option<Group> {
-        self.terms(entry).and_then(|terms| terms.group.clone())
+        self.more(entry).and_then(|terms| terms.group.clone())
     }
 
     /// A message is ready, and in its place among all others. Says whether everybody may know of it by now.

@@ -38,7 +38,7 @@ impl Queue {
         if self.policy().last_value_key.is_none() {
             return;
         }
-        let Some(value) = self.terms.get(&message).and_then(|terms| terms.last_value.clone()) else { return };
+        let Some(value) = self.beside.terms(message).and_then(|terms| terms.last_value.clone()) else { return };
         let last = self.last.get_or_insert_default();
         if let Some(old) = last.newest.insert(value, (message, slot)) {
             last.replaced.push(old);

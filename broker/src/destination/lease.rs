@@ -46,8 +46,15 @@ pub struct Departed {
     pub entry: Entry,
     /// Why it had been dead-lettered into this queue, if it had.
     pub note: Option<Arc<DeathNote>>,
+    /// What its sender said about it, if that is more than when it expires.
+    pub more: Option<Box<Terms>>,
+}
+
+impl Departed {
     /// What its sender said about it.
-    pub terms: Option<Box<Terms>>,
+    pub fn into_terms(self) -> Option<Box<Terms>> {
+        self.more.or_else(|| self.entry.own_terms().map(Box::new))
+    }
 }
 
 /// How a lease ends without success.
@@ -90,10 +97,11 @@ impl Queue {
         entry.state = State::Reserved;
         self.counts.dispatched += 1;
         entry.handed_out = true;
-        if let Some(end) = entry.has_terms.then(|| self.terms.get(&entry.message)?.expires).flatten() {
-            self.agenda.forget_end(end, entry.message);
+        if entry.expires().is_some() {
+            self.ends.remove(&self.slots, slot);
         }
-        let own = || if entry.has_terms { self.terms.get(&entry.message)?.time_to_run_ms } else { None };
+        let entry = self.slots.get(slot)?;
+        let own = || self.more(entry)?.time_to_run_ms;
         let timed = wish.and_then(|wish| {
             let ms = wish.time_to_run_ms.or_else(own).or(self.policy.time_to_run_ms)?;
             Some((wish.now.after(ms.into()), ms))

@@ -16,7 +16,7 @@ impl Queue {
 
     /// When something in it has to be looked at, because its time comes.
     pub fn next_moment(&self) -> Option<Timestamp> {
-        let next = self.agenda.next();
-        if self.pause.is_over() { next } else { next.into_iter().chain(self.pause.next_end()).min() }
+        let next = self.agenda.next().into_iter().chain(self.ends.next(&self.slots));
+        if self.pause.is_over() { next.min() } else { next.chain(self.pause.next_end()).min() }
     }
 }

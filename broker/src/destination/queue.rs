@@ -1,5 +1,6 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +12,8 @@ use crate::model::{
 };
 
 use super::agenda::Agenda;
+use super::beside::Beside;
+use super::ends::Ends;
 use super::groups::Groups;
 use super::last::LastValues;
 use super::ready::Ready;
@@ -28,8 +31,8 @@ pub struct Queue {
     pub(super) slots: Slots,
     pub(super) ready: Ready,
     pub(super) leases: HashMap<MessageId, Lease, RandomState>,
-    pub(super) notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
-    pub(super) terms: HashMap<MessageId, Box<Terms>, RandomState>,
+    pub(super) beside: Beside,
+    pub(super) ends: Ends,
     pub(super) agenda: Agenda,
     pub(super) selections: Selections,
     /// Groups of messages; `None` while there is none.
@@ -70,8 +73,8 @@ impl Queue {
             slots: Slots::default(),
             ready: Ready::default(),
             leases: HashMap::default(),
-            notes: HashMap::default(),
-            terms: HashMap::default(),
+            beside: Beside::default(),
+            ends: Ends::default(),
             agenda: Agenda::default(),
             selections: Selections::default(),
             groups: None,
@@ -94,7 +97,8 @@ impl Queue {
 
     /// Counts the memory of its table there.
     pub fn count_in(&mut self, account: Arc<Account>) {
-        self.slots.count_in(account);
+        self.slots.count_in(Arc::clone(&account));
+        self.beside.count_in(account);
     }
 
     /// The place at the end of the queue, for a message of that urgency.
@@ -108,13 +112,12 @@ impl Queue {
         self.bytes += u64::from(entry.size);
         self.counts.enqueued += 1;
         if let Some(note) = note {
-            self.notes.insert(entry.message, note);
+            self.beside.keep_note(entry.message, note);
         }
-        if let Some(terms) = terms {
-            entry.has_terms = true;
-            self.terms.insert(entry.message, terms);
+        if let Some(terms) = entry.agree(terms) {
+            self.beside.keep_terms(entry.message, terms);
         }
-        let (message, has_terms) = (entry.message, entry.has_terms);
+        let (message, has_terms) = (entry.message, entry.has_terms());
         let slot = self.slots.insert(entry);
         if has_terms {
             self.note_value(message, slot);
@@ -126,7 +129,7 @@ impl Queue {
     /// the clock says: only [`wake`](Self::wake) makes it ready.
     pub fn release(&mut self, slot: SlotId) {
         let Some(entry) = self.slots.get(slot) else { return };
-        let due = if entry.has_terms { self.terms.get(&entry.message).and_then(|terms| terms.due) } else { None };
+        let due = self.more(entry).and_then(|terms| terms.due);
         self.stand(slot, due.map_or(Standing::Ready, Standing::Delayed));
     }
 
@@ -139,12 +142,12 @@ impl Queue {
             Standing::Delayed(_) => State::Delayed,
             Standing::Buried(_) => State::Buried,
         };
-        if let Some(end) = entry.has_terms.then(|| self.terms.get(&message)?.expires).flatten() {
-            self.agenda.expire_at(end, message, slot);
+        let has_terms = entry.has_terms();
+        if entry.expires().is_some() {
+            self.ends.insert(&self.slots, slot);
         }
         match standing {
             Standing::Ready => {
-                let has_terms = entry.has_terms;
                 self.ready.insert(&self.slots, place, slot);
                 let is_plain = self.groups.is_none() && !has_terms || self.show(slot);
                 if is_plain && !self.selections.is_empty() {
@@ -163,9 +166,7 @@ impl Queue {
     /// A message that waited is ready, in its own place.
     pub fn wake(&mut self, message: MessageId) {
         let Some(slot) = self.agenda.unpark(message) else { return };
-        if let Some(terms) = self.terms.get_mut(&message) {
-            terms.due = None;
-        }
+        self.forget_due(slot);
         self.stand(slot, Standing::Ready);
     }
 
@@ -175,23 +176,21 @@ impl Queue {
         if let Some(entry) = self.slots.get_mut(slot) {
             (entry.attempts, entry.nacks, entry.handed_out) = (back.attempts, back.nacks, true);
         }
-        if let Some(terms) = self.terms.get_mut(&message) {
-            terms.due = None;
-        }
+        self.forget_due(slot);
         self.stand(slot, back.standing);
     }
 
     /// A message leaves the queue, wherever it stands.
     pub fn depart(&mut self, message: MessageId, place: Place) -> Option<Departed> {
         let slot = self.withdraw(message, place)?;
+        if self.slots.get(slot)?.expires().is_some() {
+            self.ends.remove(&self.slots, slot);
+        }
         let entry = self.slots.remove(slot)?;
         self.bytes -= u64::from(entry.size);
         self.counts.dequeued += 1;
-        let terms = if entry.has_terms { self.terms.remove(&message) } else { None };
-        if let Some(end) = terms.as_ref().and_then(|terms| terms.expires) {
-            self.agenda.forget_end(end, message);
-        }
-        if let Some(value) = terms.as_ref().and_then(|terms| terms.last_value.as_ref()) {
+        let more = if entry.has_terms() { self.beside.take_terms(message) } else { None };
+        if let Some(value) = more.as_ref().and_then(|terms| terms.last_value.as_ref()) {
             self.forget_value(message, value);
         }
         if self.slots.len() == 0 {
@@ -199,10 +198,9 @@ impl Queue {
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
             self.leases.shrink_to(64);
-            self.terms.shrink_to(16);
+            self.beside.shrink();
         }
-        let note = if self.notes.is_empty() { None } else { self.notes.remove(&message) };
-        Some(Departed { entry, note, terms })
+        Some(Departed { entry, note: self.beside.take_note(message), more })
     }
 
     /// Takes a message out of whatever it is in: a lease, the agenda, the ready ones.
@@ -261,22 +259,22 @@ impl Queue {
 
     /// Whether a dead letter is in it.
     pub fn has_notes(&self) -> bool {
-        !self.notes.is_empty()
+        self.beside.has_notes()
     }
 
     /// Why a message was dead-lettered into this queue, if it was.
     pub fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
-        if self.notes.is_empty() { None } else { self.notes.get(&message) }
+        self.beside.note(message)
     }
 
     /// What the sender of a message said about it.
-    pub fn terms(&self, entry: &Entry) -> Option<&Terms> {
-        if entry.has_terms { self.terms.get(&entry.message).map(AsRef::as_ref) } else { None }
+    pub fn terms(&self, entry: &Entry) -> Option<Cow<'_, Terms>> {
+        self.more(entry).map(Cow::Borrowed).or_else(|| entry.own_terms().map(Cow::Owned))
     }
 
-    /// A message that nobody holds and whose end has come.
-    pub fn expired(&self, now: Timestamp) -> Option<&Entry> {
-        self.slots.get(self.agenda.expired(now)?)
+    /// The same, if that is more than when the message expires.
+    pub fn more(&self, entry: &Entry) -> Option<&Terms> {
+        if entry.has_terms() { self.beside.terms(entry.message) } else { None }
     }
 
     /// A delayed message whose time has come.

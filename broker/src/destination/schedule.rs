@@ -9,9 +9,7 @@ impl Queue {
         let Some(slot) = self.agenda.unpark(message) else { return };
         let Some(entry) = self.slots.get_mut(slot) else { return };
         entry.state = State::Reserved;
-        if let Some(end) = entry.has_terms.then(|| self.terms.get(&message)?.expires).flatten() {
-            self.agenda.forget_end(end, message);
-        }
+        self.ends.remove(&self.slots, slot);
         self.leases.insert(message, Lease { slot, consumer: ConsumerKey::default(), number: 0, timed: None });
     }
 
@@ -32,9 +30,13 @@ impl Queue {
         let Some(slot) = self.withdraw(message, place) else { return };
         let next = schedule.next;
         if let Some(entry) = self.slots.get_mut(slot) {
-            (entry.attempts, entry.nacks, entry.handed_out, entry.has_terms) = (0, 0, false, true);
+            (entry.attempts, entry.nacks, entry.handed_out) = (0, 0, false);
+            let mut terms =
+                self.beside.take_terms(message).or_else(|| entry.own_terms().map(Box::new)).unwrap_or_default();
+            terms.reschedule(schedule);
+            entry.set_has_terms(true);
+            self.beside.keep_terms(message, terms);
         }
-        self.terms.entry(message).or_default().reschedule(schedule);
         self.stand(slot, Standing::Delayed(next));
     }
 }

@@ -36,9 +36,9 @@ impl Queue {
     /// Looks for the next message of a selective consumer, as far as there are steps for it. Each message is looked at once,
     /// unless it is given back.
     pub fn seek(&mut self, consumer: ConsumerKey, contents: &Contents, steps: &mut Steps) -> Sought {
-        let (slots, notes) = (&self.slots, &self.notes);
+        let (slots, beside) = (&self.slots, &self.beside);
         let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
-        let note = |message| if notes.is_empty() { None } else { notes.get(&message).map(|note| &**note) };
+        let note = |message| beside.note(message).map(|note| &**note);
         self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, steps)
     }
 
@@ -70,9 +70,9 @@ impl Queue {
     /// Messages whose heads are to be read next, and where they lie. Until [`heads_read`](Self::heads_read) nothing more
     /// is wanted.
     pub fn unread(&mut self, contents: &Contents) -> Vec<(MessageId, Position)> {
-        let (slots, notes) = (&self.slots, &self.notes);
+        let (slots, beside) = (&self.slots, &self.beside);
         let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
-        let note = |message| notes.get(&message).map(|note| &**note);
+        let note = |message| beside.note(message).map(|note| &**note);
         self.selections.unread(&Field { slots, ready, contents, note: &note })
     }
 

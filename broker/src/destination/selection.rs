@@ -75,7 +75,7 @@ impl Field<'_> {
             urgency: entry.place().urgency,
             attempts: entry.attempts,
             redelivered: entry.handed_out,
-            durability: if entry.durable { Durability::Persistent } else { Durability::Transient },
+            durability: if entry.is_durable() { Durability::Persistent } else { Durability::Transient },
             death: (self.note)(entry.message),
         }))
     }

@@ -14,6 +14,9 @@ pub struct SlotId(u32);
 #[derive(Debug)]
 pub(super) struct Slots(Slab<Entry>);
 
+/// A backlog is made of rows: one that grows is a decision.
+const _: () = assert!(size_of::<Option<Entry>>() == 48);
+
 /// Rows that an empty queue keeps room for: there are many such.
 const KEPT: usize = 8;
 

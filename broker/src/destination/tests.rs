@@ -10,7 +10,7 @@ use super::{Consumer, ConsumerKey, Consumers, Contents, Entry, Policies, Policy,
 use crate::memory::{Account, Purpose};
 use crate::model::{
     AckMode, Content, Credit, DestinationId, DestinationName, MessageId, Pattern, Place, SessionId, ShardId, Standing,
-    SubscriptionId, Urgency,
+    SubscriptionId, Terms, Timestamp, Urgency,
 };
 
 fn name(text: &str) -> DestinationName {
@@ -218,4 +218,92 @@ proptest! {
         drop(slab);
         prop_assert_eq!(account.used(Purpose::Messages), 0);
     }
+}
+
+/// Terms with that end and nothing else.
+fn ends(at: u64) -> Box<Terms> {
+    Box::new(Terms { expires: Some(Timestamp(at)), ..Terms::default() })
+}
+
+proptest! {
+    /// Of messages that nobody holds the one that ends first is found, and of those that end together the oldest,
+    /// wherever they stand and in whatever order they come and go.
+    #[test]
+    fn what_ends_first_is_found_first(steps in prop::collection::vec((0..6usize, 0..300u64, any::<u16>()), 1..3000)) {
+        let (_, key) = consumer(Credit { messages: 1, bytes: 1 });
+        let mut idle: std::collections::BTreeMap<(u64, MessageId), Place> = std::collections::BTreeMap::new();
+        let (mut queue, mut out) = (queue(), Vec::new());
+        for (number, (action, at, which)) in steps.into_iter().enumerate() {
+            let number = number as u64 + 1;
+            let some = idle.keys().nth(usize::from(which) % idle.len().max(1)).copied();
+            match (action, some) {
+                (0, Some(end)) => {
+                    let place = idle.remove(&end).expect("it is there");
+                    if let Some(taken) = queue.take_at(place, (key, number), None) {
+                        out.push((end, taken.entry.place()));
+                    } else {
+                        // It is delayed.
+                        prop_assert!(queue.depart(end.1, place).is_some());
+                    }
+                }
+                (1, Some(end)) => {
+                    let place = idle.remove(&end).expect("it is there");
+                    let terms = queue.depart(end.1, place).expect("it is there").into_terms();
+                    prop_assert_eq!(terms, Some(ends(end.0)));
+                }
+                (2, _) if !out.is_empty() => {
+                    let (end, place): ((u64, MessageId), Place) = out.swap_remove(usize::from(which) % out.len());
+                    let standing = if at % 2 == 0 { Standing::Ready } else { Standing::Delayed(Timestamp(at)) };
+                    queue.give_back(end.1, place, Return { attempts: 1, nacks: 1, standing });
+                    idle.insert(end, place);
+                }
+                (3, Some(end)) => queue.rank(end.1, idle[&end], idle[&end].urgency),
+                (3, None) => {}
+                _ => {
+                    let place = queue.next_place(Urgency(0));
+                    let slot = queue.accept(Entry::new(id(number), place, 10), None, Some(ends(at)));
+                    queue.release(slot);
+                    idle.insert((at, id(number)), place);
+                }
+            }
+            let first = idle.keys().next();
+            prop_assert_eq!(queue.expired(Timestamp(300)).map(|entry| entry.message), first.map(|(_, id)| *id));
+            prop_assert_eq!(queue.next_moment().is_some(), first.is_some());
+            let too_early = first.is_some_and(|(at, _)| *at > 0 && queue.expired(Timestamp(at - 1)).is_some());
+            prop_assert!(!too_early, "nothing ends before its time");
+        }
+    }
+}
+
+#[test]
+fn an_end_that_a_row_cannot_say_is_kept_beside_and_never_comes() {
+    let mut queue = queue();
+    for (number, at) in [(1, (1 << 48) - 2), (2, (1 << 48) - 1), (3, u64::MAX)] {
+        let place = queue.next_place(Urgency(0));
+        let slot = queue.accept(Entry::new(id(number), place, 10), None, Some(ends(at)));
+        queue.release(slot);
+        let entry = queue.entry(slot).expect("it is there");
+        assert_eq!(entry.has_terms(), number > 1);
+        assert_eq!(queue.terms(entry).map(|terms| Box::new(terms.into_owned())), Some(ends(at)), "what was said stays");
+    }
+    assert_eq!(queue.next_moment(), Some(Timestamp((1 << 48) - 2)));
+    assert_eq!(queue.expired(Timestamp(u64::MAX)).map(|entry| entry.message), Some(id(1)));
+    queue.depart(id(1), queue.entries()[0].place()).expect("it is there");
+    assert!(queue.expired(Timestamp(u64::MAX)).is_none());
+}
+
+#[test]
+fn once_its_time_has_come_nothing_is_kept_beside_a_delayed_message() {
+    let account: Arc<Account> = Arc::default();
+    let mut queue = queue();
+    queue.count_in(Arc::clone(&account));
+    let place = queue.next_place(Urgency(0));
+    let terms = Terms { due: Some(Timestamp(5)), expires: Some(Timestamp(9)), ..Terms::default() };
+    let slot = queue.accept(Entry::new(id(1), place, 10), None, Some(Box::new(terms)));
+    queue.release(slot);
+    assert!(account.used(Purpose::Terms) > 0);
+    queue.wake(id(1));
+    assert_eq!(account.used(Purpose::Terms), 0);
+    let entry = queue.expired(Timestamp(9)).expect("it still ends");
+    assert_eq!(queue.terms(entry).map(|terms| Box::new(terms.into_owned())), Some(ends(9)));
 }

@@ -88,7 +88,7 @@ impl View {
             };
             match glimpse {
                 Glimpse::Nothing => drop(self.walks.pop_front()),
-                Glimpse::Found(entry, _) if queue.is_over(&entry, now) => {}
+                Glimpse::Found(entry, _) if Queue::is_over(&entry, now) => {}
                 Glimpse::Found(..) => {
                     self.left = self.left.map(|left| left.saturating_sub(1));
                     return glimpse;
@@ -167,9 +167,8 @@ impl Queue {
     }
 
     /// Whether the time of a message is over, whether or not somebody has noticed.
-    fn is_over(&self, entry: &Entry, now: Timestamp) -> bool {
-        let end = self.terms(entry).and_then(|terms| terms.expires);
-        entry.state != State::Reserved && end.is_some_and(|end| end <= now)
+    fn is_over(entry: &Entry, now: Timestamp) -> bool {
+        entry.state != State::Reserved && entry.expires().is_some_and(|end| end <= now)
     }
 
     /// The ready message that came first from that sequence on.

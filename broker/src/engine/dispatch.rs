@@ -4,7 +4,7 @@ use super::destination::Kind;
 use super::happening::Happening;
 use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
-use crate::destination::{Consumer, ConsumerKey, Queue, SlotId};
+use crate::destination::{Consumer, ConsumerKey, Entry, Queue, SlotId};
 use crate::dispatcher::{self, Round};
 use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId, Steps};
 
@@ -161,7 +161,7 @@ impl Engine {
                 break;
             }
             let Some(queue) = self.queue_mut(id) else { break };
-            if queue.entry(slot).is_some_and(|entry| entry.durable) {
+            if queue.entry(slot).is_some_and(Entry::is_durable) {
                 let Some(&position) = durable.positions.get(used) else { break };
                 used += 1;
                 queue.set_position(slot, position);

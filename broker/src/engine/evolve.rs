@@ -88,11 +88,11 @@ impl Engine {
         self.homeless.remove(&settled.message);
         let departed = self.queue_mut(settled.destination)?.depart(settled.message, settled.place)?;
         self.uniques.leave(settled.destination, &departed);
-        if departed.entry.tracked {
+        if departed.entry.is_tracked() {
             self.jobs.place(settled.message, None);
         }
         self.forget(&departed.entry);
-        if let Some(schedule) = departed.terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
+        if let Some(schedule) = departed.more.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.remove(settled.destination, settled.message, schedule);
             self.quotas.remove_schedule(settled.message);
         }
@@ -102,8 +102,8 @@ impl Engine {
     fn evolve_accepted(&mut self, accepted: &Accepted, position: Option<Position>) -> Option<SlotId> {
         let mut entry = Entry::new(accepted.message, accepted.place, accepted.size);
         // Its own record came just before.
-        entry.tracked = self.jobs.newest(accepted.message).is_some();
-        entry.durable = true;
+        entry.set_tracked(self.jobs.newest(accepted.message).is_some());
+        entry.set_durable(true);
         let terms = accepted.terms.clone();
         if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.insert(accepted.destination, accepted.message, schedule);
@@ -118,7 +118,7 @@ impl Engine {
         self.ids.seen(accepted.message);
         entry.set_position(position);
         if self.jobs.get(accepted.message).is_some() {
-            entry.tracked = true;
+            entry.set_tracked(true);
             self.jobs.place(accepted.message, Some((accepted.destination, accepted.place)));
         }
         entry.handed_out = accepted.message.sequence() < self.suspected;
@@ -137,9 +137,9 @@ impl Engine {
             self.uniques.leave(moved.from, departed);
         }
         let homeless = self.homeless.remove(&moved.message);
-        let is_event = departed.as_ref().is_some_and(|departed| departed.entry.is_event);
+        let is_event = departed.as_ref().is_some_and(|departed| departed.entry.is_event());
         let (content, handed_out, mut terms) = match departed {
-            Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.terms),
+            Some(departed) => (departed.entry.content, departed.entry.handed_out, departed.into_terms()),
             None => (None, true, homeless.flatten()),
         };
         if let Some(terms) = &mut terms {
@@ -148,9 +148,10 @@ impl Engine {
         let mut entry = Entry::new(moved.message, moved.to_place, moved.size);
         entry.set_position(moved.position);
         entry.content = content;
-        (entry.durable, entry.is_event) = (true, is_event);
+        entry.set_durable(true);
+        entry.set_event(is_event);
         if self.jobs.get(moved.message).is_some() {
-            entry.tracked = true;
+            entry.set_tracked(true);
             self.jobs.place(moved.message, Some((moved.to, moved.to_place)));
         }
         if self.queue_mut(moved.to).is_some() {

@@ -48,7 +48,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some(queue) = self.queue_mut(destination) else { return };
-        let (policy, terms) = (queue.policy(), queue.terms(entry));
+        let (policy, terms) = (queue.policy(), queue.more(entry));
         let limit = terms.and_then(|terms| terms.max_deliveries).unwrap_or(policy.max_deliveries);
         let backoff = terms.and_then(|terms| terms.backoff).unwrap_or(policy.backoff);
         let on_exhaust = terms.and_then(|terms| terms.on_exhaust).unwrap_or(policy.on_exhaust);
@@ -136,7 +136,7 @@ impl Engine {
     /// own queue is none.
     pub(super) fn grave_of(&mut self, queue: DestinationId, entry: &Entry) -> Option<DestinationName> {
         let queue = self.queue_mut(queue).filter(|queue| Policy::has_dead_letters(queue.name()))?;
-        let named = queue.terms(entry).and_then(|terms| terms.dead_letter.clone());
+        let named = queue.more(entry).and_then(|terms| terms.dead_letter.clone());
         let target = named.or_else(|| queue.policy().dead_letter_for(queue.name()))?;
         (target != *queue.name()).then_some(target)
     }

@@ -68,10 +68,10 @@ impl Engine {
         happening: Happening,
         effects: &mut Effects,
     ) {
-        if entry.tracked {
+        if entry.is_tracked() {
             self.chronicle(now, (at, entry), happening, effects);
         }
-        if self.is_overheard() && !entry.is_event {
+        if self.is_overheard() && !entry.is_event() {
             self.call_out(now, (at, entry), happening);
         }
     }
@@ -100,7 +100,7 @@ impl Engine {
         let has_failed = matches!(event, "retried" | "buried" | "failed" | "timed-out");
         let error = self.error(attempt).filter(|_| has_failed);
         let fact =
-            Fact { event, job: entry.message, state, attempt, error: error.as_deref(), is_logged: entry.durable };
+            Fact { event, job: entry.message, state, attempt, error: error.as_deref(), is_logged: entry.is_durable() };
         self.hook(now, at, fact);
     }
 

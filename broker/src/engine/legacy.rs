@@ -3,6 +3,8 @@
 //! A content that only the log has is read first. By then something newer may be retained, which came to the subscription by
 //! itself: then the old one is left out.
 
+use std::borrow::Cow;
+
 use super::admission::Load;
 use super::destination::Kind;
 use super::machine::Engine;
@@ -41,12 +43,12 @@ impl Engine {
                 continue;
             }
             let cached = entry.content.and_then(|key| self.contents.get(key).cloned());
-            match cached.filter(|_| !(self.is_full() && entry.durable)) {
+            match cached.filter(|_| !(self.is_full() && entry.is_durable())) {
                 Some(content) => {
                     self.bequeath(now, (from, to), content, effects);
                     self.end_part(now, effects);
                 }
-                None if entry.durable => self.legacies.push_back(Legacy { from, message: entry.message, to }),
+                None if entry.is_durable() => self.legacies.push_back(Legacy { from, message: entry.message, to }),
                 None => {}
             }
         }
@@ -61,14 +63,14 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let Some((entry, _)) = self.retained(from) else { return };
-        let terms = self.queue_mut(from).and_then(|queue| queue.terms(&entry).cloned());
-        let durability = if entry.durable { Durability::Persistent } else { Durability::Transient };
+        let terms = self.queue_mut(from).and_then(|queue| queue.terms(&entry).map(Cow::into_owned));
+        let durability = if entry.is_durable() { Durability::Persistent } else { Durability::Transient };
         let message = Message { content, urgency: Urgency::NORMAL, durability, terms: terms.map(Box::new) };
         let no_id = MessageId::new(self.options.shard, 0);
         let Some(Kind::Queue(queue)) = self.destinations.get(&to).map(|found| &found.kind) else { return };
         let is_wanted = queue.fed.as_ref().is_some_and(|fed| fed.takes(&candidate(no_id, &message)));
         let bytes = message.content.len() as u64;
-        let memory = if entry.durable { 0 } else { bytes };
+        let memory = if entry.is_durable() { 0 } else { bytes };
         let load = Load { destination: to, messages: 1, bytes };
         if is_wanted && self.admit(&load, durability, memory).is_ok() {
             let id = self.ids.next(&mut effects.records);

@@ -210,7 +210,7 @@ fn target(queue: &Queue, reader: &dyn Reader) -> Option<DestinationName> {
 
 /// What is to be known of a message that was sent for later.
 fn look(queue: &Queue, (id, to): (DestinationId, &DestinationName), entry: &Entry) -> Option<Found> {
-    let terms = queue.terms(entry)?;
+    let terms = queue.more(entry)?;
     let waits = match queue.standing(entry.message) {
         Standing::Delayed(due) => Some(due),
         _ => None,

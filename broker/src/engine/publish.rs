@@ -248,7 +248,7 @@ impl Engine {
             // What waits for the log in this queue was sent before: it is not overtaken (P7).
             let waits = queue.has_unseen();
             let mut entry = Entry::new(message, place, size);
-            entry.tracked = tracked;
+            entry.set_tracked(tracked);
             let slot = queue.accept(entry, None, new.terms);
             if waits {
                 self.pending.push_back((destination, slot));
@@ -279,7 +279,8 @@ impl Engine {
         let key = self.contents.insert(content);
         let is_event = self.announcements.is_event();
         if let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.entry_mut(slot)) {
-            (entry.content, entry.is_event) = (key, is_event);
+            entry.content = key;
+            entry.set_event(is_event);
         }
     }
 

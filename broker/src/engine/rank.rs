@@ -24,7 +24,7 @@ impl Engine {
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.rank(message, place, urgency);
             let place = Place { urgency, ..place };
-            if entry.tracked {
+            if entry.is_tracked() {
                 self.jobs.place(message, Some((destination, place)));
             }
             self.rank_unique(destination, message, place);

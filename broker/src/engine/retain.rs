@@ -98,7 +98,7 @@ impl Engine {
     pub(super) fn retained(&mut self, queue: DestinationId) -> Option<(Entry, Option<Timestamp>)> {
         let queue = self.queue_mut(queue)?;
         let entry = queue.newest()?;
-        Some((entry.clone(), queue.terms(entry).and_then(|terms| terms.expires)))
+        Some((entry.clone(), entry.expires()))
     }
 }
 
@@ -111,7 +111,7 @@ fn is_wanted(filter: &dyn Filter, entry: &Entry, payload: &Payload) -> bool {
         urgency: entry.place().urgency,
         attempts: 0,
         redelivered: false,
-        durability: if entry.durable { Durability::Persistent } else { Durability::Transient },
+        durability: if entry.is_durable() { Durability::Persistent } else { Durability::Transient },
         death: None,
     })
 }

@@ -3,6 +3,8 @@
 //! Each lies in the queue of schedules of its destination, delayed until its next time. What is sent is a new message with
 //! an id of its own; in the same unit of the log the schedule gets its next time, or goes.
 
+use std::borrow::Cow;
+
 use super::machine::Engine;
 use super::quotas::Counted;
 use crate::calendar;
@@ -157,7 +159,7 @@ impl Engine {
     /// Sends a message of a schedule. Where its destination has no room it is tried again a little later.
     fn fire(&mut self, now: Now, (id, entry): (DestinationId, &Entry), content: &Content, effects: &mut Effects) {
         let Some(queue) = self.queue_mut(id) else { return };
-        let Some((to, terms)) = queue.name().scheduled().zip(queue.terms(entry).cloned()) else { return };
+        let Some((to, terms)) = queue.name().scheduled().zip(queue.terms(entry).map(Cow::into_owned)) else { return };
         let Some(schedule) = terms.schedule.clone() else { return };
         let message = Message {
             content: Schedule::content(entry.message, now.wall, content),

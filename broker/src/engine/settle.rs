@@ -84,7 +84,7 @@ impl Engine {
             let (attempts, nacks) = (entry.attempts, entry.nacks);
             if is_damaged {
                 let back = Return { attempts, nacks, standing: Standing::Buried(now.wall) };
-                self.word = entry.tracked.then(|| Word::failure("what is stored of it is damaged".into()));
+                self.word = entry.is_tracked().then(|| Word::failure("what is stored of it is damaged".into()));
                 self.give_back(id, &entry, back, effects);
                 self.note(now, (id, &entry), Happening::Back(back), effects);
                 self.word = None;
@@ -119,7 +119,7 @@ impl Engine {
             }
             outcome => outcome,
         };
-        let speaks = entry.tracked && self.word.is_none();
+        let speaks = entry.is_tracked() && self.word.is_none();
         if speaks {
             self.word = Word::of(outcome);
         }

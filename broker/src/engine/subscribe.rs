@@ -208,7 +208,7 @@ impl Engine {
         let leased = self.queue_mut(destination).and_then(|queue| queue.leased(out.message, key, out.number).cloned());
         let Some(entry) = leased else { return true };
         if std::mem::take(&mut dismissal.counts) {
-            self.word = entry.tracked.then(|| Word::failure("the connection of its worker was lost".into()));
+            self.word = entry.is_tracked().then(|| Word::failure("the connection of its worker was lost".into()));
             self.retry(now, destination, &entry, Failure::Lost, effects);
             self.word = None;
         } else {

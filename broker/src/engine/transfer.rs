@@ -42,13 +42,14 @@ impl Engine {
         self.uniques.leave(from, &departed);
         let Some(place) = self.queue_mut(to).map(|queue| queue.next_place(entry.place().urgency)) else { return };
         let mut moved = Entry::new(entry.message, place, entry.size);
-        (moved.tracked, moved.is_event) = (departed.entry.tracked, departed.entry.is_event);
+        moved.set_tracked(departed.entry.is_tracked());
+        moved.set_event(departed.entry.is_event());
         (moved.content, moved.handed_out) = (departed.entry.content, departed.entry.handed_out);
-        let mut terms = departed.terms;
+        let mut terms = departed.into_terms();
         if let Some(terms) = &mut terms {
             terms.move_over(carried.is_none());
         }
-        if moved.tracked {
+        if moved.is_tracked() {
             self.jobs.place(entry.message, Some((to, place)));
         }
         self.uniques.enter(to, (entry.message, place), terms.as_deref());

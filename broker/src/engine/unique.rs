@@ -37,7 +37,7 @@ impl Uniques {
 
     /// A message has left a queue.
     pub(super) fn leave(&mut self, queue: DestinationId, departed: &Departed) {
-        let Some(unique) = departed.terms.as_ref().and_then(|terms| terms.unique.as_ref()) else { return };
+        let Some(unique) = departed.more.as_ref().and_then(|terms| terms.unique.as_ref()) else { return };
         let Some(keys) = self.0.get_mut(&queue) else { return };
         if keys.get(&unique.key).is_some_and(|(holder, _)| *holder == departed.entry.message) {
             keys.remove(&unique.key);
@@ -70,7 +70,7 @@ impl Engine {
         };
         // One that the log does not have yet cannot be seen, nor taken out.
         let entry = queue.locate(holder, place);
-        let until = entry.and_then(|entry| queue.terms(entry)?.unique.as_ref()).map(|unique| unique.until);
+        let until = entry.and_then(|entry| queue.more(entry)?.unique.as_ref()).map(|unique| unique.until);
         let has_begun = |entry: &Entry| entry.state == State::Reserved || entry.handed_out;
         let is_free = match until {
             Some(Until::Moment(moment)) => moment <= now.wall,
@@ -105,7 +105,7 @@ impl Engine {
             return;
         }
         let queue = self.destinations.get(&destination).and_then(|found| found.kind.queue());
-        let terms = queue.and_then(|queue| queue.terms(queue.locate(message, place)?));
+        let terms = queue.and_then(|queue| queue.more(queue.locate(message, place)?));
         let Some(key) = terms.and_then(|terms| terms.unique.as_ref()).map(|unique| unique.key.clone()) else { return };
         if let Some((holder, held)) = self.uniques.0.get_mut(&destination).and_then(|keys| keys.get_mut(&key))
             && *holder == message

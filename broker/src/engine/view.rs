@@ -1,5 +1,7 @@
 //! What the engine shows of a queue. A copy: whoever looks at it holds nothing up.
 
+use std::borrow::Cow;
+
 use super::handle::Handle;
 use super::machine::Engine;
 use crate::destination::{Entry, Queue};
@@ -45,7 +47,7 @@ impl QueueView {
             standing: queue
                 .entries()
                 .into_iter()
-                .map(|entry| (queue.standing(entry.message), queue.terms(entry).cloned()))
+                .map(|entry| (queue.standing(entry.message), queue.terms(entry).map(Cow::into_owned)))
                 .collect(),
         }
     }

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Options, World, ack, message, name, subscribe};
+use super::schedule::{once, planned};
+use super::{Options, World, ack, message, nack, name, subscribe};
 use crate::memory::{Account, Purpose, Share};
-use crate::model::{AckMode, Action, Content, Durability, Message, Publish, Refusal, Request};
+use crate::model::{
+    AckMode, Action, Content, Durability, Group, Message, OnDuplicate, Publish, Refusal, Request, SessionId, Terms,
+    Timestamp, Unique, Until,
+};
 
 const BODY: usize = 1 << 16;
 
@@ -74,4 +78,90 @@ fn what_queues_keep_is_counted_and_given_back() {
     assert_eq!(memory.used(Purpose::Bodies), 0);
     let tables = memory.used(Purpose::Messages);
     assert!(tables < 64 << 10, "{tables} bytes of tables");
+}
+
+/// Sends a message on these terms; by how many bytes of terms more are in use then.
+fn say(world: &mut World, client: SessionId, terms: Terms) -> u64 {
+    let memory = Arc::clone(&world.engine.options.memory);
+    let before = memory.used(Purpose::Terms);
+    let message = Message { terms: Some(Box::new(terms)), ..message("x") };
+    world.ask(client, Request::Publish(Publish { to: name("/queue/a"), message, key: None, retain: None }));
+    memory.used(Purpose::Terms) - before
+}
+
+fn in_group(name: &str) -> Terms {
+    Terms { group: Some(Group { name: name.into(), closes: false }), ..Terms::default() }
+}
+
+#[test]
+fn what_senders_say_and_why_messages_died_is_counted_and_given_back() {
+    let memory = Arc::new(Account::default());
+    let mut world = world(&memory);
+    let client = world.client("a");
+    let long = "k".repeat(250);
+    let unique =
+        Unique { key: long.as_str().into(), until: Until::Done, on_duplicate: OnDuplicate::Drop, waiter: None };
+    let ends = Terms { expires: Some(Timestamp(1 << 40)), ..Terms::default() };
+    assert_eq!(say(&mut world, client, ends.clone()), 0, "an end is in the row of its message");
+    assert!(say(&mut world, client, in_group(&long)) > 500);
+    assert!(say(&mut world, client, Terms { unique: Some(Box::new(unique)), ..ends.clone() }) > 500);
+    assert!(say(&mut world, client, Terms { due: Some(Timestamp(100)), ..ends }) > 300);
+    assert!(
+        say(
+            &mut world,
+            client,
+            Terms { max_deliveries: Some(1), dead_letter: Some(name("/queue/dead")), ..Terms::default() }
+        ) > 200
+    );
+    let before = memory.used(Purpose::Terms);
+    world.ask(client, Request::Publish(planned("/queue/a", "later", once(200))));
+    assert!(memory.used(Purpose::Terms) > before + 400, "and so is a plan");
+    world.sync();
+    let all = memory.used(Purpose::Terms);
+    let replayed = world.replayed(true);
+    assert_eq!(memory.used(Purpose::Terms), 2 * all, "one that is replayed counts the same");
+    drop(replayed);
+    assert_eq!(memory.used(Purpose::Terms), all, "and gives it back");
+
+    // One dies, one becomes due, and one is sent by its plan.
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
+    for delivery in world.deliveries(client) {
+        world.ask(client, nack(delivery.message));
+    }
+    let dead = world.engine.queues().into_iter().find(|view| view.name == name("/queue/dead"));
+    assert_eq!(dead.map(|view| view.entries.len()), Some(1));
+    world.wait(1000);
+    world.sync();
+    world.ask(client, subscribe(2, "/queue/dead", AckMode::ClientIndividual, 10));
+    assert!(memory.used(Purpose::Terms) > 0);
+    loop {
+        let deliveries = world.deliveries(client);
+        if deliveries.is_empty() {
+            break;
+        }
+        for delivery in deliveries {
+            let _ = world.try_ask(client, ack(delivery.message));
+        }
+    }
+    assert!(world.engine.queues().iter().all(|view| view.entries.is_empty()), "{:?}", world.engine.queues());
+    assert_eq!(memory.used(Purpose::Terms), 0);
+}
+
+#[test]
+fn what_senders_say_is_within_the_share_of_queues() {
+    let memory = Arc::new(Account::new(1 << 20));
+    let mut world = world(&memory);
+    let client = world.client("a");
+    let mut number = 0;
+    let refusal = loop {
+        number += 1;
+        let message = Message { terms: Some(Box::new(in_group(&format!("{number:0200}")))), ..message("x") };
+        let publish = Publish { to: name("/queue/a"), message, key: None, retain: None };
+        if let Err(refusal) = world.try_ask(client, Request::Publish(publish)) {
+            break refusal;
+        }
+    };
+    assert!(matches!(refusal, Refusal::OutOfMemory { .. }), "{refusal:?}");
+    assert!(memory.used(Purpose::Terms) > number * 400, "{number} messages");
+    assert!(memory.used_of(Share::Queues) <= memory.limit(Share::Queues) + (16 << 10));
 }

@@ -32,7 +32,7 @@ fn a_released_message_may_stand_before_or_behind_the_others_from_then_on() {
             let places = |engine: &Engine| -> Vec<_> {
                 engine.queues()[0].entries.iter().map(|entry| (entry.message, entry.place(), entry.attempts)).collect()
             };
-            if live[0].entries.iter().all(|entry| entry.durable) {
+            if live[0].entries.iter().all(crate::destination::Entry::is_durable) {
                 assert_eq!(places(&world.replayed(true)), places(&world.engine));
             }
             let operation = crate::model::Operation::Kick { count: 1 };

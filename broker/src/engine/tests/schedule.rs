@@ -274,7 +274,7 @@ fn what_is_sent_has_the_terms_of_its_sender_but_for_the_plan() {
     let views = world.engine.queues();
     let view = views.iter().find(|view| view.name.as_str() == "/queue/b").expect("the queue");
     let expected = Terms { max_deliveries: Some(3), expires: Some(Timestamp(91)), ..Terms::default() };
-    assert_eq!((view.standing[0].1.as_ref(), view.entries[0].durable), (Some(&expected), false));
+    assert_eq!((view.standing[0].1.as_ref(), view.entries[0].is_durable()), (Some(&expected), false));
 }
 
 #[test]

@@ -6,30 +6,17 @@ is mounted) and strace.
 
 import os
 import sys
-import unittest
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), str(HERE.parent / "kill"), str(HERE.parent / "python")]
 
-from suite import report  # noqa: E402
+from suite import run_folder  # noqa: E402
 
 
 # Small segments: there is more than one of them after a second of work.
 os.environ["KOLEJKA__LIMITS__SEGMENT"] = "16MiB"
 
 
-def main(names):
-    files = sorted(path.name for path in HERE.glob("test_*.py"))
-    chosen = [f"test_{name}.py" for name in names] or files
-    unknown = set(chosen) - set(files)
-    if unknown:
-        sys.exit(f"no such file: {', '.join(sorted(unknown))}; there are {', '.join(files)}")
-    loader, suite = unittest.defaultTestLoader, unittest.TestSuite()
-    for name in chosen:
-        suite.addTests(loader.discover(str(HERE), pattern=name))
-    return report(suite)
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_folder(HERE, sys.argv[1:]))

@@ -35,6 +35,19 @@ def report(suite):
     return 0 if failed == 0 and result.testsRun else 1
 
 
+def run_folder(folder, names):
+    """Runs all files `test_*.py` of a folder, or those that are named without `test_` and `.py`; the exit status."""
+    files = sorted(path.name for path in folder.glob("test_*.py"))
+    chosen = [f"test_{name}.py" for name in names] or files
+    unknown = set(chosen) - set(files)
+    if unknown:
+        sys.exit(f"no such file: {', '.join(sorted(unknown))}; there are {', '.join(files)}")
+    loader, suite = unittest.defaultTestLoader, unittest.TestSuite()
+    for name in chosen:
+        suite.addTests(loader.discover(str(folder), pattern=name))
+    return report(suite)
+
+
 if __name__ == "__main__":
     sys.path[:0] = [str(HERE), str(HERE.parent)]
     sys.exit(report(unittest.defaultTestLoader.discover(str(HERE), pattern=sys.argv[1])))

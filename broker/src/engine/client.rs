@@ -7,7 +7,7 @@ use super::handle::{Core, Handle};
 use super::holds::Verb;
 use super::inbox::Inbox;
 use super::sessions::Departure;
-use crate::model::{Answer, Now, Record, Refusal, Request, SessionId, Ticket};
+use crate::model::{Answer, Now, Refusal, Request, SessionId, Ticket};
 
 /// A client's session, closed when dropped.
 #[derive(Debug)]
@@ -44,8 +44,6 @@ pub struct Item {
 /// What the requests of one hold may bring to the log, in bytes, before the rest waits for another one. A unit is larger
 /// than that only by what its last request brings.
 const UNIT_BYTES: usize = 4 << 20;
-/// What a record costs beside the content that it brings, in bytes, roughly.
-const RECORD_BYTES: usize = 128;
 
 impl Client {
     pub(super) fn new(session: SessionId, inbox: Arc<Inbox>, handle: Handle) -> Client {
@@ -86,11 +84,14 @@ impl Client {
         answers: &mut Vec<Answer>,
         is_patient: bool,
     ) -> (Option<Refusal>, bool) {
-        let (mut bytes, mut weighed, mut heaviest) = (0, core.effects.records.len(), 0);
+        let (mut bytes, mut heaviest) = (0, 0);
         if core.engine.is_busy(self.session) {
             core.verb = Verb::Continue;
             match core.engine.go_on(now, self.session, &mut core.effects) {
-                Some(answer) => answers.push(answer),
+                Some(answer) => {
+                    bytes += core.effects.weight().bytes;
+                    answers.push(answer);
+                }
                 None => return (None, true),
             }
         }
@@ -120,8 +121,7 @@ impl Client {
             if steps > heaviest {
                 (heaviest, core.verb) = (steps, verb);
             }
-            bytes += core.effects.records[weighed..].iter().map(weight).sum::<usize>();
-            weighed = core.effects.records.len();
+            bytes += core.effects.weight().bytes;
         }
         (None, false)
     }
@@ -135,14 +135,6 @@ impl Client {
     pub fn leave_cleanly(&mut self) {
         self.departure = Departure::Clean;
     }
-}
-
-fn weight(record: &Record) -> usize {
-    let content = match record {
-        Record::Accepted(accepted) => accepted.content.as_ref().map_or(0, crate::model::Content::len),
-        _ => 0,
-    };
-    RECORD_BYTES + content
 }
 
 impl Drop for Client {

@@ -52,7 +52,7 @@ impl Engine {
             self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
-        self.admit_judging(destination, &publish.message)?;
+        self.admit_judging(destination, &publish)?;
         self.admit_leader(&mut admission, destination, &publish)?;
         for destination in self.takers(destination, &publish.message) {
             self.admit_copy(&mut admission, &Load::of(destination, &publish), &publish)?;
@@ -96,7 +96,7 @@ impl Engine {
                         self.admit_schedule(destination, publish, transaction.schedules)?;
                         transaction.schedules += 1;
                     }
-                    self.admit_judging(destination, &publish.message)?;
+                    self.admit_judging(destination, publish)?;
                     let mut admit = |engine: &Engine, destination| {
                         let load = transaction.load(Load::of(destination, publish));
                         engine.admit_copy(&mut transaction.admission, &load, publish)

@@ -3,7 +3,7 @@
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::model::{DestinationId, DestinationName, Feed, Message, Refusal};
+use crate::model::{DestinationId, DestinationName, Feed, Publish, Refusal};
 
 /// Bytes of the head by which selectors are weighed when a queue is bound.
 const ORDINARY_HEAD_BYTES: usize = 256;
@@ -36,7 +36,10 @@ impl Engine {
     }
 
     /// Whether the selectors behind a destination may be asked about a message, which is decided before they are.
-    pub(super) fn admit_judging(&mut self, destination: DestinationId, message: &Message) -> Result<(), Refusal> {
+    pub(super) fn admit_judging(&mut self, destination: DestinationId, publish: &Publish) -> Result<(), Refusal> {
+        if publish.to.kind().is_queue() {
+            return Ok(());
+        }
         let Some(Kind::Topic(topic)) = self.destinations.get(&destination).map(|found| &found.kind) else {
             return Ok(());
         };
@@ -44,7 +47,7 @@ impl Engine {
             return Ok(());
         }
         let name = topic.name().clone();
-        let (steps, queues) = self.steps_of(destination, message.content.head().len());
+        let (steps, queues) = self.steps_of(destination, publish.message.content.head().len());
         self.steps.charge(queues);
         self.check_selectors(&name, steps, LONG_HEADS)
     }

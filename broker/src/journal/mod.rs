@@ -16,6 +16,7 @@ mod fanout;
 pub mod fault;
 mod format;
 pub mod fs;
+pub mod inspect;
 mod live;
 #[cfg(any(test, feature = "internals"))]
 pub mod memory;
@@ -176,6 +177,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Opened, OpenError> {
         options.check()?;
+        inspect::refuse_half_repaired(fs.as_ref())?;
         let lock = fs.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked,
             _ => OpenError::io("lock", error),

@@ -12,7 +12,7 @@ use super::Recovered;
 use super::appender::Appender;
 use super::change::Override;
 use super::format::{DIRECTORY_VERSION, SegmentId, Sequence};
-use super::live::Live;
+use super::live::{Extent, Live};
 use super::meta::Meta;
 use super::reader::Shelf;
 use super::record::Entry;
@@ -35,7 +35,7 @@ pub(super) struct Tail {
     pub(super) entries: Vec<Entry>,
     /// Those of them, by their slots, whose body is in another's record.
     pub(super) copies: BTreeMap<u32, Elsewhere>,
-    clean: bool,
+    pub(super) clean: bool,
     /// A batch follows the opening, which was durable before that was written: what it does not list is not needed.
     is_certain: bool,
     /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
@@ -114,7 +114,7 @@ fn reclaim(tail: &Tail, segments: &[SegmentId], spares: &Spares) -> std::io::Res
 }
 
 /// Finds the newest complete opening and walks on from it.
-fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
+pub(super) fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     let mut voids = Vec::new();
     for (index, id) in segments.iter().enumerate().rev() {
         let segment = open_segment(store.fs.as_ref(), &store.meta, *id)?;
@@ -296,23 +296,16 @@ impl Tail {
 }
 
 /// Gives the messages of the sealed segments to the reader and to the engine.
-fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
+pub(super) fn replay_sealed(
+    store: &Store,
+    tail: &Tail,
+    shelf: &Shelf,
+    replay: &mut dyn Replay,
+) -> Result<(), OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
-        let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
-        if segment.length != extent.length {
-            return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
-        }
-        let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
         let mut slot = 0;
-        loop {
-            let at = walk.offset;
-            let Some((header, mut body)) = walk.next()? else {
-                return Err(walk.damaged("the segment's summary is damaged"));
-            };
-            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
-                return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
-            };
+        read_summary(store, (id, extent), |entries| {
             shelf.extend(id, entries.iter().map(|entry| entry.offset));
             for entry in entries {
                 if extent.is_live(slot) {
@@ -322,14 +315,40 @@ fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Rep
                 }
                 slot += 1;
             }
-            if header.link().closes() {
-                break;
-            }
-        }
-        if slot != extent.slots {
-            return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
-        }
+        })?;
         shelf.seal(id);
+    }
+    Ok(())
+}
+
+/// Reads the summary of a sealed segment, part by part.
+pub(super) fn read_summary(
+    store: &Store,
+    (id, extent): (SegmentId, &Extent),
+    mut part: impl FnMut(Vec<Entry>),
+) -> Result<(), OpenError> {
+    let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
+    if segment.length != extent.length {
+        return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
+    }
+    let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
+    let mut slots = 0;
+    loop {
+        let at = walk.offset;
+        let Some((header, mut body)) = walk.next()? else {
+            return Err(walk.damaged("the segment's summary is damaged"));
+        };
+        let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
+            return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
+        };
+        slots += entries.len();
+        part(entries);
+        if header.link().closes() {
+            break;
+        }
+    }
+    if slots != extent.slots as usize {
+        return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod fanout;
 mod faults;
 mod full;
 mod golden;
+mod inspect;
 mod inverse;
 mod kit;
 mod lifecycle;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::dispatch::deliver;
 use super::machine::Engine;
 use super::publish::topic_delivery;
+use super::sessions::Session;
 use crate::destination::{ConsumerKey, Waiting};
 use crate::memory::{Charge, Purpose};
 use crate::model::{
@@ -118,7 +119,8 @@ impl Engine {
 
     /// The same where one of a client's subscriptions has ended.
     pub(super) fn drain_others(&mut self, now: Now, id: SessionId, effects: &mut Effects) {
-        let Some(session) = self.sessions.get(id).filter(|session| !session.behind.is_empty()) else { return };
+        let is_meant = |session: &&Session| !session.leaving && !session.behind.is_empty();
+        let Some(session) = self.sessions.get(id).filter(is_meant) else { return };
         for key in session.behind.clone() {
             self.drain_one(now, key, effects);
         }
@@ -166,7 +168,7 @@ impl Engine {
         })
     }
 
-    fn put_off_backlog(&mut self, key: ConsumerKey) {
+    pub(super) fn put_off_backlog(&mut self, key: ConsumerKey) {
         if let Some(consumer) = self.consumers.get_mut(key)
             && !std::mem::replace(&mut consumer.is_late, true)
         {

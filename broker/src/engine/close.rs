@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::chore::Chore;
 use super::happening::Happening;
 use super::machine::Engine;
 use super::sessions::Departure;
@@ -25,9 +26,13 @@ impl Engine {
     pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
         effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        (session.leaving, session.chore) = (true, None);
+        session.leaving = true;
+        // A subscription that is ending is none of the others any more.
+        let ending =
+            session.chore.take().and_then(|chore| if let Chore::Dismiss(one) = chore { Some(one) } else { None });
         let keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
-        let consumers = keys.into_iter().map(|key| self.begin_dismissal(key, departure)).collect();
+        let others = keys.into_iter().map(|key| self.begin_dismissal(key, departure));
+        let consumers = ending.into_iter().chain(others).collect();
         let mut closing = Closing { session: id, consumers };
         if !self.close_part(now, &mut closing, effects) {
             self.late.closing.push_back(closing);

@@ -55,10 +55,14 @@ impl Engine {
         let Some(destination) = self.destinations.get(&id) else { return };
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
         let waits = destination.next_moment().is_some();
-        if destination.kind.queue().is_some_and(Queue::has_replaced) {
-            self.drop_superseded(now, id, effects);
-        }
-        let is_clear = !waits || self.expire(now, id, effects);
+        let is_unique = !destination.kind.queue().is_some_and(Queue::has_replaced) || {
+            let is_done = self.drop_superseded(now, id, effects);
+            if !is_done {
+                self.put_off(id);
+            }
+            is_done
+        };
+        let is_clear = (!waits || self.expire(now, id, effects)) && is_unique;
         if is_watched && is_clear {
             self.show_news(now, id, effects);
         }

@@ -51,6 +51,13 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         effects.begin();
+        let through = self.told_through;
+        self.within(Self::SLICE, effects, |engine, effects| engine.tell_durable(now, through, effects));
+        if self.announcements.are_many() {
+            // Nothing is done that would bring others.
+            self.within(Self::SLICE, effects, |engine, effects| engine.hand_on(now, effects));
+            return self.end_of_steps(effects);
+        }
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));

@@ -84,8 +84,8 @@ impl Engine {
         match self.consumers.get(key).map(|consumer| &consumer.reach) {
             Some(Reach::One(id)) => has(id),
             Some(Reach::Many(many)) => {
-                self.steps.charge(many.joined.len() as u64 / 4);
-                many.joined.iter().any(has)
+                self.steps.charge(many.joined_len() as u64 / 4);
+                many.joined_behind(None).any(|id| has(&id))
             }
             Some(Reach::View(_) | Reach::Nowhere) | None => false,
         }

@@ -111,11 +111,6 @@ impl Many {
         self.joined.contains_key(&destination)
     }
 
-    /// From how many it receives.
-    pub fn joined_len(&self) -> usize {
-        self.joined.len()
-    }
-
     /// Destinations that it receives from, in the order of their numbers, behind one of them.
     pub fn joined_behind(&self, behind: Option<DestinationId>) -> impl Iterator<Item = DestinationId> {
         let from = behind.map_or(Bound::Unbounded, Bound::Excluded);

@@ -17,6 +17,8 @@ pub(super) struct Closing {
     consumers: VecDeque<Dismissal>,
 }
 
+/// What it costs to end a subscription or to drop a temporary destination, beside what they hold, in steps.
+const DROPPED: u64 = 5;
 /// Messages of a temporary queue that vanish with it.
 const AT_ONCE: usize = 256;
 
@@ -42,7 +44,7 @@ impl Engine {
     /// Goes on with the end of a client, as far as there are steps. `true` once that was all.
     pub(super) fn close_part(&mut self, now: Now, closing: &mut Closing, effects: &mut Effects) -> bool {
         while let Some(dismissal) = closing.consumers.front_mut() {
-            self.steps.charge(1);
+            self.steps.charge(DROPPED);
             if !self.dismiss_part(now, dismissal, effects) {
                 return false;
             }
@@ -54,7 +56,7 @@ impl Engine {
             }
             let Some(session) = self.sessions.get_mut(closing.session) else { return true };
             let Some(destination) = session.temporary.pop_first() else { break };
-            self.steps.charge(1);
+            self.steps.charge(DROPPED);
             self.drop_temporary(now, destination, effects);
         }
         self.sessions.close(closing.session);

@@ -11,6 +11,8 @@ use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Jo
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
 const LATE: u64 = 64;
+/// What it costs to come to a destination, in steps.
+const TOUCHED: u64 = 3;
 /// Messages that become visible in one hold, once the log has them.
 const PERSISTED_AT_ONCE: usize = 1024;
 
@@ -32,7 +34,7 @@ impl Engine {
             if let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
             } else if let Some(id) = self.touched.pop() {
-                self.steps.charge(1);
+                self.steps.charge(TOUCHED);
                 self.pump(now, id, effects);
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);

@@ -193,6 +193,9 @@ impl Engine {
     pub(super) fn dismiss_part(&mut self, now: Now, dismissal: &mut Dismissal, effects: &mut Effects) -> bool {
         while !self.is_used_up(effects) {
             if !self.give_back_one(now, dismissal, effects) {
+                if !self.forget_backlog(dismissal.key, effects) {
+                    return false;
+                }
                 self.end_dismissal(now, dismissal.key, effects);
                 return true;
             }
@@ -228,7 +231,6 @@ impl Engine {
     }
 
     fn end_dismissal(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
-        self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);

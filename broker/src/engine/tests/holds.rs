@@ -10,6 +10,7 @@ use super::schedule::{every, planned};
 use super::select::{line, with_head};
 use super::*;
 use crate::engine::UserLimits;
+use crate::memory::Purpose;
 use crate::model::{
     Browse, DestinationKind, Feed, Filter, Inquiry, Manage, Operation, Oversight, Permissions, Reader, Reply, Retain,
     Right, Source, Stage, States, Subject, Terms, Transfer, Wildcard,
@@ -430,6 +431,36 @@ fn what_ends_together_ends_in_parts() {
     world.settle_down();
     world.assert_bounded("the end of a temporary queue");
     assert_eq!(world.engine.transient_bytes, 0, "nothing of it is left");
+}
+
+/// What was kept for one that read too slowly goes little by little once it was told to go, also when it has gone.
+#[test]
+fn what_is_kept_for_a_slow_subscriber_goes_in_parts() {
+    const KEPT: usize = 20_000;
+    for closes in [false, true] {
+        let topic_backlog = Credit { messages: KEPT as u32, bytes: 1 << 40 };
+        let mut world = World::with(Options { topic_backlog, ..Options::default() });
+        let (sender, slow) = (world.client("s"), world.client("slow"));
+        world.ask(slow, subscribe(1, "/topic/t", AckMode::Client, 1));
+        for _ in 0..=KEPT {
+            world.ask(sender, transient("/topic/t", ""));
+        }
+        let kept = |world: &World| world.engine.options.memory.used(Purpose::Topics);
+        let before = kept(&world);
+        world.settle_down();
+        assert_eq!(kept(&world), before, "it is slow, but not too slow");
+        world.most_steps = 0;
+        world.ask(sender, transient("/topic/t", ""));
+        assert!(world.told.iter().any(|(to, event)| *to == slow && matches!(event, Event::Disconnect(_))));
+        assert!(kept(&world) > before / 2 && world.engine.is_unfinished(), "one call let go of all of it");
+        if closes {
+            world.close(slow, Departure::Lost);
+            assert!(kept(&world) > 0, "one call let go of all of it");
+        }
+        world.settle_down();
+        assert_eq!(kept(&world), 0);
+        world.assert_bounded("to let go of it");
+    }
 }
 
 /// Thousands of subscribers with selectors make a message of a topic dear: most of them are asked in the background.

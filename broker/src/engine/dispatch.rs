@@ -39,7 +39,9 @@ impl Engine {
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);
             } else if self.examined.is_empty() {
-                return;
+                let whole = self.restrict(Self::PART, effects);
+                self.let_expelled_go(effects);
+                return self.restore(whole);
             } else {
                 self.examine(now, effects);
             }

@@ -7,7 +7,7 @@ use super::close::Closing;
 use super::machine::Engine;
 use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
-use crate::model::{DestinationId, Effects, Now};
+use crate::model::{DestinationId, Effects, Now, Room};
 
 /// What a dispatch has left for background work, in the order in which it came.
 #[derive(Debug, Default)]
@@ -51,6 +51,11 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         effects.begin();
+        if self.room == Room::None {
+            // What clients that are gone held is bounded, and the broker may be about to stop.
+            self.within(Self::SLICE, effects, |engine, effects| engine.finish_closing(now, effects));
+            return self.end_of_steps(effects);
+        }
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));

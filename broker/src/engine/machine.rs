@@ -25,7 +25,7 @@ use super::unique::Uniques;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
-    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
+    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, Room, SessionId,
     StateBytes, Steps, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
@@ -114,6 +114,10 @@ pub struct Engine {
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     pub(super) full: bool,
+    /// How much room it has for what finishes work.
+    pub(super) room: Room,
+    /// Queues with dead letters of time that wait until it is not scarce.
+    pub(super) held: BTreeSet<DestinationId>,
     /// What the log keeps beside messages.
     pub(super) state: StateBytes,
     /// There is more memory for messages than one hold of the lock can use.
@@ -172,6 +176,8 @@ impl Engine {
             suspected: 0,
             suspicion: None,
             full: false,
+            room: Room::Enough,
+            held: BTreeSet::new(),
             state: StateBytes::UNBOUNDED,
             has_ample_memory: false,
         }
@@ -220,6 +226,7 @@ impl Engine {
         if self.state.is_spent() {
             self.check_state(&request)?;
         }
+        self.check_room(&request)?;
         match request {
             Request::Permit(permissions) => Ok(self.permit(now, session, &permissions, effects)),
             Request::Publish(publish) => self.publish(now, publish, effects),
@@ -269,6 +276,9 @@ impl Engine {
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self, now: Now) -> Option<Duration> {
+        if self.room == Room::None {
+            return Some(now.monotonic + ASKED_AGAIN);
+        }
         if !self.doomed.is_empty() || self.is_unfinished() {
             return Some(Duration::ZERO);
         }

@@ -6,7 +6,7 @@ use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, Entry, Queue, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId, Steps};
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, Room, SessionId, Steps};
 
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
@@ -28,7 +28,7 @@ impl Engine {
 
     /// The same, as far as there are steps.
     pub(super) fn hand_on(&mut self, now: Now, effects: &mut Effects) {
-        while !self.is_used_up(effects) {
+        while !self.is_used_up(effects) && self.room < Room::None {
             self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
             if let Some(key) = self.refilled.pop() {

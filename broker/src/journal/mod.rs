@@ -35,6 +35,7 @@ mod status;
 mod store;
 mod stored;
 mod walk;
+mod work;
 mod writer;
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ mod take;
 mod transfer;
 mod unique;
 mod units;
+mod unlogged;
 mod view;
 mod vital;
 mod wildcard;

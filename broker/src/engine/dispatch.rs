@@ -181,6 +181,7 @@ impl Engine {
             left -= 1;
         }
         self.steps.charge(2 * (PERSISTED_AT_ONCE - left) as u64);
+        is_done = is_done && self.offer_logged(durable.through, left);
         if !is_done {
             self.dispatch(now, effects);
             self.trim_cache(&ripe);

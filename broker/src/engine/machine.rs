@@ -23,6 +23,7 @@ use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::unique::Uniques;
+use super::unlogged::Unlogged;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
@@ -86,6 +87,8 @@ pub struct Engine {
     /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
     /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
+    /// Messages whose last records are on the way to the log.
+    pub(super) unlogged: Unlogged,
     /// Who waits for which append.
     pub(super) promises: VecDeque<(Ticket, SessionId)>,
     pub(super) idle: Scheduler<Duration, DestinationId>,
@@ -168,6 +171,7 @@ impl Engine {
             contents,
             transient_bytes: 0,
             pending: VecDeque::new(),
+            unlogged: Unlogged::default(),
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             moments: Scheduler::new(),

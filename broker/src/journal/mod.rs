@@ -35,7 +35,9 @@ mod segment;
 mod status;
 mod store;
 mod stored;
+mod summary;
 mod walk;
+mod work;
 mod writer;
 
 #[cfg(test)]

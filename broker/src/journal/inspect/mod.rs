@@ -25,6 +25,7 @@ use super::meta;
 use super::reader::Shelf;
 use super::recovery::{read_tail, replay_sealed, tell};
 use super::store::Store;
+use super::walk::is_taken_over;
 use crate::model::{DestinationName, LogReader, MessageId, Replay, Timestamp};
 
 pub use self::check::Checked;
@@ -154,6 +155,8 @@ impl Inspection {
         let names = fs.list().map_err(|error| OpenError::io("the data directory", error))?;
         let mut ids: Vec<SegmentId> = names.iter().filter_map(|name| SegmentId::from_file_name(name)).collect();
         ids.sort_unstable();
+        // The other name of a file that has become a later segment.
+        ids.retain(|id| !is_taken_over(fs.as_ref(), &meta, *id).unwrap_or(false));
         let options = Options { unit_bytes: RECORD_BYTES_MAX, shard: meta.shard, ..Options::new(Path::new("")) };
         let store = Arc::new(Store { fs, options, meta, _lock: Mutex::new(lock) });
         let shelf = Arc::new(Shelf::new(store.clone()));

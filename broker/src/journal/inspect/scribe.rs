@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::appender::{Appender, Unit, Work};
+use super::super::appender::Appender;
 use super::super::change::Arrival;
 use super::super::fanout;
 use super::super::fs::{Disk, FileSystem};
 use super::super::record;
 use super::super::stored;
 use super::super::stored::{Back, Stored};
+use super::super::work::{Step, Unit, Work};
 use super::super::{Journal, OpenError, Options, Recovered};
 use crate::model::{
     LogReader, MessageId, Moved, Position, Record, Replay, Returned, ShardId, Terms, Ticket, Timestamp,
@@ -80,8 +81,11 @@ impl Scribe {
         let mut work = Work::default();
         work.records.extend(records);
         work.units.push(unit);
-        self.appender.advance(&mut work).map_err(|error| OpenError::io("the journal", error))?;
-        Ok(std::mem::take(&mut self.appender.positions))
+        match self.appender.advance(&mut work) {
+            Ok(Step::NoRoom) => Err(OpenError::io("the journal", std::io::ErrorKind::StorageFull.into())),
+            Ok(_) => Ok(std::mem::take(&mut self.appender.positions)),
+            Err(error) => Err(OpenError::io("the journal", error)),
+        }
     }
 
     /// Reads messages that are there.

@@ -6,10 +6,11 @@ use super::super::live::Extent;
 use super::super::message::ACCEPTED_HEAD_BYTES;
 use super::super::octets::Octets;
 use super::super::record::{ACCEPTED, COPIED, Entry, RECORD_HEAD_BYTES, SUMMARY};
-use super::super::recovery::read_summary;
 use super::super::store::Store;
 use super::super::stored;
 use super::super::stored::Stored;
+use super::super::summary::read_summary;
+use super::super::walk::open_segment;
 use super::sweep::{Found, Sweep};
 
 /// The messages of a segment by their slots; `None` where nothing can be said of one.
@@ -19,7 +20,11 @@ pub(super) type Table = Vec<Option<Entry>>;
 pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result<Table, OpenError> {
     let mut table: Table = Vec::new();
     if extent.summary_at > 0 {
-        match read_summary(store, (id, extent), |entries| table.extend(entries.into_iter().map(Some))) {
+        let sealed = open_segment(store.fs.as_ref(), &store.meta, id);
+        let read = sealed.and_then(|segment| {
+            read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |_, entry| table.push(Some(entry)))
+        });
+        match read {
             Ok(()) => return Ok(table),
             Err(error @ OpenError::Newer { .. }) => return Err(error),
             Err(_) => table.clear(),

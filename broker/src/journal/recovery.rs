@@ -22,6 +22,7 @@ use super::segment::{Segment, Tape, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
+use super::summary::read_summary;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
@@ -348,32 +349,16 @@ pub(super) fn replay_sealed(
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
-        let mut slot = 0;
-        loop {
-            let at = walk.offset;
-            let Some((header, mut body)) = walk.next()? else {
-                return Err(walk.damaged("the segment's summary is damaged"));
-            };
-            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
-                return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
-            };
-            shelf.extend(id, entries.iter().map(|entry| entry.offset));
-            for entry in entries {
-                if extent.is_live(slot) {
-                    let position = id.position(store.meta.shard, slot);
-                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
-                    tell(replay, &entry, position, known);
-                }
-                slot += 1;
+        let mut offsets = Vec::with_capacity(extent.slots as usize);
+        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
+            offsets.push(entry.offset);
+            if extent.is_live(slot) {
+                let position = id.position(store.meta.shard, slot);
+                let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                tell(replay, &entry, position, known);
             }
-            if header.link().closes() {
-                break;
-            }
-        }
-        if slot != extent.slots {
-            return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
-        }
+        })?;
+        shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
     }
     Ok(())

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::progress::Progress;
 use super::verify::{print_finding, verify};
-use super::{directory, failure, now, shown};
+use super::{count, directory, failure, now, shown};
 use crate::args::{Repair, Verify};
 use crate::command::output;
 use crate::command::status::{Failure, Status};
@@ -54,7 +54,8 @@ fn outcome(directory: &Path, repaired: Option<&Repaired>) -> String {
             repaired.quarantine
         ),
         Some(Repaired { kept, lost, quarantine, .. }) => format!(
-            "repaired  {kept} messages are kept, {lost} are lost; what was there, and which those are: {}/{quarantine}",
+            "repaired  {} kept, {lost} lost; what was there, and which those are: {}/{quarantine}",
+            count(*kept, "message", "messages"),
             directory.display()
         ),
     }

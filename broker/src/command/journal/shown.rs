@@ -18,9 +18,9 @@ pub(super) fn json(finding: &Finding) -> Option<String> {
         Finding::Damage(Damage { file, offset, until, what }) => {
             json!({"damage": file, "offset": offset, "until": until, "what": what})
         }
-        Finding::Lost(Lost { message, queue, file, offset, count }) => json!({
+        Finding::Lost(Lost { message, queue, file, offset, is_certain, count }) => json!({
             "lost": message.map(|id| id.to_string()), "queue": queue.as_ref().map(DestinationName::as_str), "file": file,
-            "offset": offset, "count": count}),
+            "offset": offset, "certain": is_certain, "count": count}),
         Finding::Note(note) => json!({"note": note}),
         Finding::Progress { .. } => return None,
     };
@@ -41,10 +41,11 @@ pub(super) fn text(finding: &Finding) -> Option<String> {
         Finding::Damage(Damage { file, offset, until, what }) => {
             format!("damaged  {file} from byte {offset} to {until}: {what}")
         }
-        Finding::Lost(Lost { message: Some(message), queue, file, offset, .. }) => {
+        Finding::Lost(Lost { message: Some(message), queue, file, offset, is_certain, .. }) => {
             let queue = queue.as_ref().map_or("an unknown queue".into(), |name| printable(name.as_str(), false));
             let at = offset.map_or(String::new(), |at| format!(" at byte {at}"));
-            format!("lost  message {message} of {queue} ({file}{at})")
+            let by = if *is_certain { "" } else { ", by what its damaged record says" };
+            format!("lost  message {message} of {queue} ({file}{at}{by})")
         }
         Finding::Lost(Lost { file, count: number, .. }) => {
             format!("lost  {} of {file}, which cannot be named", count(*number, "message", "messages"))

@@ -7,7 +7,7 @@ use super::super::reader::Shelf;
 use super::super::recovery::{read_tail, replay_sealed};
 use super::salvage::{Image, look};
 use super::sweep::{Found, Sweep};
-use super::tables::{Table, is_summary, table};
+use super::tables::{Row, Table, is_summary, table};
 use super::{Damage, Finding, Inspection, Lost, Segment};
 use crate::model::{LogReader as _, Position, Record, Replay};
 
@@ -72,7 +72,7 @@ impl Inspection {
             checked.lost += u64::from(extent.living);
             tell(Finding::Damage(Damage { file: file.clone(), offset: 0, until: extent.length, what }));
             let count = u64::from(extent.living);
-            tell(Finding::Lost(Lost { message: None, queue: None, file, offset: None, count }));
+            tell(Finding::Lost(Lost { message: None, queue: None, file, offset: None, is_certain: true, count }));
         }
         let size =
             |id: &SegmentId| self.store.fs.open(&id.file_name()).and_then(|file| file.size()).unwrap_or_default();
@@ -148,23 +148,28 @@ impl Inspection {
         // Messages are checked one by one: a damaged batch may hold whole ones, and a body may lie in another's record.
         let shelf = Shelf::new(self.store.clone());
         let nowhere = 0;
-        shelf.extend(id, table.iter().map(|entry| entry.map_or(nowhere, |entry| entry.offset)));
+        shelf.extend(id, table.iter().map(|row| row.map_or(nowhere, |row| row.entry.offset)));
         let (file, mut unknown) = (id.file_name(), 0);
         for slot in (0..extent.slots).filter(|slot| extent.is_live(*slot)) {
-            let Some(entry) = table.get(slot as usize).copied().flatten() else {
+            let Some(Row { entry, is_certain }) = table.get(slot as usize).copied().flatten() else {
                 unknown += 1;
                 continue;
             };
             let position = id.position(self.store.meta.shard, slot);
-            if shelf.read(position).is_err() {
-                let destination = live.override_of(position).map_or(entry.destination, |change| change.destination);
-                let queue = live.name_of(destination).cloned();
-                let (message, offset) = (Some(entry.message), Some(entry.offset.into()));
-                reading.lost(Lost { message, queue, file: file.clone(), offset, count: 1 });
+            if is_certain && shelf.read(position).is_ok() {
+                continue;
             }
+            let destination = live.override_of(position).map_or(entry.destination, |change| change.destination);
+            let queue = live.name_of(destination).cloned();
+            if !is_certain && queue.is_none() {
+                unknown += 1;
+                continue;
+            }
+            let (message, offset) = (Some(entry.message), Some(entry.offset.into()));
+            reading.lost(Lost { message, queue, file: file.clone(), offset, is_certain, count: 1 });
         }
         if unknown > 0 {
-            reading.lost(Lost { message: None, queue: None, file, offset: None, count: unknown });
+            reading.lost(Lost { message: None, queue: None, file, offset: None, is_certain: true, count: unknown });
         }
     }
 }

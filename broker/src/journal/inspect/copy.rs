@@ -144,7 +144,6 @@ impl<'a> Copier<'a> {
         if self.is_passed_over {
             return Ok(());
         }
-        self.name(accepted.destination);
         match self.reader.read(position) {
             Ok(content) => accepted.content = Some(content),
             Err(error) => {
@@ -156,11 +155,13 @@ impl<'a> Copier<'a> {
                     queue: self.names.get(&accepted.destination).cloned(),
                     file: segment.file_name(),
                     offset: offset_in(&error.to_string()),
+                    is_certain: true,
                     count: 1,
                 });
                 return Ok(());
             }
         }
+        self.name(accepted.destination);
         if !self.heads.is_empty() {
             self.flush()?;
         }

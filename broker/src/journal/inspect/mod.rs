@@ -102,6 +102,8 @@ pub struct Lost {
     pub file: String,
     /// Where its record begins, if that is known.
     pub offset: Option<u64>,
+    /// Which it was stands under a checksum that holds. Otherwise it is what the damaged record says.
+    pub is_certain: bool,
     /// How many there are of which no more is known than that.
     pub count: u64,
 }

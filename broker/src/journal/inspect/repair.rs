@@ -18,7 +18,7 @@ use super::super::roll::SPARE_PREFIX;
 use super::super::{OpenError, Options};
 use super::copy::Copier;
 use super::salvage::{Image, look};
-use super::tables::table;
+use super::tables::{Row, table};
 use super::{Checked, Finding, Inspection, Lost, Scribe};
 use crate::model::{DestinationKind, Record, Replay as _, Terms, Timestamp};
 
@@ -153,9 +153,10 @@ impl Inspection {
             image.live.extents().filter(|(id, extent)| extent.living > 0 && self.ids.contains(id)).collect();
         for (id, extent) in extents.into_iter().rev() {
             let table = table(&self.store, (id, extent))?;
-            shelf.extend(id, table.iter().map(|entry| entry.map_or(0, |entry| entry.offset)));
-            for (slot, entry) in (0..).zip(&table) {
-                let Some(entry) = entry.filter(|_| extent.is_live(slot)) else { continue };
+            shelf.extend(id, table.iter().map(|row| row.map_or(0, |row| row.entry.offset)));
+            for (slot, row) in (0..).zip(&table) {
+                let row = row.filter(|row| row.is_certain && extent.is_live(slot));
+                let Some(Row { entry, .. }) = row else { continue };
                 highest = highest.max(entry.message.sequence());
                 let position = id.position(self.store.meta.shard, slot);
                 let known = (image.live.override_of(position), image.live.terms_of(position));

@@ -14,7 +14,21 @@ use super::super::walk::open_segment;
 use super::sweep::{Found, Sweep};
 
 /// The messages of a segment by their slots; `None` where nothing can be said of one.
-pub(super) type Table = Vec<Option<Entry>>;
+pub(super) type Table = Vec<Option<Row>>;
+
+/// What is said of a message.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Row {
+    pub(super) entry: Entry,
+    /// It stands under a checksum that holds. Otherwise it can only be reported.
+    pub(super) is_certain: bool,
+}
+
+impl Row {
+    fn certain(entry: Entry) -> Row {
+        Row { entry, is_certain: true }
+    }
+}
 
 /// The table of a segment.
 pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result<Table, OpenError> {
@@ -22,7 +36,9 @@ pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result
     if extent.summary_at > 0 {
         let sealed = open_segment(store.fs.as_ref(), &store.meta, id);
         let read = sealed.and_then(|segment| {
-            read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |_, entry| table.push(Some(entry)))
+            read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |_, entry| {
+                table.push(Some(Row::certain(entry)));
+            })
         });
         match read {
             Ok(()) => return Ok(table),
@@ -43,7 +59,7 @@ pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result
                 let next = if is_summary { extent.slots } else { header.first_slot };
                 put_all(&mut table, held.take().map(|held| held.up_to(next)).unwrap_or_default());
                 if !is_summary {
-                    put_all(&mut table, (header.first_slot..).zip(entries(&body, at, |_, _| true)).collect());
+                    put_all(&mut table, (header.first_slot..).zip(rows(&body, at, |_, _| true)).collect());
                 }
             }
             Found::Damaged { at, batch, .. } => held = batch.map(|batch| Held::of((store.meta.key, id), at, &batch)),
@@ -57,20 +73,20 @@ pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result
 #[derive(Debug)]
 struct Held {
     first: u32,
-    entries: Vec<Option<Entry>>,
+    rows: Vec<Option<Row>>,
 }
 
 impl Held {
-    /// What can be read of a damaged batch: messages whose own checksums hold.
+    /// What can be read of a damaged batch. Certain are messages whose own checksums hold.
     fn of((key, id): (Key, SegmentId), at: u64, (header, body): &(BatchHeader, Vec<u8>)) -> Held {
-        let entries = entries(body, at, |offset, record| stored::check_message(key, id, offset, record).is_some());
-        Held { first: header.first_slot, entries }
+        let rows = rows(body, at, |offset, record| stored::check_message(key, id, offset, record).is_some());
+        Held { first: header.first_slot, rows }
     }
 
     /// Its messages by their slots, if they are as many as there were; nothing otherwise.
-    fn up_to(self, next: u32) -> Vec<(u32, Option<Entry>)> {
-        let is_right = next.checked_sub(self.first) == Some(self.entries.len() as u32);
-        if is_right { (self.first..).zip(self.entries).collect() } else { Vec::new() }
+    fn up_to(self, next: u32) -> Vec<(u32, Option<Row>)> {
+        let is_right = next.checked_sub(self.first) == Some(self.rows.len() as u32);
+        if is_right { (self.first..).zip(self.rows).collect() } else { Vec::new() }
     }
 }
 
@@ -79,25 +95,25 @@ pub(super) fn is_summary(body: &[u8]) -> bool {
     body.get(4) == Some(&SUMMARY)
 }
 
-fn put_all(table: &mut Table, entries: Vec<(u32, Option<Entry>)>) {
-    for (slot, entry) in entries {
-        put(table, slot, entry);
+fn put_all(table: &mut Table, rows: Vec<(u32, Option<Row>)>) {
+    for (slot, row) in rows {
+        put(table, slot, row);
     }
 }
 
-fn put(table: &mut Table, slot: u32, entry: Option<Entry>) {
+fn put(table: &mut Table, slot: u32, row: Option<Row>) {
     let slot = slot as usize;
     if table.len() <= slot {
         table.resize(slot + 1, None);
     }
     if let Some(place) = table.get_mut(slot) {
-        *place = entry;
+        *place = row;
     }
 }
 
 /// The messages of the batch at a place, in order, as far as its records can be told apart. Those that `is_right` says no to
-/// are `None`.
-fn entries(body: &[u8], at: u64, is_right: impl Fn(u64, &[u8]) -> bool) -> Vec<Option<Entry>> {
+/// are not certain.
+fn rows(body: &[u8], at: u64, is_right: impl Fn(u64, &[u8]) -> bool) -> Vec<Option<Row>> {
     let (mut rest, mut found) = (body, Vec::new());
     while !rest.is_empty() {
         let offset = at + (BATCH_HEADER_BYTES + body.len() - rest.len()) as u64;
@@ -105,7 +121,7 @@ fn entries(body: &[u8], at: u64, is_right: impl Fn(u64, &[u8]) -> bool) -> Vec<O
         match stored::take(&mut rest, offset) {
             Some(Stored::Accepted { entry, .. } | Stored::Copied { entry, .. }) => {
                 let record = before.get(..before.len() - rest.len()).unwrap_or_default();
-                found.push(is_right(offset, record).then_some(entry));
+                found.push(Some(Row { entry, is_certain: is_right(offset, record) }));
             }
             Some(_) => {}
             None => match skip(before) {

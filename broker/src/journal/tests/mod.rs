@@ -12,4 +12,5 @@ mod inspect;
 mod inverse;
 mod kit;
 mod lifecycle;
+mod scrub;
 mod workload;

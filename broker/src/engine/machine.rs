@@ -7,7 +7,6 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
-use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -21,6 +20,7 @@ use super::quotas::Quotas;
 use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
+use super::slow::Slow;
 use super::unique::Uniques;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};

@@ -41,8 +41,8 @@ impl Engine {
         if !replaces && self.schedules.len() + others >= limit {
             return Err(Refusal::TooManySchedules { limit });
         }
-        if let Some(user) = self.acting_user().filter(|_| !replaces) {
-            self.may_have(user, Counted::Schedules, others)?;
+        if let Some(whose) = self.acting().filter(|_| !replaces) {
+            self.may_have(whose, Counted::Schedules, others)?;
         }
         if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
     }
@@ -61,8 +61,8 @@ impl Engine {
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
         self.leave_to_the_log(queue);
-        if let Some(user) = self.acting_user() {
-            self.quotas.add_schedule(user, id);
+        if let Some(whose) = self.acting() {
+            self.quotas.add_schedule(whose, id);
         }
         id
     }

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 
 use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
-use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, UserId};
+use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, Whose};
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub(super) struct Session {
     /// What its client may do; `None`: everything.
     pub(super) permissions: Option<Arc<dyn Permissions>>,
     /// Whose it is.
-    pub(super) user: UserId,
+    pub(super) whose: Whose,
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
@@ -177,7 +177,7 @@ impl Sessions {
         let session = Session {
             owner,
             permissions: None,
-            user: UserId::default(),
+            whose: Whose::default(),
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },

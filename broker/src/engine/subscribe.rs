@@ -37,8 +37,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
-        let user = session.user;
-        self.may_have(user, Counted::Subscriptions, 0)?;
+        let whose = session.whose;
+        self.may_have(whose, Counted::Subscriptions, 0)?;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
             Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
@@ -56,7 +56,7 @@ impl Engine {
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
         let key = self.consumers.insert(consumer);
-        self.quotas.add(user, Counted::Subscriptions);
+        self.quotas.add(whose, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);
         }
@@ -224,8 +224,8 @@ impl Engine {
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);
-        if let Some(user) = self.sessions.get(id).map(|session| session.user) {
-            self.quotas.remove(user, Counted::Subscriptions);
+        if let Some(whose) = self.sessions.get(id).map(|session| session.whose) {
+            self.quotas.remove(whose, Counted::Subscriptions);
         }
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto

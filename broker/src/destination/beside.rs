@@ -102,7 +102,7 @@ impl Drop for Beside {
 }
 
 /// About as many bytes as terms take in memory, their places in the tables that know of them included.
-fn bytes_of_terms(terms: &Terms) -> u64 {
+pub fn bytes_of_terms(terms: &Terms) -> u64 {
     let text = |text: &Arc<str>| BLOCK + text.len();
     let schedule = terms.schedule.as_ref().map_or(0, |it| BLOCK + size_of::<Schedule>() + it.bytes() + NAMED);
     let unique = terms.unique.as_ref().map_or(0, |it| BLOCK + size_of::<Unique>() + text(&it.key) + NAMED);

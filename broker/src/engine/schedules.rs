@@ -29,8 +29,8 @@ pub(super) struct Schedules {
     cold: VecDeque<(DestinationId, MessageId, Position)>,
     /// Expressions that were needed lately, by their texts and zones.
     crons: HashMap<(Arc<str>, Arc<str>), Option<calendar::Cron>, RandomState>,
-    /// Queues in which something is due, while the log has no room for new messages.
-    postponed: BTreeSet<DestinationId>,
+    /// Queues in which something is due, while the log has no room for new messages or there is no memory for so many bytes.
+    postponed: BTreeMap<DestinationId, u64>,
 }
 
 impl Schedules {
@@ -120,14 +120,14 @@ impl Schedules {
         !self.cold.is_empty()
     }
 
-    /// Something is due there, and the log has no room.
-    pub(super) fn postpone(&mut self, queue: DestinationId) {
-        self.postponed.insert(queue);
+    /// Something of so many bytes is due there, and there is no room for it.
+    pub(super) fn postpone(&mut self, queue: DestinationId, bytes: u64) {
+        self.postponed.insert(queue, bytes);
     }
 
     /// Whether what is due there waits for room.
     pub(super) fn is_postponed(&self, queue: DestinationId) -> bool {
-        self.postponed.contains(&queue)
+        self.postponed.contains_key(&queue)
     }
 
     /// Whether anything waits for room.
@@ -135,8 +135,8 @@ impl Schedules {
         !self.postponed.is_empty()
     }
 
-    /// There is room: the queues that waited.
-    pub(super) fn go_on(&mut self) -> BTreeSet<DestinationId> {
+    /// There is room: the queues that waited, with what they waited for.
+    pub(super) fn go_on(&mut self) -> BTreeMap<DestinationId, u64> {
         std::mem::take(&mut self.postponed)
     }
 

@@ -1,15 +1,13 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::memory::Account;
 use crate::model::{
     DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
+use crate::table::Table;
 
 use super::agenda::Agenda;
 use super::beside::Beside;
@@ -30,7 +28,7 @@ pub struct Queue {
     pub declared: bool,
     pub(super) slots: Slots,
     pub(super) ready: Ready,
-    pub(super) leases: HashMap<MessageId, Lease, RandomState>,
+    pub(super) leases: Table<MessageId, Lease>,
     pub(super) beside: Beside,
     pub(super) ends: Ends,
     pub(super) agenda: Agenda,
@@ -72,7 +70,7 @@ impl Queue {
             declared: false,
             slots: Slots::default(),
             ready: Ready::default(),
-            leases: HashMap::default(),
+            leases: Table::default(),
             beside: Beside::default(),
             ends: Ends::default(),
             agenda: Agenda::default(),
@@ -197,8 +195,6 @@ impl Queue {
             self.groups.take_if(|groups| groups.is_empty());
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
-            self.leases.shrink_to(64);
-            self.beside.shrink();
         }
         Some(Departed { entry, note: self.beside.take_note(message), more })
     }

@@ -43,7 +43,7 @@ impl Engine {
             (view.left, view.tail) = (browse.limit, browse.tail);
             Reach::View(Box::new(view))
         });
-        let key = self.consumers.insert(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit));
+        let key = self.consumers.insert(Box::new(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit)));
         self.quotas.add(whose, Counted::Subscriptions);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);

@@ -1,10 +1,8 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-
-use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
 use super::destination::{Destination, Kind};
@@ -30,6 +28,7 @@ use crate::model::{
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
+use crate::table::Table;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
 #[derive(Debug)]
@@ -37,7 +36,7 @@ pub struct Engine {
     pub(super) options: Options,
     pub(super) ids: Ids,
     pub(super) router: Router,
-    pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
+    pub(super) destinations: Table<DestinationId, Destination>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
     /// Wildcard subscriptions by their patterns.
@@ -130,7 +129,7 @@ impl Engine {
             jitter: Jitter::new(options.seed),
             options,
             router: Router::default(),
-            destinations: HashMap::default(),
+            destinations: Table::default(),
             next_destination: 1,
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
@@ -356,10 +355,7 @@ impl Engine {
 }
 
 /// The queue of that number.
-pub(super) fn queue_of(
-    destinations: &mut HashMap<DestinationId, Destination, RandomState>,
-    id: DestinationId,
-) -> Option<&mut Queue> {
+pub(super) fn queue_of(destinations: &mut Table<DestinationId, Destination>, id: DestinationId) -> Option<&mut Queue> {
     match &mut destinations.get_mut(&id)?.kind {
         Kind::Queue(queue) => Some(queue),
         Kind::Topic(_) => None,

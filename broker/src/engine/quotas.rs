@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 
 use super::machine::Engine;
 use crate::model::{DestinationId, MessageId, Network, Refusal, SessionId, UserId, Whose};
+use crate::table::Table;
 
 /// The most of each that one user may have, or one address. Every limit is finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +106,7 @@ pub(super) struct Quotas {
     users: Counts<UserId>,
     networks: Counts<Network>,
     /// Who made which schedule.
-    makers: HashMap<MessageId, Whose, RandomState>,
+    makers: Table<MessageId, Whose>,
 }
 
 impl Quotas {

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::calendar;
 use crate::model::{Cron, DestinationId, MessageId, Position, Schedule, bare_key};
+use crate::table::give_back;
 
 /// Where a name stands in the index.
 fn place(name: &Arc<str>, queue: DestinationId) -> (Arc<str>, Arc<str>, DestinationId) {
@@ -112,7 +113,9 @@ impl Schedules {
 
     /// The next one whose content is to be read.
     pub(super) fn next_cold(&mut self) -> Option<(DestinationId, MessageId, Position)> {
-        self.cold.pop_front()
+        let next = self.cold.pop_front();
+        give_back(&mut self.cold, 64);
+        next
     }
 
     /// Whether contents are to be read.

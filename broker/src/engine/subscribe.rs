@@ -55,7 +55,7 @@ impl Engine {
         self.ears += usize::from(consumer.hears);
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
-        let key = self.consumers.insert(consumer);
+        let key = self.consumers.insert(Box::new(consumer));
         self.quotas.add(whose, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);

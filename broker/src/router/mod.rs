@@ -9,10 +9,12 @@ mod routes;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::RandomState;
 use std::ops::Bound;
 
 use crate::model::{DestinationId, DestinationName};
+use crate::table::Table;
 
 pub use patterns::Patterns;
 pub use routes::{Route, Routes};
@@ -20,7 +22,7 @@ pub use routes::{Route, Routes};
 /// Names of the destinations that exist. Names are chosen by clients, hence the standard library's keyed hash.
 #[derive(Debug, Default)]
 pub struct Router {
-    names: HashMap<DestinationName, DestinationId>,
+    names: Table<DestinationName, DestinationId, RandomState>,
     /// The same by their numbers, for those who go through all of them a part at a time.
     order: BTreeMap<DestinationId, DestinationName>,
 }

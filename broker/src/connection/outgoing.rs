@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tracing::{debug, error, warn};
 
+use super::holding::FREE_BYTES;
 use super::task::Connection;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 
@@ -135,8 +136,9 @@ impl Connection {
             return;
         }
         let now = self.now();
+        let mut most_of_small = None;
         while let Some(next) = self.deliveries.next_bytes()
-            && let Some(most) = self.holding.burst(next)
+            && let Some(most) = self.most_for(next, &mut most_of_small)
             && self.out.len() < most
             && let Some(event) = self.deliveries.waiting.pop_front()
         {
@@ -159,6 +161,17 @@ impl Connection {
         if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
             self.deliveries.waiting = VecDeque::new();
         }
+    }
+
+    /// Bytes that may be encoded where the next delivery has `next`; `None` if it has to wait. For small ones it is asked once.
+    fn most_for(&mut self, next: usize, small: &mut Option<usize>) -> Option<usize> {
+        if next > FREE_BYTES {
+            return self.holding.burst(next);
+        }
+        if small.is_none() {
+            *small = self.holding.burst(next);
+        }
+        *small
     }
 
     fn encode(&mut self, now: Now, delivery: &Delivery, content: &Content) {

@@ -22,7 +22,9 @@ impl Connection {
             match self.decoder.decode(&mut self.input) {
                 Ok(Some(Item::Frame(frame))) => {
                     self.session.receive(now, frame);
-                    self.ask_for_transactions().await;
+                    if self.session.transactions() > 0 {
+                        self.ask_for_transactions().await;
+                    }
                 }
                 Ok(Some(Item::HeartBeat)) => continue,
                 Ok(None) => break,

@@ -7,7 +7,7 @@ use crate::memory::Account;
 use crate::model::{
     DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
-use crate::table::Table;
+use crate::table::BusyTable;
 
 use super::agenda::Agenda;
 use super::beside::Beside;
@@ -28,7 +28,7 @@ pub struct Queue {
     pub declared: bool,
     pub(super) slots: Slots,
     pub(super) ready: Ready,
-    pub(super) leases: Table<MessageId, Lease>,
+    pub(super) leases: BusyTable<MessageId, Lease>,
     pub(super) beside: Beside,
     pub(super) ends: Ends,
     pub(super) agenda: Agenda,
@@ -70,7 +70,7 @@ impl Queue {
             declared: false,
             slots: Slots::default(),
             ready: Ready::default(),
-            leases: Table::default(),
+            leases: BusyTable::default(),
             beside: Beside::default(),
             ends: Ends::default(),
             agenda: Agenda::default(),

@@ -127,7 +127,9 @@ impl Engine {
             admission.memory += content.len() as u64;
         }
         admission.messages += 1;
-        admission.kept.add_content(content, kept_beside(publish));
+        if !self.has_ample_memory {
+            admission.kept.add_content(content, kept_beside(publish));
+        }
         if !is_temporary && (publish.message.durability == Durability::Persistent || self.spills(admission.memory)) {
             let weight = &mut admission.weight;
             // A value by which it replaces others comes from its head.

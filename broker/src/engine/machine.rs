@@ -1,8 +1,10 @@
 //! The engine: what it holds, and the few things that can be asked of it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
 use super::destination::{Destination, Kind};
@@ -28,7 +30,9 @@ use crate::model::{
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
-use crate::table::Table;
+
+/// Places that are kept for destinations.
+pub(super) const DESTINATIONS_KEPT: usize = 1024;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
 #[derive(Debug)]
@@ -36,7 +40,7 @@ pub struct Engine {
     pub(super) options: Options,
     pub(super) ids: Ids,
     pub(super) router: Router,
-    pub(super) destinations: Table<DestinationId, Destination>,
+    pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
     /// Wildcard subscriptions by their patterns.
@@ -129,7 +133,7 @@ impl Engine {
             jitter: Jitter::new(options.seed),
             options,
             router: Router::default(),
-            destinations: Table::default(),
+            destinations: HashMap::default(),
             next_destination: 1,
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
@@ -355,7 +359,10 @@ impl Engine {
 }
 
 /// The queue of that number.
-pub(super) fn queue_of(destinations: &mut Table<DestinationId, Destination>, id: DestinationId) -> Option<&mut Queue> {
+pub(super) fn queue_of(
+    destinations: &mut HashMap<DestinationId, Destination, RandomState>,
+    id: DestinationId,
+) -> Option<&mut Queue> {
     match &mut destinations.get_mut(&id)?.kind {
         Kind::Queue(queue) => Some(queue),
         Kind::Topic(_) => None,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
 use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, Whose};
-use crate::table::Table;
+use crate::table::BusyTable;
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub(super) struct Session {
     /// The highest message id that it has been handed: an ACK beyond it was invented.
     highest: Option<MessageId>,
     /// Unsettled deliveries that a client can name, by message.
-    held: Table<MessageId, Held>,
+    held: BusyTable<MessageId, Held>,
     /// The same for messages that are held through a second subscription.
     held_again: BTreeMap<(MessageId, SubscriptionId), Held>,
     /// Deliveries that are over without a word of the client, and why; they take up credit until it says one.
@@ -186,7 +186,7 @@ impl Sessions {
             chore: None,
             leaving: false,
             highest: None,
-            held: Table::default(),
+            held: BusyTable::default(),
             held_again: BTreeMap::new(),
             lost: BTreeMap::new(),
         };

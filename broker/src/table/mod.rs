@@ -15,25 +15,29 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
-pub use room::{give_back, give_back_rows};
+pub use room::{give_back, give_back_map, give_back_rows};
+
+/// One whose entries come and go with each batch: what is out.
+pub type BusyTable<K, V> = Table<K, V, RandomState, 112>;
 
 /// Entries of a part, on average, beyond which there is one more.
-const FULL: usize = 256;
+const FULL: usize = 512;
 /// Entries of a part, on average, below which there is one less.
 const SPARSE: usize = FULL / 4;
-/// Room of a part, in entries, that is not given back: what comes and goes alone should not allocate.
-const KEPT: usize = 16;
+/// Parts of a list of parts that it keeps room for.
+const PARTS_KEPT: usize = 16;
 
-/// Values by their keys, in no order that means anything. Without entries it costs nothing.
+/// Values by their keys, in no order that means anything. Until there is an entry it costs nothing. Of the room of a part that for
+/// `KEPT` entries stays: what comes and goes with each batch should not allocate.
 #[derive(Clone, Debug)]
-pub struct Table<K, V, S = RandomState> {
+pub struct Table<K, V, S = RandomState, const KEPT: usize = 16> {
     parts: Vec<HashMap<K, V, S>>,
     len: usize,
     hasher: S,
 }
 
-impl<K, V, S: Default> Default for Table<K, V, S> {
-    fn default() -> Table<K, V, S> {
+impl<K, V, S: Default, const KEPT: usize> Default for Table<K, V, S, KEPT> {
+    fn default() -> Table<K, V, S, KEPT> {
         Table { parts: Vec::new(), len: 0, hasher: S::default() }
     }
 }
@@ -47,13 +51,15 @@ fn place(hash: u64, parts: usize) -> usize {
     if place < parts { place } else { hash & (mask >> 1) }
 }
 
-impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
+impl<K: Eq + Hash, V, S: BuildHasher + Default, const KEPT: usize> Table<K, V, S, KEPT> {
     /// How many entries there are.
+    #[inline]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether there is none.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -64,14 +70,19 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
     }
 
     /// The value of a key.
+    #[inline]
     pub fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        if self.len == 0 { None } else { self.parts.get(self.place(key))?.get(key) }
+        if self.len == 0 {
+            return None;
+        }
+        self.parts.get(self.place(key))?.get(key)
     }
 
     /// Whether a key has a value.
+    #[inline]
     pub fn contains_key<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> bool
     where
         K: Borrow<Q>,
@@ -80,6 +91,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
     }
 
     /// The value of a key, to be changed.
+    #[inline]
     pub fn get_mut<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -110,6 +122,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
     }
 
     /// Gives a key a value. Returns the one that it had.
+    #[inline]
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         if self.len >= self.parts.len() * FULL {
             self.grow();
@@ -121,6 +134,7 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
     }
 
     /// Takes a key out. Returns its value.
+    #[inline]
     pub fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -131,10 +145,10 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
         let place = self.place(key);
         let part = self.parts.get_mut(place)?;
         let value = part.remove(key)?;
-        if part.capacity() > 2 * KEPT && part.len() * 4 < part.capacity() {
+        self.len -= 1;
+        if part.capacity() > 2 * KEPT && part.len() * 8 < part.capacity() {
             part.shrink_to((part.len() * 2).max(KEPT));
         }
-        self.len -= 1;
         if self.parts.len() > 1 && self.len < self.parts.len() * SPARSE {
             self.shrink();
         }
@@ -161,14 +175,14 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
         self.parts.iter_mut().flat_map(HashMap::values_mut)
     }
 
+    #[inline]
     fn place<Q: Hash + ?Sized>(&self, key: &Q) -> usize {
-        match self.parts.len() {
-            0 | 1 => 0,
-            parts => place(self.hasher.hash_one(key), parts),
-        }
+        // Most tables are small, and their keys are hashed once.
+        if self.parts.len() <= 1 { 0 } else { place(self.hasher.hash_one(key), self.parts.len()) }
     }
 
     /// One part more, with what one of the others has for it.
+    #[cold]
     fn grow(&mut self) {
         let parts = self.parts.len() + 1;
         let hasher = &self.hasher;
@@ -181,13 +195,14 @@ impl<K: Eq + Hash, V, S: BuildHasher + Default> Table<K, V, S> {
     }
 
     /// One part less: one of the others takes over what it has.
+    #[cold]
     fn shrink(&mut self) {
         let Some(buddy) = buddy(self.parts.len()) else { return };
         let Some(last) = self.parts.pop() else { return };
         if let Some(into) = self.parts.get_mut(buddy) {
             into.extend(last);
         }
-        give_back_rows(&mut self.parts, KEPT);
+        give_back_rows(&mut self.parts, PARTS_KEPT);
     }
 }
 

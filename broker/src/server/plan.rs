@@ -56,6 +56,11 @@ pub(super) fn engine(config: &Config) -> engine::Options {
             subscriptions: limits.user_subscriptions as usize,
             schedules: limits.user_schedules as usize,
         },
+        address: engine::UserLimits {
+            destinations: limits.address_destinations as usize,
+            subscriptions: limits.address_subscriptions as usize,
+            schedules: limits.address_schedules as usize,
+        },
         append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
         topic_queues: limits.topic_queues as usize,
         topic_selectors: limits.topic_selectors.into(),
@@ -148,6 +153,7 @@ pub(super) fn users(config: &Config) -> Arc<connection::Users> {
     connection::Users::new(connection::UserLimits {
         connections: limits.user_connections as usize,
         transactions: limits.user_transactions as usize,
+        transactions_per_address: limits.address_transactions as usize,
     })
 }
 

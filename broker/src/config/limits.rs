@@ -213,6 +213,9 @@ limits! {
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free, at least `segment`: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
+    /// Bytes a second at which the journal is read in the background to check it, each file about once a week. Damage is told in
+    /// the log.
+    scrub: u64 = 4 * MIB, 64 * KIB => GIB, "scrub";
     /// Bytes of what is kept beside messages: their times and failures, keys, jobs, durable subscriptions. From there on what
     /// would add to it is refused as on a full disk. The journal writes all of it anew now and then, and a start reads it.
     state: u64 = 512 * MIB, 16 * MIB => GIB, "state";

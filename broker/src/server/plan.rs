@@ -35,6 +35,7 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
         // With less the reserve would be of no use to the log, which needs a whole segment at once.
         disk_reserve_bytes: config.limits.disk_reserve.max(config.limits.segment.next_multiple_of(4096)),
         state_bytes: config.limits.state,
+        scrub_bytes: config.limits.scrub,
         ..journal::Options::new(&config.data)
     }
 }

@@ -33,14 +33,19 @@ impl Queue {
         newest.and_then(|at| self.still(*at)).is_some_and(|entry| entry.state != State::Reserved)
     }
 
-    /// A message came.
+    /// A message came. A log that was opened may tell of an older one later, which replaces nothing.
     pub(super) fn note_value(&mut self, message: MessageId, slot: SlotId) {
         if self.policy().last_value_key.is_none() {
             return;
         }
         let Some(value) = self.beside.terms(message).and_then(|terms| terms.last_value.clone()) else { return };
+        let sequence = self.entry(slot).map_or(0, |entry| entry.place().sequence);
+        let newest = self.last.as_ref().and_then(|last| last.newest.get(&value)).copied();
+        let is_older = newest.and_then(|at| self.still(at)).is_some_and(|newest| newest.place().sequence > sequence);
         let last = self.last.get_or_insert_default();
-        if let Some(old) = last.newest.insert(value, (message, slot)) {
+        if is_older {
+            last.replaced.push((message, slot));
+        } else if let Some(old) = last.newest.insert(value, (message, slot)) {
             last.replaced.push(old);
         }
     }

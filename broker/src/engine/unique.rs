@@ -23,10 +23,14 @@ pub(super) struct Uniques(HashMap<DestinationId, Keys, RandomState>);
 type Keys = HashMap<Arc<str>, (MessageId, Place), RandomState>;
 
 impl Uniques {
-    /// A message with such terms is in a queue.
+    /// A message with such terms is in a queue. A log that was opened may tell of an older one later, which is not the one
+    /// that holds the key.
     pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
         if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) {
-            self.0.entry(queue).or_default().insert(unique.key.clone(), message);
+            let holder = self.0.entry(queue).or_default().entry(unique.key.clone()).or_insert(message);
+            if holder.1.sequence <= message.1.sequence {
+                *holder = message;
+            }
         }
     }
 

@@ -8,16 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::checkpoint::{Checkpoint, GROWTH};
+use super::compaction::Compaction;
 use super::fanout::Fanout;
 use super::format::{BATCH_HEADER_BYTES, FIRST_BATCH_AT, Link, SegmentId, Sequence, padded};
 use super::live::Live;
 use super::message;
 use super::notes::Said;
+use super::places::placed;
 use super::reader::Shelf;
 use super::record;
 use super::roll::Spares;
 use super::segment::{Chain, Tape, reserve_bytes};
 use super::store::Store;
+use super::weight::Scale;
 use crate::model::{Accepted, Position, Record, Ticket, Timestamp};
 
 /// How many dead segments, of how many times its size, make an idle journal, or one without room, begin a new segment with a
@@ -102,6 +105,7 @@ pub(super) struct Appender {
     pub(super) state: Arc<AtomicU64>,
     /// Places of the messages that became durable last.
     pub(super) positions: Vec<Position>,
+    pub(super) compaction: Compaction,
 }
 
 impl Appender {
@@ -114,9 +118,10 @@ impl Appender {
         if !self.tape.fits(need, first.accepted) {
             self.roll(need, first.accepted, false)?;
         }
-        let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) };
+        let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) }?;
         self.state.store(self.live.state_bytes() as u64, Ordering::Relaxed);
-        written.map(Some)
+        self.compaction.earn(written.bytes);
+        Ok(Some(written))
     }
 
     /// As many units as a batch takes.
@@ -169,14 +174,23 @@ impl Appender {
                 self.positions.push(position);
             }
             Record::Settled(settled) => {
-                self.tape.settled(settled.position);
-                self.live.apply(record);
+                let position = self.place(settled.position);
+                self.tape.settled(position);
+                self.live.settle(position, 1);
             }
             other => {
-                self.tape.put(|bytes| record::put_record(bytes, other));
-                self.live.apply(other);
+                let placed = placed(other, |given| self.place(given));
+                let record = placed.as_ref().unwrap_or(other);
+                self.tape.put(|bytes| record::put_record(bytes, record));
+                self.live.apply(record);
             }
         }
+    }
+
+    /// Where the message is now that was given that place.
+    fn place(&self, given: Position) -> Position {
+        let is_there = !self.compaction.has_copied() || self.live.is_live(given);
+        if is_there { given } else { self.shelf.place(given) }
     }
 
     /// Adds a message, with its body unless one before it in the same append has that.
@@ -220,13 +234,13 @@ impl Appender {
     }
 
     /// Makes the last batch certain: another one follows it.
-    fn seal(&mut self) -> io::Result<()> {
+    pub(super) fn seal(&mut self) -> io::Result<()> {
         if !self.tape.quiet && self.tape.fits(0, 0) { self.tape.seal() } else { Ok(()) }
     }
 
     /// Gives back the segments in which nothing lives, if it is certain. What has been written since the checkpoint is
     /// needed as a whole.
-    fn release(&mut self) -> io::Result<()> {
+    pub(super) fn release(&mut self) -> io::Result<()> {
         if !self.tape.quiet {
             return Ok(());
         }
@@ -272,11 +286,13 @@ impl Appender {
     /// Seals the segment and goes on in the next, which has room for that many octets and messages, with a checkpoint if
     /// one is due or `wanted`. The order matters: the next file exists, the old one is complete, the opening is durable and
     /// known to be followed by another batch, and only then is anything given back.
-    fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<()> {
+    pub(super) fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<()> {
         let full = self.tape.segment.clone();
         let id = full.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
         self.base.written += self.tape.offset - self.opened_at;
         self.live.sealed(full.id, full.length, self.tape.offset);
+        self.weigh(full.id);
+        self.compaction.look_again();
         let most = self.live.checkpoint_bytes();
         let length = self.length_for(most, need, slots);
         // On a full disk each roll gives back what it can: what only finished work needs no more room than that.
@@ -312,8 +328,18 @@ impl Appender {
         Ok(())
     }
 
+    /// Counts the bytes of the live messages of the segment that is being written.
+    fn weigh(&mut self, segment: SegmentId) {
+        let Some(extent) = self.live.extent(segment) else { return };
+        let mut scale = Scale::default();
+        for (slot, entry) in (0..).zip(&self.tape.entries) {
+            scale.put(entry, extent.is_live(slot));
+        }
+        self.live.weighed(segment, scale.weight(self.tape.offset));
+    }
+
     /// Bytes of a segment with an opening of so many, batches of so many and the summary of so many messages.
-    fn length_for(&self, opening: usize, need: u64, slots: u32) -> u64 {
+    pub(super) fn length_for(&self, opening: usize, need: u64, slots: u32) -> u64 {
         let room = self.tape.chain_bytes(opening)
             + batch_span(0)
             + need

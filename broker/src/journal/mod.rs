@@ -9,6 +9,7 @@ mod appender;
 mod change;
 mod checkpoint;
 mod claim;
+mod compaction;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
 mod fanout;
@@ -24,6 +25,7 @@ mod meta;
 mod notes;
 mod octets;
 mod orders;
+mod places;
 mod plan;
 mod reader;
 mod record;
@@ -34,7 +36,9 @@ mod segment;
 mod status;
 mod store;
 mod stored;
+mod summary;
 mod walk;
+mod weight;
 mod writer;
 
 #[cfg(test)]

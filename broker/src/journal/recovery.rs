@@ -22,7 +22,9 @@ use super::segment::{Segment, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
+use super::summary::read_summary;
 use super::walk::{Last, Void, Walk, open_segment};
+use super::weight::Scale;
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// The log as it was found.
@@ -62,7 +64,7 @@ pub(super) fn recover(
     for head in tail.live.heads() {
         replay.record(head, None);
     }
-    replay_sealed(&store, &tail, &shelf, replay)?;
+    replay_sealed(&store, &mut tail, &shelf, replay)?;
 
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
@@ -295,41 +297,32 @@ impl Tail {
     }
 }
 
-/// Gives the messages of the sealed segments to the reader and to the engine.
-fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
+/// Gives the messages of the sealed segments to the reader and to the engine, and counts their bytes.
+fn replay_sealed(store: &Store, tail: &mut Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
+    let mut weights = Vec::new();
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
         let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
-        let mut slot = 0;
-        loop {
-            let at = walk.offset;
-            let Some((header, mut body)) = walk.next()? else {
-                return Err(walk.damaged("the segment's summary is damaged"));
-            };
-            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
-                return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
-            };
-            shelf.extend(id, entries.iter().map(|entry| entry.offset));
-            for entry in entries {
-                if extent.is_live(slot) {
-                    let position = id.position(store.meta.shard, slot);
-                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
-                    tell(replay, &entry, position, known);
-                }
-                slot += 1;
+        let (mut offsets, mut scale) = (Vec::with_capacity(extent.slots as usize), Scale::default());
+        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
+            let is_live = extent.is_live(slot);
+            offsets.push(entry.offset);
+            scale.put(&entry, is_live);
+            if is_live {
+                let position = id.position(store.meta.shard, slot);
+                let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                tell(replay, &entry, position, known);
             }
-            if header.link().closes() {
-                break;
-            }
-        }
-        if slot != extent.slots {
-            return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
-        }
+        })?;
+        weights.push((id, scale.weight(extent.summary_at)));
+        shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
+    }
+    for (id, weight) in weights {
+        tail.live.weighed(id, weight);
     }
     Ok(())
 }

@@ -205,6 +205,12 @@ impl Spares {
         self.changed.notify_all();
     }
 
+    /// How many spares there are.
+    #[cfg(test)]
+    pub(super) fn ready(&self) -> usize {
+        self.pool().ready.len()
+    }
+
     /// How many spares are wanted.
     fn missing(&self) -> usize {
         self.store.options.spare_segments.saturating_sub(self.pool().ready.len())

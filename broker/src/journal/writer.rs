@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::appender::{Appender, Unit, Work, Written};
+use super::compaction::Pace;
 use super::fanout;
 use super::roll::Spares;
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
@@ -206,9 +207,11 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
                 work.clear();
                 while inline && appender.spares.top_up() {}
                 appender.relieve()?;
+                appender.compact(Pace::Busy)?;
             }
             Taken::Nothing => {
                 appender.idle()?;
+                while inbox.is_empty() && appender.compact(Pace::Idle)? {}
                 while inline && appender.spares.top_up() {}
             }
             Taken::End { clean: true } => return appender.stop(),
@@ -270,6 +273,12 @@ impl Inbox {
             return Taken::Work;
         }
         state.closing.map_or(Taken::Nothing, |Closing { clean }| Taken::End { clean })
+    }
+
+    /// Whether nothing waits for the thread.
+    fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.work.units.is_empty() && state.closing.is_none()
     }
 
     fn release(&self, written: Written) {

@@ -191,13 +191,19 @@ impl Spares {
         }
     }
 
-    /// Waits until a spare is wanted, or for a while, after which a disk without room is looked at again; `false` when the
-    /// pool is closed. For the thread that fills it.
+    /// Waits until a spare is wanted at once, or for a while, after which the pool is filled and a disk without room is
+    /// looked at again; `false` when the pool is closed. For the thread that fills it.
     pub(super) fn wait_until_wanted(&self, a_while: Duration) -> bool {
-        let enough = |pool: &Pool| pool.ready.len() >= self.store.options.spare_segments || self.is_full();
+        let enough = |pool: &Pool| self.can_wait(pool.ready.len()) || self.is_full();
         let idle = |pool: &mut Pool| !pool.closed && enough(pool);
         let waited = self.changed.wait_timeout_while(self.pool(), a_while, idle);
         !waited.unwrap_or_else(PoisonError::into_inner).0.closed
+    }
+
+    /// Whether so many spares are enough for a while: mostly a segment that is given back is the next one. A new one is
+    /// written twice, and one that comes back to a pool that was filled meanwhile is removed.
+    pub(super) fn can_wait(&self, ready: usize) -> bool {
+        ready * 2 > self.store.options.spare_segments
     }
 
     pub(super) fn close(&self) {

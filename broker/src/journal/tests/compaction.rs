@@ -268,6 +268,29 @@ fn a_disk_that_old_messages_hold_is_not_full_for_long() {
 }
 
 #[test]
+fn a_part_between_two_batches_is_small() {
+    let disk = CrashDisk::new();
+    let mut hand = Hand::start(&disk, options());
+    hand.write(vec![conformance::created(1)]);
+    hand.write(vec![message(7, 100_000)]);
+    hand.write((10..60).map(|id| message(id, 500)).collect());
+    pass(&mut hand, 1000..1960, 1000, 10_000);
+    hand.appender.idle().unwrap();
+    let mut parts = Vec::new();
+    loop {
+        let (before, written) = (hand.appender.copied(), disk.written());
+        if !hand.appender.compact(Pace::Idle).unwrap() {
+            break;
+        }
+        parts.push((hand.appender.copied().messages - before.messages, disk.written() - written));
+    }
+    // A part is half a batch here, or a single message; opening, summary and seals come with it at times.
+    let most = |messages: u64| if messages == 1 { 128 << 10 } else { 48 << 10 };
+    assert!(parts.len() >= 3 && parts.iter().all(|(messages, written)| *written < most(*messages)), "{parts:?}");
+    hand.check();
+}
+
+#[test]
 fn a_segment_with_a_damaged_message_keeps_it_and_its_room() {
     let disk = CrashDisk::new();
     let mut hand = Hand::start(&disk, options());
@@ -297,6 +320,14 @@ fn a_mixture_over_many_segments_is_what_it_was_after_a_cut_at_any_time() {
         let (states, acknowledged) = run.end();
         check_survivor(&disk.crash(Survival::Random(seed)), options, (&states, acknowledged), &format!("seed {seed}"));
     }
+}
+
+#[test]
+fn a_spare_that_was_taken_waits_for_a_segment_that_is_given_back() {
+    let hand = Hand::start(&CrashDisk::new(), options());
+    assert_eq!([3, 2, 1, 0].map(|ready| hand.appender.spares.can_wait(ready)), [true, true, false, false]);
+    let one = Hand::start(&CrashDisk::new(), Options { spare_segments: 1, ..options() });
+    assert_eq!([1, 0].map(|ready| one.appender.spares.can_wait(ready)), [true, false]);
 }
 
 #[test]

@@ -90,7 +90,9 @@ impl Model {
     /// Something is ready that a subscription wants.
     fn has_some_for(&self, sub: &Sub) -> bool {
         let may = |queue: &&Queue| sub.reads(queue) && queue.gives() && !self.is_barred(sub, queue);
-        self.queues.iter().filter(may).any(|queue| queue.offers(sub, |_| true).next().is_some())
+        // What a consumer that selects may have is not known before it has been looked at.
+        let may_come = |queue: &Queue| sub.wants.is_some() && queue.withheld().next().is_some();
+        self.queues.iter().filter(may).any(|queue| may_come(queue) || queue.holds(sub, |_| true).next().is_some())
     }
 
     /// Nobody is kept beyond its end, and who has room and nothing begins to wait.

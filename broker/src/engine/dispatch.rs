@@ -6,11 +6,13 @@ use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, Entry, Queue, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId, Steps};
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, Room, SessionId, Steps};
 
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
 const LATE: u64 = 64;
+/// What it costs to come to a destination, in steps.
+const TOUCHED: u64 = 3;
 /// Messages that become visible in one hold, once the log has them.
 const PERSISTED_AT_ONCE: usize = 1024;
 
@@ -26,18 +28,20 @@ impl Engine {
 
     /// The same, as far as there are steps.
     pub(super) fn hand_on(&mut self, now: Now, effects: &mut Effects) {
-        while !self.is_used_up(effects) {
+        while !self.is_used_up(effects) && self.room < Room::None {
             self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
             if let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
             } else if let Some(id) = self.touched.pop() {
-                self.steps.charge(1);
+                self.steps.charge(TOUCHED);
                 self.pump(now, id, effects);
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);
             } else if self.examined.is_empty() {
-                return;
+                let whole = self.restrict(Self::PART, effects);
+                self.let_expelled_go(effects);
+                return self.restore(whole);
             } else {
                 self.examine(now, effects);
             }
@@ -55,10 +59,14 @@ impl Engine {
         let Some(destination) = self.destinations.get(&id) else { return };
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
         let waits = destination.next_moment().is_some();
-        if destination.kind.queue().is_some_and(Queue::has_replaced) {
-            self.drop_superseded(now, id, effects);
-        }
-        let is_clear = !waits || self.expire(now, id, effects);
+        let is_unique = !destination.kind.queue().is_some_and(Queue::has_replaced) || {
+            let is_done = self.drop_superseded(now, id, effects);
+            if !is_done {
+                self.put_off(id);
+            }
+            is_done
+        };
+        let is_clear = (!waits || self.expire(now, id, effects)) && is_unique;
         if is_watched && is_clear {
             self.show_news(now, id, effects);
         }
@@ -173,6 +181,7 @@ impl Engine {
             left -= 1;
         }
         self.steps.charge(2 * (PERSISTED_AT_ONCE - left) as u64);
+        is_done = is_done && self.offer_logged(durable.through, left);
         if !is_done {
             self.dispatch(now, effects);
             self.trim_cache(&ripe);

@@ -6,24 +6,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::sync::Arc;
 
 use super::appender::Appender;
-use super::format::{SegmentId, locate};
-use super::fs::File;
+use super::copying::{Part, Piece, Task};
+use super::format::SegmentId;
 use super::live::Extent;
-use super::message::{ACCEPTED_HEAD_BYTES, COPY_HEAD_BYTES};
-use super::reader::{read_holder, read_record};
-use super::record::{Entry, RECORD_HEAD_BYTES, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
-use super::rewrite::put_known;
-use super::segment::Chain;
-use super::stored;
-use super::stored::Stored;
+use super::record::SUMMARY_ENTRY_BYTES;
 use super::summary::read_summary;
 use super::walk::open_segment;
 use super::weight::Scale;
-use super::{OpenError, Options, notes::Said};
-use crate::model::{Content, Position};
+use super::{OpenError, Options};
 
 /// Most bytes of a part, unless a single message is larger.
 const PART_BYTES: usize = 256 << 10;
@@ -46,7 +38,7 @@ pub(super) enum Pace {
 /// What is being copied, and how much may be.
 #[derive(Debug)]
 pub(super) struct Compaction {
-    part_bytes: usize,
+    pub(super) part_bytes: usize,
     task: Option<Task>,
     /// Bytes that may be copied, and bytes that were copied beyond: a part may end with a large message.
     credit: usize,
@@ -55,8 +47,8 @@ pub(super) struct Compaction {
     /// Something has changed since no segment was found.
     looks: bool,
     /// Segments of which something could not be read; they stay as they are.
-    left_alone: BTreeSet<SegmentId>,
-    copied: Copied,
+    pub(super) left_alone: BTreeSet<SegmentId>,
+    pub(super) copied: Copied,
 }
 
 /// What was copied in this run.
@@ -68,42 +60,12 @@ pub(super) struct Copied {
     pub(super) bytes: u64,
 }
 
-/// A segment that is being emptied.
-#[derive(Debug)]
-struct Task {
-    segment: SegmentId,
-    file: Arc<dyn File>,
-    next: u32,
-    /// Where bodies that messages may share are in the segment that is being written, by where they were.
-    bodies: BTreeMap<u32, u32>,
-    /// The segment that is meant.
-    into: SegmentId,
-}
-
-/// A message on its way.
-#[derive(Debug)]
-struct Piece {
-    from: Position,
-    entry: Entry,
-    head: Vec<u8>,
-    /// `None` if it shares that of one before it.
-    body: Option<Vec<u8>>,
-    /// Where the record with its body was.
-    holder: u32,
-}
-
 /// What was found to do.
 enum Found {
     Task(Task),
     /// Nothing yet; a segment was counted again.
     Looked,
     Nothing,
-}
-
-/// What a part found.
-enum Part {
-    Pieces(Vec<Piece>, u32),
-    Unreadable,
 }
 
 impl Compaction {
@@ -128,7 +90,8 @@ impl Compaction {
         self.credit = (self.credit + earned - paid).min(2 * self.part_bytes);
     }
 
-    fn spend(&mut self, bytes: usize) {
+    /// So many bytes were copied.
+    pub(super) fn spend(&mut self, bytes: usize) {
         self.debt += bytes.saturating_sub(self.credit);
         self.credit = self.credit.saturating_sub(bytes);
     }
@@ -170,19 +133,15 @@ impl Appender {
     /// Copies the next part of a segment, into the next one if there is no room in this.
     fn go_on(&mut self, mut task: Task) -> io::Result<bool> {
         let Part::Pieces(mut pieces, mut next) = self.gather(&mut task) else { return Ok(true) };
-        let need = self.need(&pieces);
-        if !pieces.is_empty() && !self.tape.fits(need, pieces.len() as u32) {
-            // Where a body was shared with what is in this segment it is needed in the next.
-            let need = need + shared_bytes(&pieces);
-            if self.spares.is_full() || !self.spares.can_take(self.length_for(0, need, pieces.len() as u32))? {
-                // The segments that are left are for what makes room. It goes on in the next one of those.
+        if !self.takes(&pieces) {
+            // The segments that are left on a full disk are for what makes room: it goes on in the next one of those.
+            if self.spares.is_full() || !self.begin_next(&pieces)? {
                 self.compaction.task = Some(task);
                 return Ok(false);
             }
-            self.roll(need, pieces.len() as u32, false)?;
             let Part::Pieces(again, end) = self.gather(&mut task) else { return Ok(true) };
             (pieces, next) = (again, end);
-            if !self.tape.fits(self.need(&pieces), pieces.len() as u32) {
+            if !self.takes(&pieces) {
                 self.compaction.task = Some(task);
                 return Ok(false);
             }
@@ -199,8 +158,19 @@ impl Appender {
         Ok(true)
     }
 
-    fn need(&self, pieces: &[Piece]) -> u64 {
-        self.tape.chain_bytes(pieces.iter().map(|piece| self.bytes_of(piece)).sum())
+    /// Whether a part goes into the segment that is being written.
+    fn takes(&self, pieces: &[Piece]) -> bool {
+        let (bytes, slots) = (self.bytes(pieces), pieces.len() as u32);
+        slots == 0 || self.tape.fits(self.tape.chain_bytes(bytes), slots) && self.leaves_room_for_a_start(bytes, slots)
+    }
+
+    /// Begins a segment that has room for a part, if one can be had.
+    fn begin_next(&mut self, pieces: &[Piece]) -> io::Result<bool> {
+        // Where a body was shared with what is in this segment it is needed in the next.
+        let shared = pieces.iter().filter(|piece| piece.body.is_none()).map(|piece| piece.entry.size as usize);
+        let bytes = self.bytes(pieces) + shared.sum::<usize>();
+        let (need, slots) = (self.tape.chain_bytes(bytes), pieces.len() as u32);
+        Ok(self.spares.can_take(self.length_for(0, need, slots))? && self.roll(need, slots, false)?)
     }
 
     /// What was copied in this run.
@@ -224,11 +194,12 @@ impl Appender {
         }
         let is_behind = total > 3 * live + 2 * floor;
         self.compaction.bytes_for_one = if is_behind { 1 } else { BYTES_FOR_ONE };
-        let fill = |extent: &Extent| extent.weight.of(extent.living) as f64 / extent.length.max(1) as f64;
+        // Of what was written to it: a segment may end before it is full.
+        let fill = |extent: &Extent| extent.weight.of(extent.living) as f64 / extent.summary_at.max(1) as f64;
         let emptiest = self.candidates().min_by(|(_, a), (_, b)| fill(a).total_cmp(&fill(b)));
         let Some((segment, extent)) = emptiest else { return Found::Nothing };
         let bytes = extent.weight.of(extent.living);
-        if bytes * 2 > extent.length || is_full && !self.tape.fits(bytes * 2, extent.living) {
+        if bytes * 2 > extent.summary_at || is_full && !self.takes_all(bytes, extent.living) {
             return Found::Nothing;
         }
         let is_counted = extent.weight.is_of(extent.living);
@@ -238,6 +209,15 @@ impl Appender {
             self.compaction.left_alone.insert(segment);
             Found::Looked
         })
+    }
+
+    /// Whether all of a segment goes into the one that is being written, and a start still finds room then.
+    fn takes_all(&self, bytes: u64, living: u32) -> bool {
+        // Twice the bytes, for what is known of the messages and the ends of blocks.
+        let twice = bytes as usize * 2;
+        self.tape.fits(twice as u64, living)
+            && self.leaves_room_for_a_start(twice, living)
+            && self.spares.has(self.opening_of_start(twice, living)).unwrap_or(false)
     }
 
     fn candidates(&self) -> impl Iterator<Item = (SegmentId, &Extent)> {
@@ -264,125 +244,4 @@ impl Appender {
         self.compaction.spend(read);
         Ok(Found::Looked)
     }
-
-    /// Reads the next live messages of the segment, as many as make a part.
-    fn gather(&mut self, task: &mut Task) -> Part {
-        if task.into != self.tape.segment.id {
-            task.bodies.clear();
-            task.into = self.tape.segment.id;
-        }
-        let Some(extent) = self.live.extent(task.segment) else { return Part::Pieces(Vec::new(), u32::MAX) };
-        let (mut pieces, mut bytes, mut slot) = (Vec::new(), 0, task.next);
-        let mut held = BTreeSet::new();
-        while slot < extent.slots {
-            if extent.is_live(slot) {
-                let from = task.segment.position(self.store.meta.shard, slot);
-                let piece = match self.piece(task, from, &held) {
-                    Ok(piece) => piece,
-                    Err(error) => {
-                        match (error, self.shelf.offset(from)) {
-                            (Some(error), _) => tracing::error!(%error, "a segment cannot be read, and keeps its room"),
-                            (None, at) => drop(self.shelf.is_damaged(task.segment, at, "a stored message is damaged")),
-                        }
-                        self.compaction.left_alone.insert(task.segment);
-                        return Part::Unreadable;
-                    }
-                };
-                let more = self.bytes_of(&piece);
-                if bytes > 0 && bytes + more > self.compaction.part_bytes {
-                    break;
-                }
-                bytes += more;
-                if piece.body.as_ref().is_some_and(|body| body.len() >= Content::SHARED_IN_LOG) {
-                    held.insert(piece.holder);
-                }
-                pieces.push(piece);
-            }
-            slot += 1;
-        }
-        Part::Pieces(pieces, slot)
-    }
-
-    /// Reads a message. `held` are the bodies that this part has.
-    fn piece(&self, task: &Task, from: Position, held: &BTreeSet<u32>) -> Result<Piece, Option<io::Error>> {
-        let (key, most, file) = (self.store.meta.key, self.store.options.unit_bytes, task.file.as_ref());
-        let at = self.shelf.offset(from).ok_or(None)?;
-        let mut record = read_record(file, at, most)?.ok_or(None)?;
-        let is_whole = stored::check_message(key, task.segment, at, &record).is_some();
-        let mut fields = record.as_slice();
-        let (mut entry, head_bytes, elsewhere) = match stored::take(&mut fields, at).filter(|_| is_whole) {
-            Some(Stored::Accepted { entry, head_bytes, .. }) => (entry, head_bytes as usize, None),
-            Some(Stored::Copied { entry, head, body }) => (entry, head.len(), Some(body)),
-            _ => return Err(None),
-        };
-        if let Some(change) = self.live.override_of(from) {
-            (entry.destination, entry.place) = (change.destination, change.place);
-        }
-        let holder = elsewhere.map_or(at as u32, |body| body.holder);
-        let body = match elsewhere {
-            None => Some(record.split_off(ACCEPTED_HEAD_BYTES + head_bytes)),
-            Some(_) if held.contains(&holder) || task.bodies.contains_key(&holder) => None,
-            Some(body) => {
-                let held = read_holder((file, key, task.segment), (body.holder, body.bytes), most)?.ok_or(None)?;
-                Some(held.get(held.len() - body.bytes as usize..).unwrap_or_default().to_vec())
-            }
-        };
-        let head = record.split_off(if elsewhere.is_some() { COPY_HEAD_BYTES } else { ACCEPTED_HEAD_BYTES });
-        Ok(Piece { from, entry, head, body, holder })
-    }
-
-    /// Most bytes of the records about a message that is copied.
-    fn bytes_of(&self, piece: &Piece) -> usize {
-        let body = piece.body.as_ref().map_or(0, Vec::len);
-        let settled = RECORD_HEAD_BYTES + SETTLED_RANGE_BYTES;
-        COPY_HEAD_BYTES + piece.head.len() + body + self.live.known_bytes(piece.from) + settled
-    }
-
-    /// Writes a part and makes it durable; then the messages are there and nowhere else.
-    fn copy(&mut self, task: &mut Task, pieces: Vec<Piece>) -> io::Result<()> {
-        if pieces.is_empty() {
-            return Ok(());
-        }
-        let (segment, first) = (self.tape.segment.id, self.tape.entries.len());
-        let bytes: usize = pieces.iter().map(|piece| self.bytes_of(piece)).sum();
-        let mut moves = Vec::with_capacity(pieces.len());
-        let mut chain = Chain::new(&mut self.tape, false);
-        for Piece { from, entry, head, body, holder } in pieces {
-            let whole = COPY_HEAD_BYTES + head.len() + body.as_ref().map_or(0, Vec::len);
-            chain.make_room(whole)?;
-            let to = match (body, task.bodies.get(&holder)) {
-                (None, Some(now)) => chain.tape.copied(entry, &head, *now),
-                (body, _) => {
-                    let body = body.unwrap_or_default();
-                    let to = chain.tape.accepted(entry, (&head, &body));
-                    if body.len() >= Content::SHARED_IN_LOG {
-                        task.bodies.insert(holder, chain.tape.last_offset());
-                    }
-                    to
-                }
-            };
-            self.live.accept(segment);
-            let (change, said) = self.live.take_known(from);
-            put_known(&mut chain, to, (change.as_ref(), said.as_ref().map(Said::terms).as_ref()))?;
-            self.live.know(to, (change, said));
-            chain.tape.settled(from);
-            self.live.settle(from, 1);
-            moves.push((from, to));
-        }
-        chain.finish()?;
-        let written = self.tape.entries.get(first..).unwrap_or_default();
-        self.shelf.extend(segment, written.iter().map(|entry| entry.offset));
-        self.shelf.moved(&moves);
-        debug_assert!(moves.iter().all(|(from, _)| locate(*from).0 == task.segment));
-        self.compaction.copied.messages += moves.len() as u64;
-        self.compaction.copied.bytes += bytes as u64;
-        self.compaction.spend(bytes);
-        Ok(())
-    }
-}
-
-/// Most bytes of the bodies that these do not have of their own.
-fn shared_bytes(pieces: &[Piece]) -> u64 {
-    let shared = pieces.iter().filter(|piece| piece.body.is_none());
-    shared.map(|piece| u64::from(piece.entry.size)).sum()
 }

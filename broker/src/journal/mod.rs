@@ -12,6 +12,7 @@ mod claim;
 mod compaction;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
+mod copying;
 mod fanout;
 #[cfg(any(test, feature = "internals"))]
 pub mod fault;
@@ -39,6 +40,7 @@ mod stored;
 mod summary;
 mod walk;
 mod weight;
+mod work;
 mod writer;
 
 #[cfg(test)]

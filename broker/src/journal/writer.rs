@@ -13,11 +13,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Options;
-use super::appender::{Appender, Unit, Work, Written};
+use super::appender::Appender;
 use super::compaction::Pace;
 use super::fanout;
 use super::roll::Spares;
-use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
+use super::work::{Step, Unit, Work, Written};
+use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Room, StateBytes, Ticket, Timestamp};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
@@ -79,6 +80,10 @@ impl Log for Writer {
     fn is_full(&mut self) -> bool {
         self.has_word = !self.spares.is_full();
         !self.has_word
+    }
+
+    fn room(&self) -> Room {
+        self.spares.room()
     }
 }
 
@@ -193,6 +198,9 @@ fn keep_spares(spares: &Spares, idle_after: Duration) {
     }
 }
 
+/// How long what has no room waits before it is tried again.
+const NO_ROOM_AGAIN: Duration = Duration::from_millis(500);
+
 /// The journal's thread.
 fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) -> io::Result<()> {
     let mut work = Work::default();
@@ -200,9 +208,26 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
     loop {
         match inbox.take(&mut work) {
             Taken::Work => {
-                while let Some(written) = appender.advance(&mut work)? {
-                    inbox.release(written);
-                    sink.durable(Durable { through: written.through, positions: &appender.positions });
+                loop {
+                    match appender.advance(&mut work)? {
+                        Step::Nothing => break,
+                        Step::Written(written) => {
+                            appender.spares.set_out(false);
+                            inbox.release(written);
+                            sink.durable(Durable { through: written.through, positions: &appender.positions });
+                        }
+                        Step::NoRoom => {
+                            appender.spares.set_out(true);
+                            if inbox.rest(NO_ROOM_AGAIN) {
+                                tracing::warn!(
+                                    "the log ends without what waited for room; nothing of it was confirmed"
+                                );
+                                return Ok(());
+                            }
+                            while inline && appender.spares.top_up() {}
+                            appender.compact(Pace::Idle)?;
+                        }
+                    }
                 }
                 work.clear();
                 while inline && appender.spares.top_up() {}
@@ -279,6 +304,13 @@ impl Inbox {
     fn is_empty(&self) -> bool {
         let state = self.state();
         state.work.units.is_empty() && state.closing.is_none()
+    }
+
+    /// Waits for a while, or until the log is to end, and says whether it is.
+    fn rest(&self, a_while: Duration) -> bool {
+        let waits = |state: &mut State| state.closing.is_none();
+        let waited = self.wake.wait_timeout_while(self.state(), a_while.min(self.idle_after), waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closing.is_some()
     }
 
     fn release(&self, written: Written) {

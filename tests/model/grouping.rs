@@ -32,23 +32,15 @@ impl Queue {
     ) -> impl Iterator<Item = (&'a Known, Access)> {
         // What comes back or from elsewhere is not overtaken, and waits for the log.
         let until = self.withheld().map(Known::place).min();
-        self.holds(sub, move |known| counts(known) && until.is_none_or(|until| known.place() < until))
+        let counts = move |known: &Known| counts(known) && until.is_none_or(|until| known.place() < until);
+        let ready = self.messages.iter().filter(move |known| known.is_offered() && counts(known));
+        let wanted = ready.filter(|known| sub.wants(known.says));
+        wanted.filter_map(move |known| Some((known, self.access(known, sub, counts)?)))
     }
 
     /// Ready messages that wait for the log.
     pub(super) fn withheld(&self) -> impl Iterator<Item = &Known> {
         self.messages.iter().filter(|known| known.is_ready() && known.withheld.is_some())
-    }
-
-    /// The same, now or when the log has what it is to have.
-    pub(super) fn holds<'a>(
-        &'a self,
-        sub: &'a Sub,
-        counts: impl Fn(&Known) -> bool + Copy + 'a,
-    ) -> impl Iterator<Item = (&'a Known, Access)> {
-        let ready = self.messages.iter().filter(move |known| known.is_offered() && counts(known));
-        let wanted = ready.filter(|known| sub.wants(known.says));
-        wanted.filter_map(move |known| Some((known, self.access(known, sub, counts)?)))
     }
 
     /// Of a group the first ready message goes out next: to the owner if there is one, otherwise to anybody. In an

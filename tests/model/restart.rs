@@ -75,6 +75,7 @@ impl Model {
         for known in self.queues.iter_mut().flat_map(|queue| &mut queue.messages) {
             known.withheld = known.withheld.map(|known| known.min(ticket));
         }
+        self.name_append(ticket);
     }
 
     /// What waited for an append that is durable now may be seen.
@@ -83,6 +84,7 @@ impl Model {
             known.waits_for = known.waits_for.filter(|ticket| *ticket > through);
             known.withheld = known.withheld.filter(|ticket| *ticket > through);
         }
+        self.be_sure(through);
         self.last_pending = self.last_pending.filter(|ticket| *ticket > through);
     }
 }

@@ -379,11 +379,6 @@ impl Queue {
         self.agenda.counts().1
     }
 
-    /// Whether something was taken in that may not be seen yet.
-    pub fn has_unseen(&self) -> bool {
-        self.slots.len() > self.ready.len() + self.leases.len() + self.delayed() + self.buried()
-    }
-
     /// Consumers, however they came.
     pub fn consumers(&self) -> usize {
         self.consumers + self.passers

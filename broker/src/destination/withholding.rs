@@ -30,6 +30,11 @@ impl Queue {
         true
     }
 
+    /// Whether something was taken in that may not be seen yet.
+    pub fn has_unseen(&self) -> bool {
+        self.slots.len() > self.ready.len() + self.leases.len() + self.delayed() + self.buried()
+    }
+
     /// Whether the message at a place stands before all that is withheld.
     pub(super) fn is_before_withheld(&self, place: Place) -> bool {
         self.withheld.first().is_none_or(|first| place < *first)

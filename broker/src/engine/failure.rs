@@ -104,7 +104,7 @@ impl Engine {
             let record =
                 Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing });
             let slot = self.evolve(&record, None);
-            self.await_log(destination, slot, message);
+            self.withhold_until_logged(destination, slot, message);
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.give_back(entry.message, entry.place(), back);

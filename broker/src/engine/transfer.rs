@@ -28,7 +28,7 @@ impl Engine {
         let (message, size, from_place) = (entry.message, entry.size, entry.place());
         let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note, carried });
         let slot = self.evolve(&record, None);
-        self.await_log(to, slot, message);
+        self.withhold_until_logged(to, slot, message);
         effects.records.push(record);
         self.touch(from);
         self.touch(to);

@@ -60,7 +60,12 @@ impl Unlogged {
 
 impl Engine {
     /// A message stands in its place by a record that the log does not have yet.
-    pub(super) fn await_log(&mut self, destination: DestinationId, slot: Option<SlotId>, message: MessageId) {
+    pub(super) fn withhold_until_logged(
+        &mut self,
+        destination: DestinationId,
+        slot: Option<SlotId>,
+        message: MessageId,
+    ) {
         let Some(slot) = slot else { return };
         let Some(queue) = self.queue_mut(destination) else { return };
         queue.withhold(slot);
@@ -70,8 +75,12 @@ impl Engine {
     /// The log is durable up to there: what waited for it may be handed out, `most` messages at a time. Returns whether that
     /// was all.
     pub(super) fn offer_logged(&mut self, through: Ticket, most: usize) -> bool {
-        for _ in 0..most {
+        for nth in 0..most {
             let Some((waiting, is_last)) = self.unlogged.pop(through) else { return true };
+            if nth == 0 {
+                // Such as could not be told whether something is there for them can be told now, whatever has become of it.
+                self.examined.append(&mut self.undecided);
+            }
             let Waiting { destination, slot, message, .. } = waiting;
             // It may have gone elsewhere since, by another record.
             if is_last && self.queue_mut(destination).is_some_and(|queue| queue.offer(slot, message)) {

@@ -167,9 +167,9 @@ impl Inspection {
 
     /// Tells what a broker would be told that starts here, in the same order; or why it would refuse.
     pub fn replay(&self, replay: &mut dyn Replay) -> Result<State, OpenError> {
-        let tail = read_tail(&self.store, &self.ids)?;
+        let mut tail = read_tail(&self.store, &self.ids)?;
         tail.live.heads().for_each(|head| replay.record(head, None));
-        replay_sealed(&self.store, &tail, &self.shelf, replay)?;
+        replay_sealed(&self.store, &mut tail, &self.shelf, replay)?;
         let state = State { messages: tail.live.messages(), clean: tail.clean };
         let Some(segment) = &tail.segment else { return Ok(state) };
         self.shelf.extend(segment.id, tail.entries.iter().map(|entry| entry.offset));

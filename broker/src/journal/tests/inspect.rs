@@ -175,7 +175,7 @@ fn a_repair_keeps_what_is_sound_and_every_original() {
 /// Several kinds of damage at once, anywhere in the segments.
 fn spoil(disk: &CrashDisk, dice: &mut Dice) {
     let names: Vec<String> = segments(disk).into_keys().collect();
-    for _ in 0..1 + dice.below(4) {
+    for _ in 0..=dice.below(4) {
         let name = &names[dice.below(names.len() as u64) as usize];
         let mut bytes = disk.contents(name);
         if bytes.len() < 2 * BLOCK_BYTES {

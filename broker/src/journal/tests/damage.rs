@@ -155,7 +155,7 @@ fn a_missing_file_is_refused_or_does_not_matter() {
 #[test]
 fn zeroed_swapped_doubled_and_stale_blocks_are_seen() {
     for (sealed, unit) in [(true, SECTOR_BYTES), (false, SECTOR_BYTES), (true, BLOCK_BYTES), (false, BLOCK_BYTES)] {
-        let image = image(25, 20, sealed);
+        let image = image(26, 20, sealed);
         let (mut outcomes, segments) = (Outcomes::default(), image.segments());
         for name in &segments {
             let bytes = image.disk.contents(name);

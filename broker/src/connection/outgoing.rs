@@ -176,13 +176,10 @@ impl Connection {
         }
         let positions: Vec<_> = run.iter().filter_map(|delivery| delivery.payload.position()).collect();
         let Some(reader) = self.surroundings.handle.reader() else { return };
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.surroundings.handle.aside(move || {
             positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
         });
-        let contents = read.await.unwrap_or_else(|panic| {
-            let failure = LogError::Unreadable(panic.to_string());
-            vec![Err(failure); run.len()]
-        });
+        let contents = read.await.unwrap_or_else(|panic| vec![Err(LogError::Unreadable(panic)); run.len()]);
         let now = self.now();
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {

@@ -49,6 +49,8 @@ use thiserror::Error;
 
 pub use self::fs::Disk;
 pub use self::fs::FileSystem;
+#[cfg(any(test, feature = "internals"))]
+pub use self::writer::ByHand;
 pub use self::writer::Stopper;
 use crate::model::{Epoch, Log, LogReader, LogSink, Replay, ShardId, Timestamp};
 
@@ -197,6 +199,14 @@ impl Journal {
         let (reader, options) = (self.reader(), self.appender.store.options.clone());
         let (writer, stopper) = writer::start(self.appender, sink, &options)?;
         Ok(Running { log: Box::new(writer), reader, stopper })
+    }
+
+    /// Starts it without threads: it works when [`ByHand::turn`] is called.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn start_by_hand(self, sink: Arc<dyn LogSink>) -> (Box<dyn Log>, Arc<dyn LogReader>, ByHand) {
+        let (reader, options) = (self.reader(), self.appender.store.options.clone());
+        let (writer, hand) = writer::by_hand(self.appender, sink, &options);
+        (Box::new(writer), reader, hand)
     }
 
     /// The reading side, before the journal is started.

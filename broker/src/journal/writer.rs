@@ -114,8 +114,8 @@ impl fmt::Debug for Stopper {
     }
 }
 
-/// Starts the threads of a journal.
-pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> io::Result<(Writer, Stopper)> {
+/// The side that takes appends.
+fn writer_of(appender: &Appender, options: &Options) -> Writer {
     let inbox = Arc::new(Inbox {
         state: Mutex::default(),
         wake: Condvar::new(),
@@ -123,15 +123,20 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         batches_max: options.in_flight_batches,
         idle_after: options.idle_after,
     });
-    let spares = appender.spares.clone();
-    let writer = Writer {
-        inbox: inbox.clone(),
-        spares: spares.clone(),
+    Writer {
+        inbox,
+        spares: appender.spares.clone(),
         unit_bytes: options.unit_bytes,
         state: appender.state.clone(),
         state_bytes: options.state_bytes,
         has_word: false,
-    };
+    }
+}
+
+/// Starts the threads of a journal.
+pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> io::Result<(Writer, Stopper)> {
+    let writer = writer_of(&appender, options);
+    let (inbox, spares) = (writer.inbox.clone(), writer.spares.clone());
     let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {
@@ -196,24 +201,84 @@ fn keep_spares(spares: &Spares, idle_after: Duration) {
 fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) -> io::Result<()> {
     let mut work = Work::default();
     while inline && appender.spares.top_up() {}
-    loop {
-        match inbox.take(&mut work) {
-            Taken::Work => {
-                while let Some(written) = appender.advance(&mut work)? {
-                    inbox.release(written);
-                    sink.durable(Durable { through: written.through, positions: &appender.positions });
-                }
-                work.clear();
-                while inline && appender.spares.top_up() {}
-                appender.relieve()?;
+    while turn(&mut appender, &mut work, (inbox, sink), inline)? {}
+    Ok(())
+}
+
+/// Does what there is to do, and says whether it goes on.
+fn turn(
+    appender: &mut Appender,
+    work: &mut Work,
+    (inbox, sink): (&Inbox, &dyn LogSink),
+    inline: bool,
+) -> io::Result<bool> {
+    match inbox.take(work) {
+        Taken::Work => {
+            while let Some(written) = appender.advance(work)? {
+                inbox.release(written);
+                sink.durable(Durable { through: written.through, positions: &appender.positions });
             }
-            Taken::Nothing => {
-                appender.idle()?;
-                while inline && appender.spares.top_up() {}
-            }
-            Taken::End { clean: true } => return appender.stop(),
-            Taken::End { clean: false } => return Ok(()),
+            work.clear();
+            while inline && appender.spares.top_up() {}
+            appender.relieve()?;
         }
+        Taken::Nothing => {
+            appender.idle()?;
+            while inline && appender.spares.top_up() {}
+        }
+        Taken::End { clean: true } => return appender.stop().map(|()| false),
+        Taken::End { clean: false } => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// A running journal without threads: whoever holds this says when it works. For simulations.
+#[cfg(any(test, feature = "internals"))]
+pub struct ByHand {
+    appender: Appender,
+    work: Work,
+    inbox: Arc<Inbox>,
+    sink: Arc<dyn LogSink>,
+}
+
+#[cfg(any(test, feature = "internals"))]
+pub(super) fn by_hand(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> (Writer, ByHand) {
+    let writer = writer_of(&appender, &Options { idle_after: Duration::ZERO, ..options.clone() });
+    let inbox = writer.inbox.clone();
+    while appender.spares.top_up() {}
+    (writer, ByHand { appender, work: Work::default(), inbox, sink })
+}
+
+#[cfg(any(test, feature = "internals"))]
+impl fmt::Debug for ByHand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ByHand")
+    }
+}
+
+#[cfg(any(test, feature = "internals"))]
+impl ByHand {
+    /// Whether something waits to be written.
+    pub fn has_work(&self) -> bool {
+        !self.inbox.state().work.units.is_empty()
+    }
+
+    /// Writes all that waits, or does what an idle journal does. The first error is told to the sink and is the end.
+    pub fn turn(&mut self) -> bool {
+        let ByHand { appender, work, inbox, sink } = self;
+        turn(appender, work, (inbox, sink.as_ref()), true).unwrap_or_else(|error| {
+            let error = LogError::Poisoned(error.to_string());
+            inbox.fail(error.clone());
+            sink.failed(error);
+            false
+        })
+    }
+
+    /// Makes everything durable and notes that the stop was clean, unless the log was dropped before.
+    pub fn stop(mut self) -> Result<(), LogError> {
+        self.inbox.close(true);
+        while self.turn() {}
+        self.inbox.state().outcome.clone().map_or(Ok(()), Err)
     }
 }
 

@@ -1,0 +1,121 @@
+//! Runs seeds, says what they came to, and how to repeat the one that failed.
+
+use std::sync::atomic::Ordering;
+
+use super::broker::Failure;
+use super::shrink::{attempt, shrink};
+use super::step::plan;
+use super::tally::Tally;
+use super::trace::LOUD;
+use super::watchdog::Watchdog;
+
+/// What CI runs: so many seeds.
+const SEEDS: u64 = 600;
+/// Steps of a run.
+const STEPS: usize = 400;
+/// Every so many seeds one is run twice.
+const TWICE: u64 = 10;
+
+/// What was asked for.
+#[derive(Debug)]
+pub(crate) struct Wish {
+    from: u64,
+    seeds: u64,
+    steps: usize,
+    /// Only these steps of the plan.
+    keep: Option<Vec<usize>>,
+}
+
+impl Wish {
+    /// Understands a command line. What cargo says to every test is not for us.
+    pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Wish, String> {
+        let mut wish = Wish { from: 0, seeds: SEEDS, steps: STEPS, keep: None };
+        while let Some(word) = arguments.next() {
+            let mut number = || {
+                let text = arguments.next().unwrap_or_default();
+                text.parse::<u64>().map_err(|_| format!("{word} wants a number, not {text:?}"))
+            };
+            match word.as_str() {
+                "--seed" => (wish.from, wish.seeds) = (number()?, 1),
+                "--from" => wish.from = number()?,
+                "--seeds" => wish.seeds = number()?,
+                "--steps" => wish.steps = number()? as usize,
+                "--loud" => LOUD.store(true, Ordering::Relaxed),
+                "--keep" => {
+                    let text = arguments.next().unwrap_or_default();
+                    let numbers = text.split(',').filter(|part| !part.is_empty()).map(str::parse::<usize>);
+                    wish.keep = Some(numbers.collect::<Result<_, _>>().map_err(|error| error.to_string())?);
+                }
+                _ => {}
+            }
+        }
+        Ok(wish)
+    }
+}
+
+/// Runs what was asked for. `false`: something failed.
+pub(crate) fn carry_out(wish: &Wish) -> bool {
+    let mut all = Tally::default();
+    // What the runs find is told below; a panic on the way needs no words of its own.
+    std::panic::set_hook(Box::new(|_| {}));
+    let watchdog = Watchdog::start();
+    for seed in wish.from..wish.from + wish.seeds {
+        let mut steps = plan(seed, wish.steps);
+        if let Some(keep) = &wish.keep {
+            steps.retain(|step| keep.contains(&step.number));
+        }
+        watchdog.begins(seed);
+        match attempt(seed, &steps) {
+            Ok((tally, trace)) => {
+                all.add(&tally);
+                if seed % TWICE == 0 && attempt(seed, &steps) != Ok((tally, trace)) {
+                    println!("seed {seed} did not come to the same twice: the simulation is not deterministic");
+                    return finish(false);
+                }
+            }
+            Err(failure) => {
+                let (steps, failure) =
+                    if wish.keep.is_some() { (steps, failure) } else { shrink(seed, steps, failure) };
+                report(wish, seed, &steps.iter().map(|step| step.number).collect::<Vec<_>>(), &failure);
+                return finish(false);
+            }
+        }
+    }
+    println!("{} seeds of {} steps: {all:?}", wish.seeds, wish.steps);
+    finish(wish.seeds < SEEDS || was_active(&all))
+}
+
+/// The line that tests/run counts.
+fn finish(is_fine: bool) -> bool {
+    let (passed, failed) = if is_fine { (1, 0) } else { (0, 1) };
+    let word = if is_fine { "ok" } else { "FAILED" };
+    println!("test result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
+    is_fine
+}
+
+fn report(wish: &Wish, seed: u64, kept: &[usize], failure: &Failure) {
+    let keep = kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    println!("seed {seed} failed: {failure}");
+    println!("{} steps are enough:", kept.len());
+    println!("  cargo test -p kolejka-tests --test simulation -- --seed {seed} --steps {} --keep {keep}", wish.steps);
+}
+
+/// A sweep in which little happened proves little.
+fn was_active(all: &Tally) -> bool {
+    let least = SEEDS;
+    let is_enough = all.cuts >= 2 * least
+        && all.kills >= least / 2
+        && all.cut_starts >= least
+        && all.failed >= least / 8
+        && all.full >= least / 2
+        && all.stops >= least / 2
+        && all.receipts >= least * 100
+        && all.acknowledged >= least * 4
+        && all.committed >= least / 2
+        && all.redelivered >= least * 10
+        && all.recovered >= least;
+    if !is_enough {
+        println!("too little happened for this to have proved anything");
+    }
+    is_enough
+}

@@ -136,8 +136,7 @@ impl Decoder {
         let octets = buffer.get_mut(..extent.len).unwrap_or_default();
         let rules = Rules { version: self.version, undefined: self.undefined, body_bytes: self.limits.body_bytes };
         let Head { command, spans, body } = head::read(octets, extent.headers, &rules)?;
-        let text = ByteString::try_from(buffer.split_to(extent.len).freeze());
-        let text = text.map_err(|_| Fault::new(DecodeErrorKind::InvalidUtf8, 0))?;
+        let text = ByteString::try_from(buffer.split_to(extent.len).freeze()).map_err(head::not_text)?;
         let headers = Headers::in_block(text, spans);
         self.taken += extent.len as u64;
         if let BodyExtent::Counted(len) = body {

@@ -1,6 +1,8 @@
 //! What a complete head says: its command, its headers in plain text, and where its body will end. Pure: octets and
 //! rules in, places out. The octets change in place, since an escape is longer than what it spells.
 
+use std::str::Utf8Error;
+
 use memchr::memchr;
 
 use crate::command::Command;
@@ -38,11 +40,13 @@ pub(crate) enum BodyExtent {
     UntilNul { looked: usize },
 }
 
-/// Reads a complete head of this many header lines.
+/// Reads a complete head of this many header lines. That it is UTF-8 is left to the caller to find out, once, when it
+/// becomes text; a fault in it is told before any other.
 pub(crate) fn read(octets: &mut [u8], headers: usize, rules: &Rules) -> Result<Head, Fault> {
-    if let Err(error) = std::str::from_utf8(octets) {
-        return Err(Fault::new(DecodeErrorKind::InvalidUtf8, error.valid_up_to()));
-    }
+    read_octets(octets, headers, rules).map_err(|fault| check_text(octets).err().unwrap_or(fault))
+}
+
+fn read_octets(octets: &mut [u8], headers: usize, rules: &Rules) -> Result<Head, Fault> {
     let (command, mut spans) = parser::parse(octets, headers)?;
     if trims_values(command, rules.version, octets, &spans) {
         for span in &mut spans {
@@ -51,12 +55,24 @@ pub(crate) fn read(octets: &mut [u8], headers: usize, rules: &Rules) -> Result<H
     }
     let escapes = Escapes::of(command, rules.version);
     if escapes != Escapes::None && memchr(b'\\', octets).is_some() {
+        // Before places shift.
+        check_text(octets)?;
         for piece in spans.iter_mut().flat_map(|span| [&mut span.name, &mut span.value]) {
             *piece = unescaped(octets, *piece, escapes, rules.undefined)?;
         }
     }
     let body = body_extent(command, octets, &spans, rules.body_bytes)?;
     Ok(Head { command, spans, body })
+}
+
+/// Whether all of it is UTF-8.
+fn check_text(octets: &[u8]) -> Result<(), Fault> {
+    std::str::from_utf8(octets).map(drop).map_err(not_text)
+}
+
+/// A head that is not UTF-8.
+pub(crate) fn not_text(error: Utf8Error) -> Fault {
+    Fault::new(DecodeErrorKind::InvalidUtf8, error.valid_up_to())
 }
 
 /// Whether blanks around values are no part of them: in 1.0 only. A frame that opens a connection comes before any

@@ -1,6 +1,5 @@
 //! Headers of a frame: decoded text in the order received, the first of a name counts. Knows no escapes and no limits.
 
-use bytes::Bytes;
 use bytestring::ByteString;
 
 /// The headers of a frame, decoded.
@@ -67,14 +66,13 @@ impl Headers {
         self.find(name).map(|span| self.text(span.value))
     }
 
-    /// Like [`get`](Headers::get), as octets that outlive the frame. Shares the block of a decoded frame, and so keeps
+    /// Like [`get`](Headers::get), as text that outlives the frame. Shares the block of a decoded frame, and so keeps
     /// the read buffer alive; what was pushed is copied.
-    pub fn slice(&self, name: &str) -> Option<Bytes> {
-        let range = self.find(name)?.value.range();
-        if range.end <= self.shared.len() {
-            return Some(self.shared.as_bytes().slice(range));
-        }
-        self.get(name).map(|value| Bytes::copy_from_slice(value.as_bytes()))
+    pub fn slice(&self, name: &str) -> Option<ByteString> {
+        let value = self.find(name)?.value;
+        let text = self.text(value);
+        let is_shared = value.range().end <= self.shared.len();
+        Some(if is_shared { self.shared.slice_ref(text) } else { ByteString::from(text) })
     }
 
     /// All headers in order, repeated ones too, as name and value.
@@ -98,7 +96,8 @@ impl Headers {
     }
 
     fn find(&self, name: &str) -> Option<&Span> {
-        self.spans.iter().find(|span| self.text(span.name) == name)
+        // Most names differ in length already, which is cheaper to see than to compare texts.
+        self.spans.iter().find(|span| span.name.len as usize == name.len() && self.text(span.name) == name)
     }
 
     /// The spans cut both texts at characters, so the empty text never stands in for another.

@@ -48,6 +48,8 @@ mod search;
 mod tests;
 mod version;
 
+/// Text that shares its bytes: what [`Headers::slice`] yields.
+pub use bytestring::ByteString;
 pub use command::Command;
 pub use decoder::{Decoder, Item};
 pub use encoder::{Ending, encode};

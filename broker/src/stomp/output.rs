@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use kolejka_codec::ByteString;
 use kolejka_codec::Frame;
 use kolejka_codec::header::names::RECEIPT;
 
@@ -37,7 +37,7 @@ pub enum Output {
 
 /// The value of a `receipt` header: what the client wants to be told when its frame has been processed.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Receipt(Bytes);
+pub struct Receipt(ByteString);
 
 impl Receipt {
     /// The receipt that this frame asks for. Shares the frame's octets.
@@ -47,8 +47,7 @@ impl Receipt {
 
     /// The text to echo as `receipt-id`.
     pub fn as_str(&self) -> &str {
-        // It was cut out of decoded headers, which are UTF-8.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 

@@ -24,7 +24,7 @@ impl Run {
             Kind::SendMany => (0..2 + dice.below(40)).for_each(|_| self.send(client, dice)),
             Kind::Subscribe => self.subscribe(client, dice),
             Kind::Unsubscribe => self.unsubscribe(client, dice),
-            Kind::Ack => self.settle_one(client, true, dice),
+            Kind::Ack => (0..=dice.below(8)).for_each(|_| self.settle_one(client, true, dice)),
             Kind::Nack => self.settle_one(client, false, dice),
             Kind::Begin => self.begin(client),
             Kind::Commit => self.end(client, true, dice),

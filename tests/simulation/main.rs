@@ -8,6 +8,7 @@
 
 mod act;
 mod broker;
+mod bugs;
 mod client;
 mod faults;
 mod finish;

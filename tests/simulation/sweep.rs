@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use super::broker::Failure;
+use super::bugs::find;
 use super::shrink::{attempt, shrink};
 use super::step::plan;
 use super::tally::Tally;
 use super::trace::LOUD;
-use super::watchdog::Watchdog;
+use super::watchdog::{PATIENCE, Watchdog};
 
 /// What CI runs: so many seeds.
 const SEEDS: u64 = 600;
@@ -24,12 +25,16 @@ pub(crate) struct Wish {
     steps: usize,
     /// Only these steps of the plan.
     keep: Option<Vec<usize>>,
+    /// Says how the first one fails, and no more.
+    is_quick: bool,
+    /// Faults that are to be put back; none: all of them.
+    bugs: Option<Vec<String>>,
 }
 
 impl Wish {
     /// Understands a command line. What cargo says to every test is not for us.
     pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Wish, String> {
-        let mut wish = Wish { from: 0, seeds: SEEDS, steps: STEPS, keep: None };
+        let mut wish = Wish { from: 0, seeds: SEEDS, steps: STEPS, keep: None, is_quick: false, bugs: None };
         while let Some(word) = arguments.next() {
             let mut number = || {
                 let text = arguments.next().unwrap_or_default();
@@ -40,6 +45,11 @@ impl Wish {
                 "--from" => wish.from = number()?,
                 "--seeds" => wish.seeds = number()?,
                 "--steps" => wish.steps = number()? as usize,
+                "--quick" => wish.is_quick = true,
+                "--bugs" => wish.bugs = Some(Vec::new()),
+                name if !name.starts_with('-') && wish.bugs.is_some() => {
+                    wish.bugs.get_or_insert_default().push(name.to_owned());
+                }
                 "--loud" => LOUD.store(true, Ordering::Relaxed),
                 "--keep" => {
                     let text = arguments.next().unwrap_or_default();
@@ -55,10 +65,13 @@ impl Wish {
 
 /// Runs what was asked for. `false`: something failed.
 pub(crate) fn carry_out(wish: &Wish) -> bool {
+    if let Some(names) = &wish.bugs {
+        return find(names);
+    }
     let mut all = Tally::default();
     // What the runs find is told below; a panic on the way needs no words of its own.
     std::panic::set_hook(Box::new(|_| {}));
-    let watchdog = Watchdog::start();
+    let watchdog = Watchdog::start(if wish.is_quick { PATIENCE / 30 } else { PATIENCE });
     for seed in wish.from..wish.from + wish.seeds {
         let mut steps = plan(seed, wish.steps);
         if let Some(keep) = &wish.keep {
@@ -68,10 +81,14 @@ pub(crate) fn carry_out(wish: &Wish) -> bool {
         match attempt(seed, &steps) {
             Ok((tally, trace)) => {
                 all.add(&tally);
-                if seed % TWICE == 0 && attempt(seed, &steps) != Ok((tally, trace)) {
+                if seed % TWICE == 0 && !wish.is_quick && attempt(seed, &steps) != Ok((tally, trace)) {
                     println!("seed {seed} did not come to the same twice: the simulation is not deterministic");
                     return finish(false);
                 }
+            }
+            Err(failure) if wish.is_quick => {
+                println!("seed {seed} failed: {failure}");
+                return finish(false);
             }
             Err(failure) => {
                 let (steps, failure) =
@@ -82,7 +99,7 @@ pub(crate) fn carry_out(wish: &Wish) -> bool {
         }
     }
     println!("{} seeds of {} steps: {all:?}", wish.seeds, wish.steps);
-    finish(wish.seeds < SEEDS || was_active(&all))
+    finish(wish.seeds < SEEDS || wish.is_quick || was_active(&all))
 }
 
 /// The line that tests/run counts.

@@ -26,6 +26,10 @@ impl History {
                     message.to, message.queues
                 ));
             }
+            // What somebody was given was durable.
+            if message.fate == Fate::Stays && finished < copies {
+                return Err(format!("I1: message {number} to {} was delivered, not settled, and is lost", message.to));
+            }
             if message.fate != Fate::Repeats && message.queues > 0 && copies > message.queues {
                 return Err(format!(
                     "I2: message {number} to {} is there {copies} times, not {}",

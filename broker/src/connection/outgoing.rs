@@ -7,6 +7,7 @@ use tracing::{debug, error, warn};
 use super::holding::BURST_BYTES;
 use super::task::Connection;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
+use crate::seeded::{self, Bug};
 
 /// The receipts of one batch of requests, encoded.
 #[derive(Debug)]
@@ -31,7 +32,9 @@ impl Receipts {
     /// Sends a piece of `count` receipts at once, if nothing it promises is still on the way, or keeps it.
     pub(super) fn hold(&mut self, piece: Piece, wait_for: Option<Ticket>, out: &mut Burst) {
         let Piece { mut octets, count, gated } = piece;
+        let wait_for = wait_for.filter(|_| !seeded::is(Bug::ReceiptBeforeSync));
         let behind = self.waiting.back().map(|(ticket, _)| *ticket);
+        let behind = behind.filter(|_| !seeded::is(Bug::ReceiptBeforeSync) && !seeded::is(Bug::ReceiptsOvertake));
         let Some(ticket) = wait_for.max(behind) else {
             out.append(&mut octets);
             return;

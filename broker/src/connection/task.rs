@@ -24,6 +24,7 @@ use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, Peer, Princ
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
 use crate::model::{Burst, Event, Now};
+use crate::seeded::{self, Bug};
 use crate::stomp::Session;
 use crate::transport::Stream;
 
@@ -276,7 +277,8 @@ impl Connection {
                     self.stop().await;
                 }
                 Woken::Due => {
-                    is_set = false;
+                    is_set = seeded::is(Bug::TimerNotSet);
+                    armed = armed.filter(|_| !is_set);
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }

@@ -8,6 +8,7 @@ use super::sessions::Departure;
 use super::subscribe::Dismissal;
 use crate::destination::Queue;
 use crate::model::{DestinationId, Effects, JobState, Now, SessionId};
+use crate::seeded::{self, Bug};
 
 /// A client that is gone, and whose subscriptions have not all ended.
 #[derive(Debug)]
@@ -26,7 +27,10 @@ impl Engine {
         effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
         (session.leaving, session.chore) = (true, None);
-        let keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
+        let mut keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
+        if seeded::is(Bug::HeldForever) {
+            keys.clear();
+        }
         let consumers = keys.into_iter().map(|key| self.begin_dismissal(key, departure)).collect();
         let mut closing = Closing { session: id, consumers };
         if !self.close_part(now, &mut closing, effects) {

@@ -4,6 +4,7 @@ use super::destination::Kind;
 use super::machine::Engine;
 use crate::destination::{Entry, Return, SlotId};
 use crate::model::{Accepted, DeathReason, DestinationId, Moved, Place, Position, Record, Replay, Returned, Settled};
+use crate::seeded::{self, Bug};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -59,7 +60,9 @@ impl Engine {
                 None
             }
             Record::IdBlock { next } => {
-                self.ids.skip_to(*next);
+                if !seeded::is(Bug::IdsGivenAgain) {
+                    self.ids.skip_to(*next);
+                }
                 None
             }
             Record::Suspected { below } => {
@@ -192,7 +195,7 @@ impl Engine {
                 queue.begin_counting();
             }
         }
-        if !clean {
+        if !clean && !seeded::is(Bug::RedeliveredForgotten) {
             let below = self.ids.unused();
             self.suspect(below);
             self.suspicion = Some(below);

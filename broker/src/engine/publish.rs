@@ -13,6 +13,7 @@ use crate::model::{
     Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
     Submission,
 };
+use crate::seeded::{self, Bug};
 
 /// Steps for the selectors of a topic's subscribers while its message is sent.
 const JUDGED_AT_ONCE: u64 = 1024;
@@ -269,6 +270,12 @@ impl Engine {
         if let Some(slot) = self.evolve(&record, None) {
             self.keep(destination, slot, new.content);
             self.pending.push_back((destination, slot));
+            if seeded::is(Bug::HandedOutEarly)
+                && let Some(queue) = self.queue_mut(destination)
+            {
+                queue.release(slot);
+                self.touch(destination);
+            }
         }
         effects.records.push(record);
         self.hook_submitted(now, (destination, message), true);

@@ -13,6 +13,7 @@ use crate::model::{
     Answer, Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Publish, Record,
     Refusal, Schedule, Scheduled, Standing, Terms, Timestamp,
 };
+use crate::seeded::{self, Bug};
 
 /// How long a schedule waits whose message its destination did not take, in milliseconds.
 const POSTPONED_MS: u64 = 1000;
@@ -91,7 +92,7 @@ impl Engine {
 
     /// Sends what is due in a queue of schedules. Each is a new message: while the log has no room for such, all of them wait.
     pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        if self.is_full() {
+        if self.is_full() && !seeded::is(Bug::SchedulesIgnoreFullDisk) {
             return self.schedules.postpone(id);
         }
         while !self.is_used_up(effects) {

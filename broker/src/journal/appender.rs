@@ -19,6 +19,7 @@ use super::roll::Spares;
 use super::segment::{Chain, Tape, reserve_bytes};
 use super::store::Store;
 use crate::model::{Accepted, Position, Record, Ticket, Timestamp};
+use crate::seeded::{self, Bug};
 
 /// How many dead segments, of how many times its size, make an idle journal, or one without room, begin a new segment with a
 /// checkpoint so that they become free.
@@ -156,6 +157,9 @@ impl Appender {
 
     fn add(&mut self, record: &Record, fanout: &mut Fanout) {
         match record {
+            Record::Settled(_) if seeded::is(Bug::AckLost) => {}
+            Record::Keyed(_) if seeded::is(Bug::KeysForgotten) => {}
+            Record::Bound(_) if seeded::is(Bug::SubscriptionForgotten) => {}
             Record::Accepted(accepted) => {
                 let position = self.add_message(accepted, fanout);
                 self.live.accept(self.tape.segment.id);
@@ -281,12 +285,18 @@ impl Appender {
         let length = self.length_for(most, need, slots);
         // On a full disk each roll gives back what it can: what only finished work needs no more room than that.
         let given_back = self.live.dead(id).1;
-        let is_due = wanted || self.base.written >= GROWTH * most as u64 || self.spares.is_full() && given_back > 0;
+        let is_due = seeded::is(Bug::CheckpointsAlways)
+            || wanted
+            || self.base.written >= GROWTH * most as u64
+            || self.spares.is_full() && given_back > 0;
         // Where there is no room for a checkpoint the log goes on without.
         let begins_anew = is_due && self.spares.has_room_for(length, given_back)?;
         let dead = self.live.take_dead(if begins_anew { id } else { self.base.segment });
         let length = if begins_anew { length } else { self.length_for(CONTINUED_BYTES, need, slots) };
         let next = self.spares.take(id, length)?;
+        if seeded::is(Bug::SegmentGivenBackEarly) {
+            self.free(&dead)?;
+        }
         self.tape.summarise()?;
         self.shelf.seal(full.id);
         self.shelf.hold(&next);
@@ -306,7 +316,9 @@ impl Appender {
             self.base = Base { segment: id, sequence, written: 0 };
         }
         self.spares.keep_room_for(self.length_for(most, 0, 0));
-        self.free(&dead)?;
+        if !seeded::is(Bug::SegmentGivenBackEarly) {
+            self.free(&dead)?;
+        }
         // At once, and not when the next spare is made: until then more and more would be taken that there is no room for.
         self.spares.look();
         Ok(())

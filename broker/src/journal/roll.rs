@@ -12,6 +12,7 @@ use super::format::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SegmentHeader, SegmentId};
 use super::fs::File;
 use super::segment::Segment;
 use super::store::Store;
+use crate::seeded::{self, Bug};
 
 /// The pool.
 #[derive(Debug)]
@@ -87,7 +88,9 @@ impl Spares {
         self.changed.notify_all();
         self.head(file.as_ref(), id, length)?;
         self.store.fs.rename(&name, &id.file_name())?;
-        self.store.fs.sync_dir()?;
+        if !seeded::is(Bug::DirectoryNotSynced) {
+            self.store.fs.sync_dir()?;
+        }
         Ok(Segment { id, file, length })
     }
 
@@ -126,7 +129,8 @@ impl Spares {
             self.pool().avoid(name);
         }
         for name in names {
-            if self.number(name)?.is_some_and(|number| segments.contains(&number)) {
+            if self.number(name)?.is_some_and(|number| segments.contains(&number)) && !seeded::is(Bug::SpareIsASegment)
+            {
                 self.store.fs.unlink(name)?;
             } else {
                 self.adopt(name)?;

@@ -17,6 +17,7 @@ use super::appender::{Appender, Unit, Work, Written};
 use super::fanout;
 use super::roll::Spares;
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
+use crate::seeded::{self, Bug};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Log for Writer {
     }
 
     fn is_full(&mut self) -> bool {
-        self.has_word = !self.spares.is_full();
+        self.has_word = !self.spares.is_full() || seeded::is(Bug::FullDiskNotTold);
         !self.has_word
     }
 }
@@ -344,6 +345,7 @@ impl Inbox {
     }
 
     fn close(&self, clean: bool) {
+        let clean = clean || seeded::is(Bug::StopAlwaysClean);
         let mut state = self.state();
         // The first word counts: a log that was dropped before the stop was not closed in order.
         state.closing.get_or_insert(Closing { clean });

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::account::{Account, Short};
 use super::purpose::Purpose;
+use crate::seeded::{self, Bug};
 
 /// Bytes in use for one purpose, given back when dropped.
 #[derive(Debug)]
@@ -51,6 +52,9 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
+        if seeded::is(Bug::MemoryNotGivenBack) {
+            return;
+        }
         self.force(0);
     }
 }

@@ -164,13 +164,13 @@ limits! {
     /// Shortest time between two messages of a schedule.
     schedule_period: Duration = seconds(1), Duration::from_millis(10) => seconds(86_400), "schedule_period";
     /// Queues behind one topic: durable subscriptions, groups and queues of virtual topics.
-    topic_queues: u32 = 4_096, 1 => 100_000, "topic_queues";
+    topic_queues: u32 = 2_048, 1 => 100_000, "topic_queues";
     /// What the selectors of queues behind one topic may cost for a message with 256 octets of headers, in steps of a fifth of a
     /// microsecond: an ordinary selector takes four. For a message with more headers four times as much.
     topic_selectors: u32 = 4_096, 64 => 1_000_000, "topic_selectors";
     /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
     /// transaction.
-    append_messages: u32 = 8_192, 64 => 1_000_000, "append.messages";
+    append_messages: u32 = 4_096, 64 => 1_000_000, "append.messages";
     /// Octets that one request may append to the journal. A body that goes to several queues counts once.
     append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";
     /// How long a destination without messages and consumers is kept.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Credit, Manner};
+use crate::model::{Credit, DestinationId, Manner};
 
 /// The rest of what was asked for, and how long to wait for it.
 #[derive(Debug)]
@@ -17,6 +17,8 @@ pub struct Allowance {
     pub wait: Option<Duration>,
     /// When that will be, while it waits.
     pub waits_until: Option<Duration>,
+    /// It is looked whether anything is there, and among what a pattern means nothing was up to this one.
+    pub looked: Option<DestinationId>,
     /// Something was handed out since somebody looked.
     served: bool,
     ended: bool,
@@ -34,6 +36,7 @@ impl Allowance {
                 until_empty,
                 wait: wait_ms.map(|ms| Duration::from_millis(ms.into())),
                 waits_until: None,
+                looked: None,
                 served: false,
                 ended: false,
             })

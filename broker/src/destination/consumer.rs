@@ -1,6 +1,7 @@
 //! A subscription as the destination sees it: credit, and the ledger of what is out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque, btree_map};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use slotmap::{SlotMap, new_key_type};
@@ -52,11 +53,12 @@ pub enum Reach {
 pub struct Many {
     /// What it means.
     pub scope: Scope,
-    /// Destinations that it receives from.
-    pub joined: BTreeSet<DestinationId>,
+    /// Destinations that it receives from, with their places among those that are parked; 0 for one that is not.
+    joined: BTreeMap<DestinationId, u64>,
     /// Those of them, all queues, in whose rotation it does not stand for want of credit or of heads to choose by, in the order
     /// of their turns.
-    pub parked: VecDeque<DestinationId>,
+    parked: BTreeMap<u64, DestinationId>,
+    last_parked: u64,
     /// It has credit again, and waits for the next dispatch.
     pub refilled: bool,
 }
@@ -84,7 +86,7 @@ pub struct Sources {
 impl Many {
     /// A scope that has not reached anything yet.
     pub fn new(scope: Scope) -> Many {
-        Many { scope, joined: BTreeSet::new(), parked: VecDeque::new(), refilled: false }
+        Many { scope, joined: BTreeMap::new(), parked: BTreeMap::new(), last_parked: 0, refilled: false }
     }
 
     /// The pattern, if it is one.
@@ -95,10 +97,59 @@ impl Many {
         }
     }
 
-    /// A destination is gone.
+    /// Receives from one more destination. `false` if it does already.
+    pub fn join(&mut self, destination: DestinationId) -> bool {
+        let is_new = !self.joined.contains_key(&destination);
+        if is_new {
+            self.joined.insert(destination, 0);
+        }
+        is_new
+    }
+
+    /// Whether it receives from a destination.
+    pub fn has_joined(&self, destination: DestinationId) -> bool {
+        self.joined.contains_key(&destination)
+    }
+
+    /// Destinations that it receives from, in the order of their numbers, behind one of them.
+    pub fn joined_behind(&self, behind: Option<DestinationId>) -> impl Iterator<Item = DestinationId> {
+        let from = behind.map_or(Bound::Unbounded, Bound::Excluded);
+        self.joined.range((from, Bound::Unbounded)).map(|(id, _)| *id)
+    }
+
+    /// The same, once it receives from none of them any more.
+    pub fn into_joined(self) -> btree_map::IntoKeys<DestinationId, u64> {
+        self.joined.into_keys()
+    }
+
+    /// A destination is gone, or is not for it any more.
     pub fn part(&mut self, destination: DestinationId) {
-        self.joined.remove(&destination);
-        self.parked.retain(|&other| other != destination);
+        if let Some(place) = self.joined.remove(&destination) {
+            self.parked.remove(&place);
+        }
+    }
+
+    /// It stands in the rotation of that queue no more.
+    pub fn park(&mut self, queue: DestinationId) {
+        if let Some(place) = self.joined.get_mut(&queue).filter(|place| **place == 0) {
+            self.last_parked += 1;
+            *place = self.last_parked;
+            self.parked.insert(self.last_parked, queue);
+        }
+    }
+
+    /// Takes out the queue that has been parked for longest, for it to stand there again.
+    pub fn unpark(&mut self) -> Option<DestinationId> {
+        let (_, queue) = self.parked.pop_first()?;
+        if let Some(place) = self.joined.get_mut(&queue) {
+            *place = 0;
+        }
+        Some(queue)
+    }
+
+    /// In how many queues it does not stand in the rotation.
+    pub fn parked_len(&self) -> usize {
+        self.parked.len()
     }
 }
 
@@ -146,6 +197,8 @@ pub struct Consumer {
     pub hears: bool,
     /// It is on its way out: nothing more is handed to it.
     pub is_closed: bool,
+    /// Its client may read less than before, and it has not left all that this means: nothing is handed to it meanwhile.
+    pub is_withheld: bool,
     /// Something that a topic keeps for it is looked at in the background.
     pub is_late: bool,
     /// What else bounds it beside its credit.
@@ -182,6 +235,7 @@ impl Consumer {
             no_local: false,
             hears: false,
             is_closed: false,
+            is_withheld: false,
             is_late: false,
             allowance: None,
             credit,
@@ -195,7 +249,7 @@ impl Consumer {
 
     /// Whether one more may go out. With nothing out anything may, however large: otherwise it could never leave.
     pub fn has_credit(&self) -> bool {
-        !self.is_closed
+        !(self.is_closed || self.is_withheld)
             && (self.out.is_empty()
                 || (self.out.len() < self.credit.messages as usize && self.out_bytes < self.credit.bytes))
             && self.allowance.as_ref().is_none_or(|allowance| allowance.permits())
@@ -227,7 +281,7 @@ impl Consumer {
     pub fn park(&mut self, queue: DestinationId) {
         match &mut self.reach {
             Reach::One(_) => self.in_rotation = false,
-            Reach::Many(many) => many.parked.push_back(queue),
+            Reach::Many(many) => many.park(queue),
             Reach::View(_) | Reach::Nowhere => {}
         }
     }

@@ -1,6 +1,6 @@
 //! The last message of each value, in queues that keep no other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -12,8 +12,9 @@ use crate::model::{Content, MessageId};
 #[derive(Debug, Default)]
 pub(super) struct LastValues {
     newest: HashMap<Arc<str>, (MessageId, SlotId), RandomState>,
-    /// Those that a newer one has replaced and that are still there, oldest first.
-    replaced: Vec<(MessageId, SlotId)>,
+    /// Those that a newer one has replaced and that may still be there, in the order in which that was seen. None of them is on
+    /// its way to the log.
+    replaced: VecDeque<(MessageId, SlotId)>,
 }
 
 impl Queue {
@@ -39,9 +40,26 @@ impl Queue {
             return;
         }
         let Some(value) = self.beside.terms(message).and_then(|terms| terms.last_value.clone()) else { return };
-        let last = self.last.get_or_insert_default();
-        if let Some(old) = last.newest.insert(value, (message, slot)) {
-            last.replaced.push(old);
+        let old = self.last.get_or_insert_default().newest.insert(value, (message, slot));
+        // One that is on its way to the log is looked at again when it may be seen.
+        let is_seen = |at: &(MessageId, SlotId)| self.still(*at).is_some_and(|entry| entry.state != State::Accepted);
+        if let Some(old) = old.filter(is_seen)
+            && let Some(last) = &mut self.last
+        {
+            last.replaced.push_back(old);
+        }
+    }
+
+    /// A message may be seen, and a newer one may have replaced it by now.
+    pub(super) fn note_seen(&mut self, message: MessageId, slot: SlotId) {
+        if self.last.is_none() {
+            return;
+        }
+        let Some(value) = self.beside.terms(message).and_then(|terms| terms.last_value.clone()) else { return };
+        if let Some(last) = &mut self.last
+            && last.newest.get(&value).is_some_and(|(newest, _)| *newest != message)
+        {
+            last.replaced.push_back((message, slot));
         }
     }
 
@@ -59,24 +77,14 @@ impl Queue {
         self.last.as_ref().is_some_and(|last| !last.replaced.is_empty())
     }
 
-    /// Messages that have been replaced and that nobody holds. Those that are still on their way to the log stay for later.
-    pub fn take_replaced(&mut self) -> Vec<Entry> {
-        let Some(last) = self.last.as_mut().filter(|last| !last.replaced.is_empty()) else { return Vec::new() };
-        let mut replaced = std::mem::take(&mut last.replaced);
-        let mut gone = Vec::new();
-        replaced.retain(|at| match self.still(*at) {
-            Some(entry) if entry.state == State::Accepted => true,
-            Some(entry) if entry.state == State::Reserved => false,
-            Some(entry) => {
-                gone.push(entry.clone());
-                false
+    /// The oldest message that has been replaced and that nobody holds.
+    pub fn next_replaced(&mut self) -> Option<Entry> {
+        loop {
+            let at = self.last.as_mut()?.replaced.pop_front()?;
+            if let Some(entry) = self.still(at).filter(|entry| entry.state != State::Reserved) {
+                return Some(entry.clone());
             }
-            None => false,
-        });
-        if let Some(last) = &mut self.last {
-            last.replaced = replaced;
         }
-        gone
     }
 
     fn still(&self, (message, slot): (MessageId, SlotId)) -> Option<&Entry> {

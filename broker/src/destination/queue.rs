@@ -131,8 +131,9 @@ impl Queue {
     /// the clock says: only [`wake`](Self::wake) makes it ready.
     pub fn release(&mut self, slot: SlotId) {
         let Some(entry) = self.slots.get(slot) else { return };
-        let due = self.more(entry).and_then(|terms| terms.due);
+        let (message, due) = (entry.message, self.more(entry).and_then(|terms| terms.due));
         self.stand(slot, due.map_or(Standing::Ready, Standing::Delayed));
+        self.note_seen(message, slot);
     }
 
     /// Nobody holds the message: it takes its place among the ready, or waits.

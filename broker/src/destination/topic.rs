@@ -11,8 +11,11 @@ pub struct Topic {
     subscribers: Vec<ConsumerKey>,
     /// How many of them came by its name.
     by_name: usize,
-    /// Queues that get a copy of every message, in the order of their numbers.
+    /// Queues that get a copy of every message, in the order of their numbers, as of `feeds_as_of`.
     pub feeds: Vec<DestinationId>,
+    /// Which change of the bindings with wildcards `feeds` takes account of. Where there was another since, they are to be
+    /// looked up again.
+    pub feeds_as_of: u64,
     /// What it has seen.
     pub counts: Counts,
 }
@@ -20,7 +23,14 @@ pub struct Topic {
 impl Topic {
     /// A topic without subscribers.
     pub fn new(name: DestinationName) -> Topic {
-        Topic { name, subscribers: Vec::new(), by_name: 0, feeds: Vec::new(), counts: Counts::default() }
+        Topic {
+            name,
+            subscribers: Vec::new(),
+            by_name: 0,
+            feeds: Vec::new(),
+            feeds_as_of: 0,
+            counts: Counts::default(),
+        }
     }
 
     /// Its name.

@@ -172,7 +172,7 @@ pub fn readmit((id, queue): (DestinationId, &mut Queue), key: ConsumerKey, consu
     match &mut consumer.reach {
         Reach::One(_) => enrol(queue, key, consumer),
         Reach::Many(_) if has_credit => queue.line_up(key, consumer.priority),
-        Reach::Many(many) => many.parked.push_back(id),
+        Reach::Many(many) => many.park(id),
         Reach::View(_) | Reach::Nowhere => {}
     }
 }

@@ -37,9 +37,29 @@ pub(super) struct Announcements {
 }
 
 impl Announcements {
+    /// What one call leaves is below that, but for what a single part of it has brought.
+    const MANY: usize = 1024;
+
     /// Whether some have yet to be published.
     pub(super) fn are_waiting(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// Whether so many have yet to be published that nothing more is to be done that could bring others.
+    pub(super) fn are_many(&self) -> bool {
+        self.waiting.len() > Announcements::MANY
+    }
+
+    /// The next one to be published. While others wait for the engine, only one that belongs to the unit of the log that is
+    /// being made, behind what was said at the same address before.
+    fn next(&mut self, is_used_up: bool) -> Option<Announcement> {
+        if !is_used_up {
+            return self.waiting.pop_front();
+        }
+        let is_bound = |one: &&Announcement| one.publish.message.durability == Durability::Persistent;
+        let to = self.waiting.iter().find(is_bound).map(|one| &one.publish.to)?;
+        let at = self.waiting.iter().position(|one| one.publish.to == *to)?;
+        self.waiting.remove(at)
     }
 
     /// One more that follows from what is being published, unless too many did already.
@@ -90,10 +110,12 @@ impl Engine {
         self.announcements.waiting.extend(announcement);
     }
 
-    /// Publishes what has been announced, and what follows from that. `false` if there was nothing.
+    /// Publishes what has been announced, and what follows from that, as far as there are steps; the rest is background work.
+    /// `false` if there was nothing.
     pub(super) fn publish_announced(&mut self, now: Now, effects: &mut Effects) -> bool {
         let is_any = !self.announcements.waiting.is_empty();
-        while let Some(announcement) = self.announcements.waiting.pop_front() {
+        while let Some(announcement) = self.announcements.next(self.is_used_up(effects)) {
+            self.steps.charge(1);
             self.publish_announcement(now, announcement, effects);
         }
         is_any

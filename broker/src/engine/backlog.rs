@@ -10,10 +10,11 @@ use std::sync::Arc;
 use super::dispatch::deliver;
 use super::machine::Engine;
 use super::publish::topic_delivery;
+use super::sessions::Session;
 use crate::destination::{ConsumerKey, Waiting};
 use crate::memory::{Charge, Purpose};
 use crate::model::{
-    Candidate, Durability, Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Timestamp, Urgency,
+    Candidate, Durability, Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Steps, Timestamp, Urgency,
 };
 
 /// Connections for which something is kept, by the bytes of that.
@@ -22,6 +23,9 @@ pub(super) struct Slow(BTreeSet<(u64, SessionId)>);
 
 /// What a message that is kept costs beside its content, in bytes.
 const WAITING_BYTES: u64 = 96;
+
+/// Messages kept for clients which were told to go that are let go in a row.
+const FREED_AT_ONCE: usize = 256;
 
 /// A message on its way to the subscribers of a topic.
 #[derive(Debug)]
@@ -58,6 +62,8 @@ impl Engine {
         let (message, expires) = (sent.message, sent.expires);
         let bytes = sent.payload.len() as u64;
         let unjudged = sent.unjudged;
+        // As a delivery, which it will be.
+        self.steps.charge(Steps::DELIVERY);
         consumer.push_backlog(Waiting { message, payload: sent.payload.clone(), expires, charge, unjudged });
         if unjudged.is_some() && !std::mem::replace(&mut consumer.is_late, true) {
             self.late.backlogs.push_back(key);
@@ -75,16 +81,15 @@ impl Engine {
         let mut charge = sent.charge.take();
         while charge.is_none() {
             let mut fresh = Charge::new(Arc::clone(&self.options.memory), Purpose::Topics);
-            let taken = fresh.resize(sent.payload.len() as u64 + WAITING_BYTES);
-            match taken.map_err(|short| (short, self.slow.0.pop_last())) {
-                Err((short, Some((_, slowest)))) => {
+            match fresh.resize(sent.payload.len() as u64 + WAITING_BYTES) {
+                Ok(()) => charge = Some(Arc::new(fresh)),
+                // What is kept for those that were told to go is on its way out.
+                Err(_) if self.let_go(FREED_AT_ONCE) => {}
+                Err(short) => {
+                    // Where it is nobody else, not even one message fits.
+                    let slowest = self.slow.0.pop_last().map_or(id, |(_, slowest)| slowest);
                     self.expel(slowest, Refusal::OutOfMemory { short: short.to_string() }, effects);
                 }
-                Err((short, None)) => {
-                    // Not even one message fits.
-                    self.expel(id, Refusal::OutOfMemory { short: short.to_string() }, effects);
-                }
-                Ok(()) => charge = Some(Arc::new(fresh)),
             }
             if self.sessions.get(id).is_none_or(|session| session.leaving) {
                 return None;
@@ -94,19 +99,46 @@ impl Engine {
         charge
     }
 
-    /// Tells a client to go. Nothing is delivered to it any more, so nothing is kept for it either.
+    /// Tells a client to go. Nothing is delivered to it any more, so nothing is kept for it either: that goes a part at a time.
     fn expel(&mut self, id: SessionId, refusal: Refusal, effects: &mut Effects) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.leaving = true;
+        self.slow.0.remove(&(session.backlog.bytes, id));
+        self.late.expelled.push_back(id);
         effects.events.push((id, Event::Disconnect(refusal)));
-        for key in session.behind.clone() {
-            self.forget_backlog(key);
-        }
     }
 
-    /// What is kept for a subscriber is kept no more.
-    pub(super) fn forget_backlog(&mut self, key: ConsumerKey) {
-        while self.next_kept(key).is_some() {}
+    /// Lets go of so many messages that are kept for clients which were told to go. `false` if there are none.
+    fn let_go(&mut self, messages: usize) -> bool {
+        let mut left = messages;
+        while left > 0
+            && let Some(&id) = self.late.expelled.front()
+        {
+            let behind = self.sessions.get(id).and_then(|session| session.behind.first()).copied();
+            if behind.is_some_and(|key| self.next_kept(key).is_some()) {
+                self.steps.charge(1);
+                left -= 1;
+            } else {
+                self.late.expelled.pop_front();
+            }
+        }
+        left < messages
+    }
+
+    /// The same as background work.
+    pub(super) fn let_expelled_go(&mut self, effects: &Effects) {
+        while !self.is_used_up(effects) && self.let_go(FREED_AT_ONCE) {}
+    }
+
+    /// What is kept for a subscriber is kept no more, as far as there are steps. `true` once that was all.
+    pub(super) fn forget_backlog(&mut self, key: ConsumerKey, effects: &Effects) -> bool {
+        while !self.is_used_up(effects) {
+            if self.next_kept(key).is_none() {
+                return true;
+            }
+            self.steps.charge(1);
+        }
+        false
     }
 
     /// Gives the subscribers of a client what waited for their credit, or for room of their client.
@@ -118,7 +150,8 @@ impl Engine {
 
     /// The same where one of a client's subscriptions has ended.
     pub(super) fn drain_others(&mut self, now: Now, id: SessionId, effects: &mut Effects) {
-        let Some(session) = self.sessions.get(id).filter(|session| !session.behind.is_empty()) else { return };
+        let is_meant = |session: &&Session| !session.leaving && !session.behind.is_empty();
+        let Some(session) = self.sessions.get(id).filter(is_meant) else { return };
         for key in session.behind.clone() {
             self.drain_one(now, key, effects);
         }
@@ -166,7 +199,7 @@ impl Engine {
         })
     }
 
-    fn put_off_backlog(&mut self, key: ConsumerKey) {
+    pub(super) fn put_off_backlog(&mut self, key: ConsumerKey) {
         if let Some(consumer) = self.consumers.get_mut(key)
             && !std::mem::replace(&mut consumer.is_late, true)
         {
@@ -187,7 +220,7 @@ impl Engine {
         if is_last {
             session.behind.remove(&key);
         }
-        if !session.behind.is_empty() {
+        if !session.behind.is_empty() && !session.leaving {
             self.slow.0.insert((session.backlog.bytes, id));
         }
         Some(waiting)

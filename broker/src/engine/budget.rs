@@ -19,7 +19,7 @@ impl Engine {
 
     /// Whether further requests have to wait for another hold.
     pub fn has_done_enough(&self, effects: &Effects) -> bool {
-        self.spent(effects) >= Self::REQUESTS
+        self.spent(effects) >= Self::REQUESTS || self.announcements.are_many()
     }
 
     /// Steps of this hold so far.

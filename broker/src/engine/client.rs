@@ -88,9 +88,13 @@ impl Client {
         if core.engine.is_busy(self.session) {
             core.verb = Verb::Continue;
             match core.engine.go_on(now, self.session, &mut core.effects) {
-                Some(answer) => {
+                Some(Ok(answer)) => {
                     bytes += core.effects.weight().bytes;
                     answers.push(answer);
+                }
+                Some(Err(refusal)) => {
+                    requests.clear();
+                    return (Some(refusal), false);
                 }
                 None => return (None, true),
             }

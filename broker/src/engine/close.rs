@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::chore::Chore;
 use super::happening::Happening;
 use super::machine::Engine;
 use super::sessions::Departure;
@@ -17,6 +18,8 @@ pub(super) struct Closing {
     consumers: VecDeque<Dismissal>,
 }
 
+/// What it costs to end a subscription or to drop a temporary destination, beside what they hold, in steps.
+const DROPPED: u64 = 5;
 /// Messages of a temporary queue that vanish with it.
 const AT_ONCE: usize = 256;
 
@@ -26,12 +29,16 @@ impl Engine {
     pub fn close(&mut self, now: Now, id: SessionId, departure: Departure, effects: &mut Effects) {
         effects.begin();
         let Some(session) = self.sessions.get_mut(id) else { return };
-        (session.leaving, session.chore) = (true, None);
+        session.leaving = true;
+        // A subscription that is ending is none of the others any more.
+        let ending =
+            session.chore.take().and_then(|chore| if let Chore::Dismiss(one) = chore { Some(one) } else { None });
         let mut keys: Vec<_> = std::mem::take(&mut session.subscriptions).into_values().collect();
         if seeded::is(Bug::HeldForever) {
             keys.clear();
         }
-        let consumers = keys.into_iter().map(|key| self.begin_dismissal(key, departure)).collect();
+        let others = keys.into_iter().map(|key| self.begin_dismissal(key, departure));
+        let consumers = ending.into_iter().chain(others).collect();
         let mut closing = Closing { session: id, consumers };
         if !self.close_part(now, &mut closing, effects) {
             self.late.closing.push_back(closing);
@@ -41,7 +48,7 @@ impl Engine {
     /// Goes on with the end of a client, as far as there are steps. `true` once that was all.
     pub(super) fn close_part(&mut self, now: Now, closing: &mut Closing, effects: &mut Effects) -> bool {
         while let Some(dismissal) = closing.consumers.front_mut() {
-            self.steps.charge(1);
+            self.steps.charge(DROPPED);
             if !self.dismiss_part(now, dismissal, effects) {
                 return false;
             }
@@ -53,7 +60,7 @@ impl Engine {
             }
             let Some(session) = self.sessions.get_mut(closing.session) else { return true };
             let Some(destination) = session.temporary.pop_first() else { break };
-            self.steps.charge(1);
+            self.steps.charge(DROPPED);
             self.drop_temporary(now, destination, effects);
         }
         self.sessions.close(closing.session);

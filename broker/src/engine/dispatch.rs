@@ -11,6 +11,8 @@ use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, Jo
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
 const LATE: u64 = 64;
+/// What it costs to come to a destination, in steps.
+const TOUCHED: u64 = 3;
 /// Messages that become visible in one hold, once the log has them.
 const PERSISTED_AT_ONCE: usize = 1024;
 
@@ -32,7 +34,7 @@ impl Engine {
             if let Some(key) = self.refilled.pop() {
                 self.unpark(now, key, effects);
             } else if let Some(id) = self.touched.pop() {
-                self.steps.charge(1);
+                self.steps.charge(TOUCHED);
                 self.pump(now, id, effects);
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);
@@ -55,10 +57,14 @@ impl Engine {
         let Some(destination) = self.destinations.get(&id) else { return };
         let is_watched = destination.kind.queue().is_some_and(|queue| !queue.viewers.is_empty());
         let waits = destination.next_moment().is_some();
-        if destination.kind.queue().is_some_and(Queue::has_replaced) {
-            self.drop_superseded(now, id, effects);
-        }
-        let is_clear = !waits || self.expire(now, id, effects);
+        let is_unique = !destination.kind.queue().is_some_and(Queue::has_replaced) || {
+            let is_done = self.drop_superseded(now, id, effects);
+            if !is_done {
+                self.put_off(id);
+            }
+            is_done
+        };
+        let is_clear = (!waits || self.expire(now, id, effects)) && is_unique;
         if is_watched && is_clear {
             self.show_news(now, id, effects);
         }

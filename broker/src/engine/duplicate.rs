@@ -8,11 +8,11 @@ use crate::model::{DestinationId, Effects, Keyed, Message, MessageId, Now, Publi
 use crate::seeded::{self, Bug};
 
 impl Engine {
-    /// Puts a message wherever it has not been seen; says as which it was taken, if it was anywhere.
+    /// Puts a message wherever it has not been seen, of a destination and the queues behind it that take it; says as which it was taken, if it was anywhere.
     pub(super) fn put(
         &mut self,
         now: Now,
-        destination: DestinationId,
+        (destination, mut takers): (DestinationId, Vec<DestinationId>),
         publish: Publish,
         effects: &mut Effects,
     ) -> Option<MessageId> {
@@ -21,13 +21,12 @@ impl Engine {
             if let Some(retain) = retain {
                 self.retain(now, &to, &message, retain, effects);
             }
-            return Some(self.put_new(now, destination, message, effects));
+            return Some(self.put_new(now, (destination, takers), message, effects));
         };
         let is_new = |engine: &Engine, to| !engine.has_seen(now, to, &key);
-        let mut feeds = self.takers(destination, &message);
-        let (all, is_first) = (feeds.len(), is_new(self, destination));
-        feeds.retain(|queue| is_new(self, *queue));
-        effects.leans |= !is_first || feeds.len() < all;
+        let (all, is_first) = (takers.len(), is_new(self, destination));
+        takers.retain(|queue| is_new(self, *queue));
+        effects.leans |= !is_first || takers.len() < all;
         let mut taken = None;
         if is_first {
             if let Some(retain) = retain {
@@ -43,7 +42,7 @@ impl Engine {
                 self.windows.insert(destination, key, now.wall);
             }
         }
-        for &queue in &feeds {
+        for &queue in &takers {
             let id = self.ids.next(&mut effects.records);
             taken = taken.or(Some(id));
             self.enqueue_keyed(now, queue, (id, message.clone(), &key), effects);
@@ -74,13 +73,22 @@ impl Engine {
     }
 
     /// Whether a message with a key has not been seen in one of the places it goes to.
-    pub(super) fn is_new_anywhere(&mut self, now: Now, destination: DestinationId, publish: &Publish) -> bool {
+    /// Where that had to be found out, `takers` are the queues behind the destination that take it.
+    pub(super) fn is_new_anywhere(
+        &mut self,
+        now: Now,
+        destination: DestinationId,
+        publish: &Publish,
+        takers: &mut Option<Vec<DestinationId>>,
+    ) -> bool {
         let Some(key) = &publish.key else { return true };
         if !self.has_seen(now, destination, key) {
             return true;
         }
-        let takers = self.takers(destination, &publish.message);
-        takers.into_iter().any(|queue| !self.has_seen(now, queue, key))
+        let found = self.takers(destination, &publish.message);
+        let is_new = found.iter().any(|queue| !self.has_seen(now, *queue, key));
+        *takers = Some(found);
+        is_new
     }
 
     /// Whether a destination has seen the key of that user, or one that is everybody's.

@@ -3,39 +3,45 @@
 //! Each is a queue like any other, with a record that says which topics feed it. A topic knows its queues as it knows its
 //! subscribers; who ends a feed leaves a queue without a name, which is emptied a little at a time.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::destination::Kind;
 use super::happening::Happening;
 use super::machine::Engine;
 use super::publish::candidate;
-use super::sessions::Departure;
-use crate::destination::{Condition, ConsumerKey, Fed};
+use crate::destination::{Condition, ConsumerKey, Fed, Topic};
 use crate::model::{
-    Answer, Bound, DestinationId, DestinationName, Effects, Event, Feed, JobState, Message, MessageId, Now, Pattern,
+    Answer, Bound, DestinationId, DestinationName, Effects, Feed, JobState, Message, MessageId, Now, Pattern,
 };
 use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 
+/// How many queues behind a topic are looked up in one step, each with the pattern that it is bound by.
+pub(super) const FOUND_IN_A_STEP: u64 = 2;
+
+/// A pattern has a wildcard, and means no topic in particular.
+struct Wild;
+
 impl Engine {
-    /// The queue of a feed, for a reader; it comes into being with its first one.
+    /// The queue of a feed, for a reader; it comes into being with its first one. Says whether it is new. Where its topics
+    /// are meant by a pattern, they have been asked whether there is a place, and other readers have been sent away.
     pub(super) fn bind(
         &mut self,
         now: Now,
         (reader, feed): (SessionId, &Feed),
         effects: &mut Effects,
-    ) -> Result<DestinationId, Refusal> {
-        self.admit_binding(feed)?;
-        self.admit_selector(feed)?;
-        self.succeed(now, (reader, feed), effects)?;
+    ) -> Result<(DestinationId, bool), Refusal> {
+        self.admit_by_name(feed)?;
+        self.succeed((reader, feed), effects)?;
         let queue = self.obtain(now, &feed.queue)?;
         let expires_after = feed.expires_after.map(Duration::from_millis);
-        let Some(found) = self.queue_mut(queue) else { return Ok(queue) };
+        let Some(found) = self.queue_mut(queue) else { return Ok((queue, false)) };
         let is_bound =
             found.fed.as_ref().is_some_and(|fed| fed.topics == feed.topics && fed.expires_after == expires_after);
         if is_bound {
             // By somebody else, perhaps a moment ago.
             effects.leans = true;
-            return Ok(queue);
+            return Ok((queue, false));
         }
         self.declare(queue, effects);
         let (topics, expires_after) = (feed.topics.clone(), feed.expires_after);
@@ -43,32 +49,35 @@ impl Engine {
         let record = Record::Bound(Bound { queue, topics, expires_after, selector });
         self.evolve(&record, None);
         effects.records.push(record);
-        self.inherit(now, queue, &feed.topics, effects);
-        Ok(queue)
+        Ok((queue, true))
     }
 
-    /// A new reader comes to a feed that may be there already. Whom it is meant to replace is sent away. A feed with another
-    /// selector is another feed (JMS 2.0 §8.3.3): the old one ends, with what it kept, unless somebody goes on reading it.
-    fn succeed(&mut self, now: Now, (heir, feed): (SessionId, &Feed), effects: &mut Effects) -> Result<(), Refusal> {
-        let Some(old) = self.router.resolve(&feed.queue) else { return Ok(()) };
-        let Some(fed) = self.queue_mut(old).and_then(|queue| queue.fed.as_ref()) else { return Ok(()) };
-        let is_other = fed.selector() != feed.selector.as_ref();
-        let stays =
-            |key: &ConsumerKey| self.consumers.get(*key).is_some_and(|one| !feed.is_sole || one.session == heir);
-        if is_other && self.readers(old).iter().any(stays) {
-            return Err(Refusal::OtherSelector);
-        }
-        if feed.is_sole {
-            self.take_over(now, old, heir, effects);
-        }
-        if is_other {
+    /// A new reader comes to a feed that may be there already. A feed with another selector is another feed (JMS 2.0
+    /// §8.3.3): the old one ends, with what it kept, unless somebody goes on reading it.
+    fn succeed(&mut self, (heir, feed): (SessionId, &Feed), effects: &mut Effects) -> Result<(), Refusal> {
+        if let Some(old) = self.predecessor(heir, feed)? {
             self.unbind(old, effects);
         }
         Ok(())
     }
 
+    /// The feed with another selector whose place a new one takes, unless it goes on being read.
+    pub(super) fn predecessor(&self, heir: SessionId, feed: &Feed) -> Result<Option<DestinationId>, Refusal> {
+        let Some(old) = self.router.resolve(&feed.queue) else { return Ok(None) };
+        let fed = self.destinations.get(&old).and_then(|found| found.kind.queue()?.fed.as_ref());
+        let Some(fed) = fed.filter(|fed| fed.selector() != feed.selector.as_ref()) else { return Ok(None) };
+        let stays =
+            |key: &ConsumerKey| self.consumers.get(*key).is_some_and(|one| !feed.is_sole || one.session == heir);
+        if fed.readers.iter().any(stays) { Err(Refusal::OtherSelector) } else { Ok(Some(old)) }
+    }
+
     /// The queues behind a topic that take a message.
     pub(super) fn takers(&mut self, topic: DestinationId, message: &Message) -> Vec<DestinationId> {
+        match self.destinations.get(&topic).map(|found| &found.kind) {
+            Some(Kind::Topic(found)) if found.feeds_as_of != self.wild_feeds => self.freshen(topic),
+            Some(Kind::Topic(found)) if !found.feeds.is_empty() => {}
+            _ => return Vec::new(),
+        }
         let (mut steps, head) = (0, message.content.head().len());
         let takes = |queue: &&DestinationId| {
             let fed = self.destinations.get(queue).and_then(|found| found.kind.queue()?.fed.as_ref());
@@ -107,12 +116,14 @@ impl Engine {
         self.queue_mut(bound.queue)?.fed = Some(Box::new(fed));
         self.feeds.insert(&bound.topics, bound.queue);
         self.ears += usize::from(bound.topics.is_of_the_server());
-        for id in self.reached_by(&bound.topics) {
-            if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind)
-                && let Err(at) = topic.feeds.binary_search(&bound.queue)
-            {
-                topic.feeds.insert(at, bound.queue);
+        match self.topic_of(&bound.topics) {
+            Ok(Some(topic)) => {
+                if let Err(at) = topic.feeds.binary_search(&bound.queue) {
+                    topic.feeds.insert(at, bound.queue);
+                }
             }
+            Ok(None) => {}
+            Err(_) => self.wild_feeds += 1,
         }
         None
     }
@@ -127,43 +138,70 @@ impl Engine {
         None
     }
 
-    /// Whether a queue may stand behind each of these topics: it does already, or there is a place for one more.
-    fn admit_binding(&mut self, feed: &Feed) -> Result<(), Refusal> {
-        let (limit, topics) = (self.options.topic_queues, &feed.topics);
-        let queue = self.router.resolve(&feed.queue).and_then(|id| self.queue_mut(id));
-        if queue.and_then(|queue| queue.fed.as_ref()).is_some_and(|fed| fed.topics == *topics) {
-            return Ok(());
+    /// The topic that a pattern without wildcards means, if it is there; `Err` where there is a wildcard. Topics that are meant
+    /// by one are not gone through: each looks up what stands behind it when it is next asked for that.
+    fn topic_of(&mut self, topics: &Pattern) -> Result<Option<&mut Topic>, Wild> {
+        let Some(name) = topics.name() else { return Err(Wild) };
+        let Some(id) = self.router.resolve(&name) else { return Ok(None) };
+        match self.destinations.get_mut(&id).map(|found| &mut found.kind) {
+            Some(Kind::Topic(topic)) => Ok(Some(topic)),
+            _ => Ok(None),
         }
-        let crowded = if let Some(topic) = topics.name() {
-            // It need not be there yet.
-            (self.feeds.matching(&topic).len() >= limit).then_some(topic)
-        } else {
-            let mut reached = self.reached_by(topics).into_iter();
-            let crowded = reached.find(|id| self.feeds_of(*id).len() >= limit);
-            crowded.and_then(|id| Some(self.destinations.get(&id)?.kind.name().clone()))
-        };
-        crowded.map_or(Ok(()), |topic| Err(Refusal::TooManyBindings { topic, limit }))
     }
 
-    /// The topics that a pattern means. The names are gone through only where there is a wildcard.
-    pub(super) fn reached_by(&self, topics: &Pattern) -> Vec<DestinationId> {
-        match topics.name() {
-            Some(name) => self.router.resolve(&name).into_iter().collect(),
-            None => self.router.select(|name| topics.reaches(name)),
+    /// The queues behind a topic.
+    pub(super) fn feeds_of(&self, topic: DestinationId) -> Cow<'_, [DestinationId]> {
+        match self.destinations.get(&topic).map(|found| &found.kind) {
+            Some(Kind::Topic(topic)) if topic.feeds_as_of == self.wild_feeds => Cow::Borrowed(&topic.feeds),
+            Some(Kind::Topic(topic)) => Cow::Owned(self.look_up_feeds(topic.name())),
+            _ => Cow::Borrowed(&[]),
         }
+    }
+
+    /// Looks up what stands behind a topic, if bindings with wildcards have come or gone since that was done.
+    pub(super) fn freshen(&mut self, topic: DestinationId) {
+        let as_of = self.wild_feeds;
+        let feeds = match self.destinations.get(&topic).map(|found| &found.kind) {
+            Some(Kind::Topic(topic)) if topic.feeds_as_of != as_of => self.look_up_feeds(topic.name()),
+            _ => return,
+        };
+        self.steps.charge(1 + feeds.len() as u64 / FOUND_IN_A_STEP);
+        if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|found| &mut found.kind) {
+            (topic.feeds, topic.feeds_as_of) = (feeds, as_of);
+        }
+    }
+
+    /// What stands behind a topic, taken out while it is gone through.
+    pub(super) fn lend_feeds(&mut self, topic: DestinationId) -> Option<Vec<DestinationId>> {
+        match self.destinations.get_mut(&topic).map(|found| &mut found.kind) {
+            Some(Kind::Topic(topic)) => Some(std::mem::take(&mut topic.feeds)),
+            _ => None,
+        }
+    }
+
+    /// The same, put back.
+    pub(super) fn restore_feeds(&mut self, topic: DestinationId, feeds: Vec<DestinationId>) {
+        if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|found| &mut found.kind) {
+            topic.feeds = feeds;
+        }
+    }
+
+    /// The queues behind a topic of that name, as the patterns say.
+    pub(super) fn look_up_feeds(&self, name: &DestinationName) -> Vec<DestinationId> {
+        let mut feeds = self.feeds.matching(name);
+        feeds.retain(|queue| {
+            let fed = self.destinations.get(queue).and_then(|found| found.kind.queue()?.fed.as_ref());
+            fed.is_some_and(|fed| fed.topics.reaches(name))
+        });
+        feeds
     }
 
     /// A topic comes into being: the queues behind it are found.
     pub(super) fn connect(&mut self, id: DestinationId, name: &DestinationName) {
-        if self.feeds.is_empty() {
-            return;
-        }
-        let mut feeds = self.feeds.matching(name);
-        feeds.retain(|queue| {
-            self.queue_mut(*queue).and_then(|queue| queue.fed.as_ref()).is_some_and(|fed| fed.topics.reaches(name))
-        });
+        let feeds = if self.feeds.is_empty() { Vec::new() } else { self.look_up_feeds(name) };
+        let as_of = self.wild_feeds;
         if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
-            topic.feeds = feeds;
+            (topic.feeds, topic.feeds_as_of) = (feeds, as_of);
         }
     }
 
@@ -177,25 +215,10 @@ impl Engine {
         let Some(fed) = fed else { return };
         self.feeds.remove(&fed.topics, queue);
         self.ears -= usize::from(fed.topics.is_of_the_server());
-        for id in self.reached_by(&fed.topics) {
-            if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&id).map(|found| &mut found.kind) {
-                topic.feeds.retain(|other| *other != queue);
-            }
-        }
-    }
-
-    /// Other connections that read a feed meant for one are sent away; what they hold goes back.
-    fn take_over(&mut self, now: Now, queue: DestinationId, heir: SessionId, effects: &mut Effects) {
-        let readers = self.readers(queue);
-        for key in readers {
-            let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.session != heir) else { continue };
-            let (id, subscription) = (consumer.session, consumer.subscription);
-            if let Some(session) = self.sessions.get_mut(id) {
-                session.subscriptions.remove(&subscription);
-                session.leaving = true;
-            }
-            self.dismiss(now, key, Departure::Clean, effects);
-            effects.events.push((id, Event::Disconnect(Refusal::TakenOver)));
+        match self.topic_of(&fed.topics) {
+            Ok(Some(topic)) => topic.feeds.retain(|other| *other != queue),
+            Ok(None) => {}
+            Err(_) => self.wild_feeds += 1,
         }
     }
 
@@ -241,10 +264,5 @@ impl Engine {
                 self.remove_destination(id, effects);
             }
         }
-    }
-
-    fn readers(&self, queue: DestinationId) -> Vec<ConsumerKey> {
-        let queue = self.destinations.get(&queue).and_then(|found| found.kind.queue());
-        queue.and_then(|queue| queue.fed.as_ref()).map(|fed| fed.readers.clone()).unwrap_or_default()
     }
 }

@@ -70,7 +70,6 @@ pub(super) struct Core {
     /// How often it was held for others than background work, and how often before the last tick.
     pub(super) served: u64,
     pub(super) served_before_tick: u64,
-    holds: Holds,
 }
 
 /// What the shell keeps of a client.
@@ -99,7 +98,6 @@ impl Handle {
             verb: Verb::default(),
             served: 0,
             served_before_tick: 0,
-            holds: Holds::default(),
         };
         Handle {
             shared: Arc::new(Shared {
@@ -223,7 +221,7 @@ impl Handle {
 
     /// How long the lock has been held so far, and for what.
     pub fn holds(&self) -> Holds {
-        self.lock().holds.clone()
+        self.lock().engine.holds.clone()
     }
 
     /// Hands over what came about without a client, releases the lock, wakes who has to be woken.
@@ -239,7 +237,7 @@ impl Handle {
         let unread = core.engine.wants_heads();
         let (steps, verb) = (core.engine.last_steps(), std::mem::take(&mut core.verb));
         core.served += u64::from(!matches!(verb, Verb::Tick | Verb::Read));
-        let slow = core.holds.count(verb, (now.monotonic, self.shared.clock.now().monotonic), steps);
+        let slow = core.engine.holds.count(verb, (now.monotonic, self.shared.clock.now().monotonic), steps);
         if steps >= LONG {
             core.hand_over();
         } else {

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::document::Document;
 use crate::model::Request;
 
 /// What a hold was for.
@@ -157,12 +158,33 @@ impl Holds {
         Verb::ALL.into_iter().zip(&self.rows)
     }
 
+    /// Writes them into an answer about the broker: all of them by duration, and those for each verb that there were.
+    pub(super) fn write(&self, document: Document) -> Document {
+        let mut document = document;
+        for (class, micros) in Holds::BOUNDS.into_iter().map(Some).chain([None]).enumerate() {
+            let count = self.rows.iter().map(|row| row.counts[class]).sum();
+            let name = micros.map_or_else(|| "longerHolds".to_owned(), |micros| format!("holdsUpTo{micros}Micros"));
+            document = document.number(&name, count);
+        }
+        if let Some((verb, row)) = self.rows().max_by_key(|(_, row)| row.longest) {
+            document = document.text("longestHoldVerb", verb.as_str()).number("longestHoldMicros", micros(row.longest));
+        }
+        for (verb, row) in self.rows().filter(|(_, row)| row.longest > Duration::ZERO) {
+            let key = |what: &str| format!("hold.{}.{what}", verb.as_str());
+            document = document
+                .number(&key("count"), row.counts.iter().sum())
+                .number(&key("totalMicros"), micros(row.total))
+                .number(&key("longestMicros"), micros(row.longest))
+                .number(&key("mostSteps"), row.most_steps);
+        }
+        document
+    }
+
     /// Counts one that has just ended. Returns what is to be said about it.
     pub(super) fn count(&mut self, verb: Verb, (begun, ended): (Duration, Duration), steps: u64) -> Option<SlowHold> {
         let lasted = ended.saturating_sub(begun);
         let row = &mut self.rows[verb as usize];
-        let micros = u64::try_from(lasted.as_micros()).unwrap_or(u64::MAX);
-        row.counts[Holds::BOUNDS.partition_point(|bound| *bound < micros)] += 1;
+        row.counts[Holds::BOUNDS.partition_point(|bound| *bound < micros(lasted))] += 1;
         row.total += lasted;
         row.longest = row.longest.max(lasted);
         row.most_steps = row.most_steps.max(steps);
@@ -176,6 +198,10 @@ impl Holds {
         self.quiet_until = ended + Holds::EVERY;
         Some(SlowHold { verb, lasted, steps, unreported: std::mem::take(&mut self.unsaid) })
     }
+}
+
+fn micros(lasted: Duration) -> u64 {
+    u64::try_from(lasted.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -205,6 +231,23 @@ mod tests {
         assert_eq!((row.counts[0], row.counts[1], row.counts[10]), (1, 1, 1));
         assert_eq!((row.most_steps, row.longest), (30, ms(300)));
         assert!(holds.rows().skip(1).all(|(_, row)| *row == Row::default()));
+    }
+
+    #[test]
+    fn an_answer_about_the_broker_tells_the_holds_by_duration_and_those_of_each_verb_that_there_were() {
+        let mut holds = Holds::default();
+        for (verb, micros) in [(Verb::Send, 40), (Verb::Send, 60), (Verb::Commit, 300_000)] {
+            holds.count(verb, (ms(1), ms(1) + Duration::from_micros(micros)), 7);
+        }
+        let told = holds.write(Document::new()).finish();
+        for part in [
+            r#""holdsUpTo50Micros":1,"holdsUpTo100Micros":1,"holdsUpTo250Micros":0"#,
+            r#""longerHolds":1,"longestHoldVerb":"commit","longestHoldMicros":300000,"#,
+            r#""hold.send.count":2,"hold.send.totalMicros":100,"hold.send.longestMicros":60,"hold.send.mostSteps":7"#,
+        ] {
+            assert!(told.contains(part), "{part} in {told}");
+        }
+        assert!(!told.contains("hold.tick"), "{told}");
     }
 
     #[test]

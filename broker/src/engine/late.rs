@@ -7,7 +7,7 @@ use super::close::Closing;
 use super::machine::Engine;
 use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
-use crate::model::{DestinationId, Effects, Now};
+use crate::model::{DestinationId, Effects, Now, SessionId};
 
 /// What a dispatch has left for background work, in the order in which it came.
 #[derive(Debug, Default)]
@@ -22,6 +22,8 @@ pub(super) struct Late {
     pub(super) backlogs: VecDeque<ConsumerKey>,
     /// Consumers that may be at their end.
     pub(super) examined: VecDeque<ConsumerKey>,
+    /// Clients that were told to go, and for which topics still keep something.
+    pub(super) expelled: VecDeque<SessionId>,
     /// Clients that are gone and still hold something.
     pub(super) closing: VecDeque<Closing>,
     /// Consumers that are gone and have not left all destinations of their patterns.
@@ -37,6 +39,7 @@ impl Late {
             && self.refilled.is_empty()
             && self.examined.is_empty()
             && self.closing.is_empty()
+            && self.expelled.is_empty()
             && self.left.is_empty()
             && self.backlogs.is_empty()
             && self.due.is_empty()
@@ -51,6 +54,13 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         effects.begin();
+        let through = self.told_through;
+        self.within(Self::SLICE, effects, |engine, effects| engine.tell_durable(now, through, effects));
+        if self.announcements.are_many() {
+            // Nothing is done that would bring others.
+            self.within(Self::SLICE, effects, |engine, effects| engine.hand_on(now, effects));
+            return self.end_of_steps(effects);
+        }
         self.windows.age(now.wall, KEYS_AT_ONCE);
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));
@@ -58,6 +68,7 @@ impl Engine {
         self.within(Self::SLICE, effects, |engine, effects| engine.run_errands(now, effects));
         self.within(Self::SLICE, effects, |engine, effects| engine.finish_closing(now, effects));
         self.within(Self::PART, effects, |engine, effects| engine.finish_leaving(effects));
+        self.within(Self::PART, effects, |engine, effects| engine.let_expelled_go(effects));
         self.within(Self::SLICE, effects, |engine, effects| {
             engine.hand_on(now, effects);
             engine.go_on_with_the_rest(now, effects);

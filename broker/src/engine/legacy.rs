@@ -11,7 +11,7 @@ use super::machine::Engine;
 use super::publish::candidate;
 use super::reading::Unread;
 use crate::model::{
-    Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Pattern, Timestamp, Urgency,
+    Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Timestamp, Urgency,
 };
 
 /// A retained message that is to be read for a queue.
@@ -25,32 +25,32 @@ pub(super) struct Legacy {
 }
 
 impl Engine {
-    /// A durable subscription to these topics has come into being.
-    pub(super) fn inherit(&mut self, now: Now, to: DestinationId, topics: &Pattern, effects: &mut Effects) {
-        let Some(queue) = self.queue_mut(to) else { return };
-        if queue.name().kind() != DestinationKind::Subscription {
+    /// Whether a new feed gets what its topics retain: a durable subscription does.
+    pub(super) fn inherits(&mut self, queue: DestinationId) -> bool {
+        self.queue_mut(queue).is_some_and(|queue| queue.name().kind() == DestinationKind::Subscription)
+    }
+
+    /// Gives a new durable subscription what lies in a queue of retained messages, unless that came after it and was sent to
+    /// it as well: messages from the sequence `below` on did.
+    pub(super) fn inherit_one(
+        &mut self,
+        now: Now,
+        (from, to): (DestinationId, DestinationId),
+        below: u64,
+        effects: &mut Effects,
+    ) {
+        let Some((entry, expires)) = self.retained(from) else { return };
+        if entry.message.sequence() >= below || expires.is_some_and(|end| end <= now.wall) {
             return;
         }
-        let mut retained = match topics.name() {
-            Some(topic) => self.router.resolve(&topic.retained()).into_iter().collect(),
-            None => self.router.select(|name| name.retained_of().is_some_and(|topic| topics.reaches(&topic))),
-        };
-        // In an order that does not depend on what was there before.
-        retained.sort_by_key(|id| self.destinations.get(id).map(|found| found.kind.name().clone()));
-        for from in retained {
-            let Some((entry, expires)) = self.retained(from) else { continue };
-            if expires.is_some_and(|end| end <= now.wall) {
-                continue;
+        let cached = entry.content.and_then(|key| self.contents.get(key).cloned());
+        match cached.filter(|_| !(self.is_full() && entry.is_durable())) {
+            Some(content) => {
+                self.bequeath(now, (from, to), content, effects);
+                self.end_part(now, effects);
             }
-            let cached = entry.content.and_then(|key| self.contents.get(key).cloned());
-            match cached.filter(|_| !(self.is_full() && entry.is_durable())) {
-                Some(content) => {
-                    self.bequeath(now, (from, to), content, effects);
-                    self.end_part(now, effects);
-                }
-                None if entry.is_durable() => self.legacies.push_back(Legacy { from, message: entry.message, to }),
-                None => {}
-            }
+            None if entry.is_durable() => self.legacies.push_back(Legacy { from, message: entry.message, to }),
+            None => {}
         }
     }
 

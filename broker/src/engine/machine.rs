@@ -11,6 +11,7 @@ use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
+use super::holds::Holds;
 use super::ids::Ids;
 use super::jitter::Jitter;
 use super::late::Late;
@@ -26,7 +27,7 @@ use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic}
 use crate::jobs::{Book, Outbox};
 use crate::model::{
     Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
-    StateBytes, Steps, Terms, Ticket, Timestamp, Windows,
+    StateBytes, Steps, Take, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
@@ -37,13 +38,16 @@ pub struct Engine {
     pub(super) options: Options,
     pub(super) ids: Ids,
     pub(super) router: Router,
-    pub(super) destinations: HashMap<DestinationId, Destination, RandomState>,
+    /// Each in a block of its own, so that the table moves little when it grows, which is in the hold of one request.
+    pub(super) destinations: HashMap<DestinationId, Box<Destination>, RandomState>,
     pub(super) next_destination: u64,
     pub(super) consumers: Consumers,
     /// Wildcard subscriptions by their patterns.
     pub(super) watchers: Patterns<ConsumerKey>,
     /// Queues behind topics, by the patterns of these.
     pub(super) feeds: Patterns<DestinationId>,
+    /// How often a binding with a wildcard has come or gone.
+    pub(super) wild_feeds: u64,
     /// Jobs that are followed.
     pub(super) jobs: Book,
     /// Who holds which key, of messages that are alone in their queues.
@@ -54,6 +58,8 @@ pub struct Engine {
     pub(super) word: Option<Word>,
     /// What is told once the log has what it speaks of.
     pub(super) outbox: Outbox<Notice>,
+    /// What is told is durable up to here.
+    pub(super) told_through: Ticket,
     /// What the broker says by itself in the present call.
     pub(super) announcements: Announcements,
     /// Keys that were seen lately, by destination.
@@ -114,6 +120,8 @@ pub struct Engine {
     pub(super) suspicion: Option<u64>,
     /// The log takes no new messages.
     pub(super) full: bool,
+    /// How long the lock was held, which the shell counts; told to whoever asks about the broker.
+    pub(super) holds: Holds,
     /// What the log keeps beside messages.
     pub(super) state: StateBytes,
     /// There is more memory for messages than one hold of the lock can use.
@@ -135,11 +143,13 @@ impl Engine {
             consumers: Consumers::with_key(),
             watchers: Patterns::default(),
             feeds: Patterns::default(),
+            wild_feeds: 0,
             jobs: Book::default(),
             uniques: Uniques::default(),
             ears: 0,
             word: None,
             outbox: Outbox::default(),
+            told_through: Ticket::default(),
             announcements: Announcements::default(),
             windows: Windows::default(),
             doomed: BTreeSet::new(),
@@ -172,6 +182,7 @@ impl Engine {
             suspected: 0,
             suspicion: None,
             full: false,
+            holds: Holds::default(),
             state: StateBytes::UNBOUNDED,
             has_ample_memory: false,
         }
@@ -224,12 +235,11 @@ impl Engine {
             Request::Permit(permissions) => Ok(self.permit(now, session, &permissions, effects)),
             Request::Publish(publish) => self.publish(now, publish, effects),
             Request::Subscribe(subscribe) => {
-                self.subscribe(now, session, (&subscribe, &Manner::default()), effects)?;
-                Ok(Answer::Done)
+                self.begin_subscription(now, session, (subscribe, Manner::default()), effects)
             }
             Request::Take(take) => {
-                self.subscribe(now, session, (&take.subscribe, &take.manner), effects)?;
-                Ok(Answer::Done)
+                let Take { subscribe, manner } = *take;
+                self.begin_subscription(now, session, (subscribe, manner), effects)
             }
             Request::Grant(grant) => Ok(self.allow(now, session, grant, effects)),
             Request::Shape(shape) => self.shape(now, *shape, effects),
@@ -311,8 +321,7 @@ impl Engine {
         } else {
             Kind::Topic(Topic::new(name.clone()))
         };
-        let destination = Destination::new(kind);
-        self.destinations.insert(id, destination);
+        self.destinations.insert(id, Box::new(Destination::new(kind)));
         self.attract(id, &name);
         self.connect(id, &name);
         self.router.bind(name, id);
@@ -357,7 +366,7 @@ impl Engine {
 
 /// The queue of that number.
 pub(super) fn queue_of(
-    destinations: &mut HashMap<DestinationId, Destination, RandomState>,
+    destinations: &mut HashMap<DestinationId, Box<Destination>, RandomState>,
     id: DestinationId,
 ) -> Option<&mut Queue> {
     match &mut destinations.get_mut(&id)?.kind {

@@ -9,6 +9,7 @@ mod admission;
 mod announce;
 mod audit;
 mod backlog;
+mod binding;
 mod browse;
 mod budget;
 mod chore;

@@ -196,9 +196,18 @@ impl Engine {
         self.outbox.appended(ticket);
     }
 
-    /// The log is durable up to there: what waited for it is told.
+    /// The log is durable up to there: what waited for it is told, as far as there are steps. The rest is background work.
     pub(super) fn tell_durable(&mut self, now: Now, through: Ticket, effects: &mut Effects) {
-        while let Some(notice) = self.outbox.pop(through) {
+        self.told_through = through;
+        self.outbox.settle(through);
+        loop {
+            self.publish_announced(now, effects);
+            // What was said before comes first.
+            if self.announcements.are_waiting() || self.is_used_up(effects) {
+                return;
+            }
+            let Some(notice) = self.outbox.pop(through) else { return };
+            self.steps.charge(1);
             match notice {
                 Notice::Publish(announcement) => self.publish_announcement(now, *announcement, effects),
                 Notice::Greet(key, payload) => self.hand(key, payload, effects),

@@ -63,7 +63,7 @@ impl Default for Options {
             schedules: 10_000,
             user: UserLimits::default(),
             append: Append::default(),
-            topic_queues: 4096,
+            topic_queues: 2048,
             topic_selectors: 4096,
             unsettled_per_session: Credit { messages: 10_000, bytes: 256 << 20 },
             topic_backlog: Credit { messages: 65_536, bytes: 16 << 20 },
@@ -90,6 +90,6 @@ pub struct Append {
 
 impl Default for Append {
     fn default() -> Append {
-        Append { messages: 8_192, bytes: 128 << 20 }
+        Append { messages: 4_096, bytes: 128 << 20 }
     }
 }

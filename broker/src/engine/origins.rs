@@ -74,7 +74,7 @@ impl Engine {
     pub(super) fn judge_anew(&mut self, key: ConsumerKey) {
         let queues: Vec<DestinationId> = match self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) {
             Some(Reach::One(id)) => vec![*id],
-            Some(Reach::Many(many)) if matches!(many.scope, Scope::List(_)) => many.joined.iter().copied().collect(),
+            Some(Reach::Many(many)) if matches!(many.scope, Scope::List(_)) => many.joined_behind(None).collect(),
             // What it was shown it may have been shown; it ends there.
             Some(Reach::View(view)) => {
                 view.left = Some(0);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::chore::Chore;
 use super::machine::Engine;
-use super::wildcard::Attaching;
+use super::wildcard::{Attaching, Narrowing};
 use crate::destination::{ConsumerKey, Reach, Scope};
 use crate::model::{
     Action, Answer, DestinationId, DestinationKind, DestinationName, Effects, Feed, JobEvent, Now, Operation,
@@ -16,8 +16,8 @@ use crate::model::{
 };
 
 impl Engine {
-    /// The rights of a session's client are these from now on. Its wildcard subscriptions leave at once what it may not read
-    /// any more, and then meet what it may read now.
+    /// The rights of a session's client are these from now on. Its wildcard subscriptions are given nothing until they have left
+    /// what it may not read any more, and then meet what it may read now.
     pub(super) fn permit(
         &mut self,
         now: Now,
@@ -32,36 +32,22 @@ impl Engine {
         let mut again = Vec::new();
         for key in readers {
             if self.reread(key, permissions) {
-                again.push(Attaching { key, behind: None, end, exclusive_groups: false, is_again: true });
+                let leaving = Some(Narrowing::default());
+                again.push(Attaching { key, behind: None, end, exclusive_groups: false, is_again: true, leaving });
             }
             self.judge_anew(key);
         }
         if again.is_empty() { Answer::Done } else { self.begin(now, session, Chore::Reattach(again), effects) }
     }
 
-    /// Has a wildcard subscription leave what may not be read any more. `false` if it is none.
+    /// A wildcard subscription is given nothing more until it has left what may not be read any more. `false` if it is none.
     fn reread(&mut self, key: ConsumerKey, permissions: &Arc<dyn Permissions>) -> bool {
-        let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else {
-            return false;
-        };
+        let Some(consumer) = self.consumers.get_mut(key) else { return false };
+        let Reach::Many(many) = &mut consumer.reach else { return false };
         let Scope::Wildcard(wildcard) = &mut many.scope else { return false };
         let reader: Arc<dyn Reader> = permissions.clone();
-        let now_read = Arc::new(wildcard.read_by(reader));
-        *wildcard = Arc::clone(&now_read);
-        // Where dead letters are, what it may take is judged anew as well.
-        let is_lost = |id: &DestinationId| {
-            self.destinations.get(id).is_none_or(|found| {
-                let name = found.kind.name();
-                !now_read.reaches(name) || self.options.policies.take_dead_letters(name)
-            })
-        };
-        let lost: Vec<DestinationId> = many.joined.iter().copied().filter(is_lost).collect();
-        for id in &lost {
-            many.part(*id);
-        }
-        for id in lost {
-            self.leave(id, key, false);
-        }
+        *wildcard = Arc::new(wildcard.read_by(reader));
+        consumer.is_withheld = true;
         true
     }
 

@@ -1,6 +1,9 @@
 //! Messages come in.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
 
 use super::admission::{Admission, Load, Transaction};
 use super::backlog::TopicMessage;
@@ -43,7 +46,8 @@ impl Engine {
             self.hook_duplicate(now, destination, &known);
             return Ok(known);
         }
-        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
+        let mut takers = None;
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish, &mut takers) {
             effects.leans = true;
             return Ok(Answer::Duplicate);
         }
@@ -55,15 +59,16 @@ impl Engine {
         }
         self.admit_judging(destination, &publish)?;
         self.admit_leader(&mut admission, destination, &publish)?;
-        for destination in self.takers(destination, &publish.message) {
-            self.admit_copy(&mut admission, &Load::of(destination, &publish), &publish)?;
+        let takers = takers.unwrap_or_else(|| self.takers(destination, &publish.message));
+        for &taker in &takers {
+            self.admit_copy(&mut admission, &Load::of(taker, &publish), &publish)?;
         }
         if publish.retain == Some(Retain::Set) {
             self.admit_retained(now, &mut admission, &publish)?;
         }
         let is_queue = publish.to.kind().is_queue();
         let tracked = publish.message.terms.as_ref().is_some_and(|terms| terms.tracking.is_some());
-        let taken = self.take_in(now, destination, (publish, hit), effects).filter(|_| is_queue);
+        let taken = self.take_in(now, (destination, takers), (publish, hit), effects).filter(|_| is_queue);
         Ok(taken.map_or(Answer::Done, |job| {
             Answer::Submitted(Submission { job, token: self.jobs.newest(job).filter(|_| tracked), is_duplicate: false })
         }))
@@ -79,36 +84,12 @@ impl Engine {
     ) -> Result<Answer, Refusal> {
         let actions = self.routed(actions);
         let (mut transaction, mut keys) = (Transaction::default(), HashSet::default());
+        // Who takes which message is asked once. What is in here is bounded as the copies of one append are.
+        let mut taken = VecDeque::new();
         for action in &actions {
             match action {
                 Action::Publish(publish) => {
-                    let Some(destination) = self.target(now, publish)? else { continue };
-                    if self.known_job(publish, effects)?.is_some() {
-                        continue;
-                    }
-                    if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish) {
-                        continue;
-                    }
-                    if let Hit::Known(_) = self.hit(now, destination, publish)? {
-                        continue;
-                    }
-                    Engine::claim(destination, publish, &mut keys)?;
-                    if publish.to.kind() == DestinationKind::Schedules {
-                        self.admit_schedule(destination, publish, transaction.schedules)?;
-                        transaction.schedules += 1;
-                    }
-                    self.admit_judging(destination, publish)?;
-                    let mut admit = |engine: &Engine, destination| {
-                        let load = transaction.load(Load::of(destination, publish));
-                        engine.admit_copy(&mut transaction.admission, &load, publish)
-                    };
-                    admit(self, destination)?;
-                    for destination in self.takers(destination, &publish.message) {
-                        admit(self, destination)?;
-                    }
-                    if publish.retain == Some(Retain::Set) {
-                        self.admit_retained(now, &mut transaction.admission, publish)?;
-                    }
+                    taken.push_back(self.admit_action(now, publish, (&mut transaction, &mut keys), effects)?);
                 }
                 Action::Job(said) => self.admit_job(&mut transaction, session, said)?,
                 Action::Settle(settle) => self.admit_settle(&mut transaction, session, settle)?,
@@ -118,11 +99,19 @@ impl Engine {
         let mut is_news = false;
         for action in actions {
             match action {
-                Action::Publish(publish) if self.known_token(&publish).is_some() => {}
-                Action::Publish(publish) => match self.target(now, &publish)? {
-                    Some(destination) => is_news |= self.put_unique(now, destination, publish, effects),
-                    None => is_news = true,
-                },
+                Action::Publish(publish) => {
+                    let takers = taken.pop_front().flatten();
+                    if self.known_token(&publish).is_some() {
+                        continue;
+                    }
+                    is_news |= match self.target(now, &publish)? {
+                        Some(destination) => {
+                            let takers = takers.unwrap_or_else(|| self.takers(destination, &publish.message));
+                            self.put_unique(now, (destination, takers), publish, effects)
+                        }
+                        None => true,
+                    };
+                }
                 Action::Job(said) => {
                     self.hear(now, session, *said, effects)?;
                     is_news = true;
@@ -136,6 +125,43 @@ impl Engine {
         }
         effects.end_whole();
         Ok(if is_news { Answer::Done } else { Answer::Duplicate })
+    }
+
+    /// Whether a transaction may send a message. Says which queues behind its topic take it, if it is to be taken in at all and
+    /// that was asked.
+    fn admit_action(
+        &mut self,
+        now: Now,
+        publish: &Publish,
+        (transaction, keys): (&mut Transaction, &mut HashSet<(DestinationId, Arc<str>), RandomState>),
+        effects: &mut Effects,
+    ) -> Result<Option<Vec<DestinationId>>, Refusal> {
+        let Some(destination) = self.target(now, publish)? else { return Ok(None) };
+        if self.known_job(publish, effects)?.is_some() {
+            return Ok(None);
+        }
+        let mut takers = None;
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish, &mut takers) {
+            return Ok(None);
+        }
+        if let Hit::Known(_) = self.hit(now, destination, publish)? {
+            return Ok(None);
+        }
+        Engine::claim(destination, publish, keys)?;
+        if publish.to.kind() == DestinationKind::Schedules {
+            self.admit_schedule(destination, publish, transaction.schedules)?;
+            transaction.schedules += 1;
+        }
+        self.admit_judging(destination, publish)?;
+        let takers = takers.unwrap_or_else(|| self.takers(destination, &publish.message));
+        for id in std::iter::once(destination).chain(takers.iter().copied()) {
+            let load = transaction.load(Load::of(id, publish));
+            self.admit_copy(&mut transaction.admission, &load, publish)?;
+        }
+        if publish.retain == Some(Retain::Set) {
+            self.admit_retained(now, &mut transaction.admission, publish)?;
+        }
+        Ok(Some(takers))
     }
 
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.
@@ -174,10 +200,11 @@ impl Engine {
         Ok(())
     }
 
+    /// `takers` are the queues behind the destination that take the message, if it is a topic.
     pub(super) fn put_new(
         &mut self,
         now: Now,
-        destination: DestinationId,
+        (destination, takers): (DestinationId, Vec<DestinationId>),
         message: Message,
         effects: &mut Effects,
     ) -> MessageId {
@@ -185,10 +212,9 @@ impl Engine {
         match self.destinations.get(&destination).map(|d| &d.kind) {
             Some(Kind::Queue(_)) => self.enqueue(now, (destination, id), message, effects),
             Some(Kind::Topic(_)) => {
-                let feeds = self.takers(destination, &message);
                 self.fan_out(now, (destination, id), &message, effects);
                 // Each copy is a message of its own, to be settled and to fail on its own.
-                for queue in feeds {
+                for queue in takers {
                     let id = self.ids.next(&mut effects.records);
                     self.enqueue(now, (queue, id), message.clone(), effects);
                 }
@@ -196,14 +222,6 @@ impl Engine {
             None => {}
         }
         id
-    }
-
-    /// The queues behind a topic.
-    pub(super) fn feeds_of(&self, destination: DestinationId) -> &[DestinationId] {
-        match self.destinations.get(&destination).map(|found| &found.kind) {
-            Some(Kind::Topic(topic)) => &topic.feeds,
-            _ => &[],
-        }
     }
 
     pub(super) fn enqueue(
@@ -312,7 +330,9 @@ impl Engine {
         for &key in &subscribers {
             let Some(consumer) = self.consumers.get(key) else { continue };
             self.steps.charge(1);
-            if consumer.no_local && self.author == Some(consumer.session) {
+            if consumer.no_local && self.author == Some(consumer.session)
+                || consumer.is_withheld && !self.may_read_on(consumer, id)
+            {
                 continue;
             }
             sent.unjudged = None;

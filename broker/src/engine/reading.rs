@@ -21,7 +21,7 @@ impl Engine {
 
     /// Whether the last [`dispatch`](Self::dispatch) has left something for the next one.
     pub fn is_unfinished(&self) -> bool {
-        !self.late.is_empty() || self.announcements.are_waiting()
+        !self.late.is_empty() || self.announcements.are_waiting() || self.outbox.has_ripe(self.told_through)
     }
 
     /// Whether heads are to be read.

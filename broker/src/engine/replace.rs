@@ -4,6 +4,7 @@ use super::admission::Load;
 use super::destination::Kind;
 use super::happening::Happening;
 use super::machine::Engine;
+use crate::destination::Queue;
 use crate::model::{DestinationId, Effects, JobState, Message, Now, Refusal};
 
 impl Engine {
@@ -25,13 +26,21 @@ impl Engine {
         }
     }
 
-    /// Removes what has been replaced, once nothing more is to be done with it.
-    pub(super) fn drop_superseded(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        let Some(queue) = self.queue_mut(id) else { return };
-        for entry in queue.take_replaced() {
+    /// Removes what has been replaced, once nothing more is to be done with it, as far as there are steps. `true` once that
+    /// was all: until then nothing of the queue may be handed out.
+    pub(super) fn drop_superseded(&mut self, now: Now, id: DestinationId, effects: &mut Effects) -> bool {
+        loop {
+            if self.is_used_up(effects) {
+                return false;
+            }
+            // Those that are gone by now cost as much as one that is not.
+            self.steps.charge(1);
+            let Some(entry) = self.queue_mut(id).and_then(Queue::next_replaced) else { return true };
             self.remove(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);
-            self.end_part(now, effects);
+            if self.end_part(now, effects) {
+                return false;
+            }
         }
     }
 }

@@ -151,8 +151,8 @@ impl Engine {
             let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
             return if stays { publish.message.content.len() as u64 } else { 0 };
         };
-        let feeds = self.feeds_of(destination).iter();
-        self.memory_of(destination, publish) + feeds.map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+        let feeds = self.feeds_of(destination);
+        self.memory_of(destination, publish) + feeds.iter().map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
     }
 
     /// Why a queue may not keep so many bytes more: the share of memory for queues is used up.

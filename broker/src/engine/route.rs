@@ -44,19 +44,19 @@ impl Engine {
         }
         let (leader, copies) = self.copies(publish);
         let mut admission = Admission::default();
-        for copy in &copies {
-            let Some(destination) = self.target(now, copy)? else { continue };
+        let mut admitted = Vec::with_capacity(copies.len());
+        for copy in copies {
+            let Some(destination) = self.target(now, &copy)? else { continue };
             let takers = self.takers(destination, &copy.message);
-            for destination in std::iter::once(destination).chain(takers) {
-                self.admit_copy(&mut admission, &Load::of(destination, copy), copy)?;
+            for id in std::iter::once(destination).chain(takers.iter().copied()) {
+                self.admit_copy(&mut admission, &Load::of(id, &copy), &copy)?;
             }
+            admitted.push((destination, takers, copy));
         }
         let answer = self.publish_alone(now, leader, admission.without_memory(), effects)?;
         if answer.is_done() {
-            for copy in copies {
-                if let Some(destination) = self.target(now, &copy)? {
-                    self.put(now, destination, copy, effects);
-                }
+            for (destination, takers, copy) in admitted {
+                self.put(now, (destination, takers), copy, effects);
             }
         }
         Ok(answer)

@@ -24,7 +24,7 @@ impl Engine {
     /// Makes a schedule. Its id is told, to be removed by.
     pub(super) fn schedule(&mut self, now: Now, publish: Publish, effects: &mut Effects) -> Result<Answer, Refusal> {
         let destination = self.obtain(now, &publish.to)?;
-        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish) {
+        if publish.key.is_some() && !self.is_new_anywhere(now, destination, &publish, &mut None) {
             effects.leans = true;
             return Ok(Answer::Duplicate);
         }

@@ -11,28 +11,30 @@ const ORDINARY_HEAD_BYTES: usize = 256;
 const LONG_HEADS: u64 = 4;
 
 impl Engine {
-    /// Whether one more selector may stand behind each of these topics.
-    pub(super) fn admit_selector(&mut self, feed: &Feed) -> Result<(), Refusal> {
-        let Some(filter) = feed.selector.as_ref().and_then(|text| (self.options.compile)(text)) else { return Ok(()) };
-        let bound = self.router.resolve(&feed.queue).and_then(|id| self.queue_mut(id)?.fed.as_deref());
-        if bound.is_some_and(|fed| fed.topics == feed.topics && fed.selector() == feed.selector.as_ref()) {
-            return Ok(());
+    /// What the selector of a feed costs for an ordinary message, if it has one.
+    pub(super) fn selector_of(&self, feed: &Feed) -> Option<u64> {
+        let filter = feed.selector.as_ref().and_then(|text| (self.options.compile)(text))?;
+        Some(filter.steps(ORDINARY_HEAD_BYTES))
+    }
+
+    /// Whether a feed, with a selector that costs so much, may stand behind a topic where these queues are.
+    pub(super) fn admit_behind(
+        &mut self,
+        (feed, own): (&Feed, Option<u64>),
+        topic: &DestinationName,
+        queues: &[DestinationId],
+    ) -> Result<(), Refusal> {
+        let itself = self.router.resolve(&feed.queue);
+        let others = || queues.iter().filter(|queue| Some(**queue) != itself);
+        let limit = self.options.topic_queues;
+        let is_among = itself.is_some_and(|itself| queues.binary_search(&itself).is_ok());
+        if queues.len() - usize::from(is_among) >= limit {
+            return Err(Refusal::TooManyBindings { topic: topic.clone(), limit });
         }
-        let own = filter.steps(ORDINARY_HEAD_BYTES);
-        if let Some(topic) = feed.topics.name() {
-            // It need not be there yet.
-            let queues = self.feeds.matching(&topic);
-            let steps = own + queues.iter().map(|queue| self.selector_steps(*queue, ORDINARY_HEAD_BYTES)).sum::<u64>();
-            self.steps.charge(queues.len() as u64);
-            return self.check_selectors(&topic, steps, 1);
-        }
-        for id in self.reached_by(&feed.topics) {
-            let (steps, queues) = self.steps_of(id, ORDINARY_HEAD_BYTES);
-            self.steps.charge(queues);
-            let Some(name) = self.destinations.get(&id).map(|found| found.kind.name().clone()) else { continue };
-            self.check_selectors(&name, own + steps, 1)?;
-        }
-        Ok(())
+        let Some(own) = own else { return Ok(()) };
+        let steps = own + others().map(|queue| self.selector_steps(*queue, ORDINARY_HEAD_BYTES)).sum::<u64>();
+        self.steps.charge(queues.len() as u64);
+        self.check_selectors(topic, steps, 1)
     }
 
     /// Whether the selectors behind a destination may be asked about a message, which is decided before they are.
@@ -43,10 +45,11 @@ impl Engine {
         let Some(Kind::Topic(topic)) = self.destinations.get(&destination).map(|found| &found.kind) else {
             return Ok(());
         };
-        if topic.feeds.is_empty() {
+        if topic.feeds.is_empty() && topic.feeds_as_of == self.wild_feeds {
             return Ok(());
         }
         let name = topic.name().clone();
+        self.freshen(destination);
         let (steps, queues) = self.steps_of(destination, publish.message.content.head().len());
         self.steps.charge(queues);
         self.check_selectors(&name, steps, LONG_HEADS)

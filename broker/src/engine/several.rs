@@ -42,7 +42,9 @@ impl Engine {
         let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else { return };
         let Scope::List(sources) = &many.scope else { return };
         let listed = sources.listed.clone();
-        many.joined.extend(&listed);
+        for &id in &listed {
+            many.join(id);
+        }
         for id in listed {
             self.join_by_name(id, key);
         }
@@ -208,10 +210,10 @@ impl Engine {
     }
 
     /// Where it stood aside because it could not choose, it has its turns again.
-    fn revive(&mut self, key: ConsumerKey) {
+    pub(super) fn revive(&mut self, key: ConsumerKey) {
         let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else { return };
         let Reach::Many(many) = &mut consumer.reach else { return };
-        if !many.parked.is_empty() && !std::mem::replace(&mut many.refilled, true) {
+        if many.parked_len() > 0 && !std::mem::replace(&mut many.refilled, true) {
             self.refilled.push(key);
         }
     }

@@ -5,7 +5,7 @@ use super::chore::Chore;
 use super::destination::Kind;
 use super::document::Document;
 use super::machine::Engine;
-use crate::destination::{Consumer, Counts, Queue, Reach, Scope};
+use crate::destination::{Consumer, ConsumerKey, Counts, Queue, Reach, Scope};
 use crate::model::{
     AckMode, Answer, DestinationId, DestinationKind, DestinationName, Effects, Inquiry, Now, Reader, Reply, SessionId,
     SoftRefusal, Subject, SubscriptionId,
@@ -17,8 +17,7 @@ const ANSWERS: usize = 1000;
 const DOCUMENT: u64 = 16;
 /// What it costs to find out whether a subscription may be known of.
 const LOOK: u64 = 8;
-/// Destinations of a wildcard subscription that are looked at for one that may be read. A subscription none of whose first
-/// ones may be is left out.
+/// Destinations of a wildcard subscription that are looked at in a row for one that may be read.
 const LOOKS: usize = 64;
 
 /// A question on its way through all destinations or subscriptions.
@@ -26,6 +25,8 @@ const LOOKS: usize = 64;
 pub(super) struct Inquiring {
     inquiry: Inquiry,
     behind: Behind,
+    /// A subscription to a pattern, of whose destinations those up to this one may not be read.
+    looked: Option<(ConsumerKey, DestinationId)>,
     told: usize,
     sum: Sum,
 }
@@ -44,6 +45,14 @@ enum Found {
     Nothing,
     /// It is at its end, and what is told then.
     End(Option<Document>),
+}
+
+/// What a look at some destinations of a wildcard subscription has shown.
+enum Look {
+    /// None may be read up to this one, and there are more.
+    On(DestinationId),
+    /// Whether one may be read.
+    Over(bool),
 }
 
 /// What is added up over many destinations. A topic keeps nothing, so the numbers of messages are those of queues.
@@ -103,7 +112,7 @@ impl Engine {
     /// Answers a question about numbers, or begins to.
     pub(super) fn inquire(&mut self, now: Now, session: SessionId, inquiry: Inquiry, effects: &mut Effects) -> Answer {
         let Subject::Destination(name) = &inquiry.about else {
-            let inquiring = Inquiring { inquiry, behind: Behind::Nothing, told: 0, sum: Sum::default() };
+            let inquiring = Inquiring { inquiry, behind: Behind::Nothing, looked: None, told: 0, sum: Sum::default() };
             return self.begin(now, session, Chore::Inquire(Box::new(inquiring)), effects);
         };
         let found = match self.router.resolve(name) {
@@ -157,14 +166,28 @@ impl Engine {
     /// Looks at one more destination or subscription.
     fn next_document(&mut self, inquiring: &mut Inquiring) -> Found {
         self.steps.charge(1);
-        let Inquiring { inquiry: Inquiry { about, reader, .. }, behind, sum, .. } = inquiring;
+        let Inquiring { inquiry: Inquiry { about, reader, .. }, behind, looked, sum, .. } = inquiring;
         if let Subject::Subscriptions = about {
             let last = if let Behind::Subscription(index, id) = *behind { Some((index, id)) } else { None };
             let Some((at, key)) = self.sessions.next_subscription(last) else { return Found::End(None) };
-            *behind = Behind::Subscription(at.0, at.1);
             self.steps.charge(LOOK);
-            let document = self.consumers.get(key).and_then(|consumer| self.about_subscription(consumer, &**reader));
-            return document.map_or(Found::Nothing, Found::Document);
+            let Some(consumer) = self.consumers.get(key) else {
+                *behind = Behind::Subscription(at.0, at.1);
+                return Found::Nothing;
+            };
+            let last = looked.take().filter(|(of, _)| *of == key).map(|(_, id)| id);
+            return match self.look_in_pattern(consumer, &**reader, last) {
+                Look::On(last) => {
+                    self.steps.charge(LOOKS as u64);
+                    *looked = Some((key, last));
+                    Found::Nothing
+                }
+                Look::Over(may_know) => {
+                    *behind = Behind::Subscription(at.0, at.1);
+                    let document = may_know.then(|| self.about_subscription(consumer, &**reader)).flatten();
+                    document.map_or(Found::Nothing, Found::Document)
+                }
+            };
         }
         let last = if let Behind::Destination(id) = *behind { Some(id) } else { None };
         let Some((id, name)) = self.router.behind(last) else {
@@ -199,7 +222,7 @@ impl Engine {
             Kind::Topic(topic) => {
                 let consumers = topic.subscribers().len() as u64;
                 let document = document.number("size", 0).number("enqueueCount", topic.counts.enqueued);
-                document.number("consumerCount", consumers).number("feedCount", topic.feeds.len() as u64)
+                document.number("consumerCount", consumers).number("feedCount", self.feeds_of(id).len() as u64)
             }
         })
     }
@@ -207,7 +230,8 @@ impl Engine {
     fn about_all(&self, sum: &Sum) -> Document {
         let document = self.signed().text("version", env!("CARGO_PKG_VERSION"));
         let document = document.number("connectionCount", self.clients() as u64);
-        sum.write(document).number("queueCount", sum.queues).number("topicCount", sum.topics)
+        let document = sum.write(document).number("queueCount", sum.queues).number("topicCount", sum.topics);
+        self.holds.write(document)
     }
 
     /// The name of a destination that somebody may know of.
@@ -216,17 +240,30 @@ impl Engine {
         (is_public(name) && reader.may_read(name)).then_some(name)
     }
 
+    /// Looks among the destinations of a wildcard subscription for one that may be read: whoever may read something of it may
+    /// know of it. What others are to is looked at elsewhere.
+    fn look_in_pattern(&self, consumer: &Consumer, reader: &dyn Reader, behind: Option<DestinationId>) -> Look {
+        let Reach::Many(many) = &consumer.reach else { return Look::Over(true) };
+        if many.wildcard().is_none() {
+            return Look::Over(true);
+        }
+        let (mut last, mut count) = (None, 0);
+        for id in many.joined_behind(behind).take(LOOKS) {
+            if self.destinations.get(&id).is_some_and(|found| reader.may_read(found.kind.name())) {
+                return Look::Over(true);
+            }
+            (last, count) = (Some(id), count + 1);
+        }
+        last.filter(|_| count == LOOKS).map_or(Look::Over(false), Look::On)
+    }
+
     fn about_subscription(&self, consumer: &Consumer, reader: &dyn Reader) -> Option<Document> {
         let name = match &consumer.reach {
             Reach::Nowhere => return None,
             Reach::One(id) => self.shown(*id, reader).map(classic)?,
             Reach::View(view) => self.shown(view.queue, reader).map(classic)?,
-            // Whoever may read something of it may know of it.
             Reach::Many(many) => match &many.scope {
-                Scope::Wildcard(wildcard) => {
-                    let mut joined = many.joined.iter().take(LOOKS).filter_map(|id| self.destinations.get(id));
-                    joined.any(|found| reader.may_read(found.kind.name())).then(|| wildcard.as_str().to_owned())?
-                }
+                Scope::Wildcard(wildcard) => wildcard.as_str().to_owned(),
                 Scope::List(sources) => {
                     let shown = sources.listed.iter().filter_map(|id| self.shown(*id, reader).map(classic));
                     Some(shown.collect::<Vec<_>>().join(",")).filter(|names| !names.is_empty())?

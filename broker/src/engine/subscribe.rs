@@ -14,7 +14,7 @@ use crate::model::{
     AckMode, Answer, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId,
     Source,
 };
-use crate::model::{Standing, Subscribe, SubscriptionId};
+use crate::model::{Standing, Subscribe, SubscriptionId, UserId};
 
 /// A consumer on its way out.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ impl Engine {
         (wish, manner): (&Subscribe, &Manner),
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
-        if Engine::is_foreign(&wish.to, &session.owner) {
-            return Err(Refusal::NotOwner);
-        }
-        let user = session.user;
-        self.may_have(user, Counted::Subscriptions, 0)?;
+        let user = self.may_subscribe(id, &wish.to)?;
+        let mut heir = None;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
-            Source::Feed(feed) => Reach::One(self.bind(now, (id, feed), effects)?),
+            Source::Feed(feed) => {
+                let (queue, is_new) = self.bind(now, (id, feed), effects)?;
+                heir = Some((queue, &feed.topics)).filter(|_| is_new && self.inherits(queue));
+                Reach::One(queue)
+            }
             Source::Wildcard(wildcard) => Reach::Many(Box::new(Many::new(Scope::Wildcard(wildcard.clone())))),
             Source::List(list) => Reach::Many(Box::new(Many::new(Scope::List(self.sources(now, id, list)?)))),
         };
@@ -72,13 +72,27 @@ impl Engine {
             Source::Name(name) if name.kind() == DestinationKind::Job => self.greet_at(now, key, name, effects),
             Source::Wildcard(_) => {
                 let (end, exclusive_groups) = (DestinationId(self.next_destination), manner.exclusive_groups);
-                let attaching = Attaching { key, behind: None, end, exclusive_groups, is_again: false };
+                let attaching = Attaching { key, behind: None, end, exclusive_groups, is_again: false, leaving: None };
                 self.begin(now, id, Chore::Attach(attaching), effects);
             }
             to if !to.kind().is_queue() => self.recall(now, key, effects),
             _ => {}
         }
+        if let Some((queue, topics)) = heir {
+            let inheriting = self.inheriting(queue, topics);
+            self.begin(now, id, Chore::Inherit(inheriting), effects);
+        }
         Ok(())
+    }
+
+    /// Whether a client may have one more subscription, to that. Says whose client it is.
+    pub(super) fn may_subscribe(&self, id: SessionId, to: &Source) -> Result<UserId, Refusal> {
+        let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
+        if Engine::is_foreign(to, &session.owner) {
+            return Err(Refusal::NotOwner);
+        }
+        self.may_have(session.user, Counted::Subscriptions, 0)?;
+        Ok(session.user)
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
@@ -165,18 +179,12 @@ impl Engine {
         self.begin(now, id, Chore::Dismiss(dismissal), effects)
     }
 
-    /// Ends a consumer at once.
-    pub(super) fn dismiss(&mut self, now: Now, key: ConsumerKey, departure: Departure, effects: &mut Effects) {
-        let mut dismissal = self.begin_dismissal(key, departure);
-        while self.give_back_one(now, &mut dismissal, effects) {}
-        self.end_dismissal(now, key, effects);
-    }
-
     /// A consumer is to end: nothing more is handed to it.
     pub(super) fn begin_dismissal(&mut self, key: ConsumerKey, departure: Departure) -> Dismissal {
         let counts = self.consumers.get_mut(key).is_some_and(|consumer| {
-            consumer.is_closed = true;
-            departure == Departure::Lost && consumer.mode != AckMode::Auto
+            // What was said of it first holds.
+            let was_closed = std::mem::replace(&mut consumer.is_closed, true);
+            !was_closed && departure == Departure::Lost && consumer.mode != AckMode::Auto
         });
         Dismissal { key, counts }
     }
@@ -185,6 +193,9 @@ impl Engine {
     pub(super) fn dismiss_part(&mut self, now: Now, dismissal: &mut Dismissal, effects: &mut Effects) -> bool {
         while !self.is_used_up(effects) {
             if !self.give_back_one(now, dismissal, effects) {
+                if !self.forget_backlog(dismissal.key, effects) {
+                    return false;
+                }
                 self.end_dismissal(now, dismissal.key, effects);
                 return true;
             }
@@ -220,7 +231,6 @@ impl Engine {
     }
 
     fn end_dismissal(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
-        self.forget_backlog(key);
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);
@@ -257,7 +267,7 @@ impl Engine {
     fn make_groups_exclusive(&mut self, key: ConsumerKey) {
         let destinations: Vec<_> = match self.consumers.get(key).map(|consumer| &consumer.reach) {
             Some(Reach::One(id)) => vec![*id],
-            Some(Reach::Many(many)) => many.joined.iter().copied().collect(),
+            Some(Reach::Many(many)) => many.joined_behind(None).collect(),
             Some(Reach::View(_) | Reach::Nowhere) | None => return,
         };
         for id in destinations {

@@ -8,6 +8,17 @@ use super::machine::Engine;
 use crate::destination::{ConsumerKey, Reach};
 use crate::model::{AckMode, Answer, Credit, DestinationId, Effects, End, Event, Grant, Now, SessionId, SoftRefusal};
 
+/// Destinations that a pattern means in which it is looked in a row whether anything is there for a consumer.
+const LOOKED_AT_ONCE: usize = 512;
+
+/// What that comes to.
+enum Look {
+    There,
+    Nothing,
+    /// There are more to be looked at.
+    On,
+}
+
 impl Engine {
     /// Gives credit to a consumer that pulls. To others it comes by itself.
     pub(super) fn allow(&mut self, now: Now, session: SessionId, grant: Grant, effects: &mut Effects) -> Answer {
@@ -56,8 +67,10 @@ impl Engine {
         if !has_room || !until_empty && wait.is_none() {
             return;
         }
-        if self.may_receive(key) {
-            return self.undecided.push(key);
+        match self.look_for(key) {
+            Look::There => return self.undecided.push(key),
+            Look::On => return self.late.examined.push_back(key),
+            Look::Nothing => {}
         }
         match wait {
             _ if until_empty => self.end(key, End::Empty, effects),
@@ -76,18 +89,34 @@ impl Engine {
     }
 
     /// Whether something is there for a consumer that has room, and only its turn has not come yet.
-    fn may_receive(&mut self, key: ConsumerKey) -> bool {
+    fn look_for(&mut self, key: ConsumerKey) -> Look {
+        let allowance = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut());
+        let behind = allowance.and_then(|allowance| allowance.looked.take());
         let has = |id: &DestinationId| match self.destinations.get(id).map(|found| &found.kind) {
             Some(Kind::Queue(queue)) => queue.may_have(key),
             _ => false,
         };
         match self.consumers.get(key).map(|consumer| &consumer.reach) {
-            Some(Reach::One(id)) => has(id),
+            Some(Reach::One(id)) if has(id) => Look::There,
             Some(Reach::Many(many)) => {
-                self.steps.charge(many.joined.len() as u64 / 4);
-                many.joined.iter().any(has)
+                let (mut last, mut count) = (None, 0);
+                for id in many.joined_behind(behind).take(LOOKED_AT_ONCE) {
+                    if has(&id) {
+                        self.steps.charge(count);
+                        return Look::There;
+                    }
+                    (last, count) = (Some(id), count + 1);
+                }
+                self.steps.charge(count);
+                if count < LOOKED_AT_ONCE as u64 {
+                    return Look::Nothing;
+                }
+                if let Some(allowance) = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut()) {
+                    allowance.looked = last;
+                }
+                Look::On
             }
-            Some(Reach::View(_) | Reach::Nowhere) | None => false,
+            Some(Reach::One(_) | Reach::View(_) | Reach::Nowhere) | None => Look::Nothing,
         }
     }
 
@@ -99,10 +128,11 @@ impl Engine {
             let allowance = self.consumers.get_mut(key).and_then(|consumer| consumer.allowance.as_mut());
             let Some(allowance) = allowance else { continue };
             allowance.waits_until = None;
-            if self.may_receive(key) {
-                self.undecided.push(key);
-            } else {
-                self.end(key, End::Wait, effects);
+            match self.look_for(key) {
+                Look::There => self.undecided.push(key),
+                Look::Nothing => self.end(key, End::Wait, effects),
+                // Its time is over all the same.
+                Look::On => self.wait(key, now.monotonic),
             }
         }
     }

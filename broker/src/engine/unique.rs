@@ -146,7 +146,7 @@ impl Engine {
     pub(super) fn put_unique(
         &mut self,
         now: Now,
-        destination: DestinationId,
+        (destination, takers): (DestinationId, Vec<DestinationId>),
         publish: Publish,
         effects: &mut Effects,
     ) -> bool {
@@ -155,7 +155,7 @@ impl Engine {
                 self.join_job(job, &publish, effects);
                 false
             }
-            Ok(hit) => self.take_in(now, destination, (publish, hit), effects).is_some(),
+            Ok(hit) => self.take_in(now, (destination, takers), (publish, hit), effects).is_some(),
             Err(_) => false,
         }
     }
@@ -164,7 +164,7 @@ impl Engine {
     pub(super) fn take_in(
         &mut self,
         now: Now,
-        destination: DestinationId,
+        (destination, takers): (DestinationId, Vec<DestinationId>),
         (mut publish, hit): (Publish, Hit),
         effects: &mut Effects,
     ) -> Option<MessageId> {
@@ -172,7 +172,7 @@ impl Engine {
             let (key, until) = (self.key_in(destination, &unique.key), unique.until);
             **unique = Unique { key, until, on_duplicate: OnDuplicate::default(), waiter: None };
         }
-        let Hit::Replace(job, place) = hit else { return self.put(now, destination, publish, effects) };
+        let Hit::Replace(job, place) = hit else { return self.put(now, (destination, takers), publish, effects) };
         let entry = self.queue_mut(destination)?.locate(job, place)?.clone();
         self.remove(destination, &entry, effects);
         self.note(now, (destination, &entry), Happening::Over(JobState::Cancelled), effects);

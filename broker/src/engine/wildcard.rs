@@ -4,11 +4,11 @@
 //! pattern asks the destinations that are there. So a message costs nothing for the patterns that do not mean it, and
 //! nothing is kept that would have to be made invalid.
 
-use std::collections::btree_set;
+use std::collections::btree_map;
 
 use super::destination::Kind;
 use super::machine::Engine;
-use crate::destination::{ConsumerKey, Many, Reach};
+use crate::destination::{Consumer, ConsumerKey, Many, Reach};
 use crate::model::{DestinationId, DestinationName, Effects, Now, Source};
 
 /// A wildcard subscription on its way through the destinations that were there when it began.
@@ -23,8 +23,18 @@ pub(super) struct Attaching {
     pub(super) exclusive_groups: bool,
     /// It has met them before, and the rights of its client have changed: only what it has not joined is new to it.
     pub(super) is_again: bool,
+    /// What its client may not read any more it has left, up to this one; `None` once that is done, or was not to be.
+    pub(super) leaving: Option<Narrowing>,
 }
 
+/// A wildcard subscription on its way out of what its client may not read any more.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Narrowing {
+    behind: Option<DestinationId>,
+}
+
+/// What it costs to join a destination, in steps.
+const REACHED: u64 = 5;
 /// Destinations that a subscription to a pattern leaves as it ends.
 const AT_ONCE: usize = 256;
 
@@ -32,7 +42,7 @@ const AT_ONCE: usize = 256;
 #[derive(Debug)]
 pub(super) struct Leaving {
     key: ConsumerKey,
-    joined: btree_set::IntoIter<DestinationId>,
+    joined: btree_map::IntoKeys<DestinationId, u64>,
 }
 
 impl Engine {
@@ -68,6 +78,12 @@ impl Engine {
     /// A wildcard subscription meets what is there already, as far as there are steps. `true` once that was all.
     pub(super) fn attach(&mut self, now: Now, attaching: &mut Attaching, effects: &mut Effects) -> bool {
         let Attaching { key, end, exclusive_groups, is_again, .. } = *attaching;
+        if let Some(narrowing) = &mut attaching.leaving {
+            if !self.narrow(key, narrowing, effects) {
+                return false;
+            }
+            attaching.leaving = None;
+        }
         while !self.is_used_up(effects) {
             let Some(Reach::Many(many)) = self.consumers.get(key).map(|consumer| &consumer.reach) else { return true };
             let Some(wildcard) = many.wildcard().cloned() else { return true };
@@ -76,7 +92,7 @@ impl Engine {
             };
             attaching.behind = Some(id);
             self.steps.charge(1);
-            if is_again && (many.joined.contains(&id) || name.retained_of().is_some()) {
+            if is_again && (many.has_joined(id) || name.retained_of().is_some()) {
                 continue;
             }
             // What a topic retains comes with the topic, or by itself where that is gone.
@@ -85,7 +101,7 @@ impl Engine {
                 self.recall_one(now, key, id, effects);
             } else if wildcard.reaches(name) {
                 let retained = if name.kind().is_queue() { None } else { self.router.resolve(&name.retained()) };
-                self.steps.charge(2);
+                self.steps.charge(REACHED);
                 self.reach(key, id);
                 if let Some(queue) = self.queue_mut(id).filter(|_| exclusive_groups) {
                     queue.make_groups_exclusive();
@@ -96,6 +112,38 @@ impl Engine {
             }
         }
         false
+    }
+
+    /// A wildcard subscription leaves what its client may not read any more, as far as there are steps. `true` once that was all,
+    /// and it is given something again.
+    fn narrow(&mut self, key: ConsumerKey, narrowing: &mut Narrowing, effects: &Effects) -> bool {
+        loop {
+            if self.is_used_up(effects) {
+                return false;
+            }
+            let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else {
+                return true;
+            };
+            let Some(wildcard) = many.wildcard().cloned() else { return true };
+            let Some(id) = many.joined_behind(narrowing.behind).next() else { break };
+            narrowing.behind = Some(id);
+            self.steps.charge(2);
+            let name = self.destinations.get(&id).map(|found| found.kind.name());
+            // Where dead letters are, what it may take is judged anew as well.
+            let is_lost =
+                name.is_none_or(|name| !wildcard.reaches(name) || self.options.policies.take_dead_letters(name));
+            if is_lost {
+                many.part(id);
+                self.steps.charge(2);
+                self.leave(id, key, false);
+            }
+        }
+        if let Some(consumer) = self.consumers.get_mut(key) {
+            consumer.is_withheld = false;
+        }
+        self.revive(key);
+        self.put_off_backlog(key);
+        true
     }
 
     /// The same for several, whose client may read more than before.
@@ -109,6 +157,13 @@ impl Engine {
         true
     }
 
+    /// Whether a subscription to a pattern whose client may read less than before goes on receiving from a destination.
+    pub(super) fn may_read_on(&self, consumer: &Consumer, id: DestinationId) -> bool {
+        let Reach::Many(many) = &consumer.reach else { return true };
+        let name = self.destinations.get(&id).map(|found| found.kind.name());
+        many.wildcard().zip(name).is_none_or(|(wildcard, name)| wildcard.reaches(name))
+    }
+
     /// Lets a consumer receive from one more destination, if it may read it: this is where the right is asked for.
     pub(super) fn reach(&mut self, key: ConsumerKey, id: DestinationId) {
         let filter = self.filter_in(id, key);
@@ -118,7 +173,7 @@ impl Engine {
         let (priority, is_exclusive) = (consumer.priority, consumer.is_exclusive);
         let Reach::Many(many) = &mut consumer.reach else { return };
         let is_meant = many.wildcard().is_some_and(|wildcard| wildcard.reaches(destination.kind.name()));
-        if !is_meant || !many.joined.insert(id) {
+        if !is_meant || !many.join(id) {
             return;
         }
         match &mut destination.kind {
@@ -132,7 +187,7 @@ impl Engine {
                 if has_credit {
                     queue.line_up(key, priority);
                 } else {
-                    many.parked.push_back(id);
+                    many.park(id);
                 }
             }
         }
@@ -144,7 +199,7 @@ impl Engine {
         match many.wildcard() {
             Some(wildcard) => {
                 self.watchers.remove(wildcard.pattern(), key);
-                let mut joined = many.joined.into_iter();
+                let mut joined = many.into_joined();
                 for id in joined.by_ref().take(AT_ONCE) {
                     self.steps.charge(2);
                     self.leave(id, key, false);
@@ -153,7 +208,7 @@ impl Engine {
                     self.late.left.push_back(Leaving { key, joined });
                 }
             }
-            None => many.joined.into_iter().for_each(|id| self.leave(id, key, true)),
+            None => many.into_joined().for_each(|id| self.leave(id, key, true)),
         }
     }
 
@@ -179,7 +234,7 @@ impl Engine {
         let Some(Reach::Many(many)) = self.consumers.get_mut(key).map(|consumer| &mut consumer.reach) else { return };
         many.refilled = false;
         // One that still cannot choose stands aside again behind these.
-        for _ in 0..many.parked.len() {
+        for _ in 0..many.parked_len() {
             let is_used_up = self.is_used_up(effects);
             let Some(consumer) = self.consumers.get_mut(key).filter(|consumer| consumer.has_credit()) else { return };
             let priority = consumer.priority;
@@ -189,7 +244,7 @@ impl Engine {
                 return self.late.refilled.push_back(key);
             }
             self.steps.charge(1);
-            let Some(id) = many.parked.pop_front() else { return };
+            let Some(id) = many.unpark() else { return };
             let Some(queue) = self.queue_mut(id) else { continue };
             queue.line_up(key, priority);
             self.pump(now, id, effects);

@@ -48,9 +48,19 @@ impl<T> Outbox<T> {
         }
     }
 
+    /// The log is durable up to there.
+    pub fn settle(&mut self, through: Ticket) {
+        self.last = self.last.filter(|last| *last > through);
+    }
+
+    /// Whether a notice is left that may leave when the log is durable up to there.
+    pub fn has_ripe(&self, through: Ticket) -> bool {
+        self.waiting.front().is_some_and(|(behind, _)| behind.is_some_and(|ticket| ticket <= through))
+    }
+
     /// The log is durable up to there: the next notice that may leave. What was never named an append leaves, too.
     pub fn pop(&mut self, through: Ticket) -> Option<T> {
-        self.last = self.last.filter(|last| *last > through);
+        self.settle(through);
         let is_ripe = self.waiting.front().is_some_and(|(behind, _)| behind.is_none_or(|ticket| ticket <= through));
         if is_ripe { self.waiting.pop_front().map(|(_, notice)| notice) } else { None }
     }

@@ -10,8 +10,10 @@ use super::schedule::{every, planned};
 use super::select::{line, with_head};
 use super::*;
 use crate::engine::UserLimits;
+use crate::memory::Purpose;
 use crate::model::{
-    Browse, Filter, Inquiry, Manage, Operation, Oversight, Reply, Source, Stage, States, Subject, Terms, Transfer,
+    Browse, DestinationKind, Feed, Filter, Inquiry, Manage, Operation, Oversight, Permissions, Reader, Reply, Retain,
+    Right, Source, Stage, States, Subject, Terms, Transfer, Wildcard,
 };
 
 /// The requests of a hold may go over their budget by the largest single one; so may the dispatch.
@@ -172,7 +174,232 @@ fn no_verb_takes_more_than_a_bounded_number_of_steps() {
     world.assert_bounded("the end of the session");
 }
 
-fn wild() -> Arc<crate::model::Wildcard> {
+/// A durable subscription to all topics `t.`: with a selector, or one whose reader the next one replaces.
+fn durable(id: u32, selector: Option<&str>, is_sole: bool) -> Request {
+    let feed = Feed {
+        queue: DestinationName::subscription("me/~/all/t").expect("a name"),
+        topics: Pattern::parse("/topic/t.>").expect("a pattern"),
+        expires_after: None,
+        selector: selector.map(Into::into),
+        is_sole,
+    };
+    let (credit, mode) = (Credit { messages: 100_000, bytes: 1 << 30 }, AckMode::ClientIndividual);
+    let (id, to) = (SubscriptionId(id), Source::Feed(Arc::new(feed)));
+    Request::Subscribe(Subscribe { id, to, mode, credit, time_to_run_ms: None, filter: None })
+}
+
+fn large_in_topics(topics: usize) -> (World, SessionId) {
+    let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
+    let unsettled_per_session = Credit { messages: 1 << 20, bytes: 1 << 40 };
+    let options = Options { transient_bytes: 1 << 40, user, unsettled_per_session, ..Options::default() };
+    let compile = |head: &str| Some(line(if head == "blue" { "blue\n" } else { "red\n" }) as Arc<dyn Filter>);
+    let mut world = World::with(Options { destinations: 1 << 30, compile, ..options });
+    let client = world.client("c");
+    for number in 0..topics {
+        let Request::Publish(mut publish) = transient(&format!("/topic/t.{number}"), "blue\n") else { unreachable!() };
+        publish.retain = Some(Retain::Set);
+        world.ask(client, Request::Publish(publish));
+    }
+    world.settle_down();
+    world.assert_bounded("to build it");
+    (world, client)
+}
+
+/// A binding by a pattern is asked for at all topics in parts, and comes about and ends for all of them at once.
+#[test]
+fn a_durable_subscription_to_very_many_topics_begins_and_ends_in_bounded_steps() {
+    let topics = size().queues;
+    let (mut world, client) = large_in_topics(topics);
+    let reader = world.client("r");
+    world.ask(reader, durable(1, Some("blue"), false));
+    world.settle_down();
+    world.assert_bounded("a binding by a pattern");
+    let kept =
+        |world: &World| world.engine.queues().iter().find(|queue| queue.name.as_str().contains("all")).map(|q| q.ready);
+    let queue = world.engine.queues().into_iter().find(|queue| queue.name.kind() == DestinationKind::Subscription);
+    assert_eq!(queue.map(|queue| queue.entries.len()), Some(topics), "it has what is retained");
+    world.ask(reader, Request::Unsubscribe(SubscriptionId(1)));
+    world.settle_down();
+    world.assert_bounded("the end of its reader");
+    for (head, more) in [("blue\n", 1), ("red\n", 1)] {
+        world.ask(client, transient("/topic/t.7", head));
+        assert_eq!(kept(&world), Some(topics + more), "after {head:?}");
+    }
+    world.ask(client, transient("/topic/t.new", "blue\n"));
+    assert_eq!(kept(&world), Some(topics + 2), "also where the topic comes later");
+    world.sync();
+    world.most_steps = 0;
+    let name = DestinationName::subscription("me/~/all/t").expect("a name");
+    world.ask(reader, Request::Discard(name.clone()));
+    assert!(world.most_steps < 64, "its end took {} steps", world.most_steps);
+    assert_eq!(world.engine.router.resolve(&name), None);
+    world.settle_down();
+    world.assert_bounded("what it held");
+    world.ask(client, transient("/topic/t.7", "blue\n"));
+    assert_eq!(kept(&world), None, "nothing goes there any more");
+}
+
+/// Whoever takes over a durable subscription waits until all that the other holds has gone back, uncounted.
+#[test]
+fn a_reader_that_holds_very_much_is_replaced_in_parts() {
+    let (mut world, _) = large_in_topics(1);
+    let (sender, first, second) = (world.client("s"), world.client("a"), world.client("b"));
+    let count = size().messages.min(100_000);
+    world.ask(first, durable(1, None, true));
+    for _ in 0..count {
+        world.ask(sender, transient("/topic/t.0", "blue\n"));
+    }
+    world.settle_down();
+    assert_eq!(world.deliveries(first).len(), count + 1, "it holds all of it, and what was retained");
+    world.assert_bounded("to give it all that");
+    world.ask(second, durable(1, None, true));
+    world.settle_down();
+    let is_told = |(to, event): &(SessionId, Event)| *to == first && matches!(event, Event::Disconnect(_));
+    assert_eq!(world.told.iter().filter(|told| is_told(told)).count(), 1, "once");
+    let delivered = world.deliveries(second);
+    assert_eq!(delivered.len(), count + 1);
+    assert!(delivered.iter().all(|delivery| delivery.attempt == 1 && delivery.redelivered));
+    world.assert_bounded("to replace its reader");
+    world.close(first, Departure::Lost);
+    world.settle_down();
+    assert_eq!(world.deliveries(second).len(), 0);
+}
+
+/// A request that is not done when its client goes leaves nothing behind.
+#[test]
+fn a_client_may_go_while_its_request_goes_on() {
+    let (mut world, _) = large_in_topics(1);
+    let (sender, first, second) = (world.client("s"), world.client("a"), world.client("b"));
+    let count = 2 * Engine::REQUESTS as usize;
+    let begin = |world: &mut World, client, request| {
+        let answer = world.engine.apply(world.now, client, request, &mut world.effects);
+        world.engine.dispatch(world.now, &mut world.effects);
+        world.absorb();
+        assert!(answer.is_ok() && world.engine.is_busy(client), "{answer:?}");
+    };
+    let rest = |world: &mut World, attempt| {
+        world.settle_down();
+        let reader = world.client("x");
+        world.ask(reader, durable(1, None, true));
+        world.settle_down();
+        let told = world.deliveries(reader);
+        assert_eq!(told.iter().filter(|delivery| delivery.attempt == attempt).count(), count + 1, "of {}", told.len());
+        reader
+    };
+    world.ask(first, durable(1, None, true));
+    for _ in 0..count {
+        world.ask(sender, transient("/topic/t.0", "blue\n"));
+    }
+    world.settle_down();
+    // One that takes over goes, and so does the one that was told to.
+    begin(&mut world, second, durable(1, None, true));
+    world.close(second, Departure::Lost);
+    world.close(first, Departure::Lost);
+    let third = rest(&mut world, 1);
+    // One that gives back what it holds goes.
+    begin(&mut world, third, Request::Unsubscribe(SubscriptionId(1)));
+    world.close(third, Departure::Lost);
+    rest(&mut world, 1);
+}
+
+/// May read queues whose names do not end in these digits.
+#[derive(Debug)]
+struct AllBut(&'static str);
+
+impl Reader for AllBut {
+    fn may_read(&self, name: &DestinationName) -> bool {
+        !name.as_str().ends_with(self.0)
+    }
+}
+
+impl Permissions for AllBut {
+    fn user(&self) -> &'static str {
+        "ann"
+    }
+
+    fn may_take(&self, _: Right, _: &DestinationName, _: &DestinationName) -> bool {
+        false
+    }
+
+    fn may(&self, right: Right, name: &DestinationName) -> bool {
+        right != Right::Read || self.may_read(name)
+    }
+
+    fn may_all(&self, _: Right, _: &Pattern) -> bool {
+        false
+    }
+}
+
+/// Rights that become fewer hold from then on, however many destinations a pattern has to leave for that.
+#[test]
+fn a_pattern_leaves_what_may_not_be_read_any_more_in_bounded_steps_and_is_given_nothing_of_it_meanwhile() {
+    let queues = size().queues;
+    let (mut world, sender) = large();
+    let reader = world.client("r");
+    let topics = Source::Wildcard(Arc::new(Wildcard::parse("/topic/*", Arc::new(AllBut("!"))).expect("a pattern")));
+    for (id, to) in [(1, all_queues()), (2, topics)] {
+        let (mode, credit) = (AckMode::Auto, Credit { messages: 1 << 20, bytes: 1 << 30 });
+        world.ask(reader, Request::Subscribe(Subscribe { filter: None, mode, credit, ..selective(id, to, "") }));
+    }
+    world.settle_down();
+    assert_eq!(world.deliveries(reader).len(), queues);
+    world.most_steps = 0;
+    let permissions: Arc<dyn Permissions> = Arc::new(AllBut("7"));
+    world.engine.apply(world.now, reader, Request::Permit(permissions), &mut world.effects).expect("it is taken");
+    let mut parts = 0;
+    while world.engine.is_busy(reader) {
+        world.engine.dispatch(world.now, &mut world.effects);
+        world.absorb();
+        for to in ["/topic/1", "/topic/7", "/queue/q.1", "/queue/q.7"] {
+            world.ask(sender, transient(to, "blue\n"));
+        }
+        world.engine.go_on(world.now, reader, &mut world.effects);
+        parts += 1;
+    }
+    world.engine.dispatch(world.now, &mut world.effects);
+    world.absorb();
+    assert!(parts > 1, "one call did all of it");
+    world.settle_down();
+    assert_eq!(world.deliveries(reader).len(), 2 * parts, "what was sent where it may read, and nothing else");
+    let left = world.engine.queues().into_iter().find(|queue| queue.name == name("/queue/q.7"));
+    assert_eq!(left.map(|queue| queue.ready), Some(parts));
+    world.assert_bounded("rights that become fewer");
+}
+
+/// What the broker says of very many jobs to very many listeners is told in parts, in order, and to everybody.
+#[test]
+fn events_that_come_together_are_told_in_parts() {
+    const LISTENERS: u32 = 200;
+    const JOBS: usize = 1500;
+    let topic_backlog = Credit { messages: 1 << 30, bytes: 1 << 40 };
+    let mut world = World::with(Options { topic_backlog, transient_bytes: 1 << 40, ..Options::default() });
+    let (sender, listener, worker) = (world.client("s"), world.client("l"), world.client("w"));
+    for _ in 0..JOBS {
+        world.ask(sender, transient("/queue/jobs", ""));
+    }
+    for id in 1..=LISTENERS {
+        let to = Source::Name(name("/topic/Kolejka.Job.reserved.jobs"));
+        let (mode, credit) = (AckMode::Auto, Credit { messages: 1 << 20, bytes: 1 << 30 });
+        world.ask(listener, Request::Subscribe(Subscribe { filter: None, mode, credit, ..selective(id, to, "") }));
+    }
+    world.settle_down();
+    world.most_steps = 0;
+    world.ask(worker, subscribe(1, "/queue/jobs", AckMode::Client, JOBS as u32));
+    assert!(world.engine.is_unfinished(), "one call told all of it");
+    world.settle_down();
+    let jobs: Vec<MessageId> = world.deliveries(worker).iter().map(|delivery| delivery.message).collect();
+    assert_eq!(jobs.len(), JOBS);
+    let told = world.deliveries(listener);
+    assert_eq!(told.len(), JOBS * LISTENERS as usize);
+    for id in [1, LISTENERS] {
+        let texts = told.iter().filter(|delivery| delivery.subscription == SubscriptionId(id)).map(body);
+        let in_order = texts.zip(&jobs).all(|(text, job)| text.contains(&format!("\"{job}\"")));
+        assert!(in_order, "listener {id} heard of something else");
+    }
+    world.assert_bounded("to tell of them");
+}
+
+fn wild() -> Arc<Wildcard> {
     let Source::Wildcard(wildcard) = all_queues() else { unreachable!("a pattern") };
     wildcard
 }
@@ -204,6 +431,36 @@ fn what_ends_together_ends_in_parts() {
     world.settle_down();
     world.assert_bounded("the end of a temporary queue");
     assert_eq!(world.engine.transient_bytes, 0, "nothing of it is left");
+}
+
+/// What was kept for one that read too slowly goes little by little once it was told to go, also when it has gone.
+#[test]
+fn what_is_kept_for_a_slow_subscriber_goes_in_parts() {
+    const KEPT: usize = 20_000;
+    for closes in [false, true] {
+        let topic_backlog = Credit { messages: KEPT as u32, bytes: 1 << 40 };
+        let mut world = World::with(Options { topic_backlog, ..Options::default() });
+        let (sender, slow) = (world.client("s"), world.client("slow"));
+        world.ask(slow, subscribe(1, "/topic/t", AckMode::Client, 1));
+        for _ in 0..=KEPT {
+            world.ask(sender, transient("/topic/t", ""));
+        }
+        let kept = |world: &World| world.engine.options.memory.used(Purpose::Topics);
+        let before = kept(&world);
+        world.settle_down();
+        assert_eq!(kept(&world), before, "it is slow, but not too slow");
+        world.most_steps = 0;
+        world.ask(sender, transient("/topic/t", ""));
+        assert!(world.told.iter().any(|(to, event)| *to == slow && matches!(event, Event::Disconnect(_))));
+        assert!(kept(&world) > before / 2 && world.engine.is_unfinished(), "one call let go of all of it");
+        if closes {
+            world.close(slow, Departure::Lost);
+            assert!(kept(&world) > 0, "one call let go of all of it");
+        }
+        world.settle_down();
+        assert_eq!(kept(&world), 0);
+        world.assert_bounded("to let go of it");
+    }
 }
 
 /// Thousands of subscribers with selectors make a message of a topic dear: most of them are asked in the background.

@@ -58,6 +58,30 @@ fn the_newest_message_of_a_value_replaces_the_one_before_that_nobody_holds() {
 }
 
 #[test]
+fn very_many_that_are_replaced_together_go_in_parts_and_none_of_them_is_handed_out() {
+    let (mut world, client) = World::of_values(100_000);
+    let reader = world.client("r");
+    for number in 0..20_000 {
+        let symbol = (number % 10_000).to_string();
+        world.quote(client, &symbol, &number.to_string(), Durability::Persistent).unwrap();
+    }
+    world.ask(reader, subscribe(1, "/queue/q", AckMode::ClientIndividual, 100_000));
+    world.most_steps = 0;
+    world.sync();
+    for _ in 0..1000 {
+        world.engine.tick(world.now, &mut world.effects);
+        world.absorb();
+    }
+    let told: Vec<usize> = world.bodies(reader).iter().map(|text| text.parse().expect("a number")).collect();
+    // What was handed out while its successor was on its way stays with its consumer.
+    let newer = told.iter().filter(|number| **number >= 10_000).count();
+    assert_eq!(newer, 10_000);
+    assert_eq!(told.len(), newer, "the replaced ones were gone before");
+    assert!(world.most_steps <= 2 * (Engine::REQUESTS + Engine::DISPATCH), "{} steps", world.most_steps);
+    assert_eq!(world.engine.queues()[0].entries.len(), 10_000);
+}
+
+#[test]
 fn values_are_known_after_a_restart() {
     let (mut world, client) = World::of_values(100);
     world.quote(client, "a", "1", Durability::Persistent).unwrap();

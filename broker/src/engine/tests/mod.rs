@@ -92,7 +92,7 @@ impl World {
         self.absorb();
         while self.engine.is_busy(session) {
             if let Some(last) = self.engine.go_on(self.now, session, &mut self.effects) {
-                answer = Ok(last);
+                answer = last;
             }
             self.engine.dispatch(self.now, &mut self.effects);
             self.absorb();

@@ -94,6 +94,43 @@ fn what_one_may_not_read_is_neither_told_nor_counted() {
     assert_eq!((number(&told[0], "size"), number(&told[0], "connectionCount")), (2, 2));
 }
 
+/// May read one.
+#[derive(Debug)]
+struct Only(&'static str);
+
+impl Reader for Only {
+    fn may_read(&self, name: &DestinationName) -> bool {
+        name.as_str() == self.0
+    }
+}
+
+#[test]
+fn a_wildcard_subscription_is_told_of_to_who_may_read_only_the_last_of_its_destinations() {
+    let mut world = World::new();
+    let client = world.client("c");
+    for number in 0..1000 {
+        world.ask(client, send_transient(&format!("/queue/a.{number}"), "x"));
+    }
+    for (id, pattern) in [(1, "/queue/a.*"), (2, "/queue/b.*")] {
+        let wildcard = Wildcard::parse(pattern, Arc::new(AllBut(""))).expect("a pattern");
+        let Request::Subscribe(wish) = subscribe(id, "/queue/a", AckMode::Client, 7) else { panic!("a wish") };
+        world.ask(client, Request::Subscribe(Subscribe { to: Source::Wildcard(Arc::new(wildcard)), ..wish }));
+    }
+    world.told.clear();
+    for (readable, count) in [("/queue/a.999", 1), ("/queue/c", 0)] {
+        let boss = world.client("boss");
+        world.ask(boss, subscribe(1, "/queue/answers", AckMode::Auto, 100));
+        let reply = Reply { to: name("/queue/answers"), head: (*b"a:b\n").into() };
+        let inquiry = Inquiry { about: Subject::Subscriptions, reader: Arc::new(Only(readable)), reply };
+        world.ask(boss, Request::Inquire(Box::new(inquiry)));
+        let told = world.bodies(boss);
+        assert_eq!(told.iter().filter(|text| text.contains("/queue/a.*")).count(), count, "{told:?}");
+        assert_eq!(told.len(), count, "{told:?}");
+        world.ask(boss, Request::Written { subscription: SubscriptionId(1), through: u64::MAX });
+        world.close(boss, Departure::Clean);
+    }
+}
+
 #[test]
 fn subscriptions_tell_what_they_hold() {
     let mut world = World::new();

@@ -326,3 +326,41 @@ fn a_wait_does_not_end_beside_a_message_whose_head_is_still_to_be_read() {
     world.elapse(100);
     assert_eq!(world.story(client), ["(stored)"]);
 }
+
+/// Thousands of queues that a pattern means are not all looked at in one call.
+#[test]
+fn a_wait_over_very_many_queues_ends_in_parts_and_not_beside_a_message() {
+    const QUEUES: usize = 5000;
+    let mut world = World::new();
+    let (sender, client) = (world.client("s"), world.client("c"));
+    for number in 0..QUEUES {
+        world.ask(sender, send_transient(&format!("/queue/q.{number}"), "x"));
+    }
+    let over_all = |id, manner| {
+        let Request::Take(mut take) = take(id, AckMode::Auto, 100_000, manner) else { unreachable!() };
+        take.subscribe.to = wildcards::wildcard("/queue/q.>");
+        take.subscribe.credit.bytes = 1 << 30;
+        Request::Take(take)
+    };
+    let settle_down = |world: &mut World| {
+        for _ in 0..1000 {
+            world.pass_time(0);
+        }
+    };
+    world.ask(client, over_all(1, until_empty()));
+    settle_down(&mut world);
+    let story = world.story(client);
+    assert_eq!((story.len(), story.last().map(String::as_str)), (QUEUES + 1, Some("end 1 empty")));
+    world.ask(client, Request::Written { subscription: SubscriptionId(1), through: u64::MAX });
+    world.ask(client, over_all(2, waiting(500)));
+    settle_down(&mut world);
+    world.pass_time(499);
+    settle_down(&mut world);
+    assert!(world.story(client).is_empty());
+    world.most_steps = 0;
+    world.pass_time(1);
+    let after_one = world.most_steps;
+    settle_down(&mut world);
+    assert_eq!(world.story(client), ["end 2 wait"]);
+    assert!(after_one < QUEUES as u64, "one call took {after_one} steps");
+}

@@ -158,6 +158,35 @@ fn selectors_behind_one_topic_have_a_limit_and_a_long_head_is_not_judged_by_too_
 }
 
 #[test]
+fn a_topic_that_several_patterns_reach_is_bounded_where_it_is_sent_to() {
+    let slow = |_: &str| Some(Arc::new(Slow) as Arc<dyn Filter>);
+    let mut world = World::with(Options { topic_selectors: 10, topic_queues: 2, compile: slow, ..options(4) });
+    let client = world.client("c");
+    let send = |bytes| {
+        let head = Content::new(&vec![b'h'; bytes], bytes::Bytes::new());
+        Request::Publish(publish("/topic/a.b.c", Message { content: head, ..message("") }))
+    };
+    // Nothing is there yet that two of them reach.
+    for (id, topics) in (1..).zip(["/topic/a.>", "/topic/*.b.c", "/topic/a.*.c", "/topic/a.b.*"]) {
+        world.ask(client, selective(id, topics));
+    }
+    world.ask(client, durable(5, "/topic/*.*.c"));
+    let refused = |steps, limit| Err(Refusal::TooManySelectors { topic: name("/topic/a.b.c"), steps, limit });
+    assert_eq!(world.try_ask(client, send(1024)), refused(64, 40));
+    let refused = world.try_ask(client, send(64));
+    assert_eq!(refused, Err(Refusal::TooLarge { unit: "messages", size: 5, limit: 4 }));
+    assert!(world.engine.queues().iter().all(|queue| queue.entries.is_empty()), "nothing came of it");
+    // Now the topic is there, and one more is not let in.
+    let refused = world.try_ask(client, durable(6, "/topic/a.>"));
+    assert_eq!(refused, Err(Refusal::TooManyBindings { topic: name("/topic/a.b.c"), limit: 2 }));
+    world.ask(client, Request::Unsubscribe(SubscriptionId(5)));
+    world.ask(client, Request::Discard(DestinationName::subscription("me/~/s5/t").expect("a name")));
+    world.ask(client, send(64));
+    world.sync();
+    assert_eq!(world.engine.queues().iter().map(|queue| queue.entries.len()).sum::<usize>(), 4);
+}
+
+#[test]
 fn queues_behind_one_topic_have_a_limit_also_before_the_topic_is_there() {
     let mut world = World::with(Options { topic_queues: 3, ..options(1000) });
     let client = world.client("c");

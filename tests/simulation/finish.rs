@@ -1,5 +1,6 @@
 //! The end of a run: the disk is whole, everybody goes, what is left is taken, and all promises are judged.
 
+use kolejka::engine::Engine;
 use kolejka::journal::fault::Dice;
 use kolejka::memory::Purpose;
 use kolejka_codec::Command;
@@ -66,6 +67,12 @@ impl Run {
         Ok(())
     }
 
+    /// The same on a disk of which not everything can be told.
+    pub(crate) fn take_all(&mut self, dice: &mut Dice) -> Result<(), Failure> {
+        self.rest(dice)?;
+        self.drain(dice)
+    }
+
     /// One client takes everything.
     fn drain(&mut self, dice: &mut Dice) -> Result<(), Failure> {
         self.clients.push(Client::default());
@@ -93,6 +100,8 @@ impl Run {
                 self.say(0, Command::Send, headers, Some(Asked::Other));
             }
         }
+        // Dead letters of durable subscriptions have names of their own.
+        self.take_from("/queue/DLQ.>".to_owned(), Source::Queues);
         for name in &names {
             self.take_from(name.clone(), Source::Queues);
         }
@@ -137,10 +146,16 @@ impl Run {
         if !process.connections.is_empty() {
             return Err(format!("rest: {} connections do not end", process.connections.len()));
         }
-        for purpose in [Purpose::Frames, Purpose::Transactions, Purpose::Output] {
+        for purpose in [Purpose::Frames, Purpose::Transactions, Purpose::Output, Purpose::Topics] {
             let used = process.memory.used(purpose);
             if used > 0 {
                 return Err(format!("memory: {used} bytes are counted for {purpose:?}, and nobody is there"));
+            }
+        }
+        // A hold is the requests of one client and the dispatch behind them.
+        for (verb, row) in process.handle.holds().rows() {
+            if row.most_steps > Engine::REQUESTS + Engine::DISPATCH + Engine::PART {
+                return Err(format!("steps: {} took {} of them in one hold", verb.as_str(), row.most_steps));
             }
         }
         Ok(())

@@ -105,10 +105,12 @@ pub(crate) struct Reader<'a> {
 }
 
 /// All of it.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct History {
     pub(crate) messages: BTreeMap<u64, Message>,
     pub(crate) transactions: Vec<Transaction>,
+    /// The disk was spoilt: what is delivered has to be what was sent, and no more.
+    pub(crate) is_spoilt: bool,
     /// By place (queue or durable subscription) and message-id.
     pub(crate) copies: BTreeMap<(String, String), Copy>,
     /// When the broker took a message that has a key, by its own clock.
@@ -160,6 +162,9 @@ impl History {
     ) -> Result<(), Failure> {
         self.tally.delivered += 1;
         self.tally.redelivered += u64::from(is_again);
+        if self.is_spoilt {
+            return Ok(());
+        }
         let may_replace = self.messages.get(&number).is_some_and(|message| message.fate == Fate::MayGo);
         let copy = self.copies.entry((place.to_owned(), id.to_owned())).or_default();
         if may_replace && copy.number != number {

@@ -18,6 +18,7 @@ mod run;
 mod send;
 mod setting;
 mod shrink;
+mod spoil;
 mod step;
 mod subscribe;
 mod sweep;

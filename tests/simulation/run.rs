@@ -26,28 +26,38 @@ pub(crate) struct Run {
     pub(crate) durable: BTreeMap<String, String>,
 }
 
-/// Carries out steps on an empty disk. The same steps come to the same.
+/// Carries out steps on an empty disk, takes what is left and judges. The same steps come to the same.
 pub(crate) fn run(seed: u64, steps: &[Step]) -> Result<(Tally, Trace), Failure> {
-    let clients = steps.iter().map(|step| step.client + 1).max().unwrap_or(1);
-    let mut run = Run {
-        broker: Broker::new(seed),
-        clients: (0..clients).map(|_| Client::default()).collect(),
-        history: History::default(),
-        trace: Trace::new(),
-        last: 0,
-        has_removed_all: false,
-        durable: BTreeMap::new(),
-    };
-    let mut dice = Dice::new(seed ^ 0x5eed);
-    run.broker.start(&mut dice, &mut run.history.tally)?;
-    for step in steps {
-        run.step(step).map_err(|failure| format!("{failure} (step {}: {:?})", step.number, step.kind))?;
-    }
-    run.finish(&mut dice)?;
+    let mut run = walk(seed, steps)?;
+    run.finish(&mut Dice::new(seed ^ 0xf1a1))?;
     Ok((run.history.tally, run.trace))
 }
 
+/// Carries out steps on an empty disk, and leaves everything as it is.
+pub(crate) fn walk(seed: u64, steps: &[Step]) -> Result<Run, Failure> {
+    let clients = steps.iter().map(|step| step.client + 1).max().unwrap_or(1);
+    let mut run = Run { clients: (0..clients).map(|_| Client::default()).collect(), ..Run::new(seed) };
+    run.broker.start(&mut Dice::new(seed ^ 0x5eed), &mut run.history.tally)?;
+    for step in steps {
+        run.step(step).map_err(|failure| format!("{failure} (step {}: {:?})", step.number, step.kind))?;
+    }
+    Ok(run)
+}
+
 impl Run {
+    /// Nothing has happened, and nobody is there.
+    pub(crate) fn new(seed: u64) -> Run {
+        Run {
+            broker: Broker::new(seed),
+            clients: Vec::new(),
+            history: History::default(),
+            trace: Trace::new(),
+            last: 0,
+            has_removed_all: false,
+            durable: BTreeMap::new(),
+        }
+    }
+
     fn step(&mut self, step: &Step) -> Result<(), Failure> {
         let mut dice = Dice::new(step.salt);
         self.history.tally.steps += 1;

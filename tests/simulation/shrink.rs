@@ -13,7 +13,12 @@ const TRIES: usize = 2000;
 
 /// A run whose panics are failures as well.
 pub(crate) fn attempt(seed: u64, steps: &[Step]) -> Result<(Tally, Trace), Failure> {
-    catch_unwind(AssertUnwindSafe(|| run(seed, steps))).unwrap_or_else(|panic| {
+    caught(|| run(seed, steps))
+}
+
+/// What panics has failed.
+pub(crate) fn caught<T>(attempt: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(attempt)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(format!("panic: {}", text.unwrap_or_default()))

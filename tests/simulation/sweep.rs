@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::broker::Failure;
 use super::bugs::find;
-use super::shrink::{attempt, shrink};
+use super::shrink::{attempt, caught, shrink};
+use super::spoil::spoil;
 use super::step::plan;
 use super::tally::Tally;
 use super::trace::LOUD;
@@ -16,6 +17,9 @@ const SEEDS: u64 = 600;
 const STEPS: usize = 400;
 /// Every so many seeds one is run twice.
 const TWICE: u64 = 10;
+
+/// Of every so many the disk is spoilt.
+const SPOILT: u64 = 10;
 
 /// What was asked for.
 #[derive(Debug)]
@@ -81,6 +85,15 @@ pub(crate) fn carry_out(wish: &Wish) -> bool {
         match attempt(seed, &steps) {
             Ok((tally, trace)) => {
                 all.add(&tally);
+                if seed % SPOILT == 0 {
+                    match caught(|| spoil(seed, &steps)) {
+                        Ok(tally) => all.add(&tally),
+                        Err(failure) => {
+                            println!("seed {seed} failed: spoilt: {failure}");
+                            return finish(false);
+                        }
+                    }
+                }
                 if seed % TWICE == 0 && !wish.is_quick && attempt(seed, &steps) != Ok((tally, trace)) {
                     println!("seed {seed} did not come to the same twice: the simulation is not deterministic");
                     return finish(false);

@@ -26,6 +26,11 @@ pub(crate) struct Tally {
     pub(crate) recovered: u64,
     pub(crate) refusals: u64,
     pub(crate) drained: u64,
+    /// Bits that were turned over, and files that were cut short.
+    pub(crate) flips: u64,
+    pub(crate) truncations: u64,
+    /// Of these, how many directories were refused.
+    pub(crate) refused: u64,
 }
 
 impl Tally {
@@ -36,7 +41,7 @@ impl Tally {
         }
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 16] {
+    fn fields_mut(&mut self) -> [&mut u64; 19] {
         [
             &mut self.steps,
             &mut self.cuts,
@@ -54,6 +59,9 @@ impl Tally {
             &mut self.recovered,
             &mut self.refusals,
             &mut self.drained,
+            &mut self.flips,
+            &mut self.truncations,
+            &mut self.refused,
         ]
     }
 }

@@ -201,7 +201,9 @@ impl Engine {
             self.suspicion = Some(below);
         }
         self.jobs.begin();
-        let ids: Vec<_> = self.destinations.keys().copied().collect();
+        // What is due at the same moment is done in this order, which is nobody's hash seed.
+        let mut ids: Vec<_> = self.destinations.keys().copied().collect();
+        ids.sort_unstable();
         for id in ids {
             self.make_appointment(id);
             self.touch(id);

@@ -102,6 +102,12 @@ impl Broker {
         self.micros.load(Ordering::Relaxed) / 1000
     }
 
+    /// What the broker's clock shows, which does not go back where the machine's does.
+    pub(crate) fn time(&self) -> u64 {
+        let running = self.process.as_ref().map(|process| process.handle.clock().now().wall.0);
+        running.unwrap_or(self.wall + self.elapsed())
+    }
+
     /// Starts a broker on what the disk has. Tells whether the last one had stopped in order.
     pub(crate) fn open(&mut self) -> Result<bool, String> {
         let _guard = self.runtime.enter();

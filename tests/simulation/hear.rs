@@ -73,10 +73,19 @@ impl Run {
         Ok(())
     }
 
+    /// A message is known to be there, or to have been.
+    fn is_there(&mut self, number: u64) {
+        let now = self.broker.time();
+        if let Some((_, known)) = self.history.taken.get_mut(&number) {
+            known.get_or_insert(now);
+        }
+    }
+
     fn confirm(&mut self, messages: &[u64], answer: Answer) {
         for number in messages {
             if let Some(message) = self.history.messages.get_mut(number) {
                 message.answer = answer;
+                self.is_there(*number);
             }
         }
     }
@@ -105,9 +114,7 @@ impl Run {
         }
         let Some(number) = number else { return Ok(()) };
         self.history.check_content(number, &frame.body, header("x-tag"))?;
-        if let Some(moment) = header("timestamp").and_then(|moment| moment.parse().ok()) {
-            self.history.taken.insert(number, moment);
-        }
+        self.is_there(number);
         if let Source::Durable(name) = &subscription.source {
             self.history.given.entry(name.clone()).or_default().push(number);
         }

@@ -113,8 +113,8 @@ pub(crate) struct History {
     pub(crate) is_spoilt: bool,
     /// By place (queue or durable subscription) and message-id.
     pub(crate) copies: BTreeMap<(String, String), Copy>,
-    /// When the broker took a message that has a key, by its own clock.
-    pub(crate) taken: BTreeMap<u64, u64>,
+    /// When a message was sent, and when it was first known to be there: it was taken between the two.
+    pub(crate) taken: BTreeMap<u64, (u64, Option<u64>)>,
     /// Messages that a durable subscription was given.
     pub(crate) given: BTreeMap<String, Vec<u64>>,
     /// How much each connection has asked for with a receipt.

@@ -20,6 +20,8 @@ pub(crate) struct Run {
     pub(crate) trace: Trace,
     /// The last message that was sent.
     pub(crate) last: u64,
+    /// Large messages come and go, so that segments fill and are given back.
+    pub(crate) is_busy: bool,
     /// All schedules were to be removed, at some time.
     pub(crate) has_removed_all: bool,
     /// Durable subscriptions that are certain to be there, by name: their topic.
@@ -53,6 +55,7 @@ impl Run {
             history: History::default(),
             trace: Trace::new(),
             last: 0,
+            is_busy: seed % 3 == 2,
             has_removed_all: false,
             durable: BTreeMap::new(),
         }
@@ -67,7 +70,8 @@ impl Run {
         self.trace.note(self.broker.polls);
         if !self.happen(step, &mut dice)? {
             if self.clients[step.client].session.is_none() {
-                let window = [64, 4096, 1 << 20][dice.below(3) as usize];
+                // Not as much as a segment: what one read brings is appended before the log can say that it is full.
+                let window = [64, 1024, 8192][dice.below(3) as usize];
                 self.connect(step.client, window);
             }
             self.act(step, &mut dice);

@@ -40,9 +40,9 @@ impl Run {
         let number = self.last;
         let mut draft = address(dice);
         self.dress(&mut draft, dice);
-        let body = match dice.below(200) {
+        let body = match dice.below(if self.is_busy { 24 } else { 200 }) {
             0 => BODY_BYTES,
-            1 => BODY_BYTES + 1,
+            1 if !self.is_busy => BODY_BYTES + 1,
             2..12 => 1 + dice.below(10_000) as usize,
             _ => dice.below(200) as usize,
         };
@@ -74,6 +74,9 @@ impl Run {
             number,
             Message { by, to, queues, fate, body, transaction, answer, key, is_delayed, order: number, owed },
         );
+        if self.history.messages[&number].key.is_some() {
+            self.history.taken.insert(number, (self.broker.time(), None));
+        }
         self.history.tally.sent += 1;
     }
 
@@ -101,7 +104,7 @@ impl Run {
             2 => draft.set("priority", dice.below(10)),
             3 | 4 if is_persistent && draft.queues == 1 && draft.fate == Fate::Stays => {
                 // Within the window, however time jumps, the same key means the same message.
-                let minute = (self.broker.wall + self.broker.elapsed()) / 60_000;
+                let minute = self.broker.time() / 60_000;
                 let key = format!("k{minute}-{}", dice.below(3));
                 draft.set("idempotency-key", &key);
                 draft.key = Some(key);

@@ -26,8 +26,16 @@ impl Run {
         }
         session.last_subscription += 1;
         let id = format!("s{}", session.last_subscription);
+        let is_plain = self.is_busy && dice.below(2) == 0;
         let mode = [Mode::Auto, Mode::Client, Mode::Individual, Mode::Individual][dice.below(4) as usize];
         let (destination, source) = choose(client, dice);
+        let (mode, destination, source) = if is_plain {
+            let name = ["a", "b", "ordered", "grouped", "purged", "leased", "small"][dice.below(7) as usize];
+            let name = if name == "ordered" && client != 0 { "a" } else { name };
+            (Mode::Auto, format!("/queue/{name}"), Source::Queues)
+        } else {
+            (mode, destination, source)
+        };
         // An ACK in client mode that comes after the lease ran out may stand for a later delivery, and for all before that.
         let mode = if destination.contains("leased") { Mode::Individual } else { mode };
         let word = ["auto", "client", "client-individual"][mode as usize];
@@ -51,7 +59,7 @@ impl Run {
             }
             _ => {}
         }
-        if !is_ordered && !matches!(source, Source::Durable(_)) {
+        if !is_ordered && !is_plain && !matches!(source, Source::Durable(_)) {
             options(&mut headers, dice);
         }
         session.subscriptions.push(Subscription { id, destination, mode, source, is_gone: false });

@@ -31,6 +31,8 @@ pub(crate) struct Wish {
     keep: Option<Vec<usize>>,
     /// Says how the first one fails, and no more.
     is_quick: bool,
+    /// Other tests were asked for.
+    is_filtered: bool,
     /// Faults that are to be put back; none: all of them.
     bugs: Option<Vec<String>>,
 }
@@ -38,7 +40,8 @@ pub(crate) struct Wish {
 impl Wish {
     /// Understands a command line. What cargo says to every test is not for us.
     pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Wish, String> {
-        let mut wish = Wish { from: 0, seeds: SEEDS, steps: STEPS, keep: None, is_quick: false, bugs: None };
+        let mut wish =
+            Wish { from: 0, seeds: SEEDS, steps: STEPS, keep: None, is_quick: false, is_filtered: false, bugs: None };
         while let Some(word) = arguments.next() {
             let mut number = || {
                 let text = arguments.next().unwrap_or_default();
@@ -60,6 +63,9 @@ impl Wish {
                     let numbers = text.split(',').filter(|part| !part.is_empty()).map(str::parse::<usize>);
                     wish.keep = Some(numbers.collect::<Result<_, _>>().map_err(|error| error.to_string())?);
                 }
+                "--list" => wish.is_filtered = true,
+                // What cargo says when somebody asks for tests of that name.
+                name if !name.starts_with('-') => wish.is_filtered |= !"simulation".contains(name),
                 _ => {}
             }
         }
@@ -69,6 +75,9 @@ impl Wish {
 
 /// Runs what was asked for. `false`: something failed.
 pub(crate) fn carry_out(wish: &Wish) -> bool {
+    if wish.is_filtered {
+        return true;
+    }
     if let Some(names) = &wish.bugs {
         return find(names);
     }

@@ -7,6 +7,9 @@ use kolejka::model::Windows;
 use super::broker::Failure;
 use super::history::{Answer, Fate, History, Outcome};
 
+/// Between which moments a message was taken, and its number.
+type Taken = (u64, u64, u64);
+
 impl History {
     /// I1, I5, I8, I11 and I12.
     pub(crate) fn judge(&mut self) -> Result<(), Failure> {
@@ -72,16 +75,15 @@ impl History {
 
     /// I11: what has the same key is there once.
     fn judge_keys(&self, seen: &BTreeMap<u64, (usize, usize)>) -> Result<(), Failure> {
-        let mut by_key: BTreeMap<(&str, &str), BTreeSet<(u64, u64)>> = BTreeMap::new();
+        let mut by_key: BTreeMap<(&str, &str), BTreeSet<Taken>> = BTreeMap::new();
         for (number, message) in self.messages.iter().filter(|(number, _)| seen.contains_key(number)) {
-            if let (Some(key), Some(moment)) = (&message.key, self.taken.get(number)) {
-                by_key.entry((&message.to, key)).or_default().insert((*moment, *number));
+            if let (Some(key), Some((from, Some(until)))) = (&message.key, self.taken.get(number)) {
+                by_key.entry((&message.to, key)).or_default().insert((*from, *until, *number));
             }
         }
-        let is_near = |numbers: &BTreeSet<(u64, u64)>| {
-            let moments: Vec<u64> = numbers.iter().map(|(moment, _)| *moment).collect();
-            moments.windows(2).any(|pair| pair[1] - pair[0] < Windows::MS)
-        };
+        // Both were taken within the window for certain.
+        let are_near = |pair: &[Taken]| pair[0].1.max(pair[1].1) - pair[0].0 < Windows::MS;
+        let is_near = |numbers: &BTreeSet<Taken>| numbers.iter().copied().collect::<Vec<_>>().windows(2).any(are_near);
         match by_key.into_iter().find(|(_, numbers)| is_near(numbers)) {
             Some(((to, key), numbers)) => Err(format!("I11: {numbers:?} with the key {key} are all in {to}")),
             None => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use kolejka::model::{AckMode, Credit, End, Manner, Now};
+use kolejka::model::{AckMode, Credit, End, Manner, Now, Ticket};
 
 use super::queue::Queue;
 use super::reference::Model;
@@ -21,12 +21,25 @@ pub(super) struct Allowance {
     /// It was given something since somebody looked.
     is_served: bool,
     has_ended: bool,
+    /// Whether something is there for it is not known before that append is durable.
+    unsure_until: Option<Ticket>,
+    /// That was so since it was served last. It may have begun to wait at any moment since.
+    was_unsure: bool,
 }
 
 impl Allowance {
     pub(super) fn new(manner: Manner) -> Allowance {
         let (granted, left) = (manner.pull, manner.limit);
-        Allowance { manner, granted, left, waits_until: None, is_served: false, has_ended: false }
+        Allowance {
+            manner,
+            granted,
+            left,
+            waits_until: None,
+            is_served: false,
+            has_ended: false,
+            unsure_until: None,
+            was_unsure: false,
+        }
     }
 
     pub(super) fn permits(&self) -> bool {
@@ -66,7 +79,7 @@ impl Model {
             End::Wait => {
                 assert!(sub.is_hungry() && !self.has_some_for(sub));
                 let is_over = allowance.waits_until.is_some_and(|until| until <= now.monotonic);
-                assert!(is_over || allowance.wait() == Some(Duration::ZERO), "too early");
+                assert!(is_over || allowance.was_unsure || allowance.wait() == Some(Duration::ZERO), "too early");
             }
             End::Browse => panic!("it looks through nothing"),
         }
@@ -93,19 +106,47 @@ impl Model {
         self.queues.iter().filter(may).any(|queue| queue.offers(sub, |_| true).next().is_some())
     }
 
+    /// The last append that something waits for which a subscription may be given then.
+    fn withheld_from(&self, sub: &Sub) -> Option<Ticket> {
+        let queues = self.queues.iter().filter(|queue| sub.reads(queue));
+        queues.flat_map(Queue::withheld).filter_map(|known| known.withheld).max()
+    }
+
+    /// The log is durable up to there.
+    pub(super) fn be_sure(&mut self, through: Ticket) {
+        for allowance in self.subs.values_mut().filter_map(|sub| sub.allowance.as_mut()) {
+            allowance.unsure_until = allowance.unsure_until.filter(|ticket| *ticket > through);
+        }
+    }
+
+    /// What waits for an append that has no number yet waits for that one.
+    pub(super) fn name_append(&mut self, ticket: Ticket) {
+        for allowance in self.subs.values_mut().filter_map(|sub| sub.allowance.as_mut()) {
+            allowance.unsure_until = allowance.unsure_until.map(|until| until.min(ticket));
+        }
+    }
+
     /// Nobody is kept beyond its end, and who has room and nothing begins to wait.
     pub(super) fn examine(&mut self, now: Now) {
         let ids: Vec<_> = self.subs.iter().filter(|(_, sub)| sub.allowance.is_some()).map(|(&id, _)| id).collect();
         for id in ids {
             let (is_hungry, has_some) = (self.subs[&id].is_hungry(), self.has_some_for(&self.subs[&id]));
             let selects = self.subs[&id].wants.is_some();
+            let unsure_until = self.withheld_from(&self.subs[&id]);
             let Some(allowance) = self.subs.get_mut(&id).and_then(|sub| sub.allowance.as_mut()) else { continue };
             if allowance.has_ended {
                 continue;
             }
             assert_ne!(allowance.left, Some(0), "it has had all, and has not ended");
             if std::mem::take(&mut allowance.is_served) || !is_hungry {
-                allowance.waits_until = None;
+                (allowance.waits_until, allowance.was_unsure) = (None, false);
+            }
+            if let Some(ticket) = unsure_until.filter(|_| is_hungry) {
+                allowance.unsure_until = allowance.unsure_until.max(Some(ticket));
+            }
+            if allowance.unsure_until.is_some() {
+                (allowance.waits_until, allowance.was_unsure) = (None, true);
+                continue;
             }
             if is_hungry && !has_some && allowance.ends_when_idle() {
                 let wait = allowance.wait().filter(|wait| !allowance.manner.until_empty && !wait.is_zero());

@@ -30,9 +30,17 @@ impl Queue {
         sub: &'a Sub,
         counts: impl Fn(&Known) -> bool + Copy + 'a,
     ) -> impl Iterator<Item = (&'a Known, Access)> {
+        // What comes back or from elsewhere is not overtaken, and waits for the log.
+        let until = self.withheld().map(Known::place).min();
+        let counts = move |known: &Known| counts(known) && until.is_none_or(|until| known.place() < until);
         let ready = self.messages.iter().filter(move |known| known.is_offered() && counts(known));
         let wanted = ready.filter(|known| sub.wants(known.says));
         wanted.filter_map(move |known| Some((known, self.access(known, sub, counts)?)))
+    }
+
+    /// Ready messages that wait for the log.
+    pub(super) fn withheld(&self) -> impl Iterator<Item = &Known> {
+        self.messages.iter().filter(|known| known.is_ready() && known.withheld.is_some())
     }
 
     /// Of a group the first ready message goes out next: to the owner if there is one, otherwise to anybody. In an

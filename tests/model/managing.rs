@@ -75,6 +75,7 @@ impl Model {
             }
             moved.clear_due();
             (moved.sequence, moved.has_moved) = (0, true);
+            moved.withhold();
             self.queue(&to).messages.push(moved);
             done += 1;
         }

@@ -32,6 +32,9 @@ pub(super) struct Known {
     pub(super) durable: bool,
     /// Nobody may see it before that append is durable.
     pub(super) waits_for: Option<Ticket>,
+    /// Nothing from its place on goes out before that append is durable: it has put the message there. [`Ticket::NEVER`]
+    /// until the append is known.
+    pub(super) withheld: Option<Ticket>,
     /// Who has it, if it is out.
     pub(super) holder: Option<Holder>,
     /// How it stands if it is not.
@@ -118,6 +121,12 @@ impl Known {
     pub(super) fn give_back(&mut self, standing: Standing) {
         (self.holder, self.standing, self.is_noted) = (None, standing, true);
         self.clear_due();
+        self.withhold();
+    }
+
+    /// It has another place, by a record if the log has it.
+    pub(super) fn withhold(&mut self) {
+        self.withheld = self.durable.then_some(Ticket::NEVER);
     }
 
     /// Its time has come once, and does not count any more.

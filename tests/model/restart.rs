@@ -70,18 +70,28 @@ impl Model {
         model
     }
 
+    /// What has changed since the last append is in that one.
+    pub(super) fn appended(&mut self, ticket: Ticket) {
+        for known in self.queues.iter_mut().flat_map(|queue| &mut queue.messages) {
+            known.withheld = known.withheld.map(|known| known.min(ticket));
+        }
+        self.name_append(ticket);
+    }
+
     /// What waited for an append that is durable now may be seen.
     pub(super) fn make_visible(&mut self, through: Ticket) {
         for known in self.queues.iter_mut().flat_map(|queue| &mut queue.messages) {
             known.waits_for = known.waits_for.filter(|ticket| *ticket > through);
+            known.withheld = known.withheld.filter(|ticket| *ticket > through);
         }
+        self.be_sure(through);
         self.last_pending = self.last_pending.filter(|ticket| *ticket > through);
     }
 }
 
 impl Known {
     fn come_back(&mut self, is_clean: bool) {
-        (self.holder, self.waits_for) = (None, None);
+        (self.holder, self.waits_for, self.withheld) = (None, None, None);
         // P8: after an unclean stop anything may have been handed out; the log knows that from then on.
         self.is_noted |= !is_clean;
         self.handed_out = self.is_noted;

@@ -192,6 +192,7 @@ impl Model {
             is_noted: false,
             durable,
             waits_for,
+            withheld: None,
             holder: None,
             standing: terms.as_ref().and_then(|terms| terms.due).map_or(Standing::Ready, Standing::Delayed),
             due_within: None,

@@ -138,6 +138,7 @@ impl Model {
         (dead.attempts, dead.nacks, dead.sequence, dead.holder, dead.standing) = (0, 0, 0, None, Standing::Ready);
         (dead.has_moved, dead.is_arriving) = (true, reason == DeathReason::Expired);
         dead.is_noted |= reason != DeathReason::Expired;
+        dead.withhold();
         if let Some(terms) = &mut dead.terms {
             (terms.due, terms.expires) = (None, None);
         }

@@ -95,6 +95,8 @@ impl World {
         self.settle_down();
         let ticket = self.log.append(&mut self.effects.records, &self.model);
         self.model.next_ticket = Ticket(ticket.0 + 1);
+        self.model.appended(ticket);
+        self.engine.appended(ticket);
         // Whatever they were answered holds once that append is durable.
         for client in std::mem::take(&mut self.asking) {
             self.engine.promise(self.clients[client], ticket);

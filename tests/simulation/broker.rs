@@ -232,6 +232,9 @@ impl Broker {
     pub(crate) fn jump(&mut self, ms: u64) {
         self.micros.fetch_add(ms * 1000, Ordering::Relaxed);
         self.runtime.block_on(tokio::time::advance(Duration::from_millis(ms)));
+        if let Some(process) = &mut self.process {
+            process.hand.look_again();
+        }
     }
 
     fn health(&mut self) -> Result<Health, Failure> {

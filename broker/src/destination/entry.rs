@@ -26,7 +26,7 @@ pub struct Entry {
     pub nacks: u8,
     /// It may have been handed to a client.
     pub handed_out: bool,
-    /// Some of [`HAS_TERMS`], [`TRACKED`], [`DURABLE`] and [`EVENT`].
+    /// Some of [`HAS_TERMS`], [`TRACKED`], [`DURABLE`], [`EVENT`] and [`WITHHELD`].
     marks: u8,
     /// When it expires; [`NEVER`] if it does not.
     expires: [u8; 6],
@@ -73,6 +73,7 @@ const HAS_TERMS: u8 = 1;
 const TRACKED: u8 = 2;
 const DURABLE: u8 = 4;
 const EVENT: u8 = 8;
+const WITHHELD: u8 = 16;
 
 /// No message expires then or later: it is the year 10889.
 const NEVER: u64 = (1 << 48) - 1;
@@ -177,6 +178,16 @@ impl Entry {
     /// Notes whether it is.
     pub fn set_event(&mut self, event: bool) {
         self.mark(EVENT, event);
+    }
+
+    /// Whether it is not handed out before the log has the record that put it into its place.
+    pub fn is_withheld(&self) -> bool {
+        self.marks & WITHHELD != 0
+    }
+
+    /// Notes whether it is not.
+    pub(super) fn set_withheld(&mut self, withheld: bool) {
+        self.mark(WITHHELD, withheld);
     }
 
     fn mark(&mut self, mark: u8, is_so: bool) {

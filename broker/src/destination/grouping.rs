@@ -107,7 +107,7 @@ impl Queue {
         let groups = self.groups.as_ref()?;
         let (place, consumer) = groups.next_call()?;
         let is_first = self.first_ready().is_none_or(|entry| place < entry.place());
-        is_first.then_some((place, consumer))
+        (is_first && self.is_before_withheld(place)).then_some((place, consumer))
     }
 
     /// The first message for a consumer that does not select: of what is on call for it and, if it may, of what is in
@@ -117,7 +117,9 @@ impl Queue {
         let is_served = self.gives() && !self.rotation.is_barred(consumer);
         let called = self.groups.as_ref().filter(|_| is_served).and_then(|groups| groups.first_call_of(consumer));
         let called = called.and_then(|place| self.ready_at(place));
-        open.into_iter().chain(called).min_by_key(|entry| entry.place())
+        open.into_iter()
+            .chain(called.filter(|entry| self.is_before_withheld(entry.place())))
+            .min_by_key(|entry| entry.place())
     }
 
     /// Whether an owner of groups has room for what is on call.

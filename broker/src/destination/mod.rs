@@ -36,6 +36,7 @@ mod slots;
 mod survey;
 mod topic;
 mod view;
+mod withholding;
 
 #[cfg(test)]
 mod tests;

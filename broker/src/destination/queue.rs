@@ -1,7 +1,7 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -43,6 +43,8 @@ pub struct Queue {
     next_sequence: i64,
     bytes: u64,
     pub(super) counts: Counts,
+    /// Ready messages that are not handed out before the log has what put them here.
+    pub(super) withheld: BTreeSet<Place>,
     consumers: usize,
     /// Those that came by a pattern.
     passers: usize,
@@ -83,6 +85,7 @@ impl Queue {
             next_sequence: 1,
             bytes: 0,
             counts: Counts::default(),
+            withheld: BTreeSet::new(),
             consumers: 0,
             passers: 0,
             fed: None,
@@ -145,13 +148,16 @@ impl Queue {
             Standing::Delayed(_) => State::Delayed,
             Standing::Buried(_) => State::Buried,
         };
-        let has_terms = entry.has_terms();
+        let (has_terms, is_withheld) = (entry.has_terms(), entry.is_withheld());
         if entry.expires().is_some() {
             self.ends.insert(&self.slots, slot);
         }
         match standing {
             Standing::Ready => {
                 self.ready.insert(&self.slots, place, slot);
+                if is_withheld {
+                    self.withheld.insert(place);
+                }
                 let is_plain = self.groups.is_none() && !has_terms || self.show(slot);
                 if is_plain && !self.selections.is_empty() {
                     self.selections.notice(place);
@@ -174,13 +180,15 @@ impl Queue {
     }
 
     /// Ends a lease without success. At replay, where nothing is leased, the message is taken from where it stands.
-    pub fn give_back(&mut self, message: MessageId, place: Place, back: Return) {
-        let Some(slot) = self.withdraw(message, place) else { return };
+    /// Returns where it is.
+    pub fn give_back(&mut self, message: MessageId, place: Place, back: Return) -> Option<SlotId> {
+        let slot = self.withdraw(message, place)?;
         if let Some(entry) = self.slots.get_mut(slot) {
             (entry.attempts, entry.nacks, entry.handed_out) = (back.attempts, back.nacks, true);
         }
         self.forget_due(slot);
         self.stand(slot, back.standing);
+        Some(slot)
     }
 
     /// A message leaves the queue, wherever it stands.
@@ -216,6 +224,9 @@ impl Queue {
             .map(|lease| lease.slot)
             .or_else(|| self.agenda.unpark(message))
             .or_else(|| self.ready.remove(&self.slots, place))?;
+        if !self.withheld.is_empty() {
+            self.withheld.remove(&place);
+        }
         if self.groups.is_some() {
             self.hide(slot, place, (lease.is_some(), true));
         }
@@ -368,11 +379,6 @@ impl Queue {
     /// Messages that wait until somebody kicks them.
     pub fn buried(&self) -> usize {
         self.agenda.counts().1
-    }
-
-    /// Whether something was taken in that may not be seen yet.
-    pub fn has_unseen(&self) -> bool {
-        self.slots.len() > self.ready.len() + self.leases.len() + self.delayed() + self.buried()
     }
 
     /// Consumers, however they came.

@@ -23,6 +23,13 @@ impl Queue {
 
     /// Whether something is there that could be handed out.
     pub fn offers(&self) -> bool {
+        self.has_open()
+            && (self.withheld.is_empty()
+                || self.first_ready().is_some_and(|entry| self.is_before_withheld(entry.place())))
+    }
+
+    /// The same, now or as soon as the log has what put it there.
+    fn has_open(&self) -> bool {
         self.open().len() > 0 && self.gives()
     }
 
@@ -30,7 +37,8 @@ impl Queue {
     pub fn may_have(&self, consumer: ConsumerKey) -> bool {
         let is_barred = self.rotation.is_barred(consumer);
         let is_called = self.calls_for(consumer);
-        self.gives() && !is_barred && (is_called || self.offers() && !self.selections.is_idle(consumer))
+        let has_looked = self.withheld.is_empty() && self.selections.is_idle(consumer);
+        self.gives() && !is_barred && (is_called || self.has_open() && !has_looked)
     }
 
     /// Looks for the next message of a selective consumer, as far as there are steps for it. Each message is looked at once,
@@ -39,7 +47,8 @@ impl Queue {
         let (slots, beside) = (&self.slots, &self.beside);
         let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
         let note = |message| beside.note(message).map(|note| &**note);
-        self.selections.seek(consumer, &Field { slots, ready, contents, note: &note }, steps)
+        let until = self.withheld.first().copied();
+        self.selections.seek(consumer, &Field { slots, ready, contents, note: &note, until }, steps)
     }
 
     /// Selective consumers that had looked at everything, and may go on because something became ready since.
@@ -73,7 +82,7 @@ impl Queue {
         let (slots, beside) = (&self.slots, &self.beside);
         let ready = self.groups.as_ref().map_or(&self.ready, |groups| &groups.open);
         let note = |message| beside.note(message).map(|note| &**note);
-        self.selections.unread(&Field { slots, ready, contents, note: &note })
+        self.selections.unread(&Field { slots, ready, contents, note: &note, until: None })
     }
 
     /// What was wanted is in memory. Returns the consumers that waited for it.

@@ -56,9 +56,15 @@ pub(super) struct Field<'a> {
     pub(super) ready: &'a Ready,
     pub(super) contents: &'a Contents,
     pub(super) note: &'a dyn Fn(MessageId) -> Option<&'a DeathNote>,
+    /// From there on nothing is handed out for now. When it is, that is news for all.
+    pub(super) until: Option<Place>,
 }
 
 impl Field<'_> {
+    fn is_held_back(&self, place: Place) -> bool {
+        self.until.is_some_and(|until| place >= until)
+    }
+
     /// Whether the filter wants the message; `None` while its head is not known. To look at it costs a step, and what the
     /// filter makes of its head.
     pub(super) fn judge(&self, filter: &dyn Filter, entry: &Entry, steps: &mut Steps) -> Option<bool> {
@@ -102,6 +108,9 @@ impl Selection {
                 return Sought::Later;
             }
             let entry = field.ready.find(field.slots, place).and_then(|slot| field.slots.get(slot));
+            if field.is_held_back(place) {
+                return Sought::Nothing;
+            }
             let wanted = match entry.map(|entry| field.judge(&*self.filter, entry, steps)) {
                 Some(None) => return Sought::Unread,
                 Some(Some(wanted)) => wanted,
@@ -119,6 +128,9 @@ impl Selection {
         for entry in field.ready.after(field.slots, self.cursor).filter_map(|slot| field.slots.get(slot)) {
             if steps.is_used_up() {
                 return Sought::Later;
+            }
+            if field.is_held_back(entry.place()) {
+                return Sought::Nothing;
             }
             let Some(wanted) = field.judge(&*self.filter, entry, steps) else { return Sought::Unread };
             self.cursor = Some(entry.place());

@@ -54,7 +54,7 @@ impl Queue {
     /// The next message of a survey, as far as there are steps to look for it.
     pub fn survey(&self, survey: &mut Survey, contents: &Contents, steps: &mut Steps) -> Surveyed {
         let note = |message| self.beside.note(message).map(|note| &**note);
-        let field = Field { slots: &self.slots, ready: &self.ready, contents, note: &note };
+        let field = Field { slots: &self.slots, ready: &self.ready, contents, note: &note, until: None };
         while let Some(&state) = survey.states.front() {
             for (entry, cursor) in self.behind(state, survey.cursor) {
                 if steps.is_used_up() {

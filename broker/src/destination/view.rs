@@ -163,7 +163,7 @@ impl Queue {
     ) -> Option<bool> {
         let Some(filter) = filter else { return Some(true) };
         let (slots, ready, note) = (&self.slots, &self.ready, |message| self.note(message).map(|note| &**note));
-        Field { slots, ready, contents, note: &note }.judge(filter, entry, steps)
+        Field { slots, ready, contents, note: &note, until: None }.judge(filter, entry, steps)
     }
 
     /// Whether the time of a message is over, whether or not somebody has noticed.

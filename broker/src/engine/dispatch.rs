@@ -6,7 +6,7 @@ use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, Entry, Queue, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, SessionId, Steps};
+use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, Room, SessionId, Steps};
 
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
 /// others.
@@ -28,7 +28,7 @@ impl Engine {
 
     /// The same, as far as there are steps.
     pub(super) fn hand_on(&mut self, now: Now, effects: &mut Effects) {
-        while !self.is_used_up(effects) {
+        while !self.is_used_up(effects) && self.room < Room::None {
             self.publish_announced(now, effects);
             // These come first: what they have credit for is not surplus.
             if let Some(key) = self.refilled.pop() {
@@ -39,7 +39,9 @@ impl Engine {
             } else if let Some(key) = self.views.pop() {
                 self.look_on(now, key, effects);
             } else if self.examined.is_empty() {
-                return;
+                let whole = self.restrict(Self::PART, effects);
+                self.let_expelled_go(effects);
+                return self.restore(whole);
             } else {
                 self.examine(now, effects);
             }
@@ -179,6 +181,7 @@ impl Engine {
             left -= 1;
         }
         self.steps.charge(2 * (PERSISTED_AT_ONCE - left) as u64);
+        is_done = is_done && self.offer_logged(durable.through, left);
         if !is_done {
             self.dispatch(now, effects);
             self.trim_cache(&ripe);

@@ -176,6 +176,7 @@ impl Core {
     pub(super) fn ask_for_room(&mut self) {
         if let Some(log) = &mut self.log {
             self.engine.set_full(log.is_full());
+            self.engine.set_room(log.room());
             self.engine.set_state(log.state());
         }
         self.engine.look_at_memory();

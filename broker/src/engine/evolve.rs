@@ -8,7 +8,7 @@ use crate::seeded::{self, Bug};
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
-    /// once. Returns the slot of an accepted message.
+    /// once. Returns the slot of a message that has come or come back.
     pub(super) fn evolve(&mut self, record: &Record, position: Option<Position>) -> Option<SlotId> {
         match record {
             Record::Created { destination, name } => {
@@ -24,8 +24,7 @@ impl Engine {
             Record::Returned(returned) => {
                 let queue = self.queue_mut(returned.destination)?;
                 let Returned { attempts, nacks, standing, .. } = *returned;
-                queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing });
-                None
+                queue.give_back(returned.message, returned.place, Return { attempts, nacks, standing })
             }
             Record::Ranked(ranked) => {
                 self.queue_mut(ranked.destination)?.rank(ranked.message, ranked.place, ranked.urgency);

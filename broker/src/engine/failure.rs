@@ -104,7 +104,8 @@ impl Engine {
             let Return { attempts, nacks, standing } = back;
             let record =
                 Record::Returned(Returned { destination, message, place, position, attempts, nacks, standing });
-            self.evolve(&record, None);
+            let slot = self.evolve(&record, None);
+            self.withhold_until_logged(destination, slot, message);
             effects.records.push(record);
         } else if let Some(queue) = self.queue_mut(destination) {
             queue.give_back(entry.message, entry.place(), back);

@@ -7,7 +7,7 @@ use super::close::Closing;
 use super::machine::Engine;
 use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
-use crate::model::{DestinationId, Effects, Now, SessionId};
+use crate::model::{DestinationId, Effects, Now, Room, SessionId};
 
 /// What a dispatch has left for background work, in the order in which it came.
 #[derive(Debug, Default)]
@@ -54,6 +54,11 @@ impl Engine {
     pub fn tick(&mut self, now: Now, effects: &mut Effects) {
         self.author = None;
         effects.begin();
+        if self.room == Room::None {
+            // What clients that are gone held is bounded, and the broker may be about to stop.
+            self.within(Self::SLICE, effects, |engine, effects| engine.finish_closing(now, effects));
+            return self.end_of_steps(effects);
+        }
         let through = self.told_through;
         self.within(Self::SLICE, effects, |engine, effects| engine.tell_durable(now, through, effects));
         if self.announcements.are_many() {

@@ -23,10 +23,11 @@ use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
 use super::unique::Uniques;
+use super::unlogged::Unlogged;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
 use crate::jobs::{Book, Outbox};
 use crate::model::{
-    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, SessionId,
+    Answer, DestinationId, DestinationName, Effects, Manner, MessageId, Now, Record, Refusal, Request, Room, SessionId,
     StateBytes, Steps, Take, Terms, Ticket, Timestamp, Windows,
 };
 use crate::router::{Patterns, Router};
@@ -86,6 +87,8 @@ pub struct Engine {
     /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
     /// and transient ones that came to a queue behind such.
     pub(super) pending: VecDeque<(DestinationId, SlotId)>,
+    /// Messages whose last records are on the way to the log.
+    pub(super) unlogged: Unlogged,
     /// Who waits for which append.
     pub(super) promises: VecDeque<(Ticket, SessionId)>,
     pub(super) idle: Scheduler<Duration, DestinationId>,
@@ -122,6 +125,10 @@ pub struct Engine {
     pub(super) full: bool,
     /// How long the lock was held, which the shell counts; told to whoever asks about the broker.
     pub(super) holds: Holds,
+    /// How much room it has for what finishes work.
+    pub(super) room: Room,
+    /// Queues with dead letters of time that wait until it is not scarce.
+    pub(super) held: BTreeSet<DestinationId>,
     /// What the log keeps beside messages.
     pub(super) state: StateBytes,
     /// There is more memory for messages than one hold of the lock can use.
@@ -164,6 +171,7 @@ impl Engine {
             contents,
             transient_bytes: 0,
             pending: VecDeque::new(),
+            unlogged: Unlogged::default(),
             promises: VecDeque::new(),
             idle: Scheduler::new(),
             moments: Scheduler::new(),
@@ -183,6 +191,8 @@ impl Engine {
             suspicion: None,
             full: false,
             holds: Holds::default(),
+            room: Room::Enough,
+            held: BTreeSet::new(),
             state: StateBytes::UNBOUNDED,
             has_ample_memory: false,
         }
@@ -231,6 +241,7 @@ impl Engine {
         if self.state.is_spent() {
             self.check_state(&request)?;
         }
+        self.check_room(&request)?;
         match request {
             Request::Permit(permissions) => Ok(self.permit(now, session, &permissions, effects)),
             Request::Publish(publish) => self.publish(now, publish, effects),
@@ -279,6 +290,9 @@ impl Engine {
 
     /// When something is due on the monotonic clock.
     pub fn deadline(&self, now: Now) -> Option<Duration> {
+        if self.room == Room::None {
+            return Some(now.monotonic + ASKED_AGAIN);
+        }
         if !self.doomed.is_empty() || self.is_unfinished() {
             return Some(Duration::ZERO);
         }

@@ -68,6 +68,7 @@ mod take;
 mod transfer;
 mod unique;
 mod units;
+mod unlogged;
 mod view;
 mod vital;
 mod wildcard;

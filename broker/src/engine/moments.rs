@@ -6,7 +6,7 @@
 use super::happening::Happening;
 use super::machine::Engine;
 use crate::destination::Entry;
-use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, JobState, Now, Record, Steps, Woken};
+use crate::model::{DeathReason, DestinationId, DestinationKind, Effects, JobState, Now, Record, Room, Steps, Woken};
 
 /// Queues whose moment has come that wait to be dealt with at most; the others stay in the scheduler.
 const QUEUES_AT_ONCE: usize = 256;
@@ -66,9 +66,17 @@ impl Engine {
             let is_used_up = self.is_used_up(effects);
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };
+            // A queue that is read goes on, so that what is behind the expired can be finished.
+            let may_wait = queue.consumers() == 0 && queue.policy().dead_letter_expired;
             if is_used_up {
                 return false;
             }
+            if self.room >= Room::Scarce && may_wait {
+                self.held.insert(id);
+                return false;
+            }
+            self.held.remove(&id);
+            let Some(queue) = self.queue_mut(id) else { return true };
             queue.count_expired();
             if queue.policy().dead_letter_expired && self.grave_of(id, &entry).is_some() {
                 self.dead_letter(now, id, &entry, DeathReason::Expired.into(), effects);
@@ -107,7 +115,7 @@ impl Engine {
     /// Puts the queue into the scheduler under its next moment.
     pub(super) fn make_appointment(&mut self, id: DestinationId) {
         let Some(destination) = self.destinations.get_mut(&id) else { return };
-        let next = destination.next_moment().filter(|_| !self.schedules.is_postponed(id));
+        let next = destination.next_moment().filter(|_| !self.schedules.is_postponed(id) && !self.held.contains(&id));
         if destination.moment == next || destination.is_due {
             return;
         }

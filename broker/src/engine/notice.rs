@@ -194,6 +194,7 @@ impl Engine {
     /// What was changed since the last append is in that one.
     pub fn appended(&mut self, ticket: Ticket) {
         self.outbox.appended(ticket);
+        self.unlogged.appended(ticket);
     }
 
     /// The log is durable up to there: what waited for it is told, as far as there are steps. The rest is background work.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use super::handle::Handle;
 use super::machine::Engine;
 use crate::memory::{Account, Purpose};
-use crate::model::{Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Source, StateBytes};
+use crate::model::{
+    Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Room, Source, StateBytes,
+};
 
 impl Handle {
     /// Where memory is counted.
@@ -35,6 +37,35 @@ impl Engine {
             for queue in self.schedules.go_on() {
                 self.make_appointment(queue);
             }
+        }
+    }
+
+    /// How much room the log has for what finishes work. While it is scarce, what time brings waits where it would add to
+    /// the log; while there is none, nothing is handed out and nothing happens by itself, so that no more comes than is out.
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
+        if room == Room::Enough {
+            for queue in std::mem::take(&mut self.held) {
+                self.make_appointment(queue);
+            }
+        }
+    }
+
+    /// Refuses what would write to a log that has no room for anything: nothing of it would become durable.
+    pub(super) fn check_room(&self, request: &Request) -> Result<(), Refusal> {
+        if self.room == Room::None && self.writes(request) { Err(Refusal::DiskFull) } else { Ok(()) }
+    }
+
+    /// Whether a request that may be refused leads to records.
+    fn writes(&self, request: &Request) -> bool {
+        match request {
+            Request::Settle(_)
+            | Request::Commit(_)
+            | Request::Job(_)
+            | Request::Manage(_)
+            | Request::Shape(_)
+            | Request::Discard(_) => true,
+            request => self.needs_room(request),
         }
     }
 
@@ -78,7 +109,7 @@ impl Engine {
 
     /// Whether something waits for room in the log, beside clients.
     pub(super) fn waits_for_room(&self) -> bool {
-        self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
+        !self.held.is_empty() || self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
     }
 
     /// Looks once for many requests whether there is so much memory that none of them has to be asked about it.
@@ -88,13 +119,14 @@ impl Engine {
 
     /// Whether any request may have to wait in this hold of the lock.
     pub fn may_have_to_wait(&self) -> bool {
-        self.full || self.state.is_spent() || !self.has_ample_memory
+        self.full || self.room == Room::None || self.state.is_spent() || !self.has_ample_memory
     }
 
     /// Whether a request has to wait: there is no memory for the messages that it brings, the disk is full and it needs
     /// room there, or the log's state is at its limit and it adds to that. All else goes on.
     pub fn has_to_wait(&self, request: &Request) -> bool {
         self.is_full() && self.needs_room(request)
+            || self.check_room(request).is_err()
             || self.check_state(request).is_err()
             || self.lacks_memory(self.memory_wanted(request)).is_some()
     }

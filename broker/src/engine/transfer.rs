@@ -27,7 +27,8 @@ impl Engine {
         let (note, carried) = baggage;
         let (message, size, from_place) = (entry.message, entry.size, entry.place());
         let record = Record::Moved(Moved { message, position, from, from_place, to, to_place, size, note, carried });
-        self.evolve(&record, None);
+        let slot = self.evolve(&record, None);
+        self.withhold_until_logged(to, slot, message);
         effects.records.push(record);
         self.touch(from);
         self.touch(to);

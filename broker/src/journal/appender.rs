@@ -9,17 +9,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::checkpoint::{Checkpoint, GROWTH};
 use super::fanout::Fanout;
-use super::format::{BATCH_HEADER_BYTES, FIRST_BATCH_AT, Link, SegmentId, Sequence, padded};
+use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, FIRST_BATCH_AT, Link, SegmentId, Sequence, padded};
+use super::fs::is_no_space;
 use super::live::Live;
 use super::message;
 use super::notes::Said;
 use super::reader::Shelf;
 use super::record;
+use super::rewrite::CLAIM_BYTES_MAX;
 use super::roll::Spares;
 use super::segment::{Chain, Tape, reserve_bytes};
 use super::store::Store;
-use crate::model::{Accepted, Position, Record, Ticket, Timestamp};
+use super::work::{Step, Unit, Work, Written};
+use crate::model::{Accepted, Position, Record};
 use crate::seeded::{self, Bug};
+
+/// How much of a segment is left free by the opening of a start that writes the messages of the tail anew: one part of so
+/// many.
+const OPENING_LEAVES: u64 = 16;
+/// A checkpoint of at most one part of so many of a segment makes the log care that a start needs one segment only.
+const SMALL_CHECKPOINT: u64 = 4;
 
 /// How many dead segments, of how many times its size, make an idle journal, or one without room, begin a new segment with a
 /// checkpoint so that they become free.
@@ -27,56 +36,6 @@ const DEAD_WORTH_A_ROLL: usize = 2;
 
 /// Octets of an opening that continues another.
 const CONTINUED_BYTES: usize = record::RECORD_HEAD_BYTES + 16;
-
-/// What one append brought.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unit {
-    pub(super) ticket: Ticket,
-    pub(super) records: usize,
-    /// Octets of its records.
-    pub(super) bytes: usize,
-    /// Messages among them.
-    pub(super) accepted: u32,
-    pub(super) wall: Timestamp,
-}
-
-/// What waits to be written, in order.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    pub(super) records: Vec<Record>,
-    pub(super) units: Vec<Unit>,
-    next_record: usize,
-    next_unit: usize,
-}
-
-impl Work {
-    /// Forgets what has been written, keeping the memory.
-    pub(super) fn clear(&mut self) {
-        self.records.clear();
-        self.units.clear();
-        (self.next_record, self.next_unit) = (0, 0);
-    }
-
-    fn unit(&self) -> Option<Unit> {
-        self.units.get(self.next_unit).copied()
-    }
-
-    /// The records of the unit that [`unit`](Self::unit) showed, which is then over.
-    fn pass(&mut self, unit: Unit) -> &[Record] {
-        let first = self.next_record;
-        self.next_record += unit.records;
-        self.next_unit += 1;
-        self.records.get(first..self.next_record).unwrap_or_default()
-    }
-}
-
-/// A batch, or a chain of them, that has become durable.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Written {
-    pub(super) through: Ticket,
-    pub(super) bytes: usize,
-    pub(super) units: usize,
-}
 
 /// The segment that has the last checkpoint.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +57,10 @@ pub(super) struct Appender {
     pub(super) tape: Tape,
     /// Where the segment's own batches begin, behind its opening.
     pub(super) opened_at: u64,
+    /// Bytes of the records of the segment's messages, which a start writes anew.
+    pub(super) carried: usize,
+    /// Bytes that the last checkpoint, or the one that was not made, took for which messages are live.
+    pub(super) listed: usize,
     pub(super) base: Base,
     /// Bytes of the state, for those who append.
     pub(super) state: Arc<AtomicU64>,
@@ -106,18 +69,62 @@ pub(super) struct Appender {
 }
 
 impl Appender {
-    /// Writes one batch of what waits, and syncs it. `None` when nothing waits.
-    pub(super) fn advance(&mut self, work: &mut Work) -> io::Result<Option<Written>> {
+    /// Writes one batch of what waits, and syncs it.
+    pub(super) fn advance(&mut self, work: &mut Work) -> io::Result<Step> {
         self.positions.clear();
-        let Some(first) = work.unit() else { return Ok(None) };
+        let Some(first) = work.unit() else { return Ok(Step::Nothing) };
         let is_long = !self.tape.batch_takes(first.bytes);
         let need = if is_long { self.tape.chain_bytes(first.bytes) } else { batch_span(first.bytes) };
-        if !self.tape.fits(need, first.accepted) {
-            self.roll(need, first.accepted, false)?;
+        let has_room = self.tape.fits(need, first.accepted) && self.leaves_room_for_a_start(first);
+        if !has_room && !self.roll(need, first.accepted, false)? || !self.is_safe(first, work.shown(first))? {
+            return Ok(Step::NoRoom);
         }
         let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) };
         self.state.store(self.live.state_bytes() as u64, Ordering::Relaxed);
-        written.map(Some)
+        written.map(Step::Written)
+    }
+
+    /// Whether a start could write the messages of this segment and those of a unit anew into one of the same length, and go
+    /// on there: on a full disk it may have no more. Where the state is large it needs more anyway, which is kept for it.
+    fn leaves_room_for_a_start(&self, unit: Unit) -> bool {
+        let segment = self.store.options.segment_bytes;
+        let bytes = unit.bytes.max(self.store.options.batch_bytes);
+        if unit.accepted == 0 || self.carried == 0 || (self.carried + bytes) as u64 * 2 < segment {
+            return true;
+        }
+        let most = self.live.state_bytes() + self.listed;
+        let margin = (segment / OPENING_LEAVES).max(2 * BLOCK_BYTES as u64);
+        most as u64 > segment / SMALL_CHECKPOINT || self.opening_of_start(bytes, unit.accepted) + margin <= segment
+    }
+
+    /// Whether a start would still find room after a unit, or a full disk has no part in that.
+    fn is_safe(&self, unit: Unit, records: &[Record]) -> io::Result<bool> {
+        let adds = |record: &Record| !matches!(record, Record::Settled(_) | Record::Forgotten { .. });
+        if !self.spares.is_full() || !records.iter().any(adds) {
+            return Ok(true);
+        }
+        self.spares.has(self.opening_of_start(unit.bytes, unit.accepted))
+    }
+
+    /// Bytes of the segment that a start would need after so many bytes of records more.
+    fn opening_of_start(&self, bytes: usize, slots: u32) -> u64 {
+        self.opening_of(self.carried + bytes, self.tape.entries.len() as u64 + u64::from(slots))
+    }
+
+    /// The same, of a start with so many bytes of messages in the newest segment.
+    fn opening_of(&self, bytes: usize, slots: u64) -> u64 {
+        let opening = self.live.state_bytes() + self.listed + bytes + CLAIM_BYTES_MAX;
+        let batch_bytes = self.store.options.batch_bytes;
+        let length =
+            FIRST_BATCH_AT + self.tape.chain_bytes(opening) + batch_span(0) + reserve_bytes(batch_bytes, slots);
+        padded(length as usize) as u64
+    }
+
+    /// Has room kept for the next checkpoint and the next start.
+    pub(super) fn keep_room(&mut self) {
+        let most = self.live.checkpoint_bytes();
+        self.listed = most - self.live.state_bytes();
+        self.spares.keep_room_for(self.length_for(most, 0, 0), self.opening_of_start(0, 0));
     }
 
     /// As many units as a batch takes.
@@ -185,13 +192,20 @@ impl Appender {
 
     /// Adds a message, with its body unless one before it in the same append has that.
     fn add_message(&mut self, accepted: &Accepted, fanout: &mut Fanout) -> Position {
-        let entry = message::entry_of(accepted, 0);
-        let Some(content) = &accepted.content else { return self.tape.accepted(entry, (&[], &[])) };
-        if let Some(holder) = fanout.holder(content) {
-            return self.tape.copied(entry, content.head(), holder);
-        }
-        let position = self.tape.accepted(entry, (content.head(), content.body()));
-        fanout.hold(content, self.tape.last_offset());
+        let (entry, before) = (message::entry_of(accepted, 0), self.tape.body_bytes());
+        let position = match &accepted.content {
+            None => self.tape.accepted(entry, (&[], &[])),
+            Some(content) => {
+                if let Some(holder) = fanout.holder(content) {
+                    self.tape.copied(entry, content.head(), holder)
+                } else {
+                    let position = self.tape.accepted(entry, (content.head(), content.body()));
+                    fanout.hold(content, self.tape.last_offset());
+                    position
+                }
+            }
+        };
+        self.carried += self.tape.body_bytes() - before;
         position
     }
 
@@ -220,7 +234,14 @@ impl Appender {
             self.seal()?;
             self.release()?;
         }
-        if self.spares.is_full() { self.renew() } else { Ok(()) }
+        if self.spares.is_full() {
+            self.renew()?;
+        }
+        if self.spares.is_full() {
+            self.keep_room();
+            self.spares.look();
+        }
+        Ok(())
     }
 
     /// Makes the last batch certain: another one follows it.
@@ -253,7 +274,7 @@ impl Appender {
         {
             return Ok(());
         }
-        self.roll(0, 0, true)
+        self.roll(0, 0, true).map(|_| ())
     }
 
     fn free(&self, dead: &[SegmentId]) -> io::Result<()> {
@@ -264,10 +285,11 @@ impl Appender {
         self.spares.give_back(dead)
     }
 
-    /// The last word of an orderly stop.
+    /// The last word of an orderly stop. Without room for it the stop is not an orderly one.
     pub(super) fn stop(&mut self) -> io::Result<()> {
-        if !self.tape.fits(0, 0) {
-            self.roll(0, 0, false)?;
+        if !self.tape.fits(0, 0) && !self.roll(0, 0, false)? {
+            tracing::warn!("the log has no room for its last word: the next start takes this stop for a crash");
+            return Ok(());
         }
         self.tape.put(record::put_stopped);
         self.tape.flush(Link::Whole, false).map(|_| ())
@@ -275,28 +297,40 @@ impl Appender {
 
     /// Seals the segment and goes on in the next, which has room for that many octets and messages, with a checkpoint if
     /// one is due or `wanted`. The order matters: the next file exists, the old one is complete, the opening is durable and
-    /// known to be followed by another batch, and only then is anything given back.
-    fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<()> {
+    /// known to be followed by another batch, and only then is anything given back. `false` if there is no room for the next
+    /// file: then nothing has changed.
+    fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<bool> {
         let full = self.tape.segment.clone();
         let id = full.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
-        self.base.written += self.tape.offset - self.opened_at;
+        let written = self.base.written + self.tape.offset - self.opened_at;
+        // What it holds is known from here on, whether there is a next one already or not.
         self.live.sealed(full.id, full.length, self.tape.offset);
+        self.spares.look_before_the_last();
         let most = self.live.checkpoint_bytes();
         let length = self.length_for(most, need, slots);
         // On a full disk each roll gives back what it can: what only finished work needs no more room than that.
         let given_back = self.live.dead(id).1;
-        let is_due = seeded::is(Bug::CheckpointsAlways)
-            || wanted
-            || self.base.written >= GROWTH * most as u64
-            || self.spares.is_full() && given_back > 0;
+        let wanted = wanted || seeded::is(Bug::CheckpointsAlways);
+        let is_due = wanted || written >= GROWTH * most as u64 || self.spares.is_full() && given_back > 0;
         // Where there is no room for a checkpoint the log goes on without.
         let begins_anew = is_due && self.spares.has_room_for(length, given_back)?;
-        let dead = self.live.take_dead(if begins_anew { id } else { self.base.segment });
         let length = if begins_anew { length } else { self.length_for(CONTINUED_BYTES, need, slots) };
-        let next = self.spares.take(id, length)?;
+        let start = self.opening_of(need as usize, slots.into());
+        let segment = self.store.options.segment_bytes;
+        // What gives back as much as it takes may have the last spare: a start finds the file that was taken, or the other.
+        let gives_back = begins_anew && given_back >= segment && start <= segment;
+        if self.spares.is_full() && !gives_back && !self.spares.has(length.saturating_add(start))? {
+            return Ok(false);
+        }
+        let next = match self.spares.take(id, length) {
+            Err(error) if is_no_space(&error) => return Ok(false),
+            taken => taken?,
+        };
+        let dead = self.live.take_dead(if begins_anew { id } else { self.base.segment });
         if seeded::is(Bug::SegmentGivenBackEarly) {
             self.free(&dead)?;
         }
+        self.base.written = written;
         self.tape.summarise()?;
         self.shelf.seal(full.id);
         self.shelf.hold(&next);
@@ -311,17 +345,17 @@ impl Appender {
         }
         chain.finish()?;
         self.tape.seal()?;
-        self.opened_at = self.tape.offset;
+        (self.opened_at, self.carried) = (self.tape.offset, 0);
         if begins_anew {
             self.base = Base { segment: id, sequence, written: 0 };
         }
-        self.spares.keep_room_for(self.length_for(most, 0, 0));
+        self.keep_room();
         if !seeded::is(Bug::SegmentGivenBackEarly) {
             self.free(&dead)?;
         }
         // At once, and not when the next spare is made: until then more and more would be taken that there is no room for.
         self.spares.look();
-        Ok(())
+        Ok(true)
     }
 
     /// Bytes of a segment with an opening of so many, batches of so many and the summary of so many messages.

@@ -13,6 +13,11 @@ use std::sync::Arc;
 
 use super::claim;
 
+/// Whether there was no room for something: on the disk, or for this user on it.
+pub(super) fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// One directory.
 pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Makes a file of that length that reads as zeros; the name must be free. `fill` writes the zeros, so that later

@@ -6,6 +6,8 @@
 
 mod agreed;
 mod appender;
+#[cfg(any(test, feature = "internals"))]
+mod by_hand;
 mod change;
 mod checkpoint;
 mod claim;
@@ -35,6 +37,7 @@ mod status;
 mod store;
 mod stored;
 mod walk;
+mod work;
 mod writer;
 
 #[cfg(test)]
@@ -47,10 +50,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(any(test, feature = "internals"))]
+pub use self::by_hand::ByHand;
 pub use self::fs::Disk;
 pub use self::fs::FileSystem;
-#[cfg(any(test, feature = "internals"))]
-pub use self::writer::ByHand;
 pub use self::writer::Stopper;
 use crate::model::{Epoch, Log, LogReader, LogSink, Replay, ShardId, Timestamp};
 
@@ -205,7 +208,7 @@ impl Journal {
     #[cfg(any(test, feature = "internals"))]
     pub fn start_by_hand(self, sink: Arc<dyn LogSink>) -> (Box<dyn Log>, Arc<dyn LogReader>, ByHand) {
         let (reader, options) = (self.reader(), self.appender.store.options.clone());
-        let (writer, hand) = writer::by_hand(self.appender, sink, &options);
+        let (writer, hand) = by_hand::by_hand(self.appender, sink, &options);
         (Box::new(writer), reader, hand)
     }
 

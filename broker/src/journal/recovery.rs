@@ -9,22 +9,21 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::Recovered;
-use super::appender::Appender;
+use super::appender::{Appender, batch_span};
 use super::change::Override;
-use super::format::{DIRECTORY_VERSION, SegmentId, Sequence};
+use super::format::{DIRECTORY_VERSION, FIRST_BATCH_AT, SegmentId, Sequence};
 use super::live::Live;
 use super::meta::Meta;
 use super::reader::Shelf;
 use super::record::Entry;
 use super::rewrite::rewrite;
 use super::roll::{SPARE_PREFIX, Spares};
-use super::segment::{Segment, Thread};
+use super::segment::{Segment, Tape, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
-use super::walk::{Last, Void, Walk, open_segment};
+use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
-use crate::seeded::{self, Bug};
 
 /// The log as it was found.
 #[derive(Debug, Default)]
@@ -68,7 +67,8 @@ pub(super) fn recover(
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
     spares.inherit(&spare_names, &segments).map_err(io)?;
-    let gone = reclaim(&tail, &segments, &spares).map_err(io)?;
+    make_certain(&store, &mut tail).map_err(io)?;
+    let (gone, mut void) = reclaim(&tail, &segments, &spares).map_err(io)?;
     segments.retain(|id| !gone.contains(id));
     tail.thread.epoch.0 += 1;
     tail.thread.clock = tail.thread.clock.max(now);
@@ -79,13 +79,18 @@ pub(super) fn recover(
         // Before there is anything in the directory that a program of that version does not know.
         save(store.meta)?;
     }
-    let appender = rewrite(store.clone(), shelf, spares, (tail, newest), replay)?;
+    let unfinished = void;
+    let mut appender = rewrite(store.clone(), shelf, spares, (tail, newest, &mut void), replay)?;
+    if void.is_none() {
+        segments.retain(|id| Some(*id) != unfinished);
+    }
     if !store.meta.begun {
         save(Meta { begun: true, ..store.meta })?;
     }
     let leftover = |id: &SegmentId| appender.live.extents().all(|(live, _)| live != *id);
     let leftovers: Vec<SegmentId> = segments.into_iter().filter(leftover).collect();
     appender.spares.give_back(&leftovers).map_err(|error| OpenError::io("a segment no longer needed", error))?;
+    appender.keep_room();
     appender.spares.look();
     let recovered = Recovered {
         messages: appender.live.messages(),
@@ -96,28 +101,62 @@ pub(super) fn recover(
     Ok((appender, recovered))
 }
 
+/// An opening that is complete, but not known to be durable: the process was killed before it could say so. It is made
+/// durable and another batch follows it, so that what it does not list is certain not to be needed. It is written again for that, since a sync that failed may have left it in the cache alone.
+fn make_certain(store: &Store, tail: &mut Tail) -> std::io::Result<()> {
+    let Some(segment) = tail.segment.clone().filter(|_| !tail.is_certain) else { return Ok(()) };
+    if tail.end + batch_span(0) > segment.length {
+        return Ok(());
+    }
+    let mut bytes = vec![0; store.options.batch_bytes];
+    let mut at = FIRST_BATCH_AT;
+    while at < tail.end {
+        let rest = (tail.end - at).min(bytes.len() as u64);
+        let read = segment.file.read_at(bytes.get_mut(..rest as usize).unwrap_or_default(), at)?;
+        segment.file.write_at(bytes.get(..read).unwrap_or_default(), at)?;
+        if read == 0 {
+            break;
+        }
+        at += read as u64;
+    }
+    segment.file.sync_data()?;
+    let thread = Thread { watermark: Sequence(tail.thread.sequence.0.saturating_sub(1)), ..tail.thread };
+    let mut tape = Tape::new(store.meta.key, store.meta.shard, store.options.batch_bytes, segment, thread);
+    tape.offset = tail.end;
+    tape.seal()?;
+    (tail.thread, tail.end, tail.is_certain) = (tape.thread, tape.offset, true);
+    Ok(())
+}
+
 /// Takes back what is certainly not needed before anything is written: there may be no other room. Void segments are removed
-/// from the highest on, since one may count on those below it, and of those behind a sealed segment the first one stays, as
-/// a sign that the log goes on there. Their files are not used again, since their numbers may be. What the checkpoint does
-/// not list becomes a spare.
-fn reclaim(tail: &Tail, segments: &[SegmentId], spares: &Spares) -> std::io::Result<Vec<SegmentId>> {
+/// from the highest on, since one may count on those below it. The first one stays: behind a sealed segment as a sign that
+/// the log goes on there, and in any case since its file may be all the room that there is; it is given, too. What the
+/// checkpoint does not list becomes a spare.
+fn reclaim(
+    tail: &Tail,
+    segments: &[SegmentId],
+    spares: &Spares,
+) -> std::io::Result<(Vec<SegmentId>, Option<SegmentId>)> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
-    let voids = segments.iter().copied().filter(|id| Some(*id) > newest);
-    let kept = usize::from(newest.is_some_and(|newest| tail.is_sealed(newest)));
-    let mut gone: Vec<SegmentId> = voids.skip(kept).collect();
+    let mut voids = segments.iter().copied().filter(|id| Some(*id) > newest);
+    let first = voids.next();
+    let mut gone: Vec<SegmentId> = voids.collect();
     gone.reverse();
     spares.remove(&gone)?;
     let is_old = |id: &SegmentId| tail.is_certain && Some(*id) < newest && !tail.live.lists(*id);
     let old: Vec<SegmentId> = segments.iter().copied().filter(is_old).collect();
     spares.give_back(&old)?;
     gone.extend(old);
-    Ok(gone)
+    Ok((gone, first))
 }
 
 /// Finds the newest complete opening and walks on from it.
 fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     let mut voids = Vec::new();
     for (index, id) in segments.iter().enumerate().rev() {
+        if is_taken_over(store.fs.as_ref(), &store.meta, *id)? {
+            continue;
+        }
         let segment = open_segment(store.fs.as_ref(), &store.meta, *id)?;
         let mut walk = Walk::new(&store.meta, segment);
         let mut opening = Tail::default();
@@ -221,9 +260,7 @@ fn check_successors(tail: &Tail, id: SegmentId, voids: &[Void], has_later: bool)
         if void.watermark >= reached {
             return damaged("batches known to be durable are missing");
         }
-        if !seeded::is(Bug::VoidsDoNotCount) {
-            reached = reached.max(void.next);
-        }
+        reached = if crate::seeded::is(crate::seeded::Bug::VoidsDoNotCount) { reached } else { reached.max(void.next) };
     }
     Ok(())
 }

@@ -28,14 +28,15 @@ use crate::model::{Position, Replay, Terms};
 use crate::seeded::{self, Bug};
 
 /// Most octets of a claim.
-const CLAIM_BYTES_MAX: usize = 64;
+pub(super) const CLAIM_BYTES_MAX: usize = 64;
 
-/// Writes the opening into a segment after the newest of all.
+/// Writes the opening into a segment after the newest of all: in the file of an opening that was never completed, if that is
+/// large enough, which is then no longer `void`.
 pub(super) fn rewrite(
     store: Arc<Store>,
     shelf: Arc<Shelf>,
     spares: Arc<Spares>,
-    (mut tail, newest): (Tail, SegmentId),
+    (mut tail, newest, void): (Tail, SegmentId, &mut Option<SegmentId>),
     replay: &mut dyn Replay,
 ) -> Result<Appender, OpenError> {
     let io = |error| OpenError::io("the new segment", error);
@@ -55,7 +56,7 @@ pub(super) fn rewrite(
     if length > SEGMENT_BYTES_MAX {
         return Err(io(io::Error::other("the state is larger than a segment may be")));
     }
-    let segment = spares.take(id, length).map_err(io)?;
+    let segment = segment_of(&spares, void, (id, length)).map_err(io)?;
     shelf.hold(&segment);
 
     let mut tape = Tape::new(store.meta.key, store.meta.shard, batch_bytes, segment, tail.thread);
@@ -92,9 +93,22 @@ pub(super) fn rewrite(
     chain.finish().map_err(io)?;
     tape.seal().map_err(io)?;
     shelf.extend(id, tape.entries.iter().map(|entry| entry.offset));
-    let opened_at = tape.offset;
+    let (opened_at, carried) = (tape.offset, bodies.bytes);
     let state = Arc::new(AtomicU64::new(live.state_bytes() as u64));
-    Ok(Appender { store, shelf, spares, live, tape, opened_at, base, state, positions: Vec::new() })
+    let positions = Vec::new();
+    Ok(Appender { store, shelf, spares, live, tape, opened_at, carried, listed: 0, base, state, positions })
+}
+
+/// A segment of that length at least. The file of an opening that was never completed is taken before a spare: there may be
+/// no other, after starts that were killed on a full disk.
+fn segment_of(spares: &Spares, void: &mut Option<SegmentId>, (id, length): (SegmentId, u64)) -> io::Result<Segment> {
+    if let Some(unfinished) = *void
+        && let Some(segment) = spares.take_over(unfinished, id, length)?
+    {
+        *void = None;
+        return Ok(segment);
+    }
+    spares.take(id, length)
 }
 
 fn put_terms(chain: &mut Chain<'_>, position: Position, terms: &Terms) -> io::Result<()> {

@@ -9,9 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::format::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SegmentHeader, SegmentId};
-use super::fs::File;
+use super::fs::{File, is_no_space};
 use super::segment::Segment;
 use super::store::Store;
+use crate::model::Room;
 use crate::seeded::{self, Bug};
 
 /// The pool.
@@ -21,8 +22,14 @@ pub(super) struct Spares {
     pool: Mutex<Pool>,
     changed: Condvar,
     full: AtomicBool,
-    /// Bytes of a segment with the next checkpoint, if no spare takes it.
+    /// Beyond full: the next segment that gives nothing back would take what a start needs.
+    scarce: AtomicBool,
+    /// Something waits for a segment that cannot be had.
+    out: AtomicBool,
+    /// Bytes of a segment with the next checkpoint, or with the opening of the next start, if no spare takes it.
     room: AtomicU64,
+    /// Bytes of a segment with the opening of the next start.
+    start: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -30,6 +37,9 @@ struct Pool {
     ready: Vec<(String, Arc<dyn File>)>,
     /// Number of the next spare's name.
     next: u64,
+    /// The last file could not be made: what the file system says of its free space is not to be believed, as where a
+    /// user has a quota.
+    is_refused: bool,
     closed: bool,
 }
 
@@ -40,7 +50,10 @@ impl Spares {
             pool: Mutex::default(),
             changed: Condvar::new(),
             full: AtomicBool::new(false),
+            scarce: AtomicBool::new(false),
+            out: AtomicBool::new(false),
             room: AtomicU64::new(0),
+            start: AtomicU64::new(0),
         }
     }
 
@@ -49,10 +62,55 @@ impl Spares {
         self.full.load(Ordering::Relaxed)
     }
 
-    /// The next checkpoint will need a segment of that length: from now on a disk without room for it is full.
-    pub(super) fn keep_room_for(&self, length: u64) {
+    /// How much room there is for what finishes work.
+    pub(super) fn room(&self) -> Room {
+        match (self.out.load(Ordering::Relaxed), self.is_full() && self.scarce.load(Ordering::Relaxed)) {
+            (true, _) => Room::None,
+            (false, true) => Room::Scarce,
+            (false, false) => Room::Enough,
+        }
+    }
+
+    /// Something waits for a segment that cannot be had, or does so no more.
+    pub(super) fn set_out(&self, is_out: bool) {
+        if self.out.swap(is_out, Ordering::Relaxed) == is_out {
+            return;
+        }
+        if is_out {
+            self.full.store(true, Ordering::Relaxed);
+            tracing::error!(
+                "no room is left for the log: even what finishes work waits, until something else is removed from its disk"
+            );
+        } else {
+            tracing::warn!("the log has room again: what finishes work goes on");
+        }
+    }
+
+    /// The next checkpoint will need a segment of that length, and the next start one of that: from now on a disk without
+    /// room for them is full.
+    pub(super) fn keep_room_for(&self, checkpoint: u64, start: u64) {
+        let length = checkpoint.max(start);
         let large = if length > self.store.options.segment_bytes { length } else { 0 };
         self.room.store(large, Ordering::Relaxed);
+        self.start.store(start, Ordering::Relaxed);
+    }
+
+    /// How many spares a start needs.
+    fn kept(&self) -> usize {
+        self.start.load(Ordering::Relaxed).div_ceil(self.store.options.segment_bytes).max(1) as usize
+    }
+
+    /// Whether spares and what is free have so many bytes together. A start gives spares up for what is longer than one.
+    pub(super) fn has(&self, bytes: u64) -> io::Result<bool> {
+        let ready = self.pool().ready.len() as u64 * self.store.options.segment_bytes;
+        Ok(ready >= bytes || ready.saturating_add(self.free()?) >= bytes)
+    }
+
+    /// Looks anew before spares are used that a start might need.
+    pub(super) fn look_before_the_last(&self) {
+        if !self.is_full() && self.pool().ready.len() <= self.kept() {
+            self.look();
+        }
     }
 
     /// Whether a segment of that length may be made for a checkpoint that gives back so many bytes. One as long as a spare
@@ -65,29 +123,47 @@ impl Spares {
         }
         let is_worth_it = self.is_full() && given_back >= length;
         let left = if is_worth_it { options.segment_bytes } else { options.disk_reserve_bytes };
-        Ok(length <= SEGMENT_BYTES_MAX && self.store.fs.free_bytes()? >= length.saturating_add(left))
+        Ok(length <= SEGMENT_BYTES_MAX && self.free()? >= length.saturating_add(left))
     }
 
     /// Whether a segment of that length can be had now. For what may be left undone: a segment that the log needs is taken.
     pub(super) fn can_take(&self, length: u64) -> io::Result<bool> {
         let has_spare = length <= self.store.options.segment_bytes && !self.pool().ready.is_empty();
-        Ok(has_spare || self.store.fs.free_bytes()? >= length)
+        Ok(has_spare || self.free()? >= length)
     }
 
-    /// A segment of at least that many octets under that number, durable in the directory.
+    /// A segment of at least that many octets under that number, durable in the directory. Where there is no room for it
+    /// nothing has changed.
     pub(super) fn take(&self, id: SegmentId, length: u64) -> io::Result<Segment> {
         let ordinary = self.store.options.segment_bytes;
         let length = length.max(ordinary);
-        // The last one of a full disk is kept as long as there is other room: a start needs it.
-        let kept = usize::from(self.is_full());
+        // What a start needs of a full disk is kept as long as there is other room.
+        let kept = if self.is_full() { self.kept() } else { 0 };
         let pooled = if length == ordinary { self.pop(kept) } else { None };
         let (name, file) = match pooled {
             Some(spare) => spare,
             None => self.make_room_and(length)?,
         };
         self.changed.notify_all();
+        self.become_segment(&name, file, id, length)
+    }
+
+    /// Takes the file of an opening that was never completed, if it is of that length at least. What it holds belongs to
+    /// another number, and so counts for nothing.
+    pub(super) fn take_over(&self, void: SegmentId, id: SegmentId, length: u64) -> io::Result<Option<Segment>> {
+        let name = void.file_name();
+        let file = self.store.fs.open(&name)?;
+        let has = file.size()?;
+        if has < length {
+            return Ok(None);
+        }
+        self.become_segment(&name, file, id, has).map(Some)
+    }
+
+    /// A crash before the new name is durable leaves a file whose header has a higher number than its name.
+    fn become_segment(&self, name: &str, file: Arc<dyn File>, id: SegmentId, length: u64) -> io::Result<Segment> {
         self.head(file.as_ref(), id, length)?;
-        self.store.fs.rename(&name, &id.file_name())?;
+        self.store.fs.rename(name, &id.file_name())?;
         if !seeded::is(Bug::DirectoryNotSynced) {
             self.store.fs.sync_dir()?;
         }
@@ -97,7 +173,13 @@ impl Spares {
     /// Takes a segment back that nothing durable refers to any more.
     pub(super) fn give_back(&self, ids: &[SegmentId]) -> io::Result<()> {
         for id in ids {
-            self.adopt(&id.file_name())?;
+            let name = id.file_name();
+            // The other name of a file that has become a later segment, which a power cut has left.
+            if self.number(&name)?.is_some_and(|number| number != *id) {
+                self.store.fs.unlink(&name)?;
+            } else {
+                self.adopt(&name)?;
+            }
         }
         if !ids.is_empty() {
             self.store.fs.sync_dir()?;
@@ -129,8 +211,7 @@ impl Spares {
             self.pool().avoid(name);
         }
         for name in names {
-            if self.number(name)?.is_some_and(|number| segments.contains(&number)) && !seeded::is(Bug::SpareIsASegment)
-            {
+            if self.number(name)?.is_some_and(|number| segments.contains(&number)) {
                 self.store.fs.unlink(name)?;
             } else {
                 self.adopt(name)?;
@@ -154,7 +235,8 @@ impl Spares {
     /// Looks whether there is room for what has to be kept aside, and says so: the spares that are missing, the next
     /// checkpoint, and the reserve of the disk. While new messages are taken, finishing work can count on all of that.
     pub(super) fn look(&self) {
-        self.judge(self.has_space(self.missing()));
+        let wanted = self.wanted(self.missing());
+        self.judge(if wanted == 0 { Ok(true) } else { self.free().map(|free| free >= wanted) });
     }
 
     fn judge(&self, has_space: io::Result<bool>) {
@@ -163,6 +245,9 @@ impl Spares {
             Ok(false) => io::ErrorKind::StorageFull.into(),
             Err(error) => error,
         };
+        let (free, room) = (self.free().unwrap_or(0), self.room.load(Ordering::Relaxed));
+        let more = self.start.load(Ordering::Relaxed).saturating_add(self.store.options.segment_bytes);
+        self.scarce.store(free < room || !self.has(more).unwrap_or(false), Ordering::Relaxed);
         if !self.full.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "no room for another segment: new messages have to wait");
         }
@@ -171,12 +256,16 @@ impl Spares {
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
         if self.missing() == 0 {
+            self.pool().is_refused = false;
             self.look();
             return false;
         }
-        let made = match self.has_space(1) {
-            Ok(true) => self.make(self.store.options.segment_bytes, true),
-            Ok(false) => Err(io::ErrorKind::StorageFull.into()),
+        let segment = self.store.options.segment_bytes;
+        // What a start needs may be made from the reserve, which is there for that.
+        let wanted = if self.pool().ready.len() < self.kept() { segment } else { self.wanted(1) };
+        let made = match if wanted == 0 { Ok(0) } else { self.store.fs.free_bytes() } {
+            Ok(free) if free >= wanted => self.make(segment, true),
+            Ok(_) => Err(io::ErrorKind::StorageFull.into()),
             Err(error) => Err(error),
         };
         match made {
@@ -214,13 +303,16 @@ impl Spares {
         self.store.options.spare_segments.saturating_sub(self.pool().ready.len())
     }
 
-    /// Whether the disk has room for so many spares and for the next checkpoint, and its reserve.
-    fn has_space(&self, spares: usize) -> io::Result<bool> {
+    /// Free bytes of the disk for so many spares, the next checkpoint and the reserve.
+    fn wanted(&self, spares: usize) -> u64 {
         let options = &self.store.options;
         let spares = options.segment_bytes.saturating_mul(spares as u64);
-        let wanted =
-            spares.saturating_add(options.disk_reserve_bytes).saturating_add(self.room.load(Ordering::Relaxed));
-        Ok(wanted == 0 || self.store.fs.free_bytes()? >= wanted)
+        spares.saturating_add(options.disk_reserve_bytes).saturating_add(self.room.load(Ordering::Relaxed))
+    }
+
+    /// Free bytes that can be believed in.
+    fn free(&self) -> io::Result<u64> {
+        if self.pool().is_refused { Ok(0) } else { self.store.fs.free_bytes() }
     }
 
     /// A spare, if there are more than those that are kept.
@@ -229,13 +321,25 @@ impl Spares {
         if pool.ready.len() > kept { pool.ready.pop() } else { None }
     }
 
-    /// Makes a file. Where the disk has no other room it is the last spare, or spares are given up for it.
+    /// Whether a file of that length could be made from spares and what is free.
+    fn could_make(&self, length: u64) -> bool {
+        let segment = self.store.options.segment_bytes;
+        let spares = self.pool().ready.len() as u64 * segment;
+        // Where there is a quota, all that is known is that it takes what is given up.
+        length == segment || spares.saturating_add(self.store.fs.free_bytes().unwrap_or(0)) >= length
+    }
+
+    /// Makes a file. Where the disk has no other room it is a spare, or spares are given up for it.
     fn make_room_and(&self, length: u64) -> io::Result<(String, Arc<dyn File>)> {
         loop {
             let error = match self.make(length, false) {
-                Err(error) if error.kind() == io::ErrorKind::StorageFull => error,
+                Err(error) if is_no_space(&error) => error,
                 made => return made,
             };
+            // Spares that are not enough are not given up for nothing.
+            if !self.could_make(length) {
+                return Err(error);
+            }
             let Some((spare, file)) = self.pop(0) else { return Err(error) };
             if length == self.store.options.segment_bytes {
                 return Ok((spare, file));
@@ -247,7 +351,9 @@ impl Spares {
 
     fn make(&self, length: u64, fill: bool) -> io::Result<(String, Arc<dyn File>)> {
         let name = self.pool().next_name();
-        let file = self.store.fs.create(&name, length, fill)?;
+        let created = self.store.fs.create(&name, length, fill);
+        self.pool().is_refused = created.as_ref().is_err_and(is_no_space);
+        let file = created?;
         match self.head(file.as_ref(), SegmentId(0), length) {
             Ok(()) => Ok((name, file)),
             Err(error) => {
@@ -262,7 +368,7 @@ impl Spares {
         let mut block = vec![0; BLOCK_BYTES];
         let read = self.store.fs.open(name)?.read_at(&mut block, 0)?;
         let header = SegmentHeader::decode(self.store.meta.key, block.get(..read).unwrap_or_default());
-        Ok(header.map(|header| header.segment))
+        Ok(header.filter(|_| !seeded::is(Bug::SpareIsASegment)).map(|header| header.segment))
     }
 
     fn head(&self, file: &dyn File, segment: SegmentId, length: u64) -> io::Result<()> {

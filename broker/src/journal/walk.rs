@@ -159,6 +159,17 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// Whether a file was on its way from that number to a higher one: its header has that already, and only its name not yet.
+/// Nothing that counts is in it.
+pub(super) fn is_taken_over(fs: &dyn FileSystem, meta: &Meta, id: SegmentId) -> Result<bool, OpenError> {
+    let io = |error| OpenError::io(id.file_name(), error);
+    let mut block = vec![0; BLOCK_BYTES];
+    let file = fs.open(&id.file_name()).map_err(io)?;
+    let read = file.read_at(&mut block, 0).map_err(io)?;
+    let header = SegmentHeader::decode(meta.key, block.get(..read).unwrap_or_default());
+    Ok(header.is_some_and(|header| header.store == meta.store && header.segment > id))
+}
+
 /// Opens a segment and checks its header against its name, its length and the store.
 pub(super) fn open_segment(fs: &dyn FileSystem, meta: &Meta, id: SegmentId) -> Result<Segment, OpenError> {
     let name = id.file_name();

@@ -13,16 +13,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::Options;
-use super::appender::{Appender, Unit, Work, Written};
+use super::appender::Appender;
 use super::fanout;
 use super::roll::Spares;
-use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, StateBytes, Ticket, Timestamp};
+use super::work::{Step, Unit, Work, Written};
+use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Room, StateBytes, Ticket, Timestamp};
 use crate::seeded::{self, Bug};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
 pub(super) struct Writer {
-    inbox: Arc<Inbox>,
+    pub(super) inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
     /// Bytes of the state, and the most that new messages may make of it.
@@ -80,6 +81,10 @@ impl Log for Writer {
         self.has_word = !self.spares.is_full() || seeded::is(Bug::FullDiskNotTold);
         !self.has_word
     }
+
+    fn room(&self) -> Room {
+        self.spares.room()
+    }
 }
 
 impl Drop for Writer {
@@ -116,7 +121,7 @@ impl fmt::Debug for Stopper {
 }
 
 /// The side that takes appends.
-fn writer_of(appender: &Appender, options: &Options) -> Writer {
+pub(super) fn writer_of(appender: &Appender, options: &Options) -> Writer {
     let inbox = Arc::new(Inbox {
         state: Mutex::default(),
         wake: Condvar::new(),
@@ -198,26 +203,60 @@ fn keep_spares(spares: &Spares, idle_after: Duration) {
     }
 }
 
+/// How long what has no room waits before it is tried again.
+const NO_ROOM_AGAIN: Duration = Duration::from_millis(500);
+
 /// The journal's thread.
 fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) -> io::Result<()> {
     let mut work = Work::default();
     while inline && appender.spares.top_up() {}
-    while turn(&mut appender, &mut work, (inbox, sink), inline)? {}
-    Ok(())
+    loop {
+        match turn(&mut appender, &mut work, (inbox, sink), inline)? {
+            Turn::Done => {}
+            Turn::NoRoom if inbox.rest(NO_ROOM_AGAIN) => {
+                tracing::warn!("the log ends without what waited for room; nothing of it was confirmed");
+                return Ok(());
+            }
+            Turn::NoRoom => while inline && appender.spares.top_up() {},
+            Turn::Over => return Ok(()),
+        }
+    }
 }
 
-/// Does what there is to do, and says whether it goes on.
-fn turn(
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// All that there was to do is done.
+    Done,
+    /// There is no segment for what waits; it is for the next turn.
+    NoRoom,
+    /// The log has ended.
+    Over,
+}
+
+/// Does what there is to do: what is left of `work`, or what has been appended since, or what an idle log does.
+pub(super) fn turn(
     appender: &mut Appender,
     work: &mut Work,
     (inbox, sink): (&Inbox, &dyn LogSink),
     inline: bool,
-) -> io::Result<bool> {
-    match inbox.take(work) {
+) -> io::Result<Turn> {
+    let taken = if work.unit().is_some() { Taken::Work } else { inbox.take(work) };
+    match taken {
         Taken::Work => {
-            while let Some(written) = appender.advance(work)? {
-                inbox.release(written);
-                sink.durable(Durable { through: written.through, positions: &appender.positions });
+            loop {
+                match appender.advance(work)? {
+                    Step::Nothing => break,
+                    Step::Written(written) => {
+                        appender.spares.set_out(false);
+                        inbox.release(written);
+                        sink.durable(Durable { through: written.through, positions: &appender.positions });
+                    }
+                    Step::NoRoom => {
+                        appender.spares.set_out(true);
+                        return Ok(Turn::NoRoom);
+                    }
+                }
             }
             work.clear();
             while inline && appender.spares.top_up() {}
@@ -227,65 +266,15 @@ fn turn(
             appender.idle()?;
             while inline && appender.spares.top_up() {}
         }
-        Taken::End { clean: true } => return appender.stop().map(|()| false),
-        Taken::End { clean: false } => return Ok(false),
+        Taken::End { clean: true } => return appender.stop().map(|()| Turn::Over),
+        Taken::End { clean: false } => return Ok(Turn::Over),
     }
-    Ok(true)
-}
-
-/// A running journal without threads: whoever holds this says when it works. For simulations.
-#[cfg(any(test, feature = "internals"))]
-pub struct ByHand {
-    appender: Appender,
-    work: Work,
-    inbox: Arc<Inbox>,
-    sink: Arc<dyn LogSink>,
-}
-
-#[cfg(any(test, feature = "internals"))]
-pub(super) fn by_hand(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> (Writer, ByHand) {
-    let writer = writer_of(&appender, &Options { idle_after: Duration::ZERO, ..options.clone() });
-    let inbox = writer.inbox.clone();
-    while appender.spares.top_up() {}
-    (writer, ByHand { appender, work: Work::default(), inbox, sink })
-}
-
-#[cfg(any(test, feature = "internals"))]
-impl fmt::Debug for ByHand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ByHand")
-    }
-}
-
-#[cfg(any(test, feature = "internals"))]
-impl ByHand {
-    /// Whether something waits to be written.
-    pub fn has_work(&self) -> bool {
-        !self.inbox.state().work.units.is_empty()
-    }
-
-    /// Writes all that waits, or does what an idle journal does. The first error is told to the sink and is the end.
-    pub fn turn(&mut self) -> bool {
-        let ByHand { appender, work, inbox, sink } = self;
-        turn(appender, work, (inbox, sink.as_ref()), true).unwrap_or_else(|error| {
-            let error = LogError::Poisoned(error.to_string());
-            inbox.fail(error.clone());
-            sink.failed(error);
-            false
-        })
-    }
-
-    /// Makes everything durable and notes that the stop was clean, unless the log was dropped before.
-    pub fn stop(mut self) -> Result<(), LogError> {
-        self.inbox.close(true);
-        while self.turn() {}
-        self.inbox.state().outcome.clone().map_or(Ok(()), Err)
-    }
+    Ok(Turn::Done)
 }
 
 /// Where appends wait for the thread.
 #[derive(Debug)]
-struct Inbox {
+pub(super) struct Inbox {
     state: Mutex<State>,
     wake: Condvar,
     bytes_max: usize,
@@ -338,13 +327,32 @@ impl Inbox {
         state.closing.map_or(Taken::Nothing, |Closing { clean }| Taken::End { clean })
     }
 
+    /// Whether something was appended that was not taken.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) fn has_work(&self) -> bool {
+        !self.state().work.units.is_empty()
+    }
+
+    /// What the log has failed with.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) fn outcome(&self) -> Result<(), LogError> {
+        self.state().outcome.clone().map_or(Ok(()), Err)
+    }
+
+    /// Waits for a while, or until the log is to end, and says whether it is.
+    fn rest(&self, a_while: Duration) -> bool {
+        let waits = |state: &mut State| state.closing.is_none();
+        let waited = self.wake.wait_timeout_while(self.state(), a_while.min(self.idle_after), waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.closing.is_some()
+    }
+
     fn release(&self, written: Written) {
         let mut state = self.state();
         state.bytes -= written.bytes;
         state.batches -= written.units;
     }
 
-    fn close(&self, clean: bool) {
+    pub(super) fn close(&self, clean: bool) {
         let clean = clean || seeded::is(Bug::StopAlwaysClean);
         let mut state = self.state();
         // The first word counts: a log that was dropped before the stop was not closed in order.
@@ -355,7 +363,7 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    fn fail(&self, error: LogError) {
+    pub(super) fn fail(&self, error: LogError) {
         let mut state = self.state();
         state.ended = Some(error.clone());
         state.outcome = Some(error);

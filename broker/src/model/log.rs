@@ -34,6 +34,24 @@ pub trait Log: Send + fmt::Debug {
     /// taken: room for them is kept aside. A log that says no here does not answer [`LogError::Full`] until it
     /// is asked again.
     fn is_full(&mut self) -> bool;
+
+    /// How much room there is for records that finish work. They are taken in any case; while there is none they wait, and
+    /// nothing becomes durable.
+    fn room(&self) -> Room {
+        Room::Enough
+    }
+}
+
+/// Room for records that finish work, where a disk is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Room {
+    /// It goes on.
+    #[default]
+    Enough,
+    /// It goes on, but nothing should be added that can wait: dead letters of messages that expire, moves.
+    Scarce,
+    /// None: what has been appended waits until there is, and nothing more should be asked for.
+    None,
 }
 
 /// The reading side: bodies of a deep backlog. Used from several threads, may wait for the disk.

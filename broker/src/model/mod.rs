@@ -58,7 +58,7 @@ pub use id::{DestinationId, Epoch, MessageId, Position, SessionId, ShardId, Subs
 pub use job::{Job, JobEvent, JobName, Progress};
 pub use key::{bare_key, key_of};
 pub use list::{List, Order};
-pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay, StateBytes};
+pub use log::{Capacity, Durable, Log, LogError, LogReader, LogSink, Replay, Room, StateBytes};
 pub use manage::{Manage, Operation, Reply, States, Transfer, Writer};
 pub use message::{Durability, Message, Place, Urgency};
 pub use name::{DestinationKind, DestinationName, NameError, is_invisible};

@@ -7,7 +7,7 @@ use super::feeds::follow;
 use super::schedule::{every, once};
 use super::*;
 use crate::destination::Policy;
-use crate::model::{Feed, Retain, Source, StateBytes, Terms};
+use crate::model::{Feed, Retain, Room, Source, StateBytes, Terms};
 
 fn world(policy: Policy) -> (World, SessionId) {
     let policies = Policies { default: policy, rules: Vec::new() };
@@ -166,4 +166,70 @@ fn an_answer_that_should_be_durable_is_told_all_the_same() {
     world.elapse(2000);
     world.ask(client, subscribe(2, "/queue/replies", AckMode::ClientIndividual, 10));
     assert!(!world.deliveries(client).is_empty(), "the job is over, and who waited is told");
+}
+
+#[test]
+fn dead_letters_of_time_wait_where_room_is_scarce_until_the_queue_is_read() {
+    let policy = Policy { expiry_ms: Some(100), dead_letter_expired: true, ..Policy::default() };
+    let (mut world, client) = world(policy);
+    world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+    world.ask(client, send("/queue/a", "a"));
+    world.ask(client, send("/queue/b", "b"));
+    world.sync();
+    world.engine.set_full(true);
+    world.engine.set_room(Room::Scarce);
+    let records = world.log.len();
+    for _ in 0..3 {
+        world.elapse(100);
+    }
+    assert_eq!(world.log.len(), records, "nothing is added by time");
+    let asks_again = world.now.monotonic + Duration::from_secs(1);
+    assert_eq!(world.engine.deadline(world.now), Some(asks_again));
+    // What is read can be finished.
+    world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 10));
+    world.ask(client, subscribe(3, "/queue/DLQ.a", AckMode::ClientIndividual, 10));
+    world.sync();
+    assert_eq!(world.deliveries(client).len(), 1);
+    world.engine.set_full(false);
+    world.engine.set_room(Room::Enough);
+    assert!(world.engine.deadline(world.now) <= Some(world.now.monotonic), "at once, whether a client asks or not");
+    world.elapse(0);
+    world.ask(client, subscribe(4, "/queue/DLQ.b", AckMode::ClientIndividual, 10));
+    world.sync();
+    assert_eq!(world.deliveries(client).len(), 1);
+}
+
+#[test]
+fn a_log_without_any_room_gets_nothing_more_and_goes_on_when_there_is_some() {
+    let policy = Policy { expiry_ms: Some(1000), dead_letter_expired: true, ..Policy::default() };
+    let (mut world, client) = world(policy);
+    for body in ["held", "other"] {
+        world.ask(client, send("/queue/a", body));
+    }
+    world.sync();
+    let held = world.deliveries(client);
+    world.ask(client, send("/queue/b", "waits"));
+    world.sync();
+    world.engine.set_full(true);
+    world.engine.set_room(Room::None);
+    let records = world.log.len();
+    let requests = [ack(held[0].message), Request::Commit(Vec::new()), send("/queue/a", "more")];
+    for request in requests {
+        assert!(world.engine.may_have_to_wait() && world.engine.has_to_wait(&request));
+        assert_eq!(world.try_ask(client, request), Err(Refusal::DiskFull));
+    }
+    world.ask(client, subscribe(2, "/queue/b", AckMode::ClientIndividual, 10));
+    for _ in 0..3 {
+        world.elapse(1000);
+    }
+    assert!(world.bodies(client).is_empty(), "what is handed out would have to be settled");
+    assert_eq!(world.log.len(), records);
+    let asks_again = world.now.monotonic + Duration::from_secs(1);
+    assert_eq!(world.engine.deadline(world.now), Some(asks_again));
+    world.engine.set_full(false);
+    world.engine.set_room(Room::Enough);
+    assert!(world.ask(client, ack(held[0].message)).is_done());
+    world.elapse(0);
+    world.ask(client, subscribe(3, "/queue/DLQ.b", AckMode::ClientIndividual, 10));
+    assert_eq!(world.bodies(client), ["waits"]);
 }

@@ -113,6 +113,7 @@ fn a_group_passes_on_when_its_owner_goes_or_has_got_the_last_of_it() {
     assert_eq!(world.texts_of(one), ["-3"]);
     assert_eq!(world.texts_of(two), ["a4", "a5"], "it was closed, and opened again");
     world.close(two, Departure::Clean);
+    world.sync();
     assert_eq!(world.texts_of(one), ["a4", "a5"]);
 }
 
@@ -155,6 +156,7 @@ fn a_lost_lease_takes_a_group_from_nobody_else() {
     world.post(slow, "a3");
     assert_eq!(world.texts_of(idle), [""; 0]);
     world.close(heir, Departure::Clean);
+    world.sync();
     assert_eq!(world.texts_of(idle), ["a1", "a2", "a3"]);
 }
 

@@ -187,6 +187,7 @@ fn a_lost_worker_a_burial_a_kick_and_a_purge_are_reported_too() {
     assert_eq!((status.state, status.attempt, status.errors.len()), (JobState::Ready, 1, 1));
     let client = world.client("w");
     world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 1));
+    world.sync();
     let id = world.deliveries(client)[0].message;
     world.ask(client, settle(id, Outcome::Bury));
     assert_eq!(world.state(7), JobState::Buried);
@@ -222,6 +223,7 @@ fn a_redrive_opens_a_record_again_and_a_move_takes_it_along() {
     world.ask(client, operate("/queue/a", Operation::Move(to(Some("/queue/b")))));
     assert_eq!((world.state(7), world.status(7).queue.as_str()), (JobState::Ready, "/queue/b"));
     world.ask(client, subscribe(2, "/queue/b", AckMode::ClientIndividual, 1));
+    world.sync();
     world.ask(client, ack(id));
     assert_eq!(world.state(7), JobState::Completed);
     world.sync();

@@ -47,6 +47,7 @@ fn a_message_that_is_out_for_too_long_goes_to_another_and_counts() {
     world.pass(99);
     assert!(world.deliveries(quick).is_empty());
     world.pass(1);
+    world.sync();
     let second = world.deliveries(quick).remove(0);
     assert_eq!((second.message, second.attempt, second.redelivered), (first.message, 2, true));
     assert_eq!(second.lease, Lease::Bound);
@@ -68,6 +69,7 @@ fn a_worker_that_hangs_is_not_fed_until_it_says_something() {
     assert!(world.deliveries(worker).is_empty(), "its window is full of what it lost");
     assert_eq!(world.engine.queues()[0].ready, 1);
     assert_eq!(world.ask(worker, nack(first.message)), Answer::Soft(SoftRefusal::LeaseLost));
+    world.sync();
     let again = world.deliveries(worker).remove(0);
     assert_eq!((again.message, again.attempt), (first.message, 2));
 }
@@ -79,6 +81,7 @@ fn an_ack_names_the_delivery_that_is_held_now() {
     world.submit(worker, "one");
     let first = world.deliveries(worker).remove(0);
     world.pass(100);
+    world.sync();
     let second = world.deliveries(worker).remove(0);
     assert_eq!((first.message, second.number), (second.message, 2));
     assert_eq!(world.ask(worker, ack(second.message)), Answer::Done, "not the one that was lost");
@@ -108,6 +111,7 @@ fn a_lease_that_is_bound_to_the_connection_has_no_time_whatever_message_and_poli
     world.pass(1000);
     assert!(world.deliveries(other).is_empty());
     world.ask(worker, Request::Unsubscribe(SubscriptionId(1)));
+    world.sync();
     let again = world.deliveries(other);
     assert_eq!(again.iter().map(|delivery| delivery.message).collect::<Vec<_>>(), [held[0].message, held[1].message]);
     assert!(matches!(again[0].lease, Lease::Until { time_to_run_ms: 100, .. }), "the bond was the other's");
@@ -175,6 +179,7 @@ fn who_hangs_again_and_again_sends_the_message_to_the_dead() {
     let worker = world.worker(1, 5, None);
     world.submit(worker, "one");
     world.pass(100);
+    world.sync();
     world.pass(100);
     assert_eq!(world.deliveries(worker).len(), 2);
     let views = world.engine.queues();
@@ -187,7 +192,9 @@ fn a_lost_delivery_that_cannot_be_read_leaves_the_one_of_now_alone() {
     let worker = world.worker(1, 2, Some(100));
     world.submit(worker, "one");
     world.pass(100);
+    world.sync();
     world.ask(worker, Request::Quarantine { subscription: SubscriptionId(1), number: 1, is_damaged: true });
     world.pass(100);
+    world.sync();
     assert_eq!(world.deliveries(worker).len(), 3, "the second lease had its time too");
 }

@@ -24,6 +24,7 @@ fn the_retained_message_comes_first_and_has_to_be_acknowledged() {
     world.close(client, Departure::Lost);
     let client = world.client("c");
     world.ask(client, follow(1, "/topic/t", None, true));
+    world.sync();
     let again = world.deliveries(client);
     assert_eq!(again.len(), 2, "not a third time, but what was not acknowledged");
     world.ask(client, ack(again[0].message));

@@ -19,6 +19,7 @@ mod select;
 mod several;
 mod unique;
 mod units;
+mod unlogged;
 mod watch;
 mod wildcards;
 
@@ -361,6 +362,7 @@ fn a_nacked_message_returns_to_its_own_place_and_is_counted() {
     let first = world.deliveries(client).remove(0);
     assert!(!first.redelivered);
     world.ask(client, nack(first.message));
+    world.sync();
     let again = world.deliveries(client).remove(0);
     assert_eq!((body(&again).as_str(), again.attempt, again.redelivered), ("(stored)", 2, true));
     assert_eq!(again.message, first.message);
@@ -391,6 +393,7 @@ fn a_lost_connection_counts_the_oldest_delivery_of_each_subscription_only() {
     world.sync();
     world.close(a, Departure::Lost);
     world.ask(b, subscribe(1, "/queue/q", AckMode::Client, 10));
+    world.sync();
     let seen: Vec<_> = world.deliveries(b).iter().map(|d| (d.attempt, d.redelivered)).collect();
     assert_eq!(seen, [(2, true), (1, true)]);
 }
@@ -429,11 +432,13 @@ fn after_its_deliveries_a_message_is_dead_lettered_with_the_reason() {
     world.ask(client, send("/queue/mail", "one"));
     world.sync();
     for _ in 0..2 {
+        world.sync();
         let id = world.deliveries(client)[0].message;
         world.ask(client, settle(id, Outcome::Retry { reason: Some("no route".into()), delay_ms: Some(0) }));
     }
     assert!(world.deliveries(client).is_empty());
     world.ask(client, subscribe(2, "/queue/DLQ.mail", AckMode::ClientIndividual, 10));
+    world.sync();
     let dead = world.deliveries(client).remove(0);
     let note = dead.death.clone().expect("a dead letter says why");
     assert_eq!((note.reason, note.attempts, note.origin.as_str()), (DeathReason::Deliveries, 2, "/queue/mail"));
@@ -455,6 +460,7 @@ fn a_released_message_returns_to_its_own_place_and_nothing_is_counted() {
     let first = world.deliveries(client)[0].message;
     for _ in 0..3 {
         world.ask(client, settle(first, Outcome::Release));
+        world.sync();
         let again = world.deliveries(client).remove(0);
         assert_eq!((again.message, again.attempt, again.redelivered), (first, 1, true));
     }

@@ -24,6 +24,7 @@ fn a_released_message_may_stand_before_or_behind_the_others_from_then_on() {
             let ids: Vec<_> = world.deliveries(client).iter().map(|delivery| delivery.message).collect();
             world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
             world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 3));
+            world.sync();
             world.deliveries(client);
             world.ask(client, ranked(ids[1], urgency, Outcome::Bury));
             world.ask(client, Request::Unsubscribe(SubscriptionId(2)));
@@ -38,6 +39,7 @@ fn a_released_message_may_stand_before_or_behind_the_others_from_then_on() {
             let operation = crate::model::Operation::Kick { count: 1 };
             world.manage(client, operation, "/queue/a");
             world.ask(client, subscribe(3, "/queue/a", AckMode::Auto, 3));
+            world.sync();
             let order: Vec<_> = world.deliveries(client).iter().map(|delivery| delivery.message).collect();
             let expected: Vec<_> = expected.iter().map(|number| ids[number.parse::<usize>().unwrap()]).collect();
             assert_eq!(order, expected, "with urgency {urgency}");
@@ -54,6 +56,7 @@ fn a_new_urgency_goes_with_a_dead_letter_and_outlives_a_restart() {
     world.sync();
     let id = world.deliveries(client)[0].message;
     world.ask(client, ranked(id, 5, at_once()));
+    world.sync();
     assert_eq!(world.deliveries(client).len(), 1, "it is out again, and the same client may settle it");
     world.ask(client, ranked(id, 6, Outcome::DeadLetter { reason: None }));
     world.sync();

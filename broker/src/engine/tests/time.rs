@@ -123,6 +123,7 @@ fn a_nack_waits_longer_each_time_and_then_the_message_is_dead() {
     world.sync();
     let mut waits = Vec::new();
     for attempt in 1..=3 {
+        world.sync();
         let delivery = world.deliveries(client).remove(0);
         assert_eq!(delivery.attempt, attempt);
         world.ask(client, retry(delivery.message));
@@ -133,6 +134,7 @@ fn a_nack_waits_longer_each_time_and_then_the_message_is_dead() {
     }
     let within = |wait: u128, middle: u128| (middle * 8 / 10..=middle * 12 / 10).contains(&wait);
     assert!(within(waits[0], 1000) && within(waits[1], 2000) && within(waits[2], 4000), "{waits:?}");
+    world.sync();
     let last = world.deliveries(client).remove(0);
     world.ask(client, retry(last.message));
     assert_eq!(world.engine.queues()[0].name.as_str(), "/queue/DLQ.a");
@@ -164,11 +166,14 @@ fn the_delay_of_a_nack_counts_before_the_message_and_the_message_before_the_poli
     world.wait(49);
     assert!(world.deliveries(client).is_empty());
     world.wait(1);
+    world.sync();
     assert_eq!(world.attempts_of(client), [2]);
     world.ask(client, settle(id, Outcome::Retry { reason: None, delay_ms: Some(7) }));
     world.wait(7);
+    world.sync();
     assert_eq!(world.attempts_of(client), [3]);
     world.ask(client, settle(id, Outcome::Retry { reason: None, delay_ms: Some(0) }));
+    world.sync();
     assert_eq!(world.attempts_of(client), [4], "0 is at once");
 }
 
@@ -180,6 +185,7 @@ fn a_lost_connection_counts_but_nobody_waits_for_it() {
     world.close(client, Departure::Lost);
     let other = world.client("o");
     world.ask(other, subscribe(1, "/queue/a", AckMode::Client, 1));
+    world.sync();
     assert_eq!(world.attempts_of(other), [2]);
 }
 
@@ -259,6 +265,7 @@ fn a_policy_may_limit_the_life_of_messages_and_keep_the_dead() {
     world.wait(100);
     world.ask(client, subscribe(2, "/queue/DLQ.a", AckMode::ClientIndividual, 10));
     world.wait(100_000);
+    world.sync();
     let dead = world.deliveries(client);
     let reasons: Vec<_> = dead.iter().map(|d| d.death.as_ref().map(|note| (note.reason, note.attempts))).collect();
     assert_eq!(reasons, [Some((DeathReason::Expired, 0)), Some((DeathReason::Expired, 0))]);
@@ -394,6 +401,7 @@ fn attempts_are_counted_to_the_end_of_their_number_and_no_further() {
     }
     (world.unsynced, world.told) = (0, Vec::new());
     world.ask(client, jobs::operate("/queue/a", Operation::Kick { count: 1 }));
+    world.sync();
     assert_eq!(world.deliveries(client).len(), 1);
     world.ask(client, settle(id, Outcome::DeadLetter { reason: None }));
     let dead = world.engine.queues().into_iter().find(|view| view.name.as_str() == "/queue/DLQ.a").expect("it died");

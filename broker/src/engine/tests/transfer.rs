@@ -83,6 +83,7 @@ fn a_move_keeps_ids_states_and_counts() {
     let ids: Vec<_> = world.deliveries(client).iter().map(|delivery| delivery.message).collect();
     world.ask(client, settle(ids[0], Outcome::Bury));
     world.ask(client, settle(ids[1], Outcome::Retry { reason: None, delay_ms: Some(0) }));
+    world.sync();
     let again = world.deliveries(client).remove(0).message;
     assert_eq!(world.order(client, Operation::Move(all_to("/queue/b")), None), Answer::Done);
     assert_eq!(world.told(), [r#"{"op":"move","queue":"/queue/a","count":2}"#], "what is out stays");

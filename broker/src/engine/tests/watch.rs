@@ -196,6 +196,7 @@ fn a_failure_is_a_nack_with_a_text() {
     let status = world.status(7);
     assert_eq!(status.state, JobState::Retrying);
     assert_eq!(*status.errors[0], JobError { attempt: 1, ..error.clone() });
+    world.sync();
     world.spend(50);
     let outcome = Outcome::DeadLetter { reason: None };
     world.ask(w, say(7, JobEvent::Fail { outcome, error }));

@@ -1,6 +1,7 @@
 //! A sink that remembers, and insists on the order of what it is told.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use crate::model::{Durable, LogError, LogSink, Position, Ticket};
 
@@ -27,6 +28,19 @@ impl Witness {
     pub fn wait(&self, ticket: Ticket) -> Seen {
         let waiting = |seen: &mut Seen| seen.through < ticket && seen.failed.is_none();
         self.changed.wait_while(self.seen(), waiting).unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The same, but for a log that has stopped for want of room, which is asked now and then: `None` then.
+    pub fn wait_unless(&self, ticket: Ticket, is_out: impl Fn() -> bool) -> Option<Seen> {
+        let mut seen = self.seen();
+        while seen.through < ticket && seen.failed.is_none() {
+            if is_out() {
+                return None;
+            }
+            let waited = self.changed.wait_timeout(seen, Duration::from_millis(5));
+            seen = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        Some(seen.clone())
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {

@@ -27,6 +27,8 @@ pub enum Fault {
     Io,
     /// No space.
     NoSpace,
+    /// No space for this user.
+    Quota,
     /// A write that takes only a part; an I/O error for everything else.
     Short,
 }
@@ -95,6 +97,11 @@ impl CrashDisk {
         world.capacity = Some(u64::MAX);
         let used = u64::MAX - world.free().unwrap_or(u64::MAX);
         world.capacity = Some(used.saturating_add(bytes));
+    }
+
+    /// Limits what all files together may have, without a word of that where free space is asked for.
+    pub fn set_quota(&self, bytes: u64) {
+        self.world().quota = Some(bytes);
     }
 
     /// Cuts the power: this disk is dead, and what survives is on the one that is returned.
@@ -237,7 +244,10 @@ impl FileSystem for CrashDisk {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         if world.free().is_some_and(|free| free < length) {
-            return Err(io::ErrorKind::StorageFull.into());
+            return Err(Fault::NoSpace.error());
+        }
+        if world.quota.is_some_and(|quota| world.used() + length > quota) {
+            return Err(Fault::Quota.error());
         }
         let inode = world.inodes.len();
         let sectors = 0..(length as usize).div_ceil(SECTOR_BYTES);

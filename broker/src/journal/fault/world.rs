@@ -18,6 +18,8 @@ pub(super) struct World {
     pub(super) dead: bool,
     /// What all files together may have.
     pub(super) capacity: Option<u64>,
+    /// The same for this user, which free space says nothing of.
+    pub(super) quota: Option<u64>,
     /// Numbers of the operations that change something.
     pub(super) changes: Vec<u64>,
     /// Octets of all writes.
@@ -68,6 +70,7 @@ impl Fault {
         match self {
             Fault::Io | Fault::Short => io::Error::other("injected I/O error"),
             Fault::NoSpace => io::ErrorKind::StorageFull.into(),
+            Fault::Quota => io::ErrorKind::QuotaExceeded.into(),
         }
     }
 }
@@ -92,9 +95,13 @@ impl World {
 
     /// Octets that may still be created.
     pub(super) fn free(&self) -> Option<u64> {
+        self.capacity.map(|capacity| capacity.saturating_sub(self.used()))
+    }
+
+    /// Octets of all files.
+    pub(super) fn used(&self) -> u64 {
         let linked: BTreeSet<usize> = self.names.values().copied().collect();
-        let used = linked.iter().filter_map(|inode| self.inodes.get(*inode)).map(|inode| inode.cached.len() as u64);
-        self.capacity.map(|capacity| capacity.saturating_sub(used.sum()))
+        linked.iter().filter_map(|inode| self.inodes.get(*inode)).map(|inode| inode.cached.len() as u64).sum()
     }
 
     pub(super) fn find(&self, name: &str) -> io::Result<usize> {

@@ -1,6 +1,7 @@
 //! What state costs: checkpoints of several segments are written seldom, at any size, and never where there is no room.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::conformance;
 use super::super::fault::{CrashDisk, Survival};
@@ -10,7 +11,7 @@ use super::super::{OpenError, Options};
 use super::workload::{Run, open, small_options};
 use crate::model::{
     Bound, DeathNote, DeathReason, DestinationId, DestinationName, JobError, JobState, Keyed, MessageId, Moved,
-    Pattern, Position, Record, Report, ShardId, Terms, Timestamp,
+    Pattern, Position, Record, Report, Room, ShardId, Terms, Timestamp,
 };
 
 const SEGMENT_BYTES: u64 = 128 << 10;
@@ -26,6 +27,13 @@ fn append(run: &mut Run, mut records: Vec<Record>) -> Vec<Position> {
     let seen = run.session.witness.wait(ticket);
     assert_eq!(seen.failed, None);
     seen.positions[seen.positions.len() - count..].to_vec()
+}
+
+/// The same where it may have to wait for room.
+fn append_unless_out(run: &mut Run, mut records: Vec<Record>) {
+    let ticket = run.session.log.append(&mut records, Timestamp(9)).unwrap();
+    let is_out = || run.session.log.room() == Room::None;
+    assert!(run.session.witness.wait_unless(ticket, is_out).is_none_or(|seen| seen.failed.is_none()));
 }
 
 fn message(id: u64, size: usize, terms: Option<Terms>) -> Record {
@@ -159,25 +167,32 @@ fn state_of_many_segments_adds_a_tenth_to_what_is_written_and_no_segments() {
 #[test]
 fn a_checkpoint_without_room_is_not_made_and_the_log_goes_on() {
     let disk = CrashDisk::new();
-    let mut run = Run::start(&disk, Options { spare_segments: 3, ..options() }).unwrap();
+    let run_options = Options { spare_segments: 3, idle_after: Duration::from_millis(5), ..options() };
+    let mut run = Run::start(&disk, run_options.clone()).unwrap();
     append(&mut run, vec![conformance::created(1), conformance::created(2)]);
     let mut unit = 0;
     while run.session.log.state().used < 3 * SEGMENT_BYTES {
         with_a_life(&mut run, unit);
         unit += 1;
     }
-    // Enough for a spare at a time, and not for a checkpoint.
-    disk.set_free(2 * SEGMENT_BYTES);
+    // Enough for some spares and for a start, and not for a checkpoint.
+    disk.set_free(4 * SEGMENT_BYTES);
     for id in 1_000_000..1_000_200 {
         if run.session.log.is_full() {
-            // Finishing work goes on, over many segments.
-            for next in 0..100 {
-                append(&mut run, (0..50).map(|n| Record::IdBlock { next: next * 50 + n }).collect());
+            // Finishing work goes on, over more than a segment, until a start would find no room.
+            let mut batches = 0;
+            while run.session.log.room() < Room::None {
+                batches += 1;
+                append_unless_out(&mut run, (0..50).map(|n| Record::IdBlock { next: batches * 50 + n }).collect());
             }
+            assert!(batches > 40, "{batches} batches");
+            let (_, _, reading) = open(&disk.copy_pending(), run_options).expect("a start on the full disk");
+            assert!(reading.ledger.next_id > batches * 50 - 100);
             disk.set_free(64 * SEGMENT_BYTES);
             for _ in 0..3 {
                 append(&mut run, vec![Record::IdBlock { next: id }]);
             }
+            assert_eq!(run.session.log.room(), Room::Enough);
             assert!(!run.session.log.is_full(), "there is room again");
             return;
         }

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use super::super::appender::{Appender, Unit, Work};
+use super::super::appender::Appender;
 use super::super::conformance;
 use super::super::conformance::Ledger;
 use super::super::fanout;
 use super::super::fault::CrashDisk;
+use super::super::work::{Step, Unit, Work};
 use super::super::{Journal, Options};
 use super::workload::{open, small_options};
-use crate::model::{MessageId, Position, Record, ShardId, Ticket, Timestamp};
+use crate::model::{DestinationId, Keyed, MessageId, Position, Record, Room, ShardId, Ticket, Timestamp};
 
 const SEGMENT_BYTES: u64 = 128 << 10;
 
@@ -43,24 +44,45 @@ impl Hand {
         self.appender.spares.is_full()
     }
 
-    /// Writes units, each in a batch of its own.
+    /// Writes a unit in a batch of its own.
     fn write(&mut self, records: Vec<Record>, what: &str) {
+        assert!(self.offer(records, what), "{what}: no room");
+    }
+
+    /// The same, if there is room for it.
+    fn offer(&mut self, records: Vec<Record>, what: &str) -> bool {
         let (bytes, records_count) = (fanout::unit_bytes(&records), records.len());
         let fresh: Vec<MessageId> = records
             .iter()
             .filter_map(|record| if let Record::Accepted(accepted) = record { Some(accepted.message) } else { None })
             .collect();
+        let mut after = self.ledger.clone();
         for record in &records {
-            self.ledger.apply(record);
+            after.apply(record);
         }
         let mut work = Work::default();
         let (ticket, accepted, wall) = (Ticket(1), fresh.len() as u32, Timestamp(1));
         work.records = records;
         work.units.push(Unit { ticket, records: records_count, bytes, accepted, wall });
-        let written = self.appender.advance(&mut work).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert!(written.is_some());
+        let step = self.appender.advance(&mut work).unwrap_or_else(|error| panic!("{what}: {error}"));
+        if matches!(step, Step::NoRoom) {
+            return false;
+        }
+        assert!(matches!(step, Step::Written(_)), "{what}: {step:?}");
+        self.ledger = after;
         self.positions.extend(fresh.into_iter().zip(self.appender.positions.iter().copied()));
         self.appender.relieve().unwrap_or_else(|error| panic!("{what}: {error}"));
+        true
+    }
+
+    /// Adds to the state until nothing more is taken; how often.
+    fn grow_until_out(&mut self, what: &str) -> u64 {
+        let mut number = 0;
+        while self.offer(vec![key(number)], what) {
+            number += 1;
+            assert!(number < 100_000, "{what}: there is no end of it");
+        }
+        number
     }
 
     /// One after the other, what that says of each message that is there.
@@ -144,4 +166,131 @@ fn a_disk_without_any_room_is_drained_over_many_starts_that_are_killed() {
         }
         hand.settle_all(&what);
     }
+}
+
+/// Appends what expires as dead letters, as the engine does, until there is no room for more.
+fn bury_until(hand: &mut Hand, until: impl Fn(&Hand) -> bool, what: &str) -> usize {
+    let mut count = 0;
+    while !until(hand) {
+        for message in hand.ledger.messages.keys().copied().collect::<Vec<_>>() {
+            let record = conformance::moved(
+                message,
+                &hand.ledger.messages[&message],
+                hand.positions[&message],
+                1 + count as u64 % 2,
+            );
+            if !hand.offer(vec![record], what) {
+                return count;
+            }
+            count += 1;
+            if until(hand) {
+                return count;
+            }
+        }
+        assert!(count < 100_000, "{what}: there is no end of it");
+    }
+    count
+}
+
+#[test]
+fn a_disk_that_stays_full_is_scarce_before_it_is_out_and_never_ends_the_log() {
+    let mut grown = 0;
+    for quarters in 4..16 {
+        let (mut disk, what) = (CrashDisk::new(), format!("{quarters} quarters"));
+        let mut hand = fill(&disk, quarters * SEGMENT_BYTES / 4, &what);
+        // The thread of spares has made what a start needs, from the reserve.
+        while hand.appender.spares.top_up() {}
+        // A file of somebody else takes what is left, the reserve too.
+        disk.set_free(0);
+        hand.appender.spares.look();
+        bury_until(&mut hand, |hand| hand.appender.spares.room() >= Room::Scarce, &what);
+        assert_eq!(hand.appender.spares.room(), Room::Scarce, "{what}");
+        // Clients do not care, and many messages have notes of what happened to them: in the end nothing more is taken.
+        let states = hand.grow_until_out(&what);
+        grown += states;
+        // Again and again: it waits, and is there.
+        for _ in 0..3 {
+            assert!(!hand.offer(vec![key(states)], &what), "{what}");
+        }
+        // Three starts that are killed, without a byte more: each comes up with all of it, and says so.
+        for start in 0..3 {
+            let what = format!("{what}, start {start}");
+            disk = disk.kill();
+            let expected = hand.ledger.clone();
+            hand = Hand::start(&disk, &what);
+            assert_eq!(hand.ledger, expected, "{what}");
+            assert!(hand.is_full(), "{what}");
+        }
+        disk.set_free(64 * SEGMENT_BYTES);
+        while hand.appender.spares.top_up() {}
+        hand.settle_all(&what);
+        assert!(hand.offer(vec![key(states)], &what), "{what}");
+        assert!(!hand.is_full(), "{what}");
+        assert_eq!(hand.appender.spares.room(), Room::Enough, "{what}");
+    }
+    assert!(grown > 100, "finishing work goes on where it is scarce: {grown}");
+}
+
+#[test]
+fn a_tail_that_is_full_to_its_last_block_is_opened_with_one_spare_and_no_byte_free() {
+    for size in [500, 3_000, 7_000, 12_000] {
+        // At every number of messages, so that the tail is full in every way.
+        for count in 1..40 {
+            let (disk, what) = (CrashDisk::new(), format!("{count} messages of {size} bytes"));
+            let mut hand = Hand::start(&disk, &what);
+            while hand.appender.spares.top_up() {}
+            hand.write(vec![conformance::created(1)], &what);
+            // Several in a batch.
+            for id in 0..count {
+                let ids = id * 20..id * 20 + 20.min(15_000 / size);
+                hand.write(
+                    ids.map(|id| conformance::accepted(ShardId::default(), 1, 1 + id, size as usize)).collect(),
+                    &what,
+                );
+                while hand.appender.spares.top_up() {}
+            }
+            while disk.names().iter().filter(|name| name.starts_with("spare-")).count() > 1 {
+                let spare = disk.names().into_iter().find(|name| name.starts_with("spare-")).unwrap();
+                disk.lose(&spare);
+            }
+            disk.set_free(0);
+            let mut disk = disk;
+            for start in 0..3 {
+                let what = format!("{what}, start {start}");
+                let expected = hand.ledger.clone();
+                disk = disk.kill();
+                hand = Hand::start(&disk, &what);
+                assert_eq!(hand.ledger, expected, "{what}");
+                assert!(hand.is_full(), "{what}");
+                assert!(hand.offer(vec![Record::IdBlock { next: 1000 + start }], &what), "{what}: ids are reserved");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_quota_is_a_full_disk() {
+    let disk = CrashDisk::new();
+    let mut hand = Hand::start(&disk, "a quota");
+    while hand.appender.spares.top_up() {}
+    hand.write(vec![conformance::created(1)], "a quota");
+    // The file system has room, but not for this user.
+    disk.set_quota(disk.used());
+    let mut id = 0;
+    while !hand.is_full() {
+        id += 1;
+        hand.write(vec![message(id)], "a quota");
+        hand.appender.spares.top_up();
+        assert!(id < 100);
+    }
+    hand.return_all("a quota");
+    hand.settle_all("a quota");
+    assert!(hand.is_full());
+    disk.set_quota(u64::MAX);
+    while hand.appender.spares.top_up() {}
+    assert!(!hand.is_full());
+}
+
+fn key(number: u64) -> Record {
+    Record::Keyed(Keyed { queue: DestinationId(1), key: format!("{number:0250}").into(), at: Timestamp(9) })
 }

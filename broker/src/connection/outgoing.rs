@@ -6,6 +6,7 @@ use tracing::{debug, error, warn};
 
 use super::holding::BURST_BYTES;
 use super::task::Connection;
+use crate::engine::Terms;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 use crate::seeded::{self, Bug};
 
@@ -187,13 +188,13 @@ impl Connection {
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {
                 Ok(content) => self.encode(now, &delivery, &content),
-                Err(error) => self.quarantine(&delivery, &error),
+                Err(error) => self.quarantine(&delivery, &error).await,
             }
         }
     }
 
     /// Nobody gets wrong bytes, and nobody settles what nobody saw (P15, P18).
-    fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
+    async fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
         let (subscription, number) = (delivery.subscription, delivery.number);
         let is_damaged = matches!(error, LogError::Damaged(_));
         if let Lease::Seen(_) = delivery.lease {
@@ -204,7 +205,13 @@ impl Connection {
         } else {
             warn!(message = %delivery.message, %error, "a message cannot be read now and is tried again");
         }
-        self.batch.ask(Request::Quarantine { subscription, number, is_damaged }, None);
+        // At once, past the batch: that may be refused, and what is written behind this one settles what came before it.
+        let Some(client) = &self.client else { return };
+        let mut requests = VecDeque::from([Request::Quarantine { subscription, number, is_damaged }]);
+        let terms = Terms { promise: false, patient: true };
+        while client.apply(&mut requests, &mut Vec::new(), terms).more {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.

@@ -10,7 +10,6 @@ use crate::memory::Account;
 use crate::model::{
     DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
-use crate::seeded::{self, Bug};
 
 use super::agenda::Agenda;
 use super::beside::Beside;
@@ -107,8 +106,7 @@ impl Queue {
 
     /// The place at the end of the queue, for a message of that urgency.
     pub fn next_place(&self, urgency: Urgency) -> Place {
-        let is_odd = seeded::is(Bug::OrderLost) && self.next_sequence % 2 == 1;
-        Place { urgency: Urgency(urgency.0 + u32::from(is_odd)), sequence: self.next_sequence }
+        Place { urgency, sequence: self.next_sequence }
     }
 
     /// Takes a message in. It stays unseen until [`release`](Self::release).

@@ -14,7 +14,7 @@ use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
     Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
-    Submission,
+    Submission, Urgency,
 };
 use crate::seeded::{self, Bug};
 
@@ -250,6 +250,8 @@ impl Engine {
             new.terms.get_or_insert_default().last_value = Some(value);
         }
         let place = place.unwrap_or_else(|| queue.next_place(new.urgency));
+        let is_odd = seeded::is(Bug::OrderLost) && message.sequence() % 2 == 1;
+        let place = Place { urgency: Urgency(place.urgency.0 + u32::from(is_odd)), ..place };
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         let terms = new.terms.as_ref();
         let tracked = terms.is_some_and(|terms| terms.tracking.is_some());

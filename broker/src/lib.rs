@@ -6,6 +6,8 @@ pub mod seeded;
 
 pub mod memory;
 
+pub mod table;
+
 pub mod model;
 
 pub mod clock;

@@ -133,7 +133,7 @@ impl Broker {
         let surroundings = Surroundings {
             handle: handle.clone(),
             gate: Arc::new(Open(watch::channel(0).0)),
-            open: Users::new(UserLimits { connections: 100, transactions: 100 }),
+            open: Users::new(UserLimits { connections: 100, transactions: 100, transactions_per_address: 100 }),
             options: setting::connection(),
             shutdown: shutdown.clone(),
         };

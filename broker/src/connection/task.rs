@@ -277,8 +277,7 @@ impl Connection {
                     self.stop().await;
                 }
                 Woken::Due => {
-                    is_set = seeded::is(Bug::TimerNotSet);
-                    armed = armed.filter(|_| !is_set);
+                    (armed, is_set) = (armed.filter(|_| !seeded::is(Bug::TimerNotSet)), seeded::is(Bug::TimerNotSet));
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }
@@ -317,7 +316,12 @@ impl Connection {
     fn weigh(&mut self) {
         let half = if self.phase.is_open() { self.half_frame() } else { 0 };
         self.holding.weigh_input(half + self.batch.waiting_bytes(), self.clock.now().monotonic);
-        self.holding.weigh_output(self.out.len());
+        self.weigh_output();
+    }
+
+    /// Counts what waits to be written, for the peer or for the log.
+    pub(super) fn weigh_output(&mut self) {
+        self.holding.weigh_output(self.out.len(), self.receipts.bytes());
     }
 
     /// Bytes of a frame that is not complete, wherever they are.

@@ -22,6 +22,7 @@ use super::segment::{Segment, Tape, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
+use super::summary::read_summary;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
@@ -35,7 +36,7 @@ pub(super) struct Tail {
     pub(super) entries: Vec<Entry>,
     /// Those of them, by their slots, whose body is in another's record.
     pub(super) copies: BTreeMap<u32, Elsewhere>,
-    clean: bool,
+    pub(super) clean: bool,
     /// A batch follows the opening, which was durable before that was written: what it does not list is not needed.
     is_certain: bool,
     /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
@@ -151,7 +152,7 @@ fn reclaim(
 }
 
 /// Finds the newest complete opening and walks on from it.
-fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
+pub(super) fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     let mut voids = Vec::new();
     for (index, id) in segments.iter().enumerate().rev() {
         if is_taken_over(store.fs.as_ref(), &store.meta, *id)? {
@@ -336,39 +337,28 @@ impl Tail {
 }
 
 /// Gives the messages of the sealed segments to the reader and to the engine.
-fn replay_sealed(store: &Store, tail: &Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
+pub(super) fn replay_sealed(
+    store: &Store,
+    tail: &Tail,
+    shelf: &Shelf,
+    replay: &mut dyn Replay,
+) -> Result<(), OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
         let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let mut walk = Walk::at(&store.meta, segment, extent.summary_at);
-        let mut slot = 0;
-        loop {
-            let at = walk.offset;
-            let Some((header, mut body)) = walk.next()? else {
-                return Err(walk.damaged("the segment's summary is damaged"));
-            };
-            let Some(Stored::Summary(entries)) = stored::take(&mut body, at) else {
-                return Err(OpenError::damaged(id.file_name(), at, "the segment's summary is damaged"));
-            };
-            shelf.extend(id, entries.iter().map(|entry| entry.offset));
-            for entry in entries {
-                if extent.is_live(slot) {
-                    let position = id.position(store.meta.shard, slot);
-                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
-                    tell(replay, &entry, position, known);
-                }
-                slot += 1;
+        let mut offsets = Vec::with_capacity(extent.slots as usize);
+        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
+            offsets.push(entry.offset);
+            if extent.is_live(slot) {
+                let position = id.position(store.meta.shard, slot);
+                let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                tell(replay, &entry, position, known);
             }
-            if header.link().closes() {
-                break;
-            }
-        }
-        if slot != extent.slots {
-            return Err(OpenError::damaged(id.file_name(), extent.summary_at, "the segment's summary is not complete"));
-        }
+        })?;
+        shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
     }
     Ok(())

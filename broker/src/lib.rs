@@ -2,6 +2,8 @@
 //!
 //! Modules in the order in which data flows; `ARCHITECTURE.md` has the map and the rules.
 
+pub mod seeded;
+
 pub mod memory;
 
 pub mod table;

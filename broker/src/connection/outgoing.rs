@@ -6,7 +6,9 @@ use tracing::{debug, error, warn};
 
 use super::holding::FREE_BYTES;
 use super::task::Connection;
+use crate::engine::Terms;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
+use crate::seeded::{self, Bug};
 
 /// The receipts of one batch of requests, encoded.
 #[derive(Debug)]
@@ -33,7 +35,9 @@ impl Receipts {
     /// Sends a piece of `count` receipts at once, if nothing it promises is still on the way, or keeps it.
     pub(super) fn hold(&mut self, piece: Piece, wait_for: Option<Ticket>, out: &mut Burst) {
         let Piece { mut octets, count, gated } = piece;
+        let wait_for = wait_for.filter(|_| !seeded::is(Bug::ReceiptBeforeSync));
         let behind = self.waiting.back().map(|(ticket, _)| *ticket);
+        let behind = behind.filter(|_| !seeded::is(Bug::ReceiptBeforeSync) && !seeded::is(Bug::ReceiptsOvertake));
         let Some(ticket) = wait_for.max(behind) else {
             out.append(&mut octets);
             return;
@@ -201,24 +205,21 @@ impl Connection {
         let positions: Vec<_> = run.iter().filter_map(|delivery| delivery.payload.position()).collect();
         let Some(reader) = self.surroundings.handle.reader() else { return };
         self.holding.weigh_output(self.out.len() + bytes, self.receipts.bytes());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.surroundings.handle.aside(move || {
             positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
         });
-        let contents = read.await.unwrap_or_else(|panic| {
-            let failure = LogError::Unreadable(panic.to_string());
-            vec![Err(failure); run.len()]
-        });
+        let contents = read.await.unwrap_or_else(|panic| vec![Err(LogError::Unreadable(panic)); run.len()]);
         let now = self.now();
         for (delivery, content) in run.into_iter().zip(contents) {
             match content {
                 Ok(content) => self.encode(now, &delivery, &content),
-                Err(error) => self.quarantine(&delivery, &error),
+                Err(error) => self.quarantine(&delivery, &error).await,
             }
         }
     }
 
     /// Nobody gets wrong bytes, and nobody settles what nobody saw (P15, P18).
-    fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
+    async fn quarantine(&mut self, delivery: &Delivery, error: &LogError) {
         let (subscription, number) = (delivery.subscription, delivery.number);
         let is_damaged = matches!(error, LogError::Damaged(_));
         if let Lease::Seen(_) = delivery.lease {
@@ -229,7 +230,13 @@ impl Connection {
         } else {
             warn!(message = %delivery.message, %error, "a message cannot be read now and is tried again");
         }
-        self.batch.ask(Request::Quarantine { subscription, number, is_damaged }, None);
+        // At once, past the batch: that may be refused, and what is written behind this one settles what came before it.
+        let Some(client) = &self.client else { return };
+        let mut requests = VecDeque::from([Request::Quarantine { subscription, number, is_damaged }]);
+        let terms = Terms { promise: false, patient: true };
+        while client.apply(&mut requests, &mut Vec::new(), terms).more {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Everything encoded has been handed to the kernel: auto deliveries are settled by that.

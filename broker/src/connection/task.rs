@@ -24,6 +24,7 @@ use crate::auth::{Admitted, Credentials, Denied, Generation, Grants, Peer, Princ
 use crate::clock::Clock;
 use crate::engine::{Client, Handle};
 use crate::model::{Burst, Event, Now};
+use crate::seeded::{self, Bug};
 use crate::stomp::Session;
 use crate::transport::Stream;
 
@@ -228,7 +229,8 @@ impl Connection {
     async fn serve(mut self) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let mut news = self.news();
-        let mut armed = None;
+        // What the timer is set to. Once it has run out it is set to nothing, not even to the moment that never comes.
+        let (mut armed, mut is_set) = (None, false);
         loop {
             self.encode_deliveries().await;
             self.weigh();
@@ -236,8 +238,8 @@ impl Connection {
                 return ending;
             }
             let due = self.deadline();
-            if due != armed {
-                armed = due;
+            if !is_set || due != armed {
+                (armed, is_set) = (due, true);
                 let moment = due.unwrap_or(self.clock.now().monotonic + NEVER);
                 sleep.as_mut().reset(self.clock.instant(moment).into());
             }
@@ -275,7 +277,7 @@ impl Connection {
                     self.stop().await;
                 }
                 Woken::Due => {
-                    armed = None;
+                    (armed, is_set) = (armed.filter(|_| !seeded::is(Bug::TimerNotSet)), seeded::is(Bug::TimerNotSet));
                     if self.is_stalled() {
                         return Ending::trouble("the peer reads nothing");
                     }

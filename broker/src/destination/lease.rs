@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{ConsumerKey, Entry, Queue, SlotId, State};
 use crate::model::{Carried, DeathNote, MessageId, Place, Standing, Terms, Timestamp};
+use crate::seeded::{self, Bug};
 
 /// Who holds a message that is out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +111,11 @@ impl Queue {
             self.agenda.lend(end, entry.message);
         }
         self.leases.insert(entry.message, Lease { slot, consumer, number, timed });
+        if seeded::is(Bug::HandedOutTwice) && !redelivered {
+            let (entry, place) = (entry.clone(), entry.place());
+            self.ready.insert(&self.slots, place, slot);
+            return Some(Taken { slot, entry, redelivered, timed });
+        }
         Some(Taken { slot, entry: entry.clone(), redelivered, timed })
     }
 

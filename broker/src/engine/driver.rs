@@ -48,6 +48,7 @@ impl Handle {
             match self.tick() {
                 Duration::ZERO => tokio::task::yield_now().await,
                 wait => tokio::select! {
+                    biased;
                     () = tokio::time::sleep(wait) => {}
                     () = self.shared.sooner.notified() => {}
                 },
@@ -127,7 +128,7 @@ impl Handle {
     async fn read_heads(&self, unread: Unread, served: &mut u64) -> Duration {
         let Unread { destination, messages } = unread;
         let reader = self.reader();
-        let read = tokio::task::spawn_blocking(move || {
+        let read = self.aside(move || {
             let content = |position| reader.as_ref().map(|reader| reader.read(position));
             messages.into_iter().map(|(message, position)| (message, content(position))).collect()
         });

@@ -4,6 +4,7 @@ use super::destination::Kind;
 use super::machine::{DESTINATIONS_KEPT, Engine};
 use crate::destination::{Entry, Return, SlotId};
 use crate::model::{Accepted, DeathReason, DestinationId, Moved, Place, Position, Record, Replay, Returned, Settled};
+use crate::seeded::{self, Bug};
 use crate::table::give_back_map;
 
 impl Engine {
@@ -59,7 +60,9 @@ impl Engine {
                 None
             }
             Record::IdBlock { next } => {
-                self.ids.skip_to(*next);
+                if !seeded::is(Bug::IdsGivenAgain) {
+                    self.ids.skip_to(*next);
+                }
                 None
             }
             Record::Suspected { below } => {
@@ -193,13 +196,15 @@ impl Engine {
                 queue.begin_counting();
             }
         }
-        if !clean {
+        if !clean && !seeded::is(Bug::RedeliveredForgotten) {
             let below = self.ids.unused();
             self.suspect(below);
             self.suspicion = Some(below);
         }
         self.jobs.begin();
-        let ids: Vec<_> = self.destinations.keys().copied().collect();
+        // What is due at the same moment is done in this order, which is nobody's hash seed.
+        let mut ids: Vec<_> = self.destinations.keys().copied().collect();
+        ids.sort_unstable();
         for id in ids {
             self.make_appointment(id);
             self.touch(id);

@@ -9,6 +9,7 @@ use crate::model::{
     DeathNote, DeathReason, DestinationId, DestinationName, Effects, JobState, Now, OnExhaust, Record, Returned,
     Standing, Steps,
 };
+use crate::seeded::{self, Bug};
 
 /// How a delivery failed.
 #[derive(Clone, Copy, Debug)]
@@ -123,10 +124,18 @@ impl Engine {
         death: Death<'_>,
         effects: &mut Effects,
     ) {
+        if seeded::is(Bug::DeadLetterDropped) {
+            return self.remove(from, entry, effects);
+        }
         let Some(target) = self.grave_of(from, entry) else { return self.bury(now, from, entry, effects) };
         let Some(queue) = self.queue_mut(from) else { return };
         let origin = queue.name().clone();
-        let attempts = entry.attempts.saturating_add(u16::from(death.reason != DeathReason::Expired));
+        let counts = u16::from(death.reason != DeathReason::Expired);
+        let attempts = if seeded::is(Bug::AttemptsOverflow) {
+            entry.attempts + counts
+        } else {
+            entry.attempts.saturating_add(counts)
+        };
         let note = Arc::new(DeathNote { origin, reason: death.reason, attempts, error: death.error.cloned() });
         let to = self.finishing_queue(now, target);
         self.relocate(from, entry, to, (Some(note), None), effects);

@@ -172,6 +172,16 @@ impl Handle {
         self.shared.reader.get().cloned()
     }
 
+    /// Runs what waits for the disk beside the threads of the runtime. Where time is simulated there is one thread, and it
+    /// runs there, after others have had their turn. A panic of it is told as text.
+    pub async fn aside<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        if self.shared.clock.is_simulated() {
+            tokio::task::yield_now().await;
+            return Ok(job());
+        }
+        tokio::task::spawn_blocking(job).await.map_err(|panic| panic.to_string())
+    }
+
     /// Whether new work has to wait for the log.
     pub fn is_spent(&self) -> bool {
         self.shared.spent.load(Ordering::Acquire)

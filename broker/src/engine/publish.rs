@@ -14,8 +14,9 @@ use crate::destination::{Consumer, Entry};
 use crate::model::{
     Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
     Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
-    Submission,
+    Submission, Urgency,
 };
+use crate::seeded::{self, Bug};
 
 /// Steps for the selectors of a topic's subscribers while its message is sent.
 const JUDGED_AT_ONCE: u64 = 1024;
@@ -246,6 +247,8 @@ impl Engine {
             new.terms.get_or_insert_default().last_value = Some(value);
         }
         let place = place.unwrap_or_else(|| queue.next_place(new.urgency));
+        let is_odd = seeded::is(Bug::OrderLost) && message.sequence() % 2 == 1;
+        let place = Place { urgency: Urgency(place.urgency.0 + u32::from(is_odd)), ..place };
         let durable = !queue.name().kind().is_temporary() && (new.durability == Durability::Persistent || spills);
         let terms = new.terms.as_ref();
         let tracked = terms.is_some_and(|terms| terms.tracking.is_some());
@@ -284,6 +287,12 @@ impl Engine {
         if let Some(slot) = self.evolve(&record, None) {
             self.keep(destination, slot, new.content);
             self.pending.push_back((destination, slot));
+            if seeded::is(Bug::HandedOutEarly)
+                && let Some(queue) = self.queue_mut(destination)
+            {
+                queue.release(slot);
+                self.touch(destination);
+            }
         }
         effects.records.push(record);
         self.hook_submitted(now, (destination, message), true);

@@ -14,6 +14,7 @@ use crate::model::{
     Answer, Content, DestinationId, DestinationKind, Durability, Effects, Message, MessageId, Now, Publish, Record,
     Refusal, Schedule, Scheduled, Standing, Terms, Timestamp,
 };
+use crate::seeded::{self, Bug};
 
 /// How long a schedule waits whose message its destination did not take, in milliseconds.
 const POSTPONED_MS: u64 = 1000;
@@ -99,7 +100,7 @@ impl Engine {
     /// Sends what is due in a queue of schedules. Each is a new message: while there is no room for such, in the log or in
     /// memory, all of them wait, and nothing is written about that.
     pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
-        if self.is_full() {
+        if self.is_full() && !seeded::is(Bug::SchedulesIgnoreFullDisk) {
             return self.schedules.postpone(id, 0);
         }
         while !self.is_used_up(effects) {

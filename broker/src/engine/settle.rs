@@ -10,6 +10,7 @@ use crate::model::{
     AckMode, Answer, DeathReason, DestinationId, Effects, JobState, Now, Outcome, Record, Refusal, SessionId, Settle,
     Settled, SoftRefusal, Standing, Steps, SubscriptionId,
 };
+use crate::seeded::{self, Bug};
 
 impl Engine {
     /// Carries out an ACK or NACK. In client mode it covers the earlier deliveries of the same subscription.
@@ -21,6 +22,9 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let Some(state) = self.sessions.get(session) else { return Err(Refusal::UnknownDelivery) };
+        if seeded::is(Bug::AckIgnored) {
+            return Ok(Answer::Done);
+        }
         let found = state.find(settle.message, settle.subscription);
         let lost = || state.find_lost(settle.message, settle.subscription);
         // What is over is still in the ledger: settling it changes nothing but gives its credit back.

@@ -3,6 +3,7 @@
 use super::handle::Core;
 use super::machine::Engine;
 use crate::model::{LogError, Ticket, Timestamp};
+use crate::seeded::{self, Bug};
 
 impl Core {
     /// Appends all of it, cut only where a part may be in the log without the next. Nothing is left out: if the log takes the
@@ -10,7 +11,11 @@ impl Core {
     pub(super) fn append_units(&mut self, wall: Timestamp) -> Option<Result<Ticket, LogError>> {
         let log = self.log.as_mut()?;
         let most = self.engine.unit_bytes().min(log.unit_bytes());
-        while !self.effects.fits(most) {
+        if seeded::is(Bug::TransactionSplit) {
+            self.effects.take_whole();
+            return self.append_one_by_one(wall);
+        }
+        while !self.effects.fits(most) && !seeded::is(Bug::UnitsNotCut) {
             self.effects.take_unit(most, &mut self.unit);
             if let Err(error) = log.append(&mut self.unit, wall) {
                 return Some(Err(error));
@@ -18,6 +23,19 @@ impl Core {
         }
         self.effects.take_whole();
         Some(log.append(&mut self.effects.records, wall))
+    }
+}
+
+impl Core {
+    /// What [`Bug::TransactionSplit`] does.
+    fn append_one_by_one(&mut self, wall: Timestamp) -> Option<Result<Ticket, LogError>> {
+        let log = self.log.as_mut()?;
+        let mut last = None;
+        for record in self.effects.records.drain(..) {
+            self.unit.push(record);
+            last = Some(log.append(&mut self.unit, wall));
+        }
+        last
     }
 }
 

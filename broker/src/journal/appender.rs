@@ -25,6 +25,7 @@ use super::store::Store;
 use super::weight::Scale;
 use super::work::{Step, Unit, Work, Written};
 use crate::model::{Accepted, Position, Record};
+use crate::seeded::{self, Bug};
 
 /// How much of a segment is left free by the opening of a start that writes the messages of the tail anew: one part of so
 /// many.
@@ -169,6 +170,9 @@ impl Appender {
 
     fn add(&mut self, record: &Record, fanout: &mut Fanout) {
         match record {
+            Record::Settled(_) if seeded::is(Bug::AckLost) => {}
+            Record::Keyed(_) if seeded::is(Bug::KeysForgotten) => {}
+            Record::Bound(_) if seeded::is(Bug::SubscriptionForgotten) => {}
             Record::Accepted(accepted) => {
                 let position = self.add_message(accepted, fanout);
                 self.live.accept(self.tape.segment.id);
@@ -323,6 +327,7 @@ impl Appender {
         let length = self.length_for(most, need, slots);
         // On a full disk each roll gives back what it can: what only finished work needs no more room than that.
         let given_back = self.live.dead(id).1;
+        let wanted = wanted || seeded::is(Bug::CheckpointsAlways);
         let is_due = wanted || written >= GROWTH * most as u64 || self.spares.is_full() && given_back > 0;
         // Where there is no room for a checkpoint the log goes on without.
         let begins_anew = is_due && self.spares.has_room_for(length, given_back)?;
@@ -339,6 +344,9 @@ impl Appender {
             taken => taken?,
         };
         let dead = self.live.take_dead(if begins_anew { id } else { self.base.segment });
+        if seeded::is(Bug::SegmentGivenBackEarly) {
+            self.free(&dead)?;
+        }
         self.base.written = written;
         self.tape.summarise()?;
         self.shelf.seal(full.id);
@@ -359,7 +367,9 @@ impl Appender {
             self.base = Base { segment: id, sequence, written: 0 };
         }
         self.keep_room();
-        self.free(&dead)?;
+        if !seeded::is(Bug::SegmentGivenBackEarly) {
+            self.free(&dead)?;
+        }
         // At once, and not when the next spare is made: until then more and more would be taken that there is no room for.
         self.spares.look();
         Ok(true)

@@ -6,6 +6,7 @@
 use super::message;
 use super::record;
 use crate::model::{Content, Record};
+use crate::seeded::{self, Bug};
 
 /// The message of this append whose body others may have too: the last one with a body worth it.
 #[derive(Debug, Default)]
@@ -20,7 +21,8 @@ impl Fanout {
     /// Where the record begins that has the body of this content; `None` if it is to be stored.
     pub(super) fn holder(&self, content: &Content) -> Option<u32> {
         let body = place(content);
-        (body == self.body && body.1 >= Content::SHARED_IN_LOG).then_some(self.offset)
+        ((body == self.body || seeded::is(Bug::BodyOfAnother) && self.offset > 0) && body.1 >= Content::SHARED_IN_LOG)
+            .then_some(self.offset)
     }
 
     /// A content was stored, with its body, in the record that begins there.

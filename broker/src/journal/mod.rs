@@ -6,6 +6,8 @@
 
 mod agreed;
 mod appender;
+#[cfg(any(test, feature = "internals"))]
+mod by_hand;
 mod change;
 mod checkpoint;
 mod claim;
@@ -55,6 +57,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(any(test, feature = "internals"))]
+pub use self::by_hand::ByHand;
 pub use self::fs::Disk;
 pub use self::fs::FileSystem;
 pub use self::writer::Stopper;
@@ -210,6 +214,14 @@ impl Journal {
         let (reader, options) = (self.reader(), self.appender.store.options.clone());
         let (writer, stopper) = writer::start(self.appender, sink, &options)?;
         Ok(Running { log: Box::new(writer), reader, stopper })
+    }
+
+    /// Starts it without threads: it works when [`ByHand::turn`] is called.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn start_by_hand(self, sink: Arc<dyn LogSink>) -> (Box<dyn Log>, Arc<dyn LogReader>, ByHand) {
+        let (reader, options) = (self.reader(), self.appender.store.options.clone());
+        let (writer, hand) = by_hand::by_hand(self.appender, sink, &options);
+        (Box::new(writer), reader, hand)
     }
 
     /// The reading side, before the journal is started.

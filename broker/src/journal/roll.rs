@@ -13,6 +13,7 @@ use super::fs::{File, is_no_space};
 use super::segment::Segment;
 use super::store::Store;
 use crate::model::Room;
+use crate::seeded::{self, Bug};
 
 /// The pool.
 #[derive(Debug)]
@@ -163,7 +164,9 @@ impl Spares {
     fn become_segment(&self, name: &str, file: Arc<dyn File>, id: SegmentId, length: u64) -> io::Result<Segment> {
         self.head(file.as_ref(), id, length)?;
         self.store.fs.rename(name, &id.file_name())?;
-        self.store.fs.sync_dir()?;
+        if !seeded::is(Bug::DirectoryNotSynced) {
+            self.store.fs.sync_dir()?;
+        }
         Ok(Segment { id, file, length })
     }
 
@@ -366,7 +369,7 @@ impl Spares {
         let mut block = vec![0; BLOCK_BYTES];
         let read = self.store.fs.open(name)?.read_at(&mut block, 0)?;
         let header = SegmentHeader::decode(self.store.meta.key, block.get(..read).unwrap_or_default());
-        Ok(header.map(|header| header.segment))
+        Ok(header.filter(|_| !seeded::is(Bug::SpareIsASegment)).map(|header| header.segment))
     }
 
     fn head(&self, file: &dyn File, segment: SegmentId, length: u64) -> io::Result<()> {

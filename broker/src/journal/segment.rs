@@ -13,6 +13,7 @@ use super::message;
 use super::record;
 use super::record::{Entry, RECORD_HEAD_BYTES, SETTLED_RANGE_BYTES, SUMMARY_ENTRY_BYTES};
 use crate::model::{Epoch, Position, ShardId, Timestamp};
+use crate::seeded::{self, Bug};
 
 /// A segment's file.
 #[derive(Clone, Debug)]
@@ -157,7 +158,10 @@ impl Tape {
             return Err(io::Error::other("a batch would not fit the segment: this is a bug of the broker"));
         }
         self.segment.file.write_at(&self.buffer, offset)?;
-        self.segment.file.sync_data()?;
+        let synced = if seeded::is(Bug::DataNotSynced) { Ok(()) } else { self.segment.file.sync_data() };
+        if !seeded::is(Bug::SyncErrorIgnored) {
+            synced?;
+        }
         self.thread.previous = self.key.digest(&octets);
         self.thread.watermark = header.sequence;
         self.thread.sequence.0 += 1;

@@ -19,11 +19,12 @@ use super::roll::Spares;
 use super::scrub::Scrub;
 use super::work::{Step, Unit, Work, Written};
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Room, StateBytes, Ticket, Timestamp};
+use crate::seeded::{self, Bug};
 
 /// Takes appends; the journal's thread writes them.
 #[derive(Debug)]
 pub(super) struct Writer {
-    inbox: Arc<Inbox>,
+    pub(super) inbox: Arc<Inbox>,
     spares: Arc<Spares>,
     unit_bytes: usize,
     /// Bytes of the state, and the most that new messages may make of it.
@@ -78,7 +79,7 @@ impl Log for Writer {
     }
 
     fn is_full(&mut self) -> bool {
-        self.has_word = !self.spares.is_full();
+        self.has_word = !self.spares.is_full() || seeded::is(Bug::FullDiskNotTold);
         !self.has_word
     }
 
@@ -120,8 +121,8 @@ impl fmt::Debug for Stopper {
     }
 }
 
-/// Starts the threads of a journal.
-pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> io::Result<(Writer, Stopper)> {
+/// The side that takes appends.
+pub(super) fn writer_of(appender: &Appender, options: &Options) -> Writer {
     let inbox = Arc::new(Inbox {
         state: Mutex::default(),
         wake: Condvar::new(),
@@ -129,17 +130,22 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         batches_max: options.in_flight_batches,
         idle_after: options.idle_after,
     });
-    let spares = appender.spares.clone();
-    let scrub = Arc::new(Scrub::new(appender.store.clone(), appender.shelf.clone()));
-    let of_scrub = scrub.clone();
-    let writer = Writer {
-        inbox: inbox.clone(),
-        spares: spares.clone(),
+    Writer {
+        inbox,
+        spares: appender.spares.clone(),
         unit_bytes: options.unit_bytes,
         state: appender.state.clone(),
         state_bytes: options.state_bytes,
         has_word: false,
-    };
+    }
+}
+
+/// Starts the threads of a journal.
+pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Options) -> io::Result<(Writer, Stopper)> {
+    let writer = writer_of(&appender, options);
+    let (inbox, spares) = (writer.inbox.clone(), writer.spares.clone());
+    let scrub = Arc::new(Scrub::new(appender.store.clone(), appender.shelf.clone()));
+    let of_scrub = scrub.clone();
     let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {
@@ -211,48 +217,75 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
     let mut work = Work::default();
     while inline && appender.spares.top_up() {}
     loop {
-        match inbox.take(&mut work) {
-            Taken::Work => {
-                loop {
-                    match appender.advance(&mut work)? {
-                        Step::Nothing => break,
-                        Step::Written(written) => {
-                            appender.spares.set_out(false);
-                            inbox.release(written);
-                            sink.durable(Durable { through: written.through, positions: &appender.positions });
-                        }
-                        Step::NoRoom => {
-                            appender.spares.set_out(true);
-                            if inbox.rest(NO_ROOM_AGAIN) {
-                                tracing::warn!(
-                                    "the log ends without what waited for room; nothing of it was confirmed"
-                                );
-                                return Ok(());
-                            }
-                            while inline && appender.spares.top_up() {}
-                            appender.compact(Pace::Idle)?;
-                        }
-                    }
-                }
-                work.clear();
-                while inline && appender.spares.top_up() {}
-                appender.relieve()?;
-                appender.compact(Pace::Busy)?;
+        match turn(&mut appender, &mut work, (inbox, sink), inline)? {
+            Turn::Done => {}
+            Turn::NoRoom if inbox.rest(NO_ROOM_AGAIN) => {
+                tracing::warn!("the log ends without what waited for room; nothing of it was confirmed");
+                return Ok(());
             }
-            Taken::Nothing => {
-                appender.idle()?;
-                while inbox.is_empty() && appender.compact(Pace::Idle)? {}
+            Turn::NoRoom => {
                 while inline && appender.spares.top_up() {}
+                appender.compact(Pace::Idle)?;
             }
-            Taken::End { clean: true } => return appender.stop(),
-            Taken::End { clean: false } => return Ok(()),
+            Turn::Over => return Ok(()),
         }
     }
 }
 
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// All that there was to do is done.
+    Done,
+    /// There is no segment for what waits; it is for the next turn.
+    NoRoom,
+    /// The log has ended.
+    Over,
+}
+
+/// Does what there is to do: what is left of `work`, or what has been appended since, or what an idle log does.
+pub(super) fn turn(
+    appender: &mut Appender,
+    work: &mut Work,
+    (inbox, sink): (&Inbox, &dyn LogSink),
+    inline: bool,
+) -> io::Result<Turn> {
+    let taken = if work.unit().is_some() { Taken::Work } else { inbox.take(work) };
+    match taken {
+        Taken::Work => {
+            loop {
+                match appender.advance(work)? {
+                    Step::Nothing => break,
+                    Step::Written(written) => {
+                        appender.spares.set_out(false);
+                        inbox.release(written);
+                        sink.durable(Durable { through: written.through, positions: &appender.positions });
+                    }
+                    Step::NoRoom => {
+                        appender.spares.set_out(true);
+                        return Ok(Turn::NoRoom);
+                    }
+                }
+            }
+            work.clear();
+            while inline && appender.spares.top_up() {}
+            appender.relieve()?;
+            appender.compact(Pace::Busy)?;
+        }
+        Taken::Nothing => {
+            appender.idle()?;
+            while inbox.is_empty() && appender.compact(Pace::Idle)? {}
+            while inline && appender.spares.top_up() {}
+        }
+        Taken::End { clean: true } => return appender.stop().map(|()| Turn::Over),
+        Taken::End { clean: false } => return Ok(Turn::Over),
+    }
+    Ok(Turn::Done)
+}
+
 /// Where appends wait for the thread.
 #[derive(Debug)]
-struct Inbox {
+pub(super) struct Inbox {
     state: Mutex<State>,
     wake: Condvar,
     bytes_max: usize,
@@ -311,6 +344,18 @@ impl Inbox {
         state.work.units.is_empty() && state.closing.is_none()
     }
 
+    /// Whether something was appended that was not taken.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) fn has_work(&self) -> bool {
+        !self.state().work.units.is_empty()
+    }
+
+    /// What the log has failed with.
+    #[cfg(any(test, feature = "internals"))]
+    pub(super) fn outcome(&self) -> Result<(), LogError> {
+        self.state().outcome.clone().map_or(Ok(()), Err)
+    }
+
     /// Waits for a while, or until the log is to end, and says whether it is.
     fn rest(&self, a_while: Duration) -> bool {
         let waits = |state: &mut State| state.closing.is_none();
@@ -324,7 +369,8 @@ impl Inbox {
         state.batches -= written.units;
     }
 
-    fn close(&self, clean: bool) {
+    pub(super) fn close(&self, clean: bool) {
+        let clean = clean || seeded::is(Bug::StopAlwaysClean);
         let mut state = self.state();
         // The first word counts: a log that was dropped before the stop was not closed in order.
         state.closing.get_or_insert(Closing { clean });
@@ -334,7 +380,7 @@ impl Inbox {
         self.wake.notify_one();
     }
 
-    fn fail(&self, error: LogError) {
+    pub(super) fn fail(&self, error: LogError) {
         let mut state = self.state();
         state.ended = Some(error.clone());
         state.outcome = Some(error);

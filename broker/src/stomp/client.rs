@@ -44,6 +44,7 @@ use crate::model::Settle;
 use crate::model::Source;
 use crate::model::Subscribe;
 use crate::model::SubscriptionId;
+use crate::seeded::{self, Bug};
 
 /// What is known of a client between CONNECTED and its end.
 #[derive(Debug)]
@@ -185,6 +186,9 @@ impl Client {
         }
         if let Some((written, full)) = reply {
             self.listen_for_reply(&mut turn, written, full)?;
+        }
+        if seeded::is(Bug::ListLosesTheLast) {
+            drop(actions.pop());
         }
         let Some(id) = transaction else {
             turn.ask(Request::Commit(actions));
@@ -370,6 +374,10 @@ impl Client {
     /// transaction acknowledged goes back, uncounted.
     fn abort(&mut self, mut turn: Turn<'_>, frame: &Frame) -> Result<(), Fault> {
         let actions = self.transactions.end(required(frame, TRANSACTION)?)?;
+        if seeded::is(Bug::AbortCommits) {
+            turn.ask(Request::Commit(actions));
+            return Ok(());
+        }
         if frame.headers.get("redeliver") == Some("true") {
             for action in actions {
                 if let Action::Settle(settle) = action {

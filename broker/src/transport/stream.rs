@@ -31,6 +31,12 @@ impl Stream {
         Stream { peer, carrier: Carrier::Octets(octets) }
     }
 
+    /// A connection through a pipe in memory, for tests.
+    #[cfg(any(test, feature = "internals"))]
+    pub fn through(peer: Peer, pipe: tokio::io::DuplexStream) -> Stream {
+        Stream::octets(peer, Octets::new(super::wire::Wire::Pipe(pipe), BytesMut::new()))
+    }
+
     pub(super) fn websocket(peer: Peer, websocket: WebSocket) -> Stream {
         Stream { peer, carrier: Carrier::WebSocket(Box::new(websocket)) }
     }

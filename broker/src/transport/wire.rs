@@ -16,6 +16,9 @@ use super::intake::Intake;
 pub(super) enum Wire {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// Both ends are in this process, for tests.
+    #[cfg(any(test, feature = "internals"))]
+    Pipe(tokio::io::DuplexStream),
 }
 
 impl Wire {
@@ -58,6 +61,8 @@ impl AsyncRead for Wire {
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Poll::Ready(Ok(())),
                 result => Poll::Ready(result),
             },
+            #[cfg(any(test, feature = "internals"))]
+            Wire::Pipe(pipe) => Pin::new(pipe).poll_read(cx, buf),
         }
     }
 }
@@ -67,6 +72,8 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Wire::Tcp(socket) => Pin::new(socket).poll_write(cx, octets),
             Wire::Tls(socket) => Pin::new(socket).poll_write(cx, octets),
+            #[cfg(any(test, feature = "internals"))]
+            Wire::Pipe(pipe) => Pin::new(pipe).poll_write(cx, octets),
         }
     }
 
@@ -78,6 +85,8 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Wire::Tcp(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Wire::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            #[cfg(any(test, feature = "internals"))]
+            Wire::Pipe(pipe) => Pin::new(pipe).poll_write_vectored(cx, slices),
         }
     }
 
@@ -89,6 +98,8 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Wire::Tcp(_) => Poll::Ready(Ok(())),
             Wire::Tls(socket) => Pin::new(socket).poll_flush(cx),
+            #[cfg(any(test, feature = "internals"))]
+            Wire::Pipe(pipe) => Pin::new(pipe).poll_flush(cx),
         }
     }
 
@@ -96,6 +107,8 @@ impl AsyncWrite for Wire {
         match self.get_mut() {
             Wire::Tcp(socket) => Pin::new(socket).poll_shutdown(cx),
             Wire::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
+            #[cfg(any(test, feature = "internals"))]
+            Wire::Pipe(pipe) => Pin::new(pipe).poll_shutdown(cx),
         }
     }
 }

@@ -283,6 +283,34 @@ fn an_end_survives_a_restart() {
 }
 
 #[test]
+fn what_is_due_at_once_after_a_restart_is_done_in_one_order() {
+    let mut world = World::new();
+    let client = world.client("c");
+    for queue in 0..12 {
+        let terms = Some(Box::new(Terms { expires: Some(Timestamp(100)), ..Terms::default() }));
+        let to = name(&format!("/queue/q{queue}"));
+        world.ask(
+            client,
+            Request::Publish(Publish { to, message: Message { terms, ..message("x") }, key: None, retain: None }),
+        );
+    }
+    world.sync();
+    world.engine = world.replayed(true);
+    world.log.truncate(world.unsynced);
+    let before = world.log.len();
+    world.now.wall.0 = 1000;
+    let client = world.client("c");
+    world.ask(client, send("/queue/other", "x"));
+    let gone = world.log[before..].iter().filter_map(|(record, _)| match record {
+        Record::Settled(settled) => Some(settled.destination),
+        _ => None,
+    });
+    let gone: Vec<_> = gone.collect();
+    assert_eq!(gone.len(), 12);
+    assert!(gone.is_sorted_by(|one, next| one > next), "no order hangs on a hash seed: {gone:?}");
+}
+
+#[test]
 fn many_messages_that_expire_at_once_keep_nobody_waiting_and_none_slips_through() {
     let (mut world, client) = World::with_policy(Policy::default());
     world.ask(client, Request::Unsubscribe(SubscriptionId(1)));

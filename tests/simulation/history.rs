@@ -1,0 +1,287 @@
+//! What was said and what was seen, and the promises that are judged as it happens.
+
+use std::collections::BTreeMap;
+
+use super::broker::Failure;
+use super::tally::Tally;
+
+/// Whether a message has to be there in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// Until it is consumed.
+    Stays,
+    /// It may expire, be replaced, dropped or purged, or be lost with the process.
+    MayGo,
+    /// A schedule sends it, any number of times.
+    Repeats,
+}
+
+/// What the broker said to something that was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// Nothing so far.
+    None,
+    /// It was confirmed.
+    Confirmed,
+    /// It is there already, or not wanted.
+    Declined,
+}
+
+/// A message as its sender knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// The connection that sent it.
+    pub(crate) by: u64,
+    pub(crate) to: String,
+    /// Queues that get a copy each.
+    pub(crate) queues: usize,
+    pub(crate) fate: Fate,
+    pub(crate) body: usize,
+    pub(crate) transaction: Option<usize>,
+    pub(crate) answer: Answer,
+    pub(crate) key: Option<String>,
+    pub(crate) is_delayed: bool,
+    /// Rises in the order in which its sender sent or committed.
+    pub(crate) order: u64,
+    /// Names of durable subscriptions that have to get it.
+    pub(crate) owed: Vec<String>,
+}
+
+/// What became of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Open,
+    Aborted,
+    /// COMMIT was said, and nothing heard.
+    Unknown,
+    Committed,
+}
+
+/// A transaction.
+#[derive(Clone, Debug)]
+pub(crate) struct Transaction {
+    pub(crate) outcome: Outcome,
+    pub(crate) sent: Vec<u64>,
+}
+
+/// One message in one queue, wherever it was moved.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Copy {
+    pub(crate) number: u64,
+    /// Who has it and has not settled it: the connection and its subscription.
+    pub(crate) holder: Option<(u64, String)>,
+    /// It is held for a time only.
+    pub(crate) is_leased: bool,
+    /// Its end was asked for, or came with its delivery.
+    pub(crate) is_finished: bool,
+    /// Its end was confirmed.
+    pub(crate) is_over: bool,
+    /// Where it was delivered, and whether it was said to have been delivered before.
+    pub(crate) seen: Vec<(String, bool)>,
+}
+
+/// Two connections seem to hold the same. It is a fault if both turn out to be alive.
+#[derive(Clone, Debug)]
+struct Doubt {
+    /// Each with the number of requests that prove nothing, until it is proved.
+    connections: [(u64, Option<u64>); 2],
+    text: String,
+}
+
+/// Who is delivered to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'a> {
+    pub(crate) connection: u64,
+    pub(crate) subscription: &'a str,
+    pub(crate) destination: &'a str,
+    /// Nothing is settled there.
+    pub(crate) is_auto: bool,
+    /// Nothing is held there any more.
+    pub(crate) is_gone: bool,
+    /// Leases may end by themselves.
+    pub(crate) is_leased: bool,
+    /// Nobody else reads what it reads, in the order in which it was sent.
+    pub(crate) is_ordered: bool,
+}
+
+/// All of it.
+#[derive(Clone, Default)]
+pub(crate) struct History {
+    pub(crate) messages: BTreeMap<u64, Message>,
+    pub(crate) transactions: Vec<Transaction>,
+    /// The disk was spoilt: what is delivered has to be what was sent, and no more.
+    pub(crate) is_spoilt: bool,
+    /// By place (queue or durable subscription) and message-id.
+    pub(crate) copies: BTreeMap<(String, String), Copy>,
+    /// When a message was sent, and when it was first known to be there: it was taken between the two.
+    pub(crate) taken: BTreeMap<u64, (u64, Option<u64>)>,
+    /// Messages that a durable subscription was given.
+    pub(crate) given: BTreeMap<String, Vec<u64>>,
+    /// How much each connection has asked for with a receipt.
+    pub(crate) asked: BTreeMap<u64, u64>,
+    doubts: Vec<Doubt>,
+    /// The last message that each ordered subscription had of each sender.
+    last: BTreeMap<(u64, String, u64), u64>,
+    pub(crate) tally: Tally,
+}
+
+impl History {
+    /// The body of a message.
+    pub(crate) fn body(number: u64, length: usize) -> Vec<u8> {
+        let mut body = format!("{number}|").into_bytes();
+        let filler = b'a' + (number % 26) as u8;
+        body.resize(body.len().max(length), filler);
+        body
+    }
+
+    /// I2 and I4: what is delivered was said, and said to be kept.
+    pub(crate) fn check_content(&mut self, number: u64, body: &[u8], tag: Option<&str>) -> Result<(), Failure> {
+        let Some(message) = self.messages.get(&number) else {
+            return Err(format!("I2: message {number} was never sent"));
+        };
+        if body != History::body(number, message.body) {
+            return Err(format!("I2: the body of message {number} is another one: {} bytes", body.len()));
+        }
+        if tag != Some(tag_of(number).as_str()) {
+            return Err(format!("I2: the header of message {number} is another one: {tag:?}"));
+        }
+        let outcome = message.transaction.map(|transaction| self.transactions[transaction].outcome);
+        if matches!(outcome, Some(Outcome::Open | Outcome::Aborted)) {
+            return Err(format!("I4: message {number} of a transaction that is {outcome:?} was delivered"));
+        }
+        Ok(())
+    }
+
+    /// A copy is delivered to somebody who takes it.
+    pub(crate) fn delivered(
+        &mut self,
+        (place, id): (&str, &str),
+        number: u64,
+        reader: &Reader<'_>,
+        is_again: bool,
+    ) -> Result<(), Failure> {
+        self.tally.delivered += 1;
+        self.tally.redelivered += u64::from(is_again);
+        if self.is_spoilt {
+            return Ok(());
+        }
+        let may_replace = self.messages.get(&number).is_some_and(|message| message.fate == Fate::MayGo);
+        let copy = self.copies.entry((place.to_owned(), id.to_owned())).or_default();
+        if may_replace && copy.number != number {
+            // It has taken the place of another one, with its id.
+            *copy = Copy::default();
+        }
+        let is_new = copy.seen.is_empty();
+        copy.number = number;
+        let doubted = |connection| (connection, Some(self.asked.get(&connection).copied().unwrap_or_default()));
+        // What came back because its lease ran out may be on its way while the late ACK of it is accepted; and so may what
+        // a connection was sent that has ended.
+        if copy.is_over && !copy.is_leased && !reader.is_gone {
+            let text = format!("I3: message {number} ({id}) was settled for good and is delivered again");
+            self.doubts.push(Doubt { connections: [doubted(reader.connection); 2], text });
+        }
+        let is_first = |(place, is_again): &(String, bool)| !is_again && place == reader.destination;
+        if !is_again && copy.seen.iter().any(is_first) {
+            return Err(format!("I7: message {number} ({id}) is delivered again and does not say so"));
+        }
+        copy.seen.push((reader.destination.to_owned(), is_again));
+        copy.is_finished |= reader.is_auto;
+        copy.is_leased |= reader.is_leased;
+        let holder = (reader.connection, reader.subscription.to_owned());
+        if let Some(other) =
+            copy.holder.as_ref().filter(|other| !copy.is_leased && !reader.is_gone && **other != holder)
+        {
+            let text = format!("I9: message {number} ({id}) is held by two");
+            if other.0 == reader.connection {
+                return Err(text);
+            }
+            self.doubts.push(Doubt { connections: [doubted(other.0), doubted(reader.connection)], text });
+        }
+        if !reader.is_gone {
+            copy.holder = (!reader.is_auto).then_some(holder);
+        }
+        if reader.is_ordered && is_new && !is_again {
+            self.check_order(number, reader)?;
+        }
+        Ok(())
+    }
+
+    /// I6: of one sender the first deliveries come in the order in which they were sent.
+    fn check_order(&mut self, number: u64, reader: &Reader<'_>) -> Result<(), Failure> {
+        let Message { by, order, .. } = self.messages[&number];
+        let last = self.last.entry((reader.connection, reader.subscription.to_owned(), by)).or_default();
+        if *last > order {
+            return Err(format!("I6: message {number} comes behind a later one of the same sender"));
+        }
+        *last = order;
+        Ok(())
+    }
+
+    /// A copy was written to a subscription in auto mode, and the connection ended before it was read.
+    pub(crate) fn lost_on_the_way(&mut self, key: (String, String), number: u64) {
+        if key.0 != "queue" {
+            self.given.entry(key.0.clone()).or_default().push(number);
+        }
+        let copy = self.copies.entry(key).or_default();
+        (copy.number, copy.is_finished) = (number, true);
+    }
+
+    /// Its holder has let go of it, in whatever way.
+    pub(crate) fn released(&mut self, connection: u64, subscription: Option<&str>) {
+        for copy in self.copies.values_mut() {
+            let is_it = copy.holder.as_ref().is_some_and(|(held_by, through)| {
+                *held_by == connection && subscription.is_none_or(|wanted| wanted == through)
+            });
+            if is_it {
+                copy.holder = None;
+            }
+        }
+        if subscription.is_none() {
+            self.doubts.retain(|doubt| doubt.connections.iter().all(|(doubted, _)| *doubted != connection));
+        }
+    }
+
+    /// Its holder has said that it lets go of this one.
+    pub(crate) fn let_go(&mut self, key: &(String, String), is_finished: bool) {
+        if let Some(copy) = self.copies.get_mut(key) {
+            copy.holder = None;
+            copy.is_finished |= is_finished;
+        }
+    }
+
+    /// The broker has confirmed that it is settled.
+    pub(crate) fn settled(&mut self, keys: &[(String, String)]) {
+        for key in keys {
+            if let Some(copy) = self.copies.get_mut(key) {
+                copy.is_over = true;
+                self.tally.acknowledged += 1;
+            }
+        }
+    }
+
+    /// A connection has answered what it was asked after so many other things: it was alive then.
+    pub(crate) fn proves_alive(&mut self, connection: u64, asked: u64) -> Result<(), Failure> {
+        for doubt in &mut self.doubts {
+            for (doubted, before) in &mut doubt.connections {
+                if *doubted == connection && before.is_some_and(|before| asked > before) {
+                    *before = None;
+                }
+            }
+            if doubt.connections.iter().all(|(_, before)| before.is_none()) {
+                return Err(doubt.text.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The process is gone, and nobody holds anything.
+    pub(crate) fn nobody_holds(&mut self) {
+        self.copies.values_mut().for_each(|copy| copy.holder = None);
+        self.doubts.clear();
+    }
+}
+
+/// A header that each message has.
+pub(crate) fn tag_of(number: u64) -> String {
+    format!("tag-{:x}", number.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}

@@ -1,0 +1,157 @@
+//! What clients send: to queues, lists and topics, with everything that a header can ask for.
+
+use std::fmt::Display;
+
+use kolejka::journal::fault::Dice;
+use kolejka_codec::Command;
+
+use super::act::DURABLE_TOPIC;
+use super::client::Asked;
+use super::hear::ORDERED;
+use super::history::{Answer, Fate, History, Message, tag_of};
+use super::run::Run;
+use super::setting::BODY_BYTES;
+use super::wire::spell;
+
+/// A message that takes shape.
+struct Draft {
+    to: String,
+    queues: usize,
+    fate: Fate,
+    headers: Vec<(&'static str, String)>,
+    key: Option<String>,
+}
+
+impl Draft {
+    fn set(&mut self, name: &'static str, value: impl Display) {
+        self.headers.push((name, value.to_string()));
+    }
+
+    /// It need not be there in the end.
+    fn may_go(&mut self) {
+        self.fate = Fate::MayGo;
+    }
+}
+
+impl Run {
+    /// A client sends a message, perhaps in a transaction.
+    pub(crate) fn send(&mut self, client: usize, dice: &mut Dice) {
+        self.last += 1;
+        let number = self.last;
+        let mut draft = address(dice);
+        self.dress(&mut draft, dice);
+        let body = match dice.below(if self.is_busy { 24 } else { 200 }) {
+            0 => BODY_BYTES,
+            1 if !self.is_busy => BODY_BYTES + 1,
+            2..12 => 1 + dice.below(10_000) as usize,
+            _ => dice.below(200) as usize,
+        };
+        let Some(session) = &mut self.clients[client].session else { return };
+        let (by, mut transaction) = (session.number, None);
+        if draft.key.is_none()
+            && dice.below(3) == 0
+            && let Some(open) = session.open.last()
+        {
+            draft.headers.push(("transaction", open.id.clone()));
+            transaction = Some(open.index);
+            self.history.transactions[open.index].sent.push(number);
+        } else if dice.below(4) > 0 {
+            draft.headers.push(session.receipt(Asked::Message(number)));
+        }
+        draft.set("x-n", number);
+        draft.set("u", number % 5);
+        draft.set("x-tag", tag_of(number));
+        let bytes = History::body(number, body);
+        draft.set("content-length", bytes.len());
+        session.wire.say(&spell(Command::Send, &draft.headers, &bytes));
+        self.history.asked.insert(by, session.last_receipt);
+        let owed = self.durable.iter().filter(|(_, topic)| draft.fate == Fate::Stays && **topic == draft.to);
+        let owed = owed.map(|(name, _)| name.clone()).collect();
+        let is_delayed = draft.headers.iter().any(|(name, _)| *name == "x-delay");
+        let Draft { to, queues, fate, key, .. } = draft;
+        let answer = Answer::None;
+        self.history.messages.insert(
+            number,
+            Message { by, to, queues, fate, body, transaction, answer, key, is_delayed, order: number, owed },
+        );
+        if self.history.messages[&number].key.is_some() {
+            self.history.taken.insert(number, (self.broker.time(), None));
+        }
+        self.history.tally.sent += 1;
+    }
+
+    /// Gives it headers.
+    fn dress(&mut self, draft: &mut Draft, dice: &mut Dice) {
+        let is_persistent = dice.below(5) > 0;
+        draft.set("persistent", is_persistent);
+        if !is_persistent && draft.fate == Fate::Stays {
+            draft.may_go();
+        }
+        if draft.to == ORDERED {
+            return;
+        }
+        match dice.below(24) {
+            0 => {
+                draft.set("ttl", 1 + dice.below(500));
+                draft.may_go();
+            }
+            1 => {
+                draft.set("x-delay", 1 + dice.below(2000));
+                if self.has_removed_all {
+                    draft.may_go();
+                }
+            }
+            2 => draft.set("priority", dice.below(10)),
+            3 | 4 if is_persistent && draft.queues == 1 && draft.fate == Fate::Stays => {
+                // Within the window, however time jumps, the same key means the same message.
+                let minute = self.broker.time() / 60_000;
+                let key = format!("k{minute}-{}", dice.below(3));
+                draft.set("idempotency-key", &key);
+                draft.key = Some(key);
+            }
+            5 => {
+                draft.set("x-unique", format!("job{}", dice.below(3)));
+                draft.set("x-on-duplicate", ["drop", "replace"][dice.below(2) as usize]);
+                draft.may_go();
+            }
+            6 => draft.set("reply-to", "/queue/b"),
+            7 if draft.queues == 1 => {
+                draft.set("AMQ_SCHEDULED_REPEAT", 1 + dice.below(3));
+                draft.set("AMQ_SCHEDULED_PERIOD", 1000);
+                draft.set("x-schedule", format!("plan{}", dice.below(2)));
+                draft.fate = Fate::Repeats;
+            }
+            8 if draft.queues == 1 && dice.below(3) == 0 => {
+                draft.set("AMQ_SCHEDULED_CRON", "* * * * *");
+                draft.set("x-schedule", "clock");
+                draft.fate = Fate::Repeats;
+            }
+            9 => draft.set("x-max-deliveries", 1 + dice.below(5)),
+            10 if draft.to == "/queue/leased" => draft.set("x-ttr", 1 + dice.below(300)),
+            _ => {}
+        }
+    }
+}
+
+/// Chooses where it goes.
+fn address(dice: &mut Dice) -> Draft {
+    let (to, queues, fate) = match dice.below(24) {
+        0..5 => ("/queue/a", 1, Fate::Stays),
+        5..8 => ("/queue/b", 1, Fate::Stays),
+        8..12 => (ORDERED, 1, Fate::Stays),
+        12 => ("/queue/purged", 1, Fate::MayGo),
+        13 | 14 => ("/queue/leased", 1, Fate::Stays),
+        15 => ("/queue/small", 1, Fate::Stays),
+        16 => ("/queue/newest", 1, Fate::MayGo),
+        17 | 18 => ("/queue/grouped", 1, Fate::Stays),
+        19 => ("/queue/a,/queue/b", 2, Fate::Stays),
+        20 => ("/topic/t.b", 0, Fate::Stays),
+        21 => ("/queue/a,/queue/b,/topic/t.b", 2, Fate::Stays),
+        _ => (DURABLE_TOPIC, 0, Fate::Stays),
+    };
+    let mut draft = Draft { to: to.to_owned(), queues, fate, headers: vec![("destination", to.to_owned())], key: None };
+    if to == "/queue/grouped" {
+        draft.set("JMSXGroupID", format!("g{}", dice.below(3)));
+    }
+    draft
+}

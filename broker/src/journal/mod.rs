@@ -37,6 +37,7 @@ mod status;
 mod store;
 mod stored;
 mod summary;
+mod torn;
 mod walk;
 mod work;
 mod writer;

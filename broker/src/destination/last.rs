@@ -33,12 +33,17 @@ impl Queue {
         newest.and_then(|at| self.still(*at)).is_some_and(|entry| entry.state != State::Reserved)
     }
 
-    /// A message came.
+    /// A message came. A log that was opened may tell of an older one later, which replaces nothing.
     pub(super) fn note_value(&mut self, message: MessageId, slot: SlotId) {
         if self.policy().last_value_key.is_none() {
             return;
         }
         let Some(value) = self.beside.terms(message).and_then(|terms| terms.last_value.clone()) else { return };
+        let sequence = self.entry(slot).map_or(0, |entry| entry.place().sequence);
+        let newest = self.last.as_ref().and_then(|last| last.newest.get(&value)).copied();
+        if newest.and_then(|at| self.still(at)).is_some_and(|newest| newest.place().sequence > sequence) {
+            return;
+        }
         let old = self.last.get_or_insert_default().newest.insert(value, (message, slot));
         // One that is on its way to the log is looked at again when it may be seen.
         let is_seen = |at: &(MessageId, SlotId)| self.still(*at).is_some_and(|entry| entry.state != State::Accepted);

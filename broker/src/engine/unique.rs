@@ -24,10 +24,12 @@ pub(super) struct Uniques(Table<DestinationId, Keys>);
 type Keys = Table<Arc<str>, (MessageId, Place)>;
 
 impl Uniques {
-    /// A message with such terms is in a queue.
+    /// A message with such terms is in a queue. A log that was opened may tell of an older one later, which is not the one
+    /// that holds the key.
     pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
         if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref())
             && let Some(keys) = self.0.get_or_default(queue)
+            && keys.get(&unique.key).is_none_or(|(_, place)| place.sequence <= message.1.sequence)
         {
             keys.insert(unique.key.clone(), message);
         }

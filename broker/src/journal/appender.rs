@@ -8,18 +8,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::checkpoint::{Checkpoint, GROWTH};
+use super::compaction::Compaction;
 use super::fanout::Fanout;
 use super::format::{BATCH_HEADER_BYTES, BLOCK_BYTES, FIRST_BATCH_AT, Link, SegmentId, Sequence, padded};
 use super::fs::is_no_space;
 use super::live::Live;
 use super::message;
 use super::notes::Said;
+use super::places::placed;
 use super::reader::Shelf;
 use super::record;
 use super::rewrite::CLAIM_BYTES_MAX;
 use super::roll::Spares;
 use super::segment::{Chain, Tape, reserve_bytes};
 use super::store::Store;
+use super::weight::Scale;
 use super::work::{Step, Unit, Work, Written};
 use crate::model::{Accepted, Position, Record};
 
@@ -65,6 +68,7 @@ pub(super) struct Appender {
     pub(super) state: Arc<AtomicU64>,
     /// Places of the messages that became durable last.
     pub(super) positions: Vec<Position>,
+    pub(super) compaction: Compaction,
 }
 
 impl Appender {
@@ -74,26 +78,28 @@ impl Appender {
         let Some(first) = work.unit() else { return Ok(Step::Nothing) };
         let is_long = !self.tape.batch_takes(first.bytes);
         let need = if is_long { self.tape.chain_bytes(first.bytes) } else { batch_span(first.bytes) };
-        let has_room = self.tape.fits(need, first.accepted) && self.leaves_room_for_a_start(first);
+        let has_room =
+            self.tape.fits(need, first.accepted) && self.leaves_room_for_a_start(first.bytes, first.accepted);
         if !has_room && !self.roll(need, first.accepted, false)? || !self.is_safe(first, work.shown(first))? {
             return Ok(Step::NoRoom);
         }
-        let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) };
+        let written = if is_long { self.write_long(first, work.pass(first)) } else { self.write_short(first, work) }?;
         self.state.store(self.live.state_bytes() as u64, Ordering::Relaxed);
-        written.map(Step::Written)
+        self.compaction.earn(written.bytes);
+        Ok(Step::Written(written))
     }
 
     /// Whether a start could write the messages of this segment and those of a unit anew into one of the same length, and go
     /// on there: on a full disk it may have no more. Where the state is large it needs more anyway, which is kept for it.
-    fn leaves_room_for_a_start(&self, unit: Unit) -> bool {
+    pub(super) fn leaves_room_for_a_start(&self, bytes: usize, accepted: u32) -> bool {
         let segment = self.store.options.segment_bytes;
-        let bytes = unit.bytes.max(self.store.options.batch_bytes);
-        if unit.accepted == 0 || self.carried == 0 || (self.carried + bytes) as u64 * 2 < segment {
+        let bytes = bytes.max(self.store.options.batch_bytes);
+        if accepted == 0 || self.carried == 0 || (self.carried + bytes) as u64 * 2 < segment {
             return true;
         }
         let most = self.live.state_bytes() + self.listed;
         let margin = (segment / OPENING_LEAVES).max(2 * BLOCK_BYTES as u64);
-        most as u64 > segment / SMALL_CHECKPOINT || self.opening_of_start(bytes, unit.accepted) + margin <= segment
+        most as u64 > segment / SMALL_CHECKPOINT || self.opening_of_start(bytes, accepted) + margin <= segment
     }
 
     /// Whether a start would still find room after a unit, or a full disk has no part in that.
@@ -106,7 +112,7 @@ impl Appender {
     }
 
     /// Bytes of the segment that a start would need after so many bytes of records more.
-    fn opening_of_start(&self, bytes: usize, slots: u32) -> u64 {
+    pub(super) fn opening_of_start(&self, bytes: usize, slots: u32) -> u64 {
         self.opening_of(self.carried + bytes, self.tape.entries.len() as u64 + u64::from(slots))
     }
 
@@ -176,14 +182,23 @@ impl Appender {
                 self.positions.push(position);
             }
             Record::Settled(settled) => {
-                self.tape.settled(settled.position);
-                self.live.apply(record);
+                let position = self.place(settled.position);
+                self.tape.settled(position);
+                self.live.settle(position, 1);
             }
             other => {
-                self.tape.put(|bytes| record::put_record(bytes, other));
-                self.live.apply(other);
+                let placed = placed(other, |given| self.place(given));
+                let record = placed.as_ref().unwrap_or(other);
+                self.tape.put(|bytes| record::put_record(bytes, record));
+                self.live.apply(record);
             }
         }
+    }
+
+    /// Where the message is now that was given that place.
+    fn place(&self, given: Position) -> Position {
+        let is_there = !self.compaction.has_copied() || self.live.is_live(given);
+        if is_there { given } else { self.shelf.place(given) }
     }
 
     /// Adds a message, with its body unless one before it in the same append has that.
@@ -241,13 +256,13 @@ impl Appender {
     }
 
     /// Makes the last batch certain: another one follows it.
-    fn seal(&mut self) -> io::Result<()> {
+    pub(super) fn seal(&mut self) -> io::Result<()> {
         if !self.tape.quiet && self.tape.fits(0, 0) { self.tape.seal() } else { Ok(()) }
     }
 
     /// Gives back the segments in which nothing lives, if it is certain. What has been written since the checkpoint is
     /// needed as a whole.
-    fn release(&mut self) -> io::Result<()> {
+    pub(super) fn release(&mut self) -> io::Result<()> {
         if !self.tape.quiet {
             return Ok(());
         }
@@ -295,12 +310,14 @@ impl Appender {
     /// one is due or `wanted`. The order matters: the next file exists, the old one is complete, the opening is durable and
     /// known to be followed by another batch, and only then is anything given back. `false` if there is no room for the next
     /// file: then nothing has changed.
-    fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<bool> {
+    pub(super) fn roll(&mut self, need: u64, slots: u32, wanted: bool) -> io::Result<bool> {
         let full = self.tape.segment.clone();
         let id = full.id.next().ok_or_else(|| io::Error::other("the numbers of segments have run out"))?;
         let written = self.base.written + self.tape.offset - self.opened_at;
         // What it holds is known from here on, whether there is a next one already or not.
         self.live.sealed(full.id, full.length, self.tape.offset);
+        self.weigh(full.id);
+        self.compaction.look_again();
         self.spares.look_before_the_last();
         let most = self.live.checkpoint_bytes();
         let length = self.length_for(most, need, slots);
@@ -348,8 +365,18 @@ impl Appender {
         Ok(true)
     }
 
+    /// Counts the bytes of the live messages of the segment that is being written.
+    fn weigh(&mut self, segment: SegmentId) {
+        let Some(extent) = self.live.extent(segment) else { return };
+        let mut scale = Scale::default();
+        for (slot, entry) in (0..).zip(&self.tape.entries) {
+            scale.put(entry, extent.is_live(slot));
+        }
+        self.live.weighed(segment, scale.weight(self.tape.offset));
+    }
+
     /// Bytes of a segment with an opening of so many, batches of so many and the summary of so many messages.
-    fn length_for(&self, opening: usize, need: u64, slots: u32) -> u64 {
+    pub(super) fn length_for(&self, opening: usize, need: u64, slots: u32) -> u64 {
         let room = self.tape.chain_bytes(opening)
             + batch_span(0)
             + need

@@ -14,6 +14,7 @@ use super::record;
 use super::record::ExtentRecord;
 use super::status::Statuses;
 use super::stored::{Back, Stored};
+use super::weight::Weight;
 use crate::model::{Bound, DestinationId, DestinationName, Keyed, Place, Position, Record};
 use crate::model::{Terms, Timestamp, Windows};
 
@@ -52,6 +53,8 @@ pub(super) struct Extent {
     pub(super) summary_at: u64,
     pub(super) slots: u32,
     pub(super) living: u32,
+    /// Bytes of its live messages, once it is sealed.
+    pub(super) weight: Weight,
     bitmap: Vec<u64>,
 }
 
@@ -211,7 +214,8 @@ impl Live {
     fn listed(&mut self, record: ExtentRecord) {
         let living = record.bitmap.iter().map(|word| word.count_ones()).sum();
         let ExtentRecord { segment, length, summary_at, slots, bitmap } = record;
-        self.extents.insert(segment, Extent { length, summary_at, slots, living, bitmap });
+        let extent = Extent { length, summary_at, slots, living, bitmap, ..Extent::default() };
+        self.extents.insert(segment, extent);
     }
 
     /// A segment got its summary and will not grow any more.
@@ -219,6 +223,13 @@ impl Live {
         let extent = self.extents.entry(segment).or_default();
         (extent.length, extent.summary_at) = (length, summary_at);
         extent.bitmap.shrink_to_fit();
+    }
+
+    /// The live messages of a segment that was sealed were counted.
+    pub(super) fn weighed(&mut self, segment: SegmentId, weight: Weight) {
+        if let Some(extent) = self.extents.get_mut(&segment) {
+            extent.weight = weight;
+        }
     }
 
     /// Forgets the segments before that one in which nothing lives, and says which they are.
@@ -247,6 +258,11 @@ impl Live {
         self.extents.get(&segment).map(|extent| extent.summary_at).filter(|at| *at > 0)
     }
 
+    /// What is known of a segment's messages.
+    pub(super) fn extent(&self, segment: SegmentId) -> Option<&Extent> {
+        self.extents.get(&segment)
+    }
+
     /// How many messages of that segment are live.
     pub(super) fn living(&self, segment: SegmentId) -> u32 {
         self.extents.get(&segment).map_or(0, |extent| extent.living)
@@ -259,9 +275,24 @@ impl Live {
         Taken { extent, overrides, terms }
     }
 
-    /// Notes what changed about a message that was written anew.
-    pub(super) fn keep_override(&mut self, position: Position, change: Override) {
-        self.notes.put_override(position, change);
+    /// Takes out what is known of a message that is written anew.
+    pub(super) fn take_known(&mut self, position: Position) -> (Option<Override>, Option<Said>) {
+        self.notes.take_one(position)
+    }
+
+    /// Bytes of the records that say what is known of a message.
+    pub(super) fn known_bytes(&self, position: Position) -> usize {
+        self.notes.bytes_of(position)
+    }
+
+    /// Notes what is known of a message that was written anew.
+    pub(super) fn know(&mut self, position: Position, (change, said): (Option<Override>, Option<Said>)) {
+        if let Some(change) = change {
+            self.notes.put_override(position, change);
+        }
+        if let Some(said) = said {
+            self.agreed(position, said);
+        }
     }
 
     pub(super) fn is_live(&self, position: Position) -> bool {

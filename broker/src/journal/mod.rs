@@ -9,8 +9,10 @@ mod appender;
 mod change;
 mod checkpoint;
 mod claim;
+mod compaction;
 #[cfg(any(test, feature = "internals"))]
 pub mod conformance;
+mod copying;
 mod fanout;
 #[cfg(any(test, feature = "internals"))]
 pub mod fault;
@@ -25,6 +27,7 @@ mod meta;
 mod notes;
 mod octets;
 mod orders;
+mod places;
 mod plan;
 mod reader;
 mod record;
@@ -39,6 +42,7 @@ mod stored;
 mod summary;
 mod torn;
 mod walk;
+mod weight;
 mod work;
 mod writer;
 

@@ -165,6 +165,19 @@ impl Notes {
         (overrides, terms)
     }
 
+    /// Takes out what is known of a message.
+    pub(super) fn take_one(&mut self, position: Position) -> (Option<Override>, Option<Said>) {
+        let (change, said) = (self.take_override(position), self.terms.remove(&position));
+        self.bytes -= said.as_ref().map_or(0, Said::bytes);
+        (change, said)
+    }
+
+    /// Bytes of the records that say what is known of a message.
+    pub(super) fn bytes_of(&self, position: Position) -> usize {
+        let change = self.overrides.get(&position).map_or(0, Override::bytes);
+        change + self.terms.get(&position).map_or(0, Said::bytes)
+    }
+
     /// All of it as records.
     pub(super) fn put(&self, checkpoint: &mut Checkpoint<'_, '_>) {
         for (position, change) in &self.overrides {

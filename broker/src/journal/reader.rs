@@ -13,6 +13,7 @@ use super::format::{Key, SegmentId, locate};
 use super::fs::File;
 use super::message;
 use super::octets::Octets;
+use super::places::Places;
 use super::segment::Segment;
 use super::store::Store;
 use super::stored;
@@ -29,26 +30,43 @@ const DAMAGES_TOLD: usize = 10_000;
 #[derive(Debug)]
 pub(super) struct Shelf {
     store: Arc<Store>,
-    offsets: RwLock<BTreeMap<SegmentId, Vec<u32>>>,
+    table: RwLock<Table>,
     files: Mutex<VecDeque<(SegmentId, Arc<dyn File>)>>,
     /// Where something was damaged, each told once.
     damaged: Mutex<BTreeSet<(SegmentId, Option<u64>)>>,
 }
 
+#[derive(Debug, Default)]
+struct Table {
+    /// By segment and slot.
+    offsets: BTreeMap<SegmentId, Vec<u32>>,
+    /// What was copied forward.
+    places: Places,
+}
+
+/// Why a message was not read, and where.
+struct Unread {
+    segment: SegmentId,
+    offset: Option<u64>,
+    /// `None` if it is damaged.
+    error: Option<io::Error>,
+}
+
 impl Shelf {
     pub(super) fn new(store: Arc<Store>) -> Shelf {
-        Shelf { store, offsets: RwLock::default(), files: Mutex::default(), damaged: Mutex::default() }
+        Shelf { store, table: RwLock::default(), files: Mutex::default(), damaged: Mutex::default() }
     }
 
     /// More messages of a segment, in the order of their slots.
     pub(super) fn extend(&self, segment: SegmentId, offsets: impl Iterator<Item = u32>) {
-        let mut table = self.offsets.write().unwrap_or_else(PoisonError::into_inner);
-        table.entry(segment).or_default().extend(offsets);
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        table.offsets.entry(segment).or_default().extend(offsets);
     }
 
     /// The segment will not grow any more.
     pub(super) fn seal(&self, segment: SegmentId) {
-        if let Some(offsets) = self.offsets.write().unwrap_or_else(PoisonError::into_inner).get_mut(&segment) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(offsets) = table.offsets.get_mut(&segment) {
             offsets.shrink_to_fit();
         }
     }
@@ -60,15 +78,36 @@ impl Shelf {
 
     /// Forgets segments, before their files are used for something else.
     pub(super) fn forget(&self, segments: &[SegmentId]) {
-        let mut table = self.offsets.write().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
         for segment in segments {
-            table.remove(segment);
+            table.offsets.remove(segment);
+            table.places.forget(*segment);
         }
         drop(table);
         self.files.lock().unwrap_or_else(PoisonError::into_inner).retain(|(id, _)| !segments.contains(id));
     }
 
-    fn file(&self, segment: SegmentId) -> Result<Arc<dyn File>, LogError> {
+    /// Messages were copied, each from the first place to the second. Those who know them by another place find them here.
+    pub(super) fn moved(&self, moves: &[(Position, Position)]) {
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        for (from, to) in moves {
+            table.places.moved(*from, *to);
+        }
+    }
+
+    /// Where the message is now that was given that place.
+    pub(super) fn place(&self, given: Position) -> Position {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).places.of(given)
+    }
+
+    /// Where the record of a message begins, by where it is now.
+    pub(super) fn offset(&self, place: Position) -> Option<u64> {
+        let (segment, slot) = locate(place);
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        table.offsets.get(&segment)?.get(slot as usize).copied().map(u64::from)
+    }
+
+    fn file(&self, segment: SegmentId) -> io::Result<Arc<dyn File>> {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(at) = files.iter().position(|(id, _)| *id == segment)
             && let Some(found) = files.remove(at)
@@ -77,14 +116,13 @@ impl Shelf {
             return Ok(found.1);
         }
         drop(files);
-        let name = segment.file_name();
-        let file = self.store.fs.open(&name).map_err(|error| LogError::Unreadable(format!("{name}: {error}")))?;
+        let file = self.store.fs.open(&segment.file_name())?;
         self.remember(segment, file.clone());
         Ok(file)
     }
 
     /// What is wrong in a file and where, which the log of the broker tells once for each place.
-    fn is_damaged(&self, segment: SegmentId, offset: Option<u64>, what: &str) -> LogError {
+    pub(super) fn is_damaged(&self, segment: SegmentId, offset: Option<u64>, what: &str) -> LogError {
         let (file, mut known) = (segment.file_name(), self.damaged.lock().unwrap_or_else(PoisonError::into_inner));
         let error = match offset {
             Some(offset) => format!("{file} at byte {offset}: {what}"),
@@ -98,12 +136,12 @@ impl Shelf {
 
     /// The segments that messages may be read from, in order.
     pub(super) fn segments(&self) -> Vec<SegmentId> {
-        self.offsets.read().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+        self.table.read().unwrap_or_else(PoisonError::into_inner).offsets.keys().copied().collect()
     }
 
     /// Whether messages may be read from a segment.
     pub(super) fn has(&self, segment: SegmentId) -> bool {
-        self.offsets.read().unwrap_or_else(PoisonError::into_inner).contains_key(&segment)
+        self.table.read().unwrap_or_else(PoisonError::into_inner).offsets.contains_key(&segment)
     }
 
     /// Takes down that something is damaged there; `false` if that was known.
@@ -124,19 +162,18 @@ impl Shelf {
 
 impl LogReader for Shelf {
     fn read(&self, position: Position) -> Result<Content, LogError> {
-        let (segment, slot) = locate(position);
-        let offset = {
-            let table = self.offsets.read().unwrap_or_else(PoisonError::into_inner);
-            table.get(&segment).and_then(|offsets| offsets.get(slot as usize)).copied()
-        };
-        let Some(offset) = offset.map(u64::from) else {
-            return Err(self.is_damaged(segment, None, "it holds no message of that place"));
-        };
-        let file = self.file(segment)?;
-        match self.content((segment, file.as_ref()), offset) {
-            Ok(Some(content)) => Ok(content),
-            Ok(None) => Err(self.is_damaged(segment, Some(offset), "the checksum of a message does not match")),
-            Err(error) => Err(LogError::Unreadable(format!("{} at {offset}: {error}", segment.file_name()))),
+        let mut place = self.place(position);
+        loop {
+            let unread = match self.read_at(place) {
+                Ok(content) => return Ok(content),
+                Err(unread) => unread,
+            };
+            let now = self.place(position);
+            if now == place {
+                return Err(self.tell(unread));
+            }
+            // It was copied meanwhile, and its file may be in use for something else.
+            place = now;
         }
     }
 
@@ -146,6 +183,25 @@ impl LogReader for Shelf {
 }
 
 impl Shelf {
+    fn read_at(&self, place: Position) -> Result<Content, Unread> {
+        let (segment, offset) = (locate(place).0, self.offset(place));
+        let unread = |error| Unread { segment, offset, error };
+        let offset = offset.ok_or_else(|| unread(None))?;
+        let content = self.file(segment).and_then(|file| self.content((segment, file.as_ref()), offset));
+        content.map_err(|error| unread(Some(error)))?.ok_or_else(|| unread(None))
+    }
+
+    fn tell(&self, Unread { segment, offset, error }: Unread) -> LogError {
+        match (error, offset) {
+            (Some(error), offset) => {
+                let (file, offset) = (segment.file_name(), offset.unwrap_or_default());
+                LogError::Unreadable(format!("{file} at {offset}: {error}"))
+            }
+            (None, None) => self.is_damaged(segment, None, "it holds no message of that place"),
+            (None, offset) => self.is_damaged(segment, offset, "the checksum of a message does not match"),
+        }
+    }
+
     /// The content of the message whose record begins there; `None` if it is damaged.
     fn content(&self, (segment, file): (SegmentId, &dyn File), offset: u64) -> io::Result<Option<Content>> {
         let (key, most) = (self.store.meta.key, self.store.options.unit_bytes);

@@ -25,6 +25,7 @@ use super::stored::{Elsewhere, Stored};
 use super::summary::read_summary;
 use super::torn;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
+use super::weight::Scale;
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// The log as it was found.
@@ -67,7 +68,7 @@ pub(super) fn recover(
     for head in tail.live.heads() {
         replay.record(head, None);
     }
-    replay_sealed(&store, &tail, &shelf, replay)?;
+    replay_sealed(&store, &mut tail, &shelf, replay)?;
 
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
@@ -340,30 +341,37 @@ impl Tail {
     }
 }
 
-/// Gives the messages of the sealed segments to the reader and to the engine.
+/// Gives the messages of the sealed segments to the reader and to the engine, and counts their bytes.
 pub(super) fn replay_sealed(
     store: &Store,
-    tail: &Tail,
+    tail: &mut Tail,
     shelf: &Shelf,
     replay: &mut dyn Replay,
 ) -> Result<(), OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
+    let mut weights = Vec::new();
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
         let segment = open_segment(store.fs.as_ref(), &store.meta, id)?;
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let mut offsets = Vec::with_capacity(extent.slots as usize);
+        let (mut offsets, mut scale) = (Vec::with_capacity(extent.slots as usize), Scale::default());
         read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
+            let is_live = extent.is_live(slot);
             offsets.push(entry.offset);
-            if extent.is_live(slot) {
+            scale.put(&entry, is_live);
+            if is_live {
                 let position = id.position(store.meta.shard, slot);
                 let known = (tail.live.override_of(position), tail.live.terms_of(position));
                 tell(replay, &entry, position, known);
             }
         })?;
+        weights.push((id, scale.weight(extent.summary_at)));
         shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
+    }
+    for (id, weight) in weights {
+        tail.live.weighed(id, weight);
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicU64;
 use super::OpenError;
 use super::appender::{Appender, Base, batch_span, put_checkpoint};
 use super::change::Override;
+use super::compaction::Compaction;
 use super::format::{FIRST_BATCH_AT, Key, SEGMENT_BYTES_MAX, SegmentId, padded};
 use super::live::{Extent, Taken};
 use super::message;
@@ -75,17 +76,9 @@ pub(super) fn rewrite(
         let position = bodies.carry(&store, &mut chain, old, (at, entry))?;
         live.accept(id);
         let terms = said.as_ref().map(Said::terms);
-        if let Some(terms) = &terms {
-            put_terms(&mut chain, position, terms).map_err(io)?;
-        }
+        put_known(&mut chain, position, (change.as_ref(), terms.as_ref())).map_err(io)?;
         tell(replay, &entry, position, (change.as_ref(), terms));
-        if let Some(change) = change {
-            put_change(&mut chain, position, &change).map_err(io)?;
-            live.keep_override(position, change);
-        }
-        if let Some(said) = said {
-            live.agreed(position, said);
-        }
+        live.know(position, (change, said));
     }
     chain.put(CLAIM_BYTES_MAX, |bytes| record::put_claim(bytes, tail.thread.epoch)).map_err(io)?;
     chain.finish().map_err(io)?;
@@ -94,7 +87,20 @@ pub(super) fn rewrite(
     let (opened_at, carried) = (tape.offset, bodies.bytes);
     let state = Arc::new(AtomicU64::new(live.state_bytes() as u64));
     let positions = Vec::new();
-    Ok(Appender { store, shelf, spares, live, tape, opened_at, carried, listed: 0, base, state, positions })
+    let (listed, compaction) = (0, Compaction::new(&store.options));
+    Ok(Appender { store, shelf, spares, live, tape, opened_at, carried, listed, base, state, positions, compaction })
+}
+
+/// Writes what is known of a message, in the order of a checkpoint: what changed would change terms that came before it.
+pub(super) fn put_known(
+    chain: &mut Chain<'_>,
+    position: Position,
+    (change, terms): (Option<&Override>, Option<&Terms>),
+) -> io::Result<()> {
+    if let Some(change) = change {
+        put_change(chain, position, change)?;
+    }
+    terms.map_or(Ok(()), |terms| put_terms(chain, position, terms))
 }
 
 /// A segment of that length at least. The file of an opening that was never completed is taken before a spare: there may be

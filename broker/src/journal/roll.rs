@@ -281,10 +281,11 @@ impl Spares {
         }
     }
 
-    /// Waits until a spare is wanted, or for a while, after which a disk without room is looked at again; `false` when the
-    /// pool is closed. For the thread that fills it.
+    /// Waits until a spare is wanted at once, or for a while, after which the pool is filled and a disk without room is
+    /// looked at again; `false` when the pool is closed. For the thread that fills it.
     pub(super) fn wait_until_wanted(&self, a_while: Duration) -> bool {
-        let enough = |pool: &Pool| pool.ready.len() >= self.store.options.spare_segments || self.is_full();
+        // Mostly the next one is a segment that is given back soon; a new one would be written twice.
+        let enough = |pool: &Pool| pool.ready.len() * 2 > self.store.options.spare_segments || self.is_full();
         let idle = |pool: &mut Pool| !pool.closed && enough(pool);
         let waited = self.changed.wait_timeout_while(self.pool(), a_while, idle);
         !waited.unwrap_or_else(PoisonError::into_inner).0.closed

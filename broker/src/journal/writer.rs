@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use super::Options;
 use super::appender::Appender;
+use super::compaction::Pace;
 use super::fanout;
 use super::roll::Spares;
 use super::scrub::Scrub;
@@ -229,15 +230,18 @@ fn run(mut appender: Appender, inbox: &Inbox, sink: &dyn LogSink, inline: bool) 
                                 return Ok(());
                             }
                             while inline && appender.spares.top_up() {}
+                            appender.compact(Pace::Idle)?;
                         }
                     }
                 }
                 work.clear();
                 while inline && appender.spares.top_up() {}
                 appender.relieve()?;
+                appender.compact(Pace::Busy)?;
             }
             Taken::Nothing => {
                 appender.idle()?;
+                while inbox.is_empty() && appender.compact(Pace::Idle)? {}
                 while inline && appender.spares.top_up() {}
             }
             Taken::End { clean: true } => return appender.stop(),
@@ -299,6 +303,12 @@ impl Inbox {
             return Taken::Work;
         }
         state.closing.map_or(Taken::Nothing, |Closing { clean }| Taken::End { clean })
+    }
+
+    /// Whether nothing waits for the thread.
+    fn is_empty(&self) -> bool {
+        let state = self.state();
+        state.work.units.is_empty() && state.closing.is_none()
     }
 
     /// Waits for a while, or until the log is to end, and says whether it is.

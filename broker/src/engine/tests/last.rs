@@ -112,6 +112,26 @@ fn a_crash_between_the_two_leaves_the_newer_one() {
 }
 
 #[test]
+fn the_newer_one_is_left_in_whichever_order_the_log_tells_of_them() {
+    let (mut world, client) = World::of_values(100);
+    world.quote(client, "a", "1", Durability::Persistent).unwrap();
+    world.quote(client, "a", "2", Durability::Persistent).unwrap();
+    world.sync();
+    let settled = world.log.iter().position(|(record, _)| matches!(record, Record::Settled(_)));
+    world.unsynced = settled.expect("the older one is gone");
+    world.log.truncate(world.unsynced);
+    // The older one was copied forward, behind the newer one.
+    let first = world.log.iter().position(|(record, _)| matches!(record, Record::Accepted(_))).unwrap();
+    let older = world.log.remove(first);
+    world.log.push(older);
+    world.engine = world.replayed(false);
+    world.wait(1);
+    let queues = world.engine.queues();
+    let places: Vec<i64> = queues[0].entries.iter().map(|entry| entry.place().sequence).collect();
+    assert_eq!(places, [2]);
+}
+
+#[test]
 fn a_full_queue_takes_what_replaces_another() {
     let (mut world, client) = World::of_values(2);
     for symbol in ["a", "b", "a", "b"] {

@@ -168,7 +168,7 @@ impl Inspection {
 
     /// Tells what a broker would be told that starts here, in the same order; or why it would refuse.
     pub fn replay(&self, replay: &mut dyn Replay) -> Result<State, OpenError> {
-        let tail = read_tail(&self.store, &self.ids)?;
+        let mut tail = read_tail(&self.store, &self.ids)?;
         tail.live.heads().for_each(|head| replay.record(head, None));
         let newest = tail.segment.as_ref().map(|segment| segment.id);
         for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
@@ -178,7 +178,7 @@ impl Inspection {
             read_summary(&self.store.meta, segment, summary, |_, entry| offsets.push(entry.offset))?;
             self.shelf.extend(id, offsets.into_iter());
         }
-        replay_sealed(&self.store, &tail, &Shelf::new(self.store.clone()), replay)?;
+        replay_sealed(&self.store, &mut tail, &Shelf::new(self.store.clone()), replay)?;
         let state = State { messages: tail.live.messages(), clean: tail.clean };
         let Some(segment) = &tail.segment else { return Ok(state) };
         self.shelf.extend(segment.id, tail.entries.iter().map(|entry| entry.offset));

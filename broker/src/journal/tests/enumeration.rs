@@ -9,6 +9,7 @@ use super::super::Options;
 use super::super::conformance;
 use super::super::conformance::{FAN, Ledger};
 use super::super::fault::{CrashDisk, Dice, Fault, Survival};
+use super::super::format::locate;
 use super::workload::{Run, check_survivor, open, small_options};
 use crate::model::{MessageId, Record, ShardId};
 
@@ -34,7 +35,7 @@ fn full_options() -> Options {
     Options { spare_segments: 3, segment_bytes: 256 << 10, batch_bytes: 64 << 10, ..small_options() }
 }
 
-fn scenarios() -> [Scenario; 7] {
+fn scenarios() -> [Scenario; 9] {
     [
         Scenario { name: "openings of one batch", options: small_options(), run: mixture },
         Scenario { name: "openings of many batches", options: long_options(), run: large_state },
@@ -43,6 +44,8 @@ fn scenarios() -> [Scenario; 7] {
         Scenario { name: "fan-outs", options: long_options(), run: fan_outs },
         Scenario { name: "a directory of version 1", options: small_options(), run: version_1 },
         Scenario { name: "a full disk", options: full_options(), run: full_disk },
+        Scenario { name: "old messages copied forward", options: small_options(), run: copied_forward },
+        Scenario { name: "shared bodies copied forward", options: long_options(), run: fan_outs_copied_forward },
     ]
 }
 
@@ -100,6 +103,73 @@ fn fan_outs(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
             && settle_some(run, 8)
     };
     in_two(disk, options, fill, |run| settle_some(run, 3), Run::abandon)
+}
+
+/// Messages that stay, with what is known of them, while others come and go: their segments are emptied, and those of their
+/// copies. They change meanwhile.
+fn copied_forward(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
+    let fill = |run: &mut Run| {
+        run.write((1..4).map(conformance::created).collect())
+            && (0..5)
+                .all(|n| run.write(with_terms(100 + n * 3..103 + n * 3, 300)) && churn(run, 300 + n * 3..303 + n * 3))
+            && churn(run, 350..362)
+            && settle_some(run, 1)
+            && return_some(run)
+            && churn(run, 400..406)
+            && are_elsewhere(run, disk, 10)
+    };
+    in_two(disk, options, fill, |run| churn(run, 500..503), Run::end)
+}
+
+/// The same with bodies that messages share; the one that held them is gone.
+fn fan_outs_copied_forward(disk: &CrashDisk, options: Options) -> (Vec<Ledger>, usize) {
+    let fill = |run: &mut Run| {
+        run.write((1..4).map(conformance::created).collect())
+            && (0..5).all(|n| {
+                let first = FAN.next_multiple_of(100) + n * 100;
+                run.write(conformance::fan_out(ShardId::default(), first, 4, 1500))
+                    && settle(run, &[MessageId::new(ShardId::default(), first)])
+                    && churn(run, 300 + n * 6..306 + n * 6)
+            })
+            && churn(run, 350..356)
+            && are_elsewhere(run, disk, 6)
+    };
+    in_two(disk, options, fill, |run| churn(run, 400..402), Run::abandon)
+}
+
+/// Large messages, of which each is settled at once.
+fn churn(run: &mut Run, ids: std::ops::Range<u64>) -> bool {
+    ids.into_iter().all(|id| {
+        run.write(vec![conformance::accepted(ShardId::default(), 1, id, 9000)])
+            && settle(run, &[MessageId::new(ShardId::default(), id)])
+    })
+}
+
+/// A delivery of some of the messages comes to nothing; others are moved.
+fn return_some(run: &mut Run) -> bool {
+    let oldest: Vec<MessageId> = run.session.reading.ledger.messages.keys().copied().take(6).collect();
+    oldest.into_iter().all(|message| {
+        let (kept, at) = (run.session.reading.ledger.messages[&message].clone(), run.session.reading.position(message));
+        let (at, id) = (at.unwrap(), message.sequence());
+        run.write(vec![if id % 2 == 0 {
+            conformance::returned(message, &kept, at)
+        } else {
+            conformance::moved(message, &kept, at, 2)
+        }])
+    })
+}
+
+/// Of so many messages at least the segment is gone that they were written to, and they are not.
+fn are_elsewhere(run: &Run, disk: &CrashDisk, least: usize) -> bool {
+    let names = disk.names();
+    let reading = &run.session.reading;
+    let is_gone = |message: &&MessageId| {
+        let (segment, _) = locate(reading.position(**message).unwrap());
+        !names.contains(&segment.file_name())
+    };
+    let count = reading.ledger.messages.keys().filter(is_gone).count();
+    assert!(count >= least, "{count}: {names:?}");
+    true
 }
 
 /// One run over a directory that an older program left.

@@ -2,6 +2,7 @@
 
 mod chains;
 mod checkpoints;
+mod compaction;
 mod damage;
 mod enumeration;
 mod fanout;

@@ -42,6 +42,7 @@ mod status;
 mod store;
 mod stored;
 mod summary;
+mod torn;
 mod walk;
 mod weight;
 mod work;

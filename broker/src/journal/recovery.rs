@@ -23,6 +23,7 @@ use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
 use super::summary::read_summary;
+use super::torn;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
 use super::weight::Scale;
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
@@ -60,6 +61,9 @@ pub(super) fn recover(
     spare_names.sort_unstable();
 
     let mut tail = read_tail(&store, &segments)?;
+    if let Some(segment) = &tail.segment {
+        torn::keep(&store, segment, tail.end);
+    }
     let shelf = Arc::new(Shelf::new(store.clone()));
     for head in tail.live.heads() {
         replay.record(head, None);

@@ -15,6 +15,7 @@ use super::super::reader::Shelf;
 use super::super::record::Entry;
 use super::super::recovery::tell;
 use super::super::roll::SPARE_PREFIX;
+use super::super::torn::FOLDER as QUARANTINE;
 use super::super::{OpenError, Options};
 use super::copy::Copier;
 use super::salvage::{Image, look};
@@ -24,8 +25,6 @@ use crate::model::{DestinationKind, Record, Replay as _, Terms, Timestamp};
 
 /// Where the fresh store is written.
 const FRESH: &str = "quarantine/new";
-/// Where originals go, each repair's into a directory of its own.
-const QUARANTINE: &str = "quarantine";
 /// The mark of a repair that moves the originals out, and of one that moves the fresh files in.
 const MOVING_OUT: &str = "repair-moving-out";
 const MOVING_IN: &str = "repair-moving-in";

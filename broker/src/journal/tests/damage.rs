@@ -242,3 +242,26 @@ fn a_spoilt_message_concerns_only_itself() {
     assert_eq!(session.reader.damaged(), 1, "one place, however often it is read");
     run.end();
 }
+
+#[test]
+fn what_is_left_of_a_write_that_was_never_finished_is_kept() {
+    let image = image(22, 8, false);
+    let newest = image.segments().into_iter().next_back().unwrap();
+    let at =
+        (1..8).map(|block| block * BLOCK_BYTES).rfind(|at| image.disk.contents(&newest)[*at..][..2] == *b"KJ").unwrap();
+    let torn = image.with(&newest, |bytes| bytes[at + 100] ^= 1);
+    let left = torn.contents(&newest);
+    let name = format!("quarantine/torn-{newest}-{at:08x}");
+    // Twice, as after a start that was killed: it is kept once.
+    for _ in 0..2 {
+        open(&torn, options()).unwrap();
+    }
+    let kept = torn.contents(&name);
+    assert!(!kept.is_empty() && left[at..].starts_with(&kept), "{:?}", torn.names());
+    assert_eq!(torn.names().iter().filter(|name| name.starts_with("quarantine/")).count(), 1);
+    // A disk that is nearly full has better uses for its room.
+    let full = image.with(&newest, |bytes| bytes[at + 100] ^= 1);
+    full.set_free(options().segment_bytes * 4);
+    open(&full, options()).unwrap();
+    assert_eq!(full.contents(&name), Vec::<u8>::new());
+}

@@ -153,6 +153,7 @@ impl Appender {
             return Ok(true);
         }
         self.compaction.copied.segments += 1;
+        tracing::debug!(segment = task.segment.file_name(), copied = ?self.compaction.copied, "a segment was emptied");
         self.seal()?;
         self.release()?;
         Ok(true)

@@ -12,9 +12,10 @@ use kolejka::auth::Grants;
 use kolejka::engine::{self, Engine};
 use kolejka::journal;
 use kolejka::model::{
-    Accepted, Answer, Burst, Content, Delivery, DestinationName, Durability, Durable, Effects, Event, Message, Now,
-    Payload, Position, Publish, Record, Replay, Request, SessionId, ShardId, Terms as MessageTerms, Ticket, Timestamp,
-    Urgency,
+    Accepted, AckMode, Answer, Burst, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event,
+    Group, Message, MessageId, Now, OnDuplicate, Outcome, Payload, Position, Publish, Record, Replay, Request,
+    SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Terms as MessageTerms, Ticket, Timestamp, Unique,
+    Until, Urgency,
 };
 use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
 use kolejka_codec::{Decoder, Item, Limits};
@@ -315,6 +316,13 @@ fn kept_by_the_engine(messages: u64, terms: impl Fn(u64) -> Option<MessageTerms>
     let options = engine::Options { cache_bytes: 0, ..engine::Options::default() };
     let mut engine = Engine::new(options);
     let client = engine.open("a".to_owned());
+    let kept = fill(&mut engine, client, messages, terms);
+    assert_eq!(engine.queues()[0].ready as u64, messages, "all of them wait");
+    kept
+}
+
+/// Sends so many messages, which the log then has. Returns how many bytes the engine keeps more.
+fn fill(engine: &mut Engine, client: SessionId, messages: u64, terms: impl Fn(u64) -> Option<MessageTerms>) -> i64 {
     let to = DestinationName::parse("/queue/a", "").expect("a name");
     let content = Content::small(BODY.as_bytes(), 0);
     let mut effects = Effects::default();
@@ -341,9 +349,109 @@ fn kept_by_the_engine(messages: u64, terms: impl Fn(u64) -> Option<MessageTerms>
             effects = Effects::default();
             positions.clear();
         }
+        positions = Vec::new();
     });
-    assert_eq!(engine.queues()[0].ready as u64, messages, "all of them wait");
     counted.bytes_current
+}
+
+/// What the engine may keep of a flood of which one message is left: room for some to come, and the heads of tables.
+const LEFT_BYTES: i64 = 512 << 10;
+
+/// Time passes until nothing more happens.
+fn pass(engine: &mut Engine, by: Duration) {
+    let now = Now { monotonic: NOW.monotonic + by, wall: NOW.wall.after(by.as_millis() as u64) };
+    let mut effects = Effects::default();
+    while engine.deadline(now).is_some_and(|due| due <= now.monotonic) {
+        engine.tick(now, &mut effects);
+        engine.dispatch(now, &mut effects);
+        effects = Effects::default();
+    }
+}
+
+#[test]
+fn one_message_that_stays_does_not_keep_the_tables_of_the_largest_backlog() {
+    const MESSAGES: u64 = 300_000;
+    let unique = |number: u64| Unique {
+        key: format!("a key of its own {number}").into(),
+        until: Until::Done,
+        on_duplicate: OnDuplicate::Drop,
+        waiter: None,
+    };
+    let later = Timestamp(NOW.wall.0 + 1_000_000);
+    let kinds: [(&str, &dyn Fn(u64) -> MessageTerms); 3] = [
+        ("keys", &|number| MessageTerms { unique: Some(Box::new(unique(number))), ..MessageTerms::default() }),
+        ("delays", &|_| MessageTerms { due: Some(later), ..MessageTerms::default() }),
+        ("groups", &|number| MessageTerms {
+            group: Some(Group { name: format!("group {}", number / 2).into(), closes: false }),
+            ..MessageTerms::default()
+        }),
+    ];
+    for (what, terms) in kinds {
+        let options = engine::Options { cache_bytes: 0, ..engine::Options::default() };
+        let mut engine = Engine::new(options);
+        let client = engine.open("a".to_owned());
+        let all = fill(&mut engine, client, MESSAGES, |number| {
+            // All but one are over soon.
+            let expires = (number != MESSAGES / 2).then(|| Timestamp(NOW.wall.0 + 1000 + number % 1000));
+            Some(MessageTerms { expires, ..terms(number) })
+        });
+        let back = allocation_counter::measure(|| pass(&mut engine, Duration::from_secs(60))).bytes_current;
+        assert_eq!(engine.queues()[0].entries.len(), 1, "{what}: one is left");
+        println!("{what}: {all} bytes for all, {} with one left", all + back);
+        assert!(all > 100 * MESSAGES.cast_signed(), "{what}: {all} bytes");
+        assert!(all + back < LEFT_BYTES, "{what}: {} bytes for one message", all + back);
+    }
+}
+
+#[test]
+fn one_message_that_is_out_does_not_keep_the_tables_of_all_that_were() {
+    const MESSAGES: u64 = 300_000;
+    let all = Credit { messages: 1 << 20, bytes: 1 << 40 };
+    let options = engine::Options { cache_bytes: 0, unsettled_per_session: all, ..engine::Options::default() };
+    let mut engine = Engine::new(options);
+    let client = engine.open("a".to_owned());
+    let before = fill(&mut engine, client, MESSAGES, |_| None);
+    let to = DestinationName::parse("/queue/a", "").expect("a name");
+    let wish = Subscribe {
+        id: SubscriptionId(1),
+        to: Source::Name(to),
+        mode: AckMode::ClientIndividual,
+        credit: all,
+        time_to_run_ms: None,
+        filter: None,
+    };
+    let mut messages = Vec::with_capacity(MESSAGES as usize);
+    let hand_out = |engine: &mut Engine, messages: &mut Vec<MessageId>| {
+        let mut effects = Effects::default();
+        engine.tick(NOW, &mut effects);
+        engine.dispatch(NOW, &mut effects);
+        messages.extend(effects.events.iter().filter_map(|(_, event)| match event {
+            Event::Deliver(delivery) => Some(delivery.message),
+            _ => None,
+        }));
+    };
+    let out = allocation_counter::measure(|| {
+        let mut effects = Effects::default();
+        engine.apply(NOW, client, Request::Subscribe(wish), &mut effects).expect("no refusal");
+        while messages.len() < MESSAGES as usize {
+            hand_out(&mut engine, &mut messages);
+        }
+    });
+    let back = allocation_counter::measure(|| {
+        for (number, message) in messages.iter().enumerate().filter(|(number, _)| *number as u64 != MESSAGES / 2) {
+            let settle = Settle { message: *message, subscription: None, outcome: Outcome::Ack };
+            let mut effects = Effects::default();
+            engine.apply(NOW, client, Request::Settle(settle), &mut effects).expect("no refusal");
+            if number % 1000 == 0 {
+                engine.dispatch(NOW, &mut effects);
+            }
+        }
+        engine.tick(NOW, &mut Effects::default());
+    });
+    let left = before + out.bytes_current + back.bytes_current;
+    println!("{} bytes for all that are out, {left} with one left", before + out.bytes_current);
+    assert_eq!(engine.queues()[0].entries.len(), 1);
+    assert!(left < LEFT_BYTES, "{left} bytes for one message");
 }
 
 #[test]

@@ -2,14 +2,14 @@
 //! account, whose bounds hold at every moment.
 
 use std::io::Write;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::time::Duration;
 
-use kolejka::auth::{Rights, User, hash_password};
-use kolejka::memory::{Purpose, Share};
+use kolejka::auth::{Action, Rights, User, hash_password};
+use kolejka::memory::{Account, Purpose, Share};
 use kolejka_codec::{Command, Frame};
 use kolejka_tests::server::Running;
-use kolejka_tests::socket::Client;
+use kolejka_tests::socket::{Client, plain_from};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::{Message, client};
@@ -30,6 +30,11 @@ fn server(change: impl FnOnce(&mut kolejka::config::Config)) -> Running {
     })
 }
 
+/// The most that one user has of a share.
+fn half_of(memory: &Account, share: Share) -> u64 {
+    memory.limit(share) / 2
+}
+
 /// Everything before it has been processed, and the connection is open.
 fn fine(client: &mut Client) {
     client.send(b"SEND\ndestination:/topic/fence\nreceipt:fence\n\n\0");
@@ -47,13 +52,17 @@ fn code(frame: &Frame) -> String {
 }
 
 /// Asks until something is true, while a good client is served.
-fn until(server: &Running, what: &str, mut is_so: impl FnMut() -> bool) {
-    let mut good = Client::logged_in(server.address);
+fn until(server: &Running, what: &str, is_so: impl FnMut() -> bool) {
+    until_by(&mut Client::logged_in(server.address), what, is_so);
+}
+
+/// The same by a client that is there.
+fn until_by(good: &mut Client, what: &str, mut is_so: impl FnMut() -> bool) {
     for _ in 0..TRIES {
         if is_so() {
             return;
         }
-        fine(&mut good);
+        fine(good);
     }
     panic!("never: {what}");
 }
@@ -74,9 +83,10 @@ fn half_frames_hold_no_more_than_their_share_and_whole_ones_go_on() {
     for client in &mut silent {
         client.send(&half);
     }
-    // 15 MiB have been sent. What is read of them stays below the share, but for the one that may go beyond it.
-    let bound = memory.limit(Share::Frames) + 5 * MIB;
-    until(&server, "the share is used up", || memory.used(Purpose::Frames) > memory.limit(Share::Frames) - MIB);
+    // 15 MiB have been sent. What is read of them stays below half of the share, which is the most that one user has, but for
+    // the one that may go beyond it.
+    let bound = half_of(memory, Share::Frames) + MIB;
+    until(&server, "half is used up", || memory.used(Purpose::Frames) > half_of(memory, Share::Frames) - MIB);
     let mut good = Client::logged_in(server.address);
     for _ in 0..100 {
         fine(&mut good);
@@ -142,11 +152,11 @@ fn half_messages_of_websockets_count_as_half_frames() {
     let one = half_message(&server, 1 << 20);
     until(&server, "all of it is counted", || memory.used(Purpose::Frames) >= MIB);
     let others: Vec<_> = (0..30).map(|_| half_message(&server, 500 << 10)).collect();
-    until(&server, "the share is used up", || memory.used(Purpose::Frames) > memory.limit(Share::Frames) - MIB);
+    until(&server, "half is used up", || memory.used(Purpose::Frames) > half_of(memory, Share::Frames) - MIB);
     let mut good = Client::logged_in(server.address);
     for _ in 0..100 {
         fine(&mut good);
-        assert!(memory.used(Purpose::Frames) <= memory.limit(Share::Frames) + 5 * MIB);
+        assert!(memory.used(Purpose::Frames) <= half_of(memory, Share::Frames) + MIB);
     }
     drop((one, others));
     until(&server, "all is given back", || memory.used(Purpose::Frames) == 0);
@@ -170,15 +180,16 @@ fn open_transactions_hold_no_more_than_their_share_and_small_ones_go_on() {
         }
         client.send(b"SEND\ndestination:/topic/fence\nreceipt:fence\n\n\0");
         let frame = answer(client);
-        assert!(memory.used(Purpose::Transactions) <= memory.limit(Share::Transactions));
+        assert!(memory.used(Purpose::Transactions) <= half_of(memory, Share::Transactions));
         if frame.command == Command::Error {
             assert_eq!(code(&frame), "out-of-memory");
             let message = frame.headers.get("message").expect("a message");
-            assert!(message.contains("8388608 bytes of limits.memory.total"), "{message}");
+            let limit = "by this user: at most half of 8388608 bytes of limits.memory.total";
+            assert!(message.ends_with(limit), "{message}");
             refused += 1;
         }
     }
-    assert_eq!(refused, 38, "two of 3 MiB fit into 8 MiB");
+    assert_eq!(refused, 39, "one of 3 MiB fits into half of 8 MiB");
     // What finishes work needs next to nothing.
     let mut worker = Client::logged_in(server.address);
     worker.send(b"SEND\ndestination:/queue/b\n\njob\0SUBSCRIBE\nid:1\ndestination:/queue/b\nack:client\n\n\0");
@@ -256,6 +267,19 @@ fn what_waits_for_slow_readers_is_within_a_share_and_the_one_with_the_most_goes(
     assert_eq!(end.command, Command::Receipt, "the one with the least stays");
 }
 
+/// Two users, who may do everything.
+fn alice_and_bob() -> Vec<User> {
+    let hash = hash_password("right").expect("a hash");
+    let user = |name: &str| {
+        let mut rights = Rights::default();
+        for pattern in ["/queue/**", "/topic/**"] {
+            rights.allow(name, pattern, &[Action::Read, Action::Write, Action::Create]).expect("a rule");
+        }
+        User::new(name, &hash, rights).expect("a user")
+    };
+    vec![user("alice"), user("bob")]
+}
+
 fn log_in(server: &Running, user: &str) -> (Client, Frame) {
     let mut client = Client::connect(server.address);
     client.send(format!("CONNECT\naccept-version:1.2\nlogin:{user}\npasscode:right\n\n\0").as_bytes());
@@ -266,9 +290,7 @@ fn log_in(server: &Running, user: &str) -> (Client, Frame) {
 #[test]
 fn one_user_leaves_connections_to_the_others() {
     let server = server(|config| {
-        let hash = hash_password("right").expect("a hash");
-        let user = |name| User::new(name, &hash, Rights::default()).expect("a user");
-        config.auth.users = vec![user("alice"), user("bob")];
+        config.auth.users = alice_and_bob();
         config.limits.user_connections = 3;
     });
     let mut alice: Vec<_> = (0..3).map(|_| log_in(&server, "alice").0).collect();
@@ -314,4 +336,208 @@ fn transactions_of_a_user_are_counted_over_all_its_connections() {
     fine(&mut clients[2]);
     fine(&mut clients[2]);
     drop(refused);
+}
+
+/// A client of that user, or without a login from that address.
+fn client_of(server: &Running, who: Who) -> Client {
+    match who {
+        Who::User(name) => {
+            let (client, frame) = log_in(server, name);
+            assert_eq!(frame.command, Command::Connected, "{frame:?}");
+            client
+        }
+        Who::At(own) => Client::logged_in_from(IpAddr::from([127, 0, 0, own]), None, server.address),
+    }
+}
+
+/// By what two clients are told apart.
+#[derive(Clone, Copy)]
+enum Who {
+    User(&'static str),
+    At(u8),
+}
+
+/// A server with two users, and one for two addresses without logins.
+fn two_of_each() -> [(Running, Who, Who); 2] {
+    let with_users = server(|config| config.auth.users = alice_and_bob());
+    [(with_users, Who::User("alice"), Who::User("bob")), (server(|_| {}), Who::At(1), Who::At(2))]
+}
+
+fn send(to: &str, body: &[u8], more: &str) -> Vec<u8> {
+    let head = format!("SEND\ndestination:{to}\n{more}content-length:{}\n\n", body.len());
+    [head.as_bytes(), body, b"\0"].concat()
+}
+
+#[test]
+fn half_frames_of_one_user_or_address_leave_room_for_another() {
+    for (server, greedy, good) in two_of_each() {
+        let memory = &server.memory;
+        let half = half_frame(400 << 10);
+        let mut silent: Vec<_> = (0..40).map(|_| client_of(&server, greedy)).collect();
+        for client in &mut silent {
+            client.send(&half);
+        }
+        let mut other = client_of(&server, good);
+        for _ in 0..TRIES {
+            if memory.used(Purpose::Frames) > half_of(memory, Share::Frames) - MIB {
+                break;
+            }
+            fine(&mut other);
+        }
+        // Of all that wait only the first may go on, and nobody waits for that but its own.
+        for _ in 0..10 {
+            other.send(&send("/queue/a", &vec![b'x'; MIB as usize], "receipt:large\n"));
+            let frame = answer(&mut other);
+            assert_eq!(
+                (frame.command, frame.headers.get("receipt-id")),
+                (Command::Receipt, Some("large")),
+                "{frame:?}"
+            );
+            assert!(memory.used(Purpose::Frames) <= half_of(memory, Share::Frames) + 2 * MIB);
+        }
+        drop(silent);
+    }
+}
+
+#[test]
+fn open_transactions_of_one_user_or_address_leave_room_for_another() {
+    for (server, greedy, good) in two_of_each() {
+        let memory = &server.memory;
+        let body = vec![b'x'; MIB as usize];
+        let mut clients: Vec<_> = (0..40).map(|_| client_of(&server, greedy)).collect();
+        let mut refused = 0;
+        for client in &mut clients {
+            client.send(b"BEGIN\ntransaction:t\n\n\0");
+            client.send(&send("/queue/a", &body, "transaction:t\nreceipt:taken\n"));
+            let frame = answer(client);
+            if frame.command == Command::Error {
+                assert_eq!(code(&frame), "out-of-memory");
+                assert_eq!(frame.headers.get("receipt-id"), Some("taken"), "it names the frame that was too much");
+                refused += 1;
+            }
+        }
+        assert_eq!(refused, 37, "three of 1 MiB and a little are within half of 8");
+        assert!(memory.used(Purpose::Transactions) <= half_of(memory, Share::Transactions) + (64 << 10));
+        let mut other = client_of(&server, good);
+        other.send(b"BEGIN\ntransaction:t\n\n\0");
+        other.send(&send("/queue/b", &body, "transaction:t\n"));
+        other.send(b"COMMIT\ntransaction:t\nreceipt:done\n\n\0");
+        let frame = answer(&mut other);
+        assert_eq!(frame.command, Command::Receipt, "{frame:?}");
+    }
+}
+
+#[test]
+fn many_slow_readers_of_one_user_go_before_the_one_of_another() {
+    let server = server(|config| {
+        config.auth.users = alice_and_bob();
+        config.limits.topic_pending_bytes = 4 * MIB;
+    });
+    let memory = &server.memory;
+    let mut slow: Vec<_> =
+        (0..10).map(|at| (at, client_of(&server, Who::User(if at == 0 { "bob" } else { "alice" })))).collect();
+    for (at, client) in &mut slow {
+        let to = format!("SUBSCRIBE\nid:1\ndestination:/topic/{at}\nack:client\nprefetch-count:1\n\n\0");
+        client.send(to.as_bytes());
+        fine(client);
+    }
+    let mut publisher = client_of(&server, Who::User("bob"));
+    let body = vec![b'x'; 64 << 10];
+    // For bob's 3 MiB are kept, more than for any other connection; for all of alice's 9, which is more than the share of 8.
+    for round in 0..48 {
+        for at in (0..10).filter(|at| *at == 0 || round % 3 == 0) {
+            publisher.send(&send(&format!("/topic/{at}"), &body, ""));
+        }
+        fine(&mut publisher);
+        assert!(memory.used(Purpose::Topics) <= memory.limit(Share::Topics) + MIB);
+    }
+    let mut ends = slow.into_iter().map(|(_, mut client)| {
+        client.send(b"DISCONNECT\nreceipt:bye\n\n\0");
+        std::iter::from_fn(|| client.frame().expect("an answer")).last().expect("something")
+    });
+    assert_eq!(ends.next().expect("bob's").command, Command::Receipt, "it has the most, its user has not");
+    assert!(ends.any(|end| end.command == Command::Error && code(&end) == "out-of-memory"), "one of the others goes");
+}
+
+#[test]
+fn what_waits_for_those_who_do_not_read_is_within_a_share_and_others_are_served() {
+    const READERS: usize = 40;
+    let server = server(|config| {
+        config.auth.users = alice_and_bob();
+        config.limits.memory_cache = MIB;
+    });
+    let memory = &server.memory;
+    let mut publisher = client_of(&server, Who::User("bob"));
+    let body = vec![b'x'; 512 << 10];
+    // More for each than the kernel takes of it. Most of them are only on disk: they are read back for all at once.
+    for _ in 0..24 {
+        publisher.send(&send("/queue/seen", &body, "persistent:true\n"));
+        fine(&mut publisher);
+    }
+    let mut silent: Vec<_> = (0..READERS)
+        .map(|_| {
+            let socket = plain_from(IpAddr::from([127, 0, 0, 1]), Some(4096), server.address);
+            let mut client = Client::over(socket);
+            client.send(b"CONNECT\naccept-version:1.2\nlogin:alice\npasscode:right\n\n\0");
+            assert_eq!(answer(&mut client).command, Command::Connected);
+            client
+        })
+        .collect();
+    for client in &mut silent {
+        client.send(b"SUBSCRIBE\nid:1\ndestination:/queue/seen\nbrowser:true\n\n\0");
+    }
+    // One that is written, one that had room and one that went beyond: of half of the share, which is the most of one user.
+    let bound = half_of(memory, Share::Output) + 2 * MIB;
+    let mut most = 0;
+    let mut watch = |client: &mut Client| {
+        fine(client);
+        most = most.max(memory.used(Purpose::Output));
+        assert!(most <= bound, "{most} bytes wait to be written");
+        most
+    };
+    let is_used_up = (0..TRIES).any(|_| watch(&mut publisher) > half_of(memory, Share::Output) - MIB);
+    assert!(is_used_up, "they hold what one user may have");
+    // The same user goes on with what is small, another with what is large as well.
+    let mut reader = client_of(&server, Who::User("alice"));
+    reader.send(b"SUBSCRIBE\nid:1\ndestination:/queue/small\nack:auto\n\n\0");
+    publisher.send(b"SUBSCRIBE\nid:1\ndestination:/queue/large\nack:auto\n\n\0");
+    for _ in 0..20 {
+        watch(&mut publisher);
+        reader.send(b"SEND\ndestination:/queue/small\n\nsmall\0");
+        assert_eq!(answer(&mut reader).command, Command::Message);
+        publisher.send(&send("/queue/large", &body, "persistent:true\n"));
+        assert_eq!(answer(&mut publisher).command, Command::Message);
+    }
+    drop(silent);
+    until_by(&mut publisher, "all is given back", || memory.used(Purpose::Output) == 0);
+}
+
+#[test]
+fn transactions_of_an_address_are_counted_over_all_its_users_and_a_refused_one_has_no_receipt() {
+    let server = server(|config| {
+        config.auth.users = alice_and_bob();
+        config.limits.address_transactions = 3;
+    });
+    let (mut alice, mut bob) = (client_of(&server, Who::User("alice")), client_of(&server, Who::User("bob")));
+    alice.send(b"BEGIN\ntransaction:1\n\n\0BEGIN\ntransaction:2\nreceipt:2\n\n\0");
+    assert_eq!(answer(&mut alice).command, Command::Receipt);
+    // All in one read: what was done before is confirmed, what is refused is not.
+    bob.send(b"BEGIN\ntransaction:1\nreceipt:1\n\n\0BEGIN\ntransaction:2\nreceipt:2\n\n\0");
+    let first = answer(&mut bob);
+    assert_eq!((first.command, first.headers.get("receipt-id")), (Command::Receipt, Some("1")));
+    let second = answer(&mut bob);
+    assert_eq!((&*code(&second), second.headers.get("receipt-id")), ("address-limit", Some("2")));
+    let message = "this address has 3 open transactions already, the most allowed by limits.address.transactions";
+    assert_eq!(second.headers.get("message"), Some(message));
+    assert!(bob.frame().expect("an end").is_none(), "nothing more is said");
+}
+
+#[test]
+fn a_transaction_over_the_limit_of_its_user_has_no_receipt() {
+    let server = server(|config| config.limits.user_transactions = 1);
+    let mut client = Client::logged_in(server.address);
+    client.send(b"BEGIN\ntransaction:1\nreceipt:1\n\n\0BEGIN\ntransaction:2\nreceipt:2\n\n\0");
+    assert_eq!(answer(&mut client).headers.get("receipt-id"), Some("1"));
+    assert_eq!(code(&answer(&mut client)), "user-limit");
+    assert!(client.frame().expect("an end").is_none());
 }

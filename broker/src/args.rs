@@ -35,6 +35,9 @@ pub(crate) struct Serve {
     /// error, warn, info, debug, trace, or a filter by module
     #[arg(long, value_name = "LEVEL")]
     pub(crate) log_level: Option<String>,
+    /// Only start: read the journal into a broker, say what is there, change nothing and let nobody in
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) safe: bool,
 }
 
 /// The verbs.
@@ -50,6 +53,9 @@ pub(crate) enum Command {
     /// Manage users
     #[command(subcommand)]
     User(User),
+    /// Look into a data directory, repair it, carry it elsewhere; while no broker uses it
+    #[command(subcommand)]
+    Journal(Journal),
 }
 
 /// Where the broker is and who asks.
@@ -174,6 +180,133 @@ pub(crate) struct Hash {
     /// Read it from standard input even if that is a terminal, which shows it
     #[arg(long)]
     pub(crate) password_stdin: bool,
+}
+
+/// `kolejka journal`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Journal {
+    /// Check every checksum, and say what is damaged and which messages are lost by it; changes nothing
+    Verify(Verify),
+    /// Print every record as one line of JSON; changes nothing
+    Dump(Dump),
+    /// Write what is sound into a fresh store and put all originals into quarantine
+    Repair(Repair),
+    /// Print all queues, messages, subscriptions and schedules as lines of JSON; changes nothing
+    Export(Export),
+    /// Read what `export` has printed into a directory
+    Import(Import),
+    /// Remove what keeps a broker from starting
+    Drop(Drop),
+}
+
+/// Which data directory.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct DataDirectory {
+    /// Directory of the journal [default: that of the configuration]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Configuration file [default: /etc/kolejka/kolejka.toml, if it exists]
+    #[arg(long, env = "KOLEJKA_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+}
+
+/// `kolejka journal verify`.
+#[derive(Args, Debug)]
+pub(crate) struct Verify {
+    /// Print one JSON object per finding
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// `kolejka journal dump`.
+#[derive(Args, Debug)]
+pub(crate) struct Dump {
+    /// Only records that name this queue, such as /queue/mail
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Option<String>,
+    /// Only records of this segment: its file, or the number in its name
+    #[arg(long, value_name = "SEGMENT", value_parser = parse_segment)]
+    pub(crate) segment: Option<u64>,
+    /// With headers, and bodies in Base64
+    #[arg(long)]
+    pub(crate) bodies: bool,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// `kolejka journal repair`.
+#[derive(Args, Debug)]
+pub(crate) struct Repair {
+    /// Do it; without this, only say what would be done
+    #[arg(long)]
+    pub(crate) quarantine: bool,
+    /// Print one JSON object per finding
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// `kolejka journal export`.
+#[derive(Args, Debug)]
+pub(crate) struct Export {
+    /// Only this queue, such as /queue/mail; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub(crate) queue: Vec<String>,
+    /// Into this file, which must not be there yet, instead of standard output
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// `kolejka journal import`.
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// What `export` has printed; `-` for standard input
+    pub(crate) file: PathBuf,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// `kolejka journal drop`.
+#[derive(Args, Debug)]
+pub(crate) struct Drop {
+    /// What it is
+    #[arg(value_enum)]
+    pub(crate) kind: Dropped,
+    /// Its name; for a schedule its name or id, for a binding that of the subscription or its topics
+    pub(crate) name: String,
+    /// Only say what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// The directory.
+    #[command(flatten)]
+    pub(crate) directory: DataDirectory,
+}
+
+/// What can be dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Dropped {
+    /// A message that is sent again and again.
+    Schedule,
+    /// A durable subscription, with what waits for it.
+    Binding,
+    /// A queue, with what is in it.
+    Queue,
+}
+
+/// `seg-000000000000001f`, or `1f`.
+fn parse_segment(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix("seg-").unwrap_or(text);
+    u64::from_str_radix(digits, 16).map_err(|_| "a segment is called seg- and 16 hexadecimal digits".to_owned())
 }
 
 fn parse_header(text: &str) -> Result<(String, String), String> {

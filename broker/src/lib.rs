@@ -4,6 +4,8 @@
 
 pub mod memory;
 
+pub mod table;
+
 pub mod model;
 
 pub mod clock;

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Arguments, Command, Config, User};
+use args::{Arguments, Command, Config, Journal, User};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command {
+        None if arguments.serve.safe => command::start_safely(&arguments.serve),
         None => command::serve(&arguments.serve),
         Some(Command::Pub(publish)) => command::publish(&publish),
         Some(Command::Sub(subscribe)) => command::subscribe(&subscribe),
@@ -21,6 +22,12 @@ fn main() -> ExitCode {
         Some(Command::Config(Config::Docs)) => command::print(&kolejka::config::reference_page()),
         Some(Command::Config(Config::Init)) => command::print(&kolejka::config::commented_file()),
         Some(Command::User(User::Hash(hash))) => command::hash_password(&hash),
+        Some(Command::Journal(Journal::Verify(verify))) => command::verify(&verify),
+        Some(Command::Journal(Journal::Dump(dump))) => command::dump(&dump),
+        Some(Command::Journal(Journal::Repair(repair))) => command::repair(&repair),
+        Some(Command::Journal(Journal::Export(export))) => command::export(&export),
+        Some(Command::Journal(Journal::Import(import))) => command::import(&import),
+        Some(Command::Journal(Journal::Drop(drop))) => command::drop_from_journal(&drop),
     };
     match outcome {
         Ok(status) => status.into(),

@@ -1,11 +1,12 @@
 //! A whole server, and clients with real sockets.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use bytes::BytesMut;
 use kolejka_codec::{Command, Decoder, Frame, Item, Limits, Version};
+use tokio::net::TcpSocket;
 
 use crate::script::Wire;
 
@@ -35,6 +36,26 @@ pub fn plain(address: SocketAddr) -> TcpStream {
     socket
 }
 
+/// A connection from an address of this machine, with a buffer of so many bytes for what arrives, if that is said.
+///
+/// # Panics
+/// If nobody listens there, or the address is not this machine's.
+pub fn plain_from(own: IpAddr, buffer: Option<u32>, address: SocketAddr) -> TcpStream {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
+    let socket = runtime.block_on(async {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        if let Some(bytes) = buffer {
+            socket.set_recv_buffer_size(bytes).expect("a buffer");
+        }
+        socket.bind(SocketAddr::new(own, 0)).expect("an address of this machine");
+        socket.connect(address).await.expect("a server that listens").into_std().expect("a socket")
+    });
+    socket.set_nonblocking(false).expect("a socket that waits");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time-out");
+    socket.set_nodelay(true).expect("no delay");
+    socket
+}
+
 /// One client, with a socket of its own and no manners.
 pub struct Client<S = TcpStream> {
     socket: S,
@@ -57,10 +78,24 @@ impl Client {
     /// If that fails.
     pub fn logged_in(address: SocketAddr) -> Client {
         let mut client = Client::connect(address);
-        client.send(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0");
-        let frame = client.frame().expect("an answer").expect("a connection");
-        assert_eq!(frame.command, Command::Connected, "{frame:?}");
+        client.log_in();
         client
+    }
+
+    /// The same from an address of this machine, with a buffer of so many bytes for what arrives, if that is said.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn logged_in_from(own: IpAddr, buffer: Option<u32>, address: SocketAddr) -> Client {
+        let mut client = Client::over(plain_from(own, buffer, address));
+        client.log_in();
+        client
+    }
+
+    fn log_in(&mut self) {
+        self.send(b"CONNECT\naccept-version:1.2\nhost:test\n\n\0");
+        let frame = self.frame().expect("an answer").expect("a connection");
+        assert_eq!(frame.command, Command::Connected, "{frame:?}");
     }
 
     /// Says that nothing more will be sent.

@@ -3,9 +3,11 @@
 mod allocator;
 mod client;
 mod config;
+mod journal;
 mod output;
 mod publish;
 mod report;
+mod safe;
 mod serve;
 mod status;
 mod subscribe;
@@ -16,8 +18,10 @@ mod user;
 mod tests;
 
 pub(crate) use config::{check_config, show_config};
+pub(crate) use journal::{drop_from_journal, dump, export, import, repair, verify};
 pub(crate) use output::print;
 pub(crate) use publish::publish;
+pub(crate) use safe::start_safely;
 pub(crate) use serve::serve;
 pub(crate) use subscribe::subscribe;
 pub(crate) use user::hash_password;

@@ -54,7 +54,7 @@ fn reload(arguments: &Serve) -> Option<kolejka::config::Config> {
     }
 }
 
-fn status(error: &ServerError) -> Status {
+pub(super) fn status(error: &ServerError) -> Status {
     match error {
         ServerError::Journal { source, .. } => match source {
             OpenError::Locked => Status::TimedOut,

@@ -146,7 +146,7 @@ limits! {
     /// How long a transaction may stay open without a frame.
     transaction_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "transactions.idle";
 
-    /// Connections of one user that have logged in. Without users everybody is one.
+    /// Connections of one user that have logged in. All that an address has without a login are one user, here and below.
     user_connections: u32 = 5_000, 1 => 1_000_000, "user.connections";
     /// Transactions that one user may have open, over all its connections.
     user_transactions: u32 = 1_000, 1 => 1_000_000, "user.transactions";
@@ -156,6 +156,14 @@ limits! {
     user_destinations: u32 = 50_000, 1 => 10_000_000, "user.destinations";
     /// Schedules that one user has made since the start and that are still there.
     user_schedules: u32 = 5_000, 1 => 1_000_000, "user.schedules";
+    /// Transactions that one address may have open, with all its users. A web server or a relay brings many from one address.
+    address_transactions: u32 = 2_000, 1 => 1_000_000, "address.transactions";
+    /// Subscriptions of one address, with all its users.
+    address_subscriptions: u32 = 40_000, 1 => 10_000_000, "address.subscriptions";
+    /// Destinations that clients of one address have made since the start and that are still there.
+    address_destinations: u32 = 75_000, 1 => 10_000_000, "address.destinations";
+    /// Schedules that clients of one address have made since the start and that are still there.
+    address_schedules: u32 = 7_500, 1 => 1_000_000, "address.schedules";
 
     /// Destinations at a time.
     destinations: u32 = 100_000, 1 => 10_000_000, "destinations";
@@ -205,6 +213,9 @@ limits! {
     segment: u64 = 64 * MIB, 16 * MIB => GIB, "segment";
     /// Octets of disk that are kept free, at least `segment`: below it, no message is accepted.
     disk_reserve: u64 = 256 * MIB, 16 * MIB => TIB, "disk_reserve";
+    /// Bytes a second at which the journal is read in the background to check it, each file about once a week. Damage is told in
+    /// the log.
+    scrub: u64 = 4 * MIB, 64 * KIB => GIB, "scrub";
     /// Bytes of what is kept beside messages: their times and failures, keys, jobs, durable subscriptions. From there on what
     /// would add to it is refused as on a full disk. The journal writes all of it anew now and then, and a start reads it.
     state: u64 = 512 * MIB, 16 * MIB => GIB, "state";

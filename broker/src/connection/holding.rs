@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::memory::{Account, Charge, Purpose, Short, Turn};
+use crate::memory::{Account, Charge, Holders, Purpose, Short, Turn};
 use crate::model::Refusal;
 
 /// Bytes of each purpose that a connection may hold without asking.
@@ -18,11 +18,10 @@ pub(super) const FREE_BYTES: usize = 16 * 1024;
 /// Bytes in which the rest is taken: the most that one read brings.
 const STEP_BYTES: u64 = 64 * 1024;
 /// Encoded before the next write: enough to make a system call worth it, little enough to stay in a cache.
-pub(super) const BURST_BYTES: usize = 256 * 1024;
+const BURST_BYTES: usize = 256 * 1024;
 
 /// What one connection holds, given back with it.
 pub(super) struct Holding {
-    account: Arc<Account>,
     frames: Charge,
     transactions: Charge,
     output: Charge,
@@ -70,13 +69,21 @@ impl Holding {
             frames: charge(Purpose::Frames),
             transactions: charge(Purpose::Transactions),
             output: charge(Purpose::Output),
-            account: Arc::clone(account),
             intake: Standing::default(),
             outlet: Standing::default(),
             ends: None,
             patience,
             weighed: 0,
         }
+    }
+
+    /// Says whose it is, once that is known.
+    pub(super) fn belong_to(&mut self, holders: &Holders) {
+        for charge in [&mut self.frames, &mut self.transactions, &mut self.output] {
+            charge.belong_to(holders.clone());
+        }
+        // A place in line was that of a stranger.
+        (self.intake, self.outlet) = (Standing::default(), Standing::default());
     }
 
     /// Weighs what has been read and is not done: of a frame that is not complete, and of requests that have to wait. And
@@ -99,19 +106,20 @@ impl Holding {
         if wanted <= self.frames.bytes() {
             return self.frames.force(wanted);
         }
-        match self.frames.resize(wanted) {
-            Ok(()) => (self.intake.turn, self.ends) = (None, None),
-            Err(short) if self.intake.turn.is_some() => {
-                // It goes beyond the share, and others wait for that to end.
-                self.frames.force(wanted);
-                self.ends = Some((now + self.patience.step, short));
+        let Err(short) = self.frames.resize(wanted) else {
+            (self.intake.turn, self.ends) = (None, None);
+            return;
+        };
+        if self.intake.turn.is_some() && self.frames.resize_in(self.intake.turn.as_ref(), wanted).is_ok() {
+            // It goes beyond what it may have, and others wait for that to end.
+            self.ends = Some((now + self.patience.step, short));
+        } else if self.intake.wait.is_none() {
+            let turn = self.intake.turn.take();
+            if turn.is_some() || self.ends.is_none() {
+                self.ends = Some((now + self.patience.wait, short));
             }
-            Err(short) => {
-                self.ends.get_or_insert((now + self.patience.wait, short));
-                let more = wanted - self.frames.bytes();
-                let wait = Arc::clone(&self.account).room(Purpose::Frames, more);
-                self.intake.wait.get_or_insert_with(|| Box::pin(wait));
-            }
+            let more = wanted - self.frames.bytes();
+            self.intake.wait = Some(Box::pin(self.frames.room(more, turn)));
         }
     }
 
@@ -120,12 +128,13 @@ impl Holding {
         held > FREE_BYTES && held as u64 > self.frames.bytes()
     }
 
-    /// Weighs what waits to be written.
-    pub(super) fn weigh_output(&mut self, waiting: usize) {
+    /// Weighs what waits to be written, and receipts that wait for the log.
+    pub(super) fn weigh_output(&mut self, waiting: usize, receipts: usize) {
         if waiting == 0 {
             self.outlet.turn = None;
         }
-        let counted = if waiting <= FREE_BYTES { 0 } else { waiting as u64 };
+        let all = waiting + receipts;
+        let counted = if all <= FREE_BYTES { 0 } else { all as u64 };
         if counted != self.output.bytes() {
             self.output.force(counted);
         }
@@ -136,14 +145,19 @@ impl Holding {
         if self.outlet.wait.is_some() {
             return None;
         }
-        if self.outlet.turn.is_some() || self.account.has_room(Purpose::Output, BURST_BYTES.max(next) as u64) {
+        if self.output.has_room(BURST_BYTES.max(next) as u64) {
             return Some(BURST_BYTES);
         }
-        if next <= FREE_BYTES {
+        if next <= FREE_BYTES || self.outlet.turn.is_some() || self.output.has_room(next as u64) {
             return Some(FREE_BYTES);
         }
-        self.outlet.wait = Some(Box::pin(Arc::clone(&self.account).room(Purpose::Output, next as u64)));
+        self.outlet.wait = Some(Box::pin(self.output.room(next as u64, None)));
         None
+    }
+
+    /// Whether transactions hold more than was weighed.
+    pub(super) fn is_outgrown_by(&self, held: usize) -> bool {
+        held > FREE_BYTES && held as u64 > self.transactions.bytes()
     }
 
     /// Weighs what open transactions hold.
@@ -163,7 +177,7 @@ impl Holding {
 
     /// Whether more may be read, with so many bytes waiting to be written.
     pub(super) fn may_read(&self, waiting: usize) -> bool {
-        self.intake.wait.is_none() && (waiting <= FREE_BYTES || self.account.has_room(Purpose::Output, 0))
+        self.intake.wait.is_none() && (waiting <= FREE_BYTES || self.output.has_room(0))
     }
 
     /// When a frame is given up for which there is no memory.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tracing::{debug, error, warn};
 
-use super::holding::BURST_BYTES;
+use super::holding::FREE_BYTES;
 use super::task::Connection;
 use crate::model::{Burst, Content, Delivery, Event, Lease, LogError, Now, Payload, Request, SubscriptionId, Ticket};
 
@@ -23,6 +23,8 @@ pub(super) struct Receipts {
     waiting: VecDeque<(Ticket, Piece)>,
     /// How many receipts are in the pieces.
     count: usize,
+    /// Bytes of them.
+    bytes: usize,
     /// A SUBSCRIBE's receipt waits there: no MESSAGE may overtake it (STOMP.md, item 32).
     gate: Option<Ticket>,
 }
@@ -37,6 +39,7 @@ impl Receipts {
             return;
         };
         self.count += count;
+        self.bytes += octets.len();
         if gated {
             self.gate = Some(ticket);
         }
@@ -54,6 +57,7 @@ impl Receipts {
         while self.waiting.front().is_some_and(|(ticket, _)| *ticket <= durable) {
             if let Some((_, mut piece)) = self.waiting.pop_front() {
                 self.count -= piece.count;
+                self.bytes -= piece.octets.len();
                 out.append(&mut piece.octets);
             }
         }
@@ -67,6 +71,11 @@ impl Receipts {
     /// Receipts that wait.
     pub(super) fn len(&self) -> usize {
         self.count
+    }
+
+    /// Bytes of them.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn is_gated(&self) -> bool {
@@ -127,8 +136,9 @@ impl Connection {
             return;
         }
         let now = self.now();
+        let mut most_of_small = None;
         while let Some(next) = self.deliveries.next_bytes()
-            && let Some(most) = self.holding.burst(next)
+            && let Some(most) = self.most_for(next, &mut most_of_small)
             && self.out.len() < most
             && let Some(event) = self.deliveries.waiting.pop_front()
         {
@@ -138,17 +148,30 @@ impl Connection {
                         let content = content.clone();
                         self.encode(now, &delivery, &content);
                     }
-                    Payload::Stored { .. } => self.encode_stored(delivery).await,
+                    Payload::Stored { .. } => self.encode_stored(delivery, most).await,
                 },
                 Event::End { subscription, why } => self.session.ended(subscription, why, &mut self.out),
                 Event::Durable(_) | Event::Disconnect(_) => {}
             }
         }
+        // Before others have their turns.
+        self.weigh_output();
         // Before anything that is settled by being written.
         self.flush_batch().await;
         if self.deliveries.waiting.is_empty() && self.deliveries.waiting.capacity() > 1024 {
             self.deliveries.waiting = VecDeque::new();
         }
+    }
+
+    /// Bytes that may be encoded where the next delivery has `next`; `None` if it has to wait. For small ones it is asked once.
+    fn most_for(&mut self, next: usize, small: &mut Option<usize>) -> Option<usize> {
+        if next > FREE_BYTES {
+            return self.holding.burst(next);
+        }
+        if small.is_none() {
+            *small = self.holding.burst(next);
+        }
+        *small
     }
 
     fn encode(&mut self, now: Now, delivery: &Delivery, content: &Content) {
@@ -162,12 +185,13 @@ impl Connection {
         }
     }
 
-    /// Reads a run of neighbours back from the log, off the runtime's threads, and encodes them in their order.
-    async fn encode_stored(&mut self, first: Delivery) {
+    /// Reads a run of neighbours of about `most` bytes back from the log, off the runtime's threads, and encodes them in their
+    /// order. They count from the moment they are asked for: many connections may be at that together.
+    async fn encode_stored(&mut self, first: Delivery, most: usize) {
         let mut run = vec![first];
         let mut bytes = run[0].payload.len();
         while run.len() < READ_AHEAD
-            && bytes < BURST_BYTES
+            && bytes < most
             && self.deliveries.waiting.front().is_some_and(is_stored)
             && let Some(Event::Deliver(next)) = self.deliveries.waiting.pop_front()
         {
@@ -176,6 +200,7 @@ impl Connection {
         }
         let positions: Vec<_> = run.iter().filter_map(|delivery| delivery.payload.position()).collect();
         let Some(reader) = self.surroundings.handle.reader() else { return };
+        self.holding.weigh_output(self.out.len() + bytes, self.receipts.bytes());
         let read = tokio::task::spawn_blocking(move || {
             positions.into_iter().map(|position| reader.read(position)).collect::<Vec<Result<Content, LogError>>>()
         });

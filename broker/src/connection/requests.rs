@@ -5,8 +5,8 @@ use tracing::debug;
 
 use super::outgoing::Piece;
 use super::task::Connection;
-use super::users::Users;
-use crate::model::Refusal;
+use super::users::{Membership, Users};
+use crate::model::{Network, Refusal};
 use crate::stomp::Output;
 
 impl Connection {
@@ -20,7 +20,12 @@ impl Connection {
         let now = self.now();
         while !self.is_closing() {
             match self.decoder.decode(&mut self.input) {
-                Ok(Some(Item::Frame(frame))) => self.session.receive(now, frame),
+                Ok(Some(Item::Frame(frame))) => {
+                    self.session.receive(now, frame);
+                    if self.session.transactions() > 0 {
+                        self.ask_for_transactions().await;
+                    }
+                }
                 Ok(Some(Item::HeartBeat)) => continue,
                 Ok(None) => break,
                 Err(error) => {
@@ -32,10 +37,7 @@ impl Connection {
             self.collect().await;
         }
         self.flush_batch().await;
-        if let Err(refusal) = self.count_transactions() {
-            self.session.disconnected(now, refusal);
-            self.collect().await;
-        }
+        self.give_up_transactions();
         if self.is_closing() {
             self.input.clear();
         } else if self.decoder.is_between_frames() {
@@ -87,13 +89,31 @@ impl Connection {
     /// The client is let in: the engine gets to know it, and the small limits of strangers end.
     fn enter(&mut self) -> Result<(), Refusal> {
         let name = self.standing.as_ref().map_or("", |(who, _)| who.as_str());
-        let membership = self.surroundings.open.enter(Users::number(name))?;
+        let whose = Users::whose(name, Network::of(self.peer.address));
+        let (membership, holders) = self.surroundings.open.enter(whose)?;
+        self.holding.belong_to(&holders);
         self.decoder.set_limits(self.surroundings.options.limits);
-        self.client = Some(self.surroundings.handle.open_for(self.owner.clone(), membership.user()));
+        self.client = Some(self.surroundings.handle.open_for(self.owner.clone(), membership.whose()));
         self.membership = Some(membership);
         self.stream.admit();
         self.place.is_in();
         Ok(())
+    }
+
+    /// Asks whether open transactions may hold what they do since the last frame, before anything is said about it: what is
+    /// refused gets no receipt. What they hold less is given back behind the answers.
+    async fn ask_for_transactions(&mut self) {
+        let (held, open) = (self.session.transaction_bytes(), self.session.transactions());
+        let counted = self.membership.as_ref().map_or(0, Membership::transactions);
+        if open <= counted && !self.holding.is_outgrown_by(held) {
+            return;
+        }
+        if let Err(refusal) = self.count_transactions() {
+            self.flush_batch().await;
+            if !self.is_closing() {
+                self.session.retract(refusal);
+            }
+        }
     }
 
     /// Counts what open transactions hold, and how many the user has.
@@ -103,7 +123,7 @@ impl Connection {
         self.membership.as_mut().map_or(Ok(()), |membership| membership.has_open(open))
     }
 
-    /// The session is over, and holds none of its transactions any more.
+    /// Gives back what transactions that are over held.
     pub(super) fn give_up_transactions(&mut self) {
         if let Err(refusal) = self.count_transactions() {
             debug!(reason = %refusal, "transactions are still counted");

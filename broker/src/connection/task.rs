@@ -314,7 +314,12 @@ impl Connection {
     fn weigh(&mut self) {
         let half = if self.phase.is_open() { self.half_frame() } else { 0 };
         self.holding.weigh_input(half + self.batch.waiting_bytes(), self.clock.now().monotonic);
-        self.holding.weigh_output(self.out.len());
+        self.weigh_output();
+    }
+
+    /// Counts what waits to be written, for the peer or for the log.
+    pub(super) fn weigh_output(&mut self) {
+        self.holding.weigh_output(self.out.len(), self.receipts.bytes());
     }
 
     /// Bytes of a frame that is not complete, wherever they are.

@@ -111,7 +111,7 @@ impl Connection {
             && self.out.len() < options.output_bytes
             && self.receipts.len() < options.pending_receipts
             && self.batch.waiting_bytes() < options.output_bytes
-            && self.holding.may_read(self.out.len())
+            && self.holding.may_read(self.out.len() + self.receipts.bytes())
     }
 }
 

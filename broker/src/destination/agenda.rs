@@ -2,18 +2,17 @@
 //!
 //! Order is that of moments and ids, never that of a hash. It must not know what is done with a message whose moment comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::Bound;
-
-use foldhash::fast::RandomState;
 
 use super::SlotId;
 use crate::model::{MessageId, Standing, Timestamp};
+use crate::table::Table;
 
 /// The moments of one queue. Costs nothing while nothing waits.
 #[derive(Debug, Default)]
 pub(super) struct Agenda {
-    parked: HashMap<MessageId, (SlotId, Standing), RandomState>,
+    parked: Table<MessageId, (SlotId, Standing)>,
     delayed: BTreeSet<(Timestamp, MessageId)>,
     buried: BTreeSet<(Timestamp, MessageId)>,
     /// Messages that are out for a time.
@@ -33,18 +32,12 @@ impl Agenda {
 
     /// A message waits no more; where it is, if it did.
     pub(super) fn unpark(&mut self, message: MessageId) -> Option<SlotId> {
-        if self.parked.is_empty() {
-            return None;
-        }
         let (slot, standing) = self.parked.remove(&message)?;
         match standing {
             Standing::Ready => false,
             Standing::Delayed(due) => self.delayed.remove(&(due, message)),
             Standing::Buried(since) => self.buried.remove(&(since, message)),
         };
-        if self.parked.is_empty() {
-            self.parked.shrink_to(16);
-        }
         Some(slot)
     }
 

@@ -1,19 +1,17 @@
 //! What a queue keeps beside the rows of its messages, because few messages have it: what senders said, and why messages
 //! died. Its bytes are counted as they come and go.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::memory::{Account, Purpose};
 use crate::model::{DeathNote, MessageId, Schedule, Terms, Unique};
+use crate::table::Table;
 
 /// Terms and notes by message.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
-    terms: HashMap<MessageId, Box<Terms>, RandomState>,
-    notes: HashMap<MessageId, Arc<DeathNote>, RandomState>,
+    terms: Table<MessageId, Box<Terms>>,
+    notes: Table<MessageId, Arc<DeathNote>>,
     bytes: u64,
     account: Option<Arc<Account>>,
 }
@@ -55,7 +53,7 @@ impl Beside {
 
     /// Why a message died, if it did.
     pub(super) fn note(&self, message: MessageId) -> Option<&Arc<DeathNote>> {
-        if self.notes.is_empty() { None } else { self.notes.get(&message) }
+        self.notes.get(&message)
     }
 
     /// Whether a message here has died.
@@ -72,18 +70,9 @@ impl Beside {
 
     /// Takes out why a message died.
     pub(super) fn take_note(&mut self, message: MessageId) -> Option<Arc<DeathNote>> {
-        if self.notes.is_empty() {
-            return None;
-        }
         let note = self.notes.remove(&message)?;
         self.recount(bytes_of_note(&note), 0);
         Some(note)
-    }
-
-    /// Gives back what a flood has made grow. To be called when the queue is empty.
-    pub(super) fn shrink(&mut self) {
-        self.terms.shrink_to(16);
-        self.notes.shrink_to(16);
     }
 
     fn recount(&mut self, old: u64, new: u64) {
@@ -102,7 +91,7 @@ impl Drop for Beside {
 }
 
 /// About as many bytes as terms take in memory, their places in the tables that know of them included.
-fn bytes_of_terms(terms: &Terms) -> u64 {
+pub fn bytes_of_terms(terms: &Terms) -> u64 {
     let text = |text: &Arc<str>| BLOCK + text.len();
     let schedule = terms.schedule.as_ref().map_or(0, |it| BLOCK + size_of::<Schedule>() + it.bytes() + NAMED);
     let unique = terms.unique.as_ref().map_or(0, |it| BLOCK + size_of::<Unique>() + text(&it.key) + NAMED);

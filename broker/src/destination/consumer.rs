@@ -13,6 +13,7 @@ use crate::model::{
     AckMode, Credit, DestinationId, Durability, Filter, MessageId, Order, Payload, SessionId, SubscriptionId,
     Timestamp, Urgency, Wildcard,
 };
+use crate::table::give_back;
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -20,7 +21,7 @@ new_key_type! {
 }
 
 /// All consumers of the engine.
-pub type Consumers = SlotMap<ConsumerKey, Consumer>;
+pub type Consumers = SlotMap<ConsumerKey, Box<Consumer>>;
 
 /// One delivery that is not settled, or not yet written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,6 +213,9 @@ pub struct Consumer {
     backlog_bytes: u64,
 }
 
+/// Places that a consumer keeps for what is out to it and what waits for it.
+const KEPT: usize = 128;
+
 impl Consumer {
     /// A consumer with nothing out.
     pub fn new(
@@ -307,6 +311,7 @@ impl Consumer {
         let at = self.out.binary_search_by_key(&number, |out| out.number).ok()?;
         let taken = self.out.remove(at)?;
         self.out_bytes -= u64::from(taken.size);
+        give_back(&mut self.out, KEPT);
         Some(taken)
     }
 
@@ -317,6 +322,7 @@ impl Consumer {
         }
         let taken = self.out.pop_front()?;
         self.out_bytes -= u64::from(taken.size);
+        give_back(&mut self.out, KEPT);
         Some(taken)
     }
 
@@ -355,6 +361,7 @@ impl Consumer {
     pub fn pop_backlog(&mut self) -> Option<Waiting> {
         let waiting = self.backlog.pop_front()?;
         self.backlog_bytes -= waiting.payload.len() as u64;
+        give_back(&mut self.backlog, KEPT);
         Some(waiting)
     }
 

@@ -1,17 +1,16 @@
 //! The last message of each value, in queues that keep no other.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use super::{Entry, Queue, SlotId, State};
 use crate::model::{Content, MessageId};
+use crate::table::Table;
 
 /// What is known of a queue's values. A message that somebody holds is neither replaced nor looked for.
 #[derive(Debug, Default)]
 pub(super) struct LastValues {
-    newest: HashMap<Arc<str>, (MessageId, SlotId), RandomState>,
+    newest: Table<Arc<str>, (MessageId, SlotId)>,
     /// Those that a newer one has replaced and that may still be there, in the order in which that was seen. None of them is on
     /// its way to the log.
     replaced: VecDeque<(MessageId, SlotId)>,

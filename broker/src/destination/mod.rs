@@ -42,6 +42,7 @@ mod withholding;
 mod tests;
 
 pub use allowance::Allowance;
+pub use beside::bytes_of_terms;
 pub use consumer::{Consumer, ConsumerKey, Consumers, Many, Outstanding, Reach, Scope, Sources, Waiting};
 pub use contents::{ContentKey, Contents};
 pub use counts::Counts;

@@ -1,15 +1,14 @@
 //! A queue: its messages by place, and the leases of those that are out.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
-
-use foldhash::fast::RandomState;
 
 use crate::memory::Account;
 use crate::model::{
     DeathNote, DestinationName, Limits, MessageId, Pause, Place, Position, Standing, Terms, Timestamp, Urgency,
 };
+use crate::table::BusyTable;
 
 use super::agenda::Agenda;
 use super::beside::Beside;
@@ -30,7 +29,7 @@ pub struct Queue {
     pub declared: bool,
     pub(super) slots: Slots,
     pub(super) ready: Ready,
-    pub(super) leases: HashMap<MessageId, Lease, RandomState>,
+    pub(super) leases: BusyTable<MessageId, Lease>,
     pub(super) beside: Beside,
     pub(super) ends: Ends,
     pub(super) agenda: Agenda,
@@ -74,7 +73,7 @@ impl Queue {
             declared: false,
             slots: Slots::default(),
             ready: Ready::default(),
-            leases: HashMap::default(),
+            leases: BusyTable::default(),
             beside: Beside::default(),
             ends: Ends::default(),
             agenda: Agenda::default(),
@@ -206,8 +205,6 @@ impl Queue {
             self.groups.take_if(|groups| groups.is_empty());
             // Whatever a flood has made grow shrinks once the queue is empty.
             self.ready.shrink();
-            self.leases.shrink_to(64);
-            self.beside.shrink();
         }
         Some(Departed { entry, note: self.beside.take_note(message), more })
     }

@@ -29,7 +29,7 @@ fn consumer(credit: Credit) -> (Consumers, ConsumerKey) {
     let mut consumers = Consumers::with_key();
     let session = SessionId { index: 0, generation: 0 };
     let consumer = Consumer::new(session, SubscriptionId(1), Reach::One(DestinationId(1)), AckMode::Client, credit);
-    let key = consumers.insert(consumer);
+    let key = consumers.insert(Box::new(consumer));
     (consumers, key)
 }
 

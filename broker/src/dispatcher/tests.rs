@@ -23,8 +23,13 @@ fn join(queue: &mut Queue, consumers: &mut Consumers, number: u32, credit: u32) 
     let session = SessionId { index: number, generation: 0 };
     let credit = Credit { messages: credit, bytes: 1000 };
     let mode = AckMode::Client;
-    let key =
-        consumers.insert(Consumer::new(session, SubscriptionId(number), Reach::One(DestinationId(1)), mode, credit));
+    let key = consumers.insert(Box::new(Consumer::new(
+        session,
+        SubscriptionId(number),
+        Reach::One(DestinationId(1)),
+        mode,
+        credit,
+    )));
     enrol(queue, key, &mut consumers[key]);
     key
 }

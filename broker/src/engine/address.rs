@@ -27,9 +27,7 @@ impl Engine {
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         let name = said.name;
-        if said.needs_room() && self.is_full() {
-            return Err(Refusal::DiskFull);
-        }
+        self.has_room_for(&said)?;
         match said.event {
             JobEvent::Get(reply) => return Ok(self.describe(name, reply)),
             JobEvent::Cancel | JobEvent::Kick => {
@@ -93,11 +91,20 @@ impl Engine {
         })
     }
 
-    /// Whether all of a transaction may happen as far as this is concerned.
-    pub(super) fn may_say(&self, session: SessionId, said: &Job) -> Result<(), Refusal> {
-        if said.needs_room() && self.is_full() {
+    /// Whether a large result has room, in the log and in memory.
+    fn has_room_for(&self, said: &Job) -> Result<(), Refusal> {
+        if !said.needs_room() {
+            return Ok(());
+        }
+        if self.is_full() {
             return Err(Refusal::DiskFull);
         }
+        self.lacks_memory(said.bytes() as u64).map_or(Ok(()), Err)
+    }
+
+    /// Whether all of a transaction may happen as far as this is concerned.
+    pub(super) fn may_say(&self, session: SessionId, said: &Job) -> Result<(), Refusal> {
+        self.has_room_for(said)?;
         if matches!(said.event, JobEvent::Get(_) | JobEvent::Cancel | JobEvent::Kick) {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use foldhash::fast::RandomState;
 use super::destination::Kind;
 use super::machine::Engine;
 use super::options::Append;
-use crate::destination::ConsumerKey;
+use crate::destination::{ConsumerKey, bytes_of_terms};
 use crate::model::{DestinationId, Durability, Job, Outcome, Publish, Record, Refusal, SessionId, Settle, Weight};
 
 /// Bytes that the status of a job takes in the log at its submission, at most: two names, two texts, and what is fixed.
@@ -44,6 +44,8 @@ pub(super) struct Admission {
     messages: usize,
     /// What goes to the log.
     weight: Weight,
+    /// What is kept in memory of all copies, for a while at least.
+    kept: Weight,
 }
 
 /// The same for one that adds several messages to a queue.
@@ -80,7 +82,8 @@ impl Engine {
     /// Whether one more copy of a message may go where it is to go. `load` is what the request brings there, it included.
     pub(super) fn admit_copy(&self, admission: &mut Admission, load: &Load, publish: &Publish) -> Result<(), Refusal> {
         self.count(admission, load.destination, publish)?;
-        self.admit(load, publish.message.durability, admission.memory)
+        self.admit(load, publish.message.durability, admission.memory)?;
+        self.admit_kept(admission)
     }
 
     /// The same for one that may take the place of another.
@@ -91,7 +94,13 @@ impl Engine {
         publish: &Publish,
     ) -> Result<(), Refusal> {
         self.count(admission, destination, publish)?;
-        self.admit_one(destination, &publish.message, admission.memory)
+        self.admit_one(destination, &publish.message, admission.memory)?;
+        self.admit_kept(admission)
+    }
+
+    /// Whether there is memory for all copies so far.
+    pub(super) fn admit_kept(&self, admission: &Admission) -> Result<(), Refusal> {
+        self.lacks_memory(admission.kept.bytes as u64).map_or(Ok(()), Err)
     }
 
     /// Counts what a topic is to retain. It takes the place of another, so memory is not asked for it.
@@ -118,6 +127,9 @@ impl Engine {
             admission.memory += content.len() as u64;
         }
         admission.messages += 1;
+        if !self.has_ample_memory {
+            admission.kept.add_content(content, kept_beside(publish));
+        }
         if !is_temporary && (publish.message.durability == Durability::Persistent || self.spills(admission.memory)) {
             let weight = &mut admission.weight;
             // A value by which it replaces others comes from its head.
@@ -191,6 +203,18 @@ impl Engine {
         transaction.admission.weight.add_bytes(END_BYTES + job.bytes());
         self.check(&transaction.admission)
     }
+}
+
+/// What is kept in memory of a message beside its content, in bytes: its row and its places in the tables of its queue, what
+/// its sender said, its key, and the status of a job.
+pub(super) fn kept_beside(publish: &Publish) -> usize {
+    const ROW_BYTES: usize = 80;
+    const KEY_BYTES: usize = 96;
+    const JOB_BYTES: usize = 512;
+    let terms = publish.message.terms.as_deref();
+    let said = terms.map_or(0, |terms| bytes_of_terms(terms) as usize);
+    let job = if terms.is_some_and(|terms| terms.tracking.is_some()) { JOB_BYTES } else { 0 };
+    ROW_BYTES + said + job + publish.key.as_ref().map_or(0, |key| KEY_BYTES + key.len())
 }
 
 /// What a consumer says, which goes with a dead letter and stands in the status of its job.

@@ -1,10 +1,9 @@
 //! What topics keep for subscribers that read slowly: bounded for each connection, over all its subscriptions, and for all
 //! together by the account of memory.
 //!
-//! A message that several wait for is counted once there. When the share of all is used up, the connection for which most
-//! is kept is told to go: what it holds is what others lack.
+//! A message that several wait for is counted once there. When the share of all is used up, of the user for whom most is kept
+//! the connection with the most is told to go: what it holds is what others lack, and many connections save nobody from that.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::dispatch::deliver;
@@ -16,10 +15,6 @@ use crate::memory::{Charge, Purpose};
 use crate::model::{
     Candidate, Durability, Effects, Event, MessageId, Now, Payload, Refusal, SessionId, Steps, Timestamp, Urgency,
 };
-
-/// Connections for which something is kept, by the bytes of that.
-#[derive(Debug, Default)]
-pub(super) struct Slow(BTreeSet<(u64, SessionId)>);
 
 /// What a message that is kept costs beside its content, in bytes.
 const WAITING_BYTES: u64 = 96;
@@ -69,11 +64,11 @@ impl Engine {
             self.late.backlogs.push_back(key);
         }
         self.options.memory.add(Purpose::Topics, WAITING_BYTES);
-        self.slow.0.remove(&(session.backlog.bytes, id));
+        let before = session.backlog.bytes;
         session.backlog.messages += 1;
         session.backlog.bytes += bytes;
         session.behind.insert(key);
-        self.slow.0.insert((session.backlog.bytes, id));
+        self.slow.change(session.whose.user, id, Some(before), Some(session.backlog.bytes));
     }
 
     /// Counts a message that is kept, once for all who wait for it. `None` if its subscriber is told to go for that.
@@ -87,7 +82,7 @@ impl Engine {
                 Err(_) if self.let_go(FREED_AT_ONCE) => {}
                 Err(short) => {
                     // Where it is nobody else, not even one message fits.
-                    let slowest = self.slow.0.pop_last().map_or(id, |(_, slowest)| slowest);
+                    let slowest = self.slow.take_slowest().unwrap_or(id);
                     self.expel(slowest, Refusal::OutOfMemory { short: short.to_string() }, effects);
                 }
             }
@@ -103,7 +98,7 @@ impl Engine {
     fn expel(&mut self, id: SessionId, refusal: Refusal, effects: &mut Effects) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.leaving = true;
-        self.slow.0.remove(&(session.backlog.bytes, id));
+        self.slow.change(session.whose.user, id, Some(session.backlog.bytes), None);
         self.late.expelled.push_back(id);
         effects.events.push((id, Event::Disconnect(refusal)));
     }
@@ -214,15 +209,14 @@ impl Engine {
         let (id, is_last) = (consumer.session, consumer.backlog().messages == 0);
         self.options.memory.give(Purpose::Topics, WAITING_BYTES);
         let session = self.sessions.get_mut(id)?;
-        self.slow.0.remove(&(session.backlog.bytes, id));
+        let before = session.backlog.bytes;
         session.backlog.messages -= 1;
         session.backlog.bytes -= waiting.payload.len() as u64;
         if is_last {
             session.behind.remove(&key);
         }
-        if !session.behind.is_empty() && !session.leaving {
-            self.slow.0.insert((session.backlog.bytes, id));
-        }
+        let after = (!session.behind.is_empty() && !session.leaving).then_some(session.backlog.bytes);
+        self.slow.change(session.whose.user, id, Some(before), after);
         Some(waiting)
     }
 }

@@ -27,8 +27,8 @@ impl Engine {
         if Engine::is_foreign(&wish.to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
-        let user = session.user;
-        self.may_have(user, Counted::Subscriptions, 0)?;
+        let whose = session.whose;
+        self.may_have(whose, Counted::Subscriptions, 0)?;
         let queue = match &wish.to {
             // It is there for as long as somebody waits for what comes.
             Source::Name(name) if browse.tail => Some(self.obtain_for(now, id, name)?),
@@ -43,8 +43,8 @@ impl Engine {
             (view.left, view.tail) = (browse.limit, browse.tail);
             Reach::View(Box::new(view))
         });
-        let key = self.consumers.insert(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit));
-        self.quotas.add(user, Counted::Subscriptions);
+        let key = self.consumers.insert(Box::new(Consumer::new(id, wish.id, reach, AckMode::Auto, wish.credit)));
+        self.quotas.add(whose, Counted::Subscriptions);
         if let Some(session) = self.sessions.get_mut(id) {
             session.subscriptions.insert(wish.id, key);
         }

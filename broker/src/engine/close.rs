@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use super::chore::Chore;
 use super::happening::Happening;
-use super::machine::Engine;
+use super::machine::{DESTINATIONS_KEPT, Engine};
 use super::sessions::Departure;
 use super::subscribe::Dismissal;
 use crate::destination::Queue;
 use crate::model::{DestinationId, Effects, JobState, Now, SessionId};
+use crate::table::give_back_map;
 
 /// A client that is gone, and whose subscriptions have not all ended.
 #[derive(Debug)]
@@ -69,6 +70,7 @@ impl Engine {
             return self.doom_temporary(now, id, effects);
         }
         let Some(destination) = self.destinations.remove(&id) else { return };
+        give_back_map(&mut self.destinations, DESTINATIONS_KEPT);
         if let Some(moment) = destination.moment {
             self.moments.cancel(moment, id);
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::destination::{Queue, Topic};
-use crate::model::{DestinationName, SessionId, Timestamp, UserId};
+use crate::model::{DestinationName, SessionId, Timestamp, Whose};
 
 /// A queue or a topic, and what the engine needs to know about either.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Destination {
     /// The session whose temporary destination it is.
     pub(super) owner: Option<SessionId>,
     /// Who made it.
-    pub(super) maker: Option<UserId>,
+    pub(super) maker: Option<Whose>,
     /// A check for idleness is scheduled.
     pub(super) idle_check: bool,
     pub(super) last_used: Duration,

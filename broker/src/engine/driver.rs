@@ -173,12 +173,12 @@ impl Core {
     /// Tells the engine whether the log takes new messages, and has it look how much memory is left. The log holds the room that it says it has for the next append
     /// alone, so it is asked before every call of the engine that may lead to one.
     pub(super) fn ask_for_room(&mut self) {
+        self.engine.look_at_memory();
         if let Some(log) = &mut self.log {
             self.engine.set_full(log.is_full());
             self.engine.set_room(log.room());
             self.engine.set_state(log.state());
         }
-        self.engine.look_at_memory();
     }
 }
 

@@ -1,9 +1,10 @@
 //! The one place where durable state changes: from a record alone, live and at replay.
 
 use super::destination::Kind;
-use super::machine::Engine;
+use super::machine::{DESTINATIONS_KEPT, Engine};
 use crate::destination::{Entry, Return, SlotId};
 use crate::model::{Accepted, DeathReason, DestinationId, Moved, Place, Position, Record, Replay, Returned, Settled};
+use crate::table::give_back_map;
 
 impl Engine {
     /// Changes durable state as the record says. `position` is known at replay, where what the log holds is ready at
@@ -70,6 +71,7 @@ impl Engine {
 
     fn evolve_deleted(&mut self, destination: DestinationId) -> Option<SlotId> {
         let gone = self.destinations.remove(&destination)?;
+        give_back_map(&mut self.destinations, DESTINATIONS_KEPT);
         if let Some(moment) = gone.moment {
             self.moments.cancel(moment, destination);
         }

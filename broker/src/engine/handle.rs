@@ -18,7 +18,7 @@ use super::lock::Lock;
 use super::machine::Engine;
 use super::vital::Locked;
 use crate::clock::Clock;
-use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket, UserId};
+use crate::model::{Effects, Log, LogError, LogReader, Now, Record, SessionId, Ticket, Whose};
 use crate::router::Routes;
 
 /// A share of the engine.
@@ -148,15 +148,15 @@ impl Handle {
 
     /// Lets a client in.
     pub fn open(&self, owner: String) -> Client {
-        self.open_for(owner, UserId::default())
+        self.open_for(owner, Whose::default())
     }
 
-    /// Lets a client of that user in.
-    pub fn open_for(&self, owner: String, user: UserId) -> Client {
+    /// Lets a client of that user and address in.
+    pub fn open_for(&self, owner: String, whose: Whose) -> Client {
         let mut guard = self.lock();
         let core = &mut *guard;
         let session = core.engine.open(owner);
-        core.engine.belongs_to(session, user);
+        core.engine.belongs_to(session, whose);
         let inbox = Arc::new(Inbox::default());
         let index = session.index as usize;
         if core.clients.len() <= index {

@@ -8,6 +8,7 @@ use super::machine::Engine;
 use super::wildcard::Leaving;
 use crate::destination::{ConsumerKey, Reach};
 use crate::model::{DestinationId, Effects, Now, Room, SessionId};
+use crate::table::{give_back, give_back_rows};
 
 /// What a dispatch has left for background work, in the order in which it came.
 #[derive(Debug, Default)]
@@ -46,6 +47,8 @@ impl Late {
     }
 }
 
+/// Places that are kept in a list of destinations or consumers that something is to be done with.
+const LIST_KEPT: usize = 256;
 /// Keys of duplicates that are forgotten in a row because of their age.
 const KEYS_AT_ONCE: usize = 256;
 
@@ -67,6 +70,7 @@ impl Engine {
             return self.end_of_steps(effects);
         }
         self.windows.age(now.wall, KEYS_AT_ONCE);
+        self.give_back_room();
         self.examined.append(&mut self.undecided);
         self.within(Self::SLICE, effects, |engine, effects| engine.keep_appointments(now, effects));
         self.within(Self::PART, effects, |engine, effects| engine.keep_jobs(now, effects));
@@ -89,6 +93,22 @@ impl Engine {
             }
         });
         self.end_of_steps(effects);
+    }
+
+    /// Lists that have been long give back their room.
+    fn give_back_room(&mut self) {
+        give_back_rows(&mut self.touched, LIST_KEPT);
+        for list in [&mut self.refilled, &mut self.examined, &mut self.undecided, &mut self.views] {
+            give_back_rows(list, LIST_KEPT);
+        }
+        for list in [&mut self.late.destinations, &mut self.late.due, &mut self.unread] {
+            give_back(list, LIST_KEPT);
+        }
+        let late = &mut self.late;
+        for list in [&mut late.views, &mut late.refilled, &mut late.backlogs, &mut late.examined, &mut self.dim] {
+            give_back(list, LIST_KEPT);
+        }
+        give_back(&mut self.legacies, LIST_KEPT);
     }
 
     /// Does something with a budget of its own.

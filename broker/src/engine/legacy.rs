@@ -44,7 +44,8 @@ impl Engine {
             return;
         }
         let cached = entry.content.and_then(|key| self.contents.get(key).cloned());
-        match cached.filter(|_| !(self.is_full() && entry.is_durable())) {
+        let waits = entry.is_durable() && (self.is_full() || self.postpones(entry.size.into()));
+        match cached.filter(|_| !waits) {
             Some(content) => {
                 self.bequeath(now, (from, to), content, effects);
                 self.end_part(now, effects);
@@ -72,7 +73,7 @@ impl Engine {
         let bytes = message.content.len() as u64;
         let memory = if entry.is_durable() { 0 } else { bytes };
         let load = Load { destination: to, messages: 1, bytes };
-        if is_wanted && self.admit(&load, durability, memory).is_ok() {
+        if is_wanted && self.admit(&load, durability, memory).is_ok() && self.lacks_memory(bytes).is_none() {
             let id = self.ids.next(&mut effects.records);
             self.enqueue(now, (to, id), message, effects);
         }
@@ -80,7 +81,10 @@ impl Engine {
 
     /// Whether contents are waited for. The copies are new messages, which wait for room in the log.
     pub(super) fn wants_legacies(&self) -> bool {
-        !self.legacies.is_empty() && !self.is_full()
+        let Some(next) = self.legacies.front().filter(|_| !self.is_full()) else { return false };
+        // One that is not there any more wants nothing.
+        let newest = self.destinations.get(&next.from).and_then(|found| found.kind.queue()?.newest());
+        !self.postpones(newest.map_or(0, |entry| entry.size.into()))
     }
 
     /// Contents that are waited for. One that has been replaced meanwhile is not any more.
@@ -103,7 +107,8 @@ impl Engine {
     /// One is there.
     pub(super) fn legacy_read(&mut self, now: Now, contents: Vec<(MessageId, Option<Content>)>, effects: &mut Effects) {
         let Some(legacy @ Legacy { from, message, to, .. }) = self.legacy.take() else { return };
-        if self.is_full() {
+        let bytes = contents.iter().filter_map(|(_, content)| content.as_ref()).map(|content| content.len() as u64);
+        if self.is_full() || self.postpones(bytes.sum()) {
             // It has become full meanwhile.
             return self.legacies.push_front(legacy);
         }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 
 use super::announce::Announcements;
-use super::backlog::Slow;
 use super::destination::{Destination, Kind};
 use super::errand::Errands;
 use super::happening::Word;
@@ -22,6 +21,7 @@ use super::quotas::Quotas;
 use super::room::ASKED_AGAIN;
 use super::schedules::Schedules;
 use super::sessions::Sessions;
+use super::slow::Slow;
 use super::unique::Uniques;
 use super::unlogged::Unlogged;
 use crate::destination::{ConsumerKey, Consumers, Contents, Queue, SlotId, Topic};
@@ -32,6 +32,9 @@ use crate::model::{
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
+
+/// Places that are kept for destinations.
+pub(super) const DESTINATIONS_KEPT: usize = 1024;
 
 /// All destinations and all clients of one shard. Pure: requests in, records and events out.
 #[derive(Debug)]

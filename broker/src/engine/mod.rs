@@ -62,6 +62,7 @@ mod sessions;
 mod settle;
 mod several;
 mod shape;
+mod slow;
 mod statistics;
 mod subscribe;
 mod take;

@@ -25,6 +25,8 @@ pub struct Options {
     pub schedules: usize,
     /// What one user may have.
     pub user: UserLimits,
+    /// What one address may have, with all its users.
+    pub address: UserLimits,
     /// What one request may append to the log at once.
     pub append: Append,
     /// Queues behind one topic.
@@ -62,6 +64,7 @@ impl Default for Options {
             destinations: 100_000,
             schedules: 10_000,
             user: UserLimits::default(),
+            address: UserLimits::OF_ADDRESS,
             append: Append::default(),
             topic_queues: 2048,
             topic_selectors: 4096,

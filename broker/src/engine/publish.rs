@@ -184,9 +184,6 @@ impl Engine {
         if queue.lacks_room(load.bytes) {
             return Err(Refusal::QueueFull { limit: format!("{} octets", policy.max_bytes) });
         }
-        if let Some(refusal) = self.lacks_memory(load.bytes) {
-            return Err(refusal);
-        }
         let spills = self.spills(memory);
         if queue.name().kind().is_temporary() {
             // What belongs to a connection cannot go to the log, so it cannot spill.

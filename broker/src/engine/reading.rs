@@ -2,7 +2,6 @@
 //! by the shell, brought back.
 
 use super::machine::{Engine, queue_of};
-use crate::destination::Consumer;
 use crate::dispatcher;
 use crate::model::{Content, DestinationId, Effects, MessageId, Now, Position};
 
@@ -106,7 +105,7 @@ impl Engine {
         for key in queue.heads_read() {
             dispatcher::readmit((destination, queue), key, &mut self.consumers);
             // In its other queues it stood aside for this.
-            if self.consumers.get(key).is_some_and(Consumer::chooses) {
+            if self.consumers.get(key).is_some_and(|consumer| consumer.chooses()) {
                 self.refilled.push(key);
             }
         }

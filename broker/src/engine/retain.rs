@@ -22,7 +22,8 @@ impl Engine {
     ) -> Result<(), Refusal> {
         let destination = self.obtain(now, &publish.to.retained())?;
         self.count_retained(admission, destination, publish)?;
-        self.admit(&Load::of(destination, publish), publish.message.durability, 0)
+        self.admit(&Load::of(destination, publish), publish.message.durability, 0)?;
+        self.admit_kept(admission)
     }
 
     /// Does what a message asks for. What was retained before goes once the new one is on the disk.

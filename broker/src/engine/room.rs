@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use std::sync::Arc;
 
+use super::admission::kept_beside;
 use super::handle::Handle;
 use super::machine::Engine;
-use crate::memory::{Account, Purpose};
+use crate::memory::{Account, Purpose, Share};
 use crate::model::{
     Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Room, Source, StateBytes,
 };
@@ -33,9 +34,13 @@ impl Engine {
     /// every call that may bring about a record: the log does not take a new message that it was not asked about.
     pub fn set_full(&mut self, full: bool) {
         self.full = full;
-        if !full {
-            for queue in self.schedules.go_on() {
-                self.make_appointment(queue);
+        if !full && self.schedules.is_postponed_at_all() {
+            for (queue, bytes) in self.schedules.go_on() {
+                if self.lacks_memory(bytes).is_some() {
+                    self.schedules.postpone(queue, bytes);
+                } else {
+                    self.make_appointment(queue);
+                }
             }
         }
     }
@@ -107,9 +112,16 @@ impl Engine {
         self.full
     }
 
-    /// Whether something waits for room in the log, beside clients.
+    /// Whether something waits for room in the log or for memory, beside clients.
     pub(super) fn waits_for_room(&self) -> bool {
-        !self.held.is_empty() || self.full && (self.schedules.is_postponed_at_all() || !self.legacies.is_empty())
+        let legacies = !self.legacies.is_empty() && !self.wants_legacies();
+        !self.held.is_empty() || self.schedules.is_postponed_at_all() || legacies
+    }
+
+    /// Whether so many bytes that the broker would send by itself have to wait for memory. What is more than there can ever be
+    /// does not wait for it.
+    pub(super) fn postpones(&self, bytes: u64) -> bool {
+        bytes <= self.options.memory.limit(Share::Queues) && self.lacks_memory(bytes).is_some()
     }
 
     /// Looks once for many requests whether there is so much memory that none of them has to be asked about it.
@@ -192,6 +204,8 @@ impl Engine {
         if bytes == 0 || self.has_ample_memory {
             return None;
         }
+        // What this very hold has brought is not in the account yet.
+        self.report_memory();
         let short = self.options.memory.short_of(Purpose::Messages, bytes)?;
         Some(Refusal::OutOfMemory { short: short.to_string() })
     }
@@ -199,8 +213,19 @@ impl Engine {
     /// Bytes that a request wants to keep in memory, for a while at least. What only finishes work wants none.
     fn memory_wanted(&self, request: &Request) -> u64 {
         let wanted = |publish: &Publish| {
-            let stays = publish.to.kind().is_queue() || self.is_logged(publish, 0);
-            if stays { publish.message.content.len() as u64 } else { 0 }
+            let beside = kept_beside(publish) as u64;
+            let one = publish.message.content.len() as u64 + beside;
+            if publish.to.kind().is_queue() {
+                return one;
+            }
+            let feeds = self.router.resolve(&publish.to).map_or(0, |topic| self.feeds_of(topic).len());
+            let retained = usize::from(publish.retain.is_some());
+            match (feeds + retained) as u64 {
+                0 if self.is_logged(publish, 0) => one,
+                0 => 0,
+                // They share what they say.
+                copies => one + (copies - 1) * beside,
+            }
         };
         match request {
             Request::Publish(publish) => wanted(publish),
@@ -209,6 +234,7 @@ impl Engine {
                     actions.iter().map(|action| if let Action::Publish(p) = action { wanted(p) } else { 0 });
                 publishes.sum()
             }
+            Request::Job(said) if said.needs_room() => said.bytes() as u64,
             _ => 0,
         }
     }

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use super::admission::kept_beside;
 use super::machine::Engine;
 use super::quotas::Counted;
 use crate::calendar;
@@ -16,6 +17,8 @@ use crate::model::{
 
 /// How long a schedule waits whose message its destination did not take, in milliseconds.
 const POSTPONED_MS: u64 = 1000;
+/// What a message that is sent for a schedule takes in memory beside its content, at least, in bytes.
+const FIRED_BYTES: u64 = 512;
 /// What it costs to find the next time of a cron expression, in steps.
 const CRON: u64 = 32;
 
@@ -41,10 +44,14 @@ impl Engine {
         if !replaces && self.schedules.len() + others >= limit {
             return Err(Refusal::TooManySchedules { limit });
         }
-        if let Some(user) = self.acting_user().filter(|_| !replaces) {
-            self.may_have(user, Counted::Schedules, others)?;
+        if let Some(whose) = self.acting().filter(|_| !replaces) {
+            self.may_have(whose, Counted::Schedules, others)?;
         }
-        if self.is_full() { Err(Refusal::DiskFull) } else { Ok(()) }
+        if self.is_full() {
+            return Err(Refusal::DiskFull);
+        }
+        let bytes = publish.message.content.len() + kept_beside(publish);
+        self.lacks_memory(bytes as u64).map_or(Ok(()), Err)
     }
 
     /// Puts an admitted schedule into its queue.
@@ -61,8 +68,8 @@ impl Engine {
             None => self.enqueue(now, (queue, id), publish.message, effects),
         }
         self.leave_to_the_log(queue);
-        if let Some(user) = self.acting_user() {
-            self.quotas.add_schedule(user, id);
+        if let Some(whose) = self.acting() {
+            self.quotas.add_schedule(whose, id);
         }
         id
     }
@@ -89,10 +96,11 @@ impl Engine {
         }
     }
 
-    /// Sends what is due in a queue of schedules. Each is a new message: while the log has no room for such, all of them wait.
+    /// Sends what is due in a queue of schedules. Each is a new message: while there is no room for such, in the log or in
+    /// memory, all of them wait, and nothing is written about that.
     pub(super) fn fire_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         if self.is_full() {
-            return self.schedules.postpone(id);
+            return self.schedules.postpone(id, 0);
         }
         while !self.is_used_up(effects) {
             let Some(queue) = self.queue_mut(id) else { return };
@@ -100,6 +108,10 @@ impl Engine {
             if self.schedules.is_replaced(id, entry.message) {
                 self.remove(id, &entry, effects);
                 continue;
+            }
+            let bytes = u64::from(entry.size) + FIRED_BYTES;
+            if self.postpones(bytes) {
+                return self.schedules.postpone(id, bytes);
             }
             match entry.content.and_then(|key| self.contents.get(key).cloned()) {
                 Some(content) => self.fire(now, (id, &entry), &content, effects),
@@ -130,8 +142,10 @@ impl Engine {
         for (message, content) in contents {
             let entry = self.queue_mut(id).and_then(|queue| queue.suspended(message).cloned());
             match entry.zip(content) {
-                // The disk has become full meanwhile.
-                Some((entry, _)) if self.is_full() => self.resume(id, &entry, now.wall),
+                // The disk or the memory has become full meanwhile.
+                Some((entry, _)) if self.is_full() || self.postpones(u64::from(entry.size) + FIRED_BYTES) => {
+                    self.resume(id, &entry, now.wall);
+                }
                 Some((entry, content)) => self.fire(now, (id, &entry), &content, effects),
                 None => self.read_schedule_later(now, id, message),
             }

@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::calendar;
 use crate::model::{Cron, DestinationId, MessageId, Position, Schedule, bare_key};
+use crate::table::give_back;
 
 /// Where a name stands in the index.
 fn place(name: &Arc<str>, queue: DestinationId) -> (Arc<str>, Arc<str>, DestinationId) {
@@ -29,8 +30,8 @@ pub(super) struct Schedules {
     cold: VecDeque<(DestinationId, MessageId, Position)>,
     /// Expressions that were needed lately, by their texts and zones.
     crons: HashMap<(Arc<str>, Arc<str>), Option<calendar::Cron>, RandomState>,
-    /// Queues in which something is due, while the log has no room for new messages.
-    postponed: BTreeSet<DestinationId>,
+    /// Queues in which something is due, while the log has no room for new messages or there is no memory for so many bytes.
+    postponed: BTreeMap<DestinationId, u64>,
 }
 
 impl Schedules {
@@ -112,7 +113,9 @@ impl Schedules {
 
     /// The next one whose content is to be read.
     pub(super) fn next_cold(&mut self) -> Option<(DestinationId, MessageId, Position)> {
-        self.cold.pop_front()
+        let next = self.cold.pop_front();
+        give_back(&mut self.cold, 64);
+        next
     }
 
     /// Whether contents are to be read.
@@ -120,14 +123,14 @@ impl Schedules {
         !self.cold.is_empty()
     }
 
-    /// Something is due there, and the log has no room.
-    pub(super) fn postpone(&mut self, queue: DestinationId) {
-        self.postponed.insert(queue);
+    /// Something of so many bytes is due there, and there is no room for it.
+    pub(super) fn postpone(&mut self, queue: DestinationId, bytes: u64) {
+        self.postponed.insert(queue, bytes);
     }
 
     /// Whether what is due there waits for room.
     pub(super) fn is_postponed(&self, queue: DestinationId) -> bool {
-        self.postponed.contains(&queue)
+        self.postponed.contains_key(&queue)
     }
 
     /// Whether anything waits for room.
@@ -135,8 +138,8 @@ impl Schedules {
         !self.postponed.is_empty()
     }
 
-    /// There is room: the queues that waited.
-    pub(super) fn go_on(&mut self) -> BTreeSet<DestinationId> {
+    /// There is room: the queues that waited, with what they waited for.
+    pub(super) fn go_on(&mut self) -> BTreeMap<DestinationId, u64> {
         std::mem::take(&mut self.postponed)
     }
 

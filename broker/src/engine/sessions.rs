@@ -1,14 +1,13 @@
 //! The engine's side of each client: its subscriptions and what it holds.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
 use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
-use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, UserId};
+use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, Whose};
+use crate::table::BusyTable;
 
 /// How a client went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(super) struct Session {
     /// What its client may do; `None`: everything.
     pub(super) permissions: Option<Arc<dyn Permissions>>,
     /// Whose it is.
-    pub(super) user: UserId,
+    pub(super) whose: Whose,
     /// Its subscriptions.
     pub(super) subscriptions: BTreeMap<SubscriptionId, ConsumerKey>,
     /// Its temporary destinations.
@@ -47,7 +46,7 @@ pub(super) struct Session {
     /// The highest message id that it has been handed: an ACK beyond it was invented.
     highest: Option<MessageId>,
     /// Unsettled deliveries that a client can name, by message.
-    held: HashMap<MessageId, Held, RandomState>,
+    held: BusyTable<MessageId, Held>,
     /// The same for messages that are held through a second subscription.
     held_again: BTreeMap<(MessageId, SubscriptionId), Held>,
     /// Deliveries that are over without a word of the client, and why; they take up credit until it says one.
@@ -168,7 +167,7 @@ impl Session {
 /// All clients, by index and generation.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    rows: Vec<(u32, Option<Session>)>,
+    rows: Vec<(u32, Option<Box<Session>>)>,
     free: Vec<u32>,
 }
 
@@ -177,7 +176,7 @@ impl Sessions {
         let session = Session {
             owner,
             permissions: None,
-            user: UserId::default(),
+            whose: Whose::default(),
             subscriptions: BTreeMap::new(),
             temporary: BTreeSet::new(),
             granted: Credit { messages: 0, bytes: 0 },
@@ -187,7 +186,7 @@ impl Sessions {
             chore: None,
             leaving: false,
             highest: None,
-            held: HashMap::default(),
+            held: BusyTable::default(),
             held_again: BTreeMap::new(),
             lost: BTreeMap::new(),
         };
@@ -196,7 +195,7 @@ impl Sessions {
             self.rows.len() as u32 - 1
         });
         let row = &mut self.rows[index as usize];
-        row.1 = Some(session);
+        row.1 = Some(Box::new(session));
         SessionId { index, generation: row.0 }
     }
 
@@ -205,15 +204,15 @@ impl Sessions {
         let session = row.1.take()?;
         row.0 = row.0.wrapping_add(1);
         self.free.push(id.index);
-        Some(session)
+        Some(*session)
     }
 
     pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.rows.get(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_ref()
+        self.rows.get(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_deref()
     }
 
     pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_mut()
+        self.rows.get_mut(id.index as usize).filter(|row| row.0 == id.generation)?.1.as_deref_mut()
     }
 
     /// The subscription behind that one, in the order of sessions.

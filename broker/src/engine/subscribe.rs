@@ -14,7 +14,7 @@ use crate::model::{
     AckMode, Answer, Credit, DestinationId, DestinationKind, DestinationName, Effects, Manner, Now, Refusal, SessionId,
     Source,
 };
-use crate::model::{Standing, Subscribe, SubscriptionId, UserId};
+use crate::model::{Standing, Subscribe, SubscriptionId, Whose};
 
 /// A consumer on its way out.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Engine {
         (wish, manner): (&Subscribe, &Manner),
         effects: &mut Effects,
     ) -> Result<(), Refusal> {
-        let user = self.may_subscribe(id, &wish.to)?;
+        let whose = self.may_subscribe(id, &wish.to)?;
         let mut heir = None;
         let reach = match &wish.to {
             Source::Name(name) => Reach::One(self.obtain_for(now, id, name)?),
@@ -55,8 +55,8 @@ impl Engine {
         self.ears += usize::from(consumer.hears);
         consumer.allowance = Allowance::of(manner);
         let is_examined = consumer.allowance.is_some();
-        let key = self.consumers.insert(consumer);
-        self.quotas.add(user, Counted::Subscriptions);
+        let key = self.consumers.insert(Box::new(consumer));
+        self.quotas.add(whose, Counted::Subscriptions);
         if is_examined {
             self.examined.push(key);
         }
@@ -86,13 +86,13 @@ impl Engine {
     }
 
     /// Whether a client may have one more subscription, to that. Says whose client it is.
-    pub(super) fn may_subscribe(&self, id: SessionId, to: &Source) -> Result<UserId, Refusal> {
+    pub(super) fn may_subscribe(&self, id: SessionId, to: &Source) -> Result<Whose, Refusal> {
         let Some(session) = self.sessions.get(id) else { return Err(Refusal::ShuttingDown) };
         if Engine::is_foreign(to, &session.owner) {
             return Err(Refusal::NotOwner);
         }
-        self.may_have(session.user, Counted::Subscriptions, 0)?;
-        Ok(session.user)
+        self.may_have(session.whose, Counted::Subscriptions, 0)?;
+        Ok(session.whose)
     }
 
     /// The destination of a subscription. A temporary one that comes into being by it belongs to the session.
@@ -234,8 +234,8 @@ impl Engine {
         let Some(consumer) = self.consumers.remove(key) else { return };
         let id = consumer.session;
         self.drain_others(now, id, effects);
-        if let Some(user) = self.sessions.get(id).map(|session| session.user) {
-            self.quotas.remove(user, Counted::Subscriptions);
+        if let Some(whose) = self.sessions.get(id).map(|session| session.whose) {
+            self.quotas.remove(whose, Counted::Subscriptions);
         }
         self.ears -= usize::from(consumer.hears);
         if consumer.mode != AckMode::Auto

@@ -2,7 +2,7 @@
 //!
 //! The key lives with the terms of its message, so the log knows it, and whoever replays knows who holds what.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -14,23 +14,24 @@ use crate::model::{
     Answer, DestinationId, Effects, JobState, MessageId, Now, OnDuplicate, Place, Publish, Record, Refusal, Submission,
     Terms, Unique, Until, bare_key,
 };
+use crate::table::Table;
 
 /// Who holds which key of which queue.
 #[derive(Debug, Default)]
-pub(super) struct Uniques(HashMap<DestinationId, Keys, RandomState>);
+pub(super) struct Uniques(Table<DestinationId, Keys>);
 
 /// Who holds which key of one queue.
-type Keys = HashMap<Arc<str>, (MessageId, Place), RandomState>;
+type Keys = Table<Arc<str>, (MessageId, Place)>;
 
 impl Uniques {
     /// A message with such terms is in a queue. A log that was opened may tell of an older one later, which is not the one
     /// that holds the key.
     pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
-        if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref()) {
-            let holder = self.0.entry(queue).or_default().entry(unique.key.clone()).or_insert(message);
-            if holder.1.sequence <= message.1.sequence {
-                *holder = message;
-            }
+        if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref())
+            && let Some(keys) = self.0.get_or_default(queue)
+            && keys.get(&unique.key).is_none_or(|(_, holder)| holder.sequence <= message.1.sequence)
+        {
+            keys.insert(unique.key.clone(), message);
         }
     }
 

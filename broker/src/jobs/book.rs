@@ -1,13 +1,12 @@
 //! All jobs that are followed, by message and by token, with the order in which those that have ended are forgotten.
 
-use std::collections::{BTreeSet, HashMap};
-
-use foldhash::fast::RandomState;
+use std::collections::BTreeSet;
 
 use super::row::Row;
 use crate::model::{
     DestinationId, DestinationName, JobState, JobToken, MessageId, Place, Progress, Report, Status, Timestamp, Waiter,
 };
+use crate::table::Table;
 
 /// What may be known at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +28,8 @@ impl Default for Limits {
 /// The rows. Costs nothing while there are none.
 #[derive(Debug, Default)]
 pub struct Book {
-    rows: HashMap<MessageId, Box<Row>, RandomState>,
-    tokens: HashMap<JobToken, MessageId, RandomState>,
+    rows: Table<MessageId, Box<Row>>,
+    tokens: Table<JobToken, MessageId>,
     /// Those that have ended, by the moment of their end.
     finished: BTreeSet<(Timestamp, MessageId)>,
     /// The same by the moment when they are forgotten.
@@ -68,7 +67,7 @@ impl Book {
 
     /// The job of that message.
     pub fn get(&self, job: MessageId) -> Option<&Row> {
-        if self.rows.is_empty() { None } else { self.rows.get(&job).map(AsRef::as_ref) }
+        self.rows.get(&job).map(AsRef::as_ref)
     }
 
     /// The job of that name.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::model::Ticket;
+use crate::table::give_back;
 
 /// Notices that wait, oldest first. Bounded by what the log has in flight.
 #[derive(Debug)]
@@ -62,6 +63,11 @@ impl<T> Outbox<T> {
     pub fn pop(&mut self, through: Ticket) -> Option<T> {
         self.settle(through);
         let is_ripe = self.waiting.front().is_some_and(|(behind, _)| behind.is_none_or(|ticket| ticket <= through));
-        if is_ripe { self.waiting.pop_front().map(|(_, notice)| notice) } else { None }
+        if !is_ripe {
+            return None;
+        }
+        let next = self.waiting.pop_front();
+        give_back(&mut self.waiting, 64);
+        next.map(|(_, notice)| notice)
     }
 }

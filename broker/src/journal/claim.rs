@@ -135,8 +135,8 @@ fn is_ours(metadata: &fs::Metadata) -> bool {
 fn has_directories(directory: &Path) -> io::Result<bool> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        // A file system of its own has this one.
-        if entry.file_type()?.is_dir() && entry.file_name() != "lost+found" {
+        // A file system of its own has the first one, and a repair leaves the second.
+        if entry.file_type()?.is_dir() && entry.file_name() != "lost+found" && entry.file_name() != "quarantine" {
             return Ok(true);
         }
     }

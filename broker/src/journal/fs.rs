@@ -36,6 +36,12 @@ pub trait FileSystem: Send + Sync + fmt::Debug {
     /// Makes all creations, renames and removals so far durable.
     fn sync_dir(&self) -> io::Result<()>;
 
+    /// A directory in this one, for files that are not the journal's own; made if it is missing. Files are moved between
+    /// the two under their paths, such as `name/file`.
+    fn folder(&self, name: &str) -> io::Result<Arc<dyn FileSystem>> {
+        Err(io::Error::new(io::ErrorKind::Unsupported, format!("{name}: this file system has one directory")))
+    }
+
     /// Names of the plain files, in no order.
     fn list(&self) -> io::Result<Vec<String>>;
 
@@ -71,6 +77,7 @@ pub trait Lock: Send + fmt::Debug {}
 #[derive(Debug)]
 pub struct Disk {
     directory: PathBuf,
+    is_read_only: bool,
 }
 
 impl Disk {
@@ -82,10 +89,19 @@ impl Disk {
         let missing = directory.ancestors().take_while(|path| !path.exists()).count();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
         for parent in directory.ancestors().skip(1).take(missing) {
-            Disk { directory: parent.to_owned() }.sync_dir()?;
+            Disk { directory: parent.to_owned(), is_read_only: false }.sync_dir()?;
         }
         claim::close(&directory)?;
-        Ok(Disk { directory })
+        Ok(Disk { directory, is_read_only: false })
+    }
+
+    /// A directory that must be there, and of which nothing is changed. Files are opened for reading only.
+    pub fn to_read(directory: &Path) -> io::Result<Disk> {
+        let directory = std::path::absolute(directory)?;
+        if !fs::metadata(&directory)?.is_dir() {
+            return Err(io::ErrorKind::NotADirectory.into());
+        }
+        Ok(Disk { directory, is_read_only: true })
     }
 
     #[expect(clippy::disallowed_methods, reason = "the journal's files are opened here and nowhere else")]
@@ -110,7 +126,7 @@ impl FileSystem for Disk {
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
-        Ok(Arc::new(DiskFile(self.open_with(name, fs::OpenOptions::new().read(true).write(true))?)))
+        Ok(Arc::new(DiskFile(self.open_with(name, fs::OpenOptions::new().read(true).write(!self.is_read_only))?)))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -123,6 +139,14 @@ impl FileSystem for Disk {
 
     fn sync_dir(&self) -> io::Result<()> {
         self.open_with("", fs::OpenOptions::new().read(true))?.sync_all()
+    }
+
+    fn folder(&self, name: &str) -> io::Result<Arc<dyn FileSystem>> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let directory = self.directory.join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;
+        self.sync_dir()?;
+        Ok(Arc::new(Disk { directory, is_read_only: self.is_read_only }))
     }
 
     fn list(&self) -> io::Result<Vec<String>> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::change::{Arrival, Override};
 use super::checkpoint::Checkpoint;
-use super::format::{SegmentId, locate};
+use super::format::{SLOTS_MAX, SegmentId, locate};
 use super::notes::{Notes, Said};
 use super::orders::Orders;
 use super::record;
@@ -88,6 +88,20 @@ impl Live {
     /// A message was written as the next slot of that segment.
     pub(super) fn accept(&mut self, segment: SegmentId) {
         self.extents.entry(segment).or_default().push();
+    }
+
+    /// Messages of that segment up to a slot were written, of which no more is known. They are there until something says
+    /// otherwise.
+    pub(super) fn accept_up_to(&mut self, segment: SegmentId, slot: u32) {
+        let extent = self.extents.entry(segment).or_default();
+        while extent.slots < slot.min(SLOTS_MAX) {
+            extent.push();
+        }
+    }
+
+    /// The name of a destination that is there.
+    pub(super) fn name_of(&self, destination: DestinationId) -> Option<&DestinationName> {
+        self.destinations.get(&destination)
     }
 
     /// A run of messages is gone.

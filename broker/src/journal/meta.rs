@@ -13,8 +13,8 @@ use super::octets::Octets;
 use crate::model::ShardId;
 use crate::model::Timestamp;
 
-const NAMES: [&str; 2] = ["store.meta", "store.meta.copy"];
-const DRAFT: &str = "store.meta.new";
+pub(super) const NAMES: [&str; 2] = ["store.meta", "store.meta.copy"];
+pub(super) const DRAFT: &str = "store.meta.new";
 const MAGIC: [u8; 8] = *b"KOLEJKA\0";
 const SUMMED_BYTES: usize = MAGIC.len() + 4 * 5 + 4 + 16 * 2 + 8 * 2;
 
@@ -46,6 +46,15 @@ impl Meta {
 
     /// Reads the directory's identity; `None` if it has none yet. A damaged copy is replaced by the other.
     pub(super) fn load(fs: &dyn FileSystem) -> Result<Option<Meta>, OpenError> {
+        let Some((meta, is_whole)) = Meta::find(fs)? else { return Ok(None) };
+        if !is_whole {
+            meta.save(fs).map_err(|error| OpenError::io(NAMES[0], error))?;
+        }
+        Ok(Some(meta))
+    }
+
+    /// Reads the directory's identity, and says whether both copies have it.
+    pub(super) fn find(fs: &dyn FileSystem) -> Result<Option<(Meta, bool)>, OpenError> {
         let names = fs.list().map_err(|error| OpenError::io("the data directory", error))?;
         let mut copies = Vec::new();
         for name in NAMES.into_iter().filter(|name| names.iter().any(|n| n == name)) {
@@ -57,10 +66,7 @@ impl Meta {
             Some(meta) => {
                 let same =
                     |copy: &Option<Meta>| copy.is_some_and(|c| (c.begun, c.version) == (meta.begun, meta.version));
-                if copies.len() < NAMES.len() || !copies.iter().all(same) {
-                    meta.save(fs).map_err(|error| OpenError::io(NAMES[0], error))?;
-                }
-                Ok(Some(*meta))
+                Ok(Some((*meta, copies.len() == NAMES.len() && copies.iter().all(same))))
             }
         }
     }

@@ -18,6 +18,7 @@ mod fanout;
 pub mod fault;
 mod format;
 pub mod fs;
+pub mod inspect;
 mod live;
 #[cfg(any(test, feature = "internals"))]
 pub mod memory;
@@ -33,6 +34,7 @@ mod record;
 mod recovery;
 mod rewrite;
 mod roll;
+mod scrub;
 mod segment;
 mod status;
 mod store;
@@ -81,11 +83,14 @@ pub struct Options {
     pub spare_segments: usize,
     /// Free octets of the file system that the journal leaves alone.
     pub disk_reserve_bytes: u64,
+    /// Bytes a second at which sealed segments are read in the background to check them.
+    pub scrub_bytes: u64,
     /// Most files open for reading.
     pub open_files: usize,
     /// After this long without work the last batch is followed by an empty one, and the free space is looked at again.
     pub idle_after: Duration,
-    /// Spare segments are made by a thread of their own; without it the journal's thread makes them when it is idle.
+    /// Spare segments are made by a thread of their own, and another checks segments; without it the journal's thread makes
+    /// spares when it is idle, and nothing is checked before it is read.
     pub spares_thread: bool,
 }
 
@@ -104,6 +109,7 @@ impl Options {
             in_flight_batches: 4096,
             spare_segments: 3,
             disk_reserve_bytes: 64 << 20,
+            scrub_bytes: 4 << 20,
             open_files: 64,
             idle_after: Duration::from_secs(1),
             spares_thread: true,
@@ -182,6 +188,7 @@ impl Journal {
         now: Timestamp,
     ) -> Result<Opened, OpenError> {
         options.check()?;
+        inspect::refuse_half_repaired(fs.as_ref())?;
         let lock = fs.lock().map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => OpenError::Locked,
             _ => OpenError::io("lock", error),

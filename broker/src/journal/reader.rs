@@ -134,6 +134,22 @@ impl Shelf {
         LogError::Damaged(error)
     }
 
+    /// The segments that messages may be read from, in order.
+    pub(super) fn segments(&self) -> Vec<SegmentId> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).offsets.keys().copied().collect()
+    }
+
+    /// Whether messages may be read from a segment.
+    pub(super) fn has(&self, segment: SegmentId) -> bool {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).offsets.contains_key(&segment)
+    }
+
+    /// Takes down that something is damaged there; `false` if that was known.
+    pub(super) fn is_new_damage(&self, segment: SegmentId, offset: u64) -> bool {
+        let mut known = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        known.len() < DAMAGES_TOLD && known.insert((segment, Some(offset)))
+    }
+
     fn remember(&self, segment: SegmentId, file: Arc<dyn File>) {
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         files.retain(|(id, _)| *id != segment);

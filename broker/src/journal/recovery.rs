@@ -24,7 +24,7 @@ use super::stored;
 use super::stored::{Elsewhere, Stored};
 use super::summary::read_summary;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
-use super::weight::Scale;
+use super::weight::{Scale, Weight};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// The log as it was found.
@@ -37,7 +37,7 @@ pub(super) struct Tail {
     pub(super) entries: Vec<Entry>,
     /// Those of them, by their slots, whose body is in another's record.
     pub(super) copies: BTreeMap<u32, Elsewhere>,
-    clean: bool,
+    pub(super) clean: bool,
     /// A batch follows the opening, which was durable before that was written: what it does not list is not needed.
     is_certain: bool,
     /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
@@ -64,7 +64,9 @@ pub(super) fn recover(
     for head in tail.live.heads() {
         replay.record(head, None);
     }
-    replay_sealed(&store, &mut tail, &shelf, replay)?;
+    for (id, weight) in replay_sealed(&store, &tail, &shelf, replay)? {
+        tail.live.weighed(id, weight);
+    }
 
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
@@ -153,7 +155,7 @@ fn reclaim(
 }
 
 /// Finds the newest complete opening and walks on from it.
-fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
+pub(super) fn read_tail(store: &Store, segments: &[SegmentId]) -> Result<Tail, OpenError> {
     let mut voids = Vec::new();
     for (index, id) in segments.iter().enumerate().rev() {
         if is_taken_over(store.fs.as_ref(), &store.meta, *id)? {
@@ -337,8 +339,13 @@ impl Tail {
     }
 }
 
-/// Gives the messages of the sealed segments to the reader and to the engine, and counts their bytes.
-fn replay_sealed(store: &Store, tail: &mut Tail, shelf: &Shelf, replay: &mut dyn Replay) -> Result<(), OpenError> {
+/// Gives the messages of the sealed segments to the reader and to the engine, and weighs them.
+pub(super) fn replay_sealed(
+    store: &Store,
+    tail: &Tail,
+    shelf: &Shelf,
+    replay: &mut dyn Replay,
+) -> Result<Vec<(SegmentId, Weight)>, OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
     let mut weights = Vec::new();
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
@@ -361,10 +368,7 @@ fn replay_sealed(store: &Store, tail: &mut Tail, shelf: &Shelf, replay: &mut dyn
         shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
     }
-    for (id, weight) in weights {
-        tail.live.weighed(id, weight);
-    }
-    Ok(())
+    Ok(weights)
 }
 
 /// Tells the engine of one message: where it is now, and what happened to it.

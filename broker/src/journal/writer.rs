@@ -1,5 +1,4 @@
-//! The journal's threads: one writes and syncs, one fills the pool of spare segments. The only file of the journal that
-//! waits.
+//! The journal's threads: one writes and syncs, one fills the pool of spare segments, one checks what is there.
 //!
 //! While one batch is being synced the next gathers in the inbox; there is no timer. It must not know what a segment
 //! looks like. The first error is final: it is told to the sink, and nothing becomes durable any more.
@@ -17,6 +16,7 @@ use super::appender::Appender;
 use super::compaction::Pace;
 use super::fanout;
 use super::roll::Spares;
+use super::scrub::Scrub;
 use super::work::{Step, Unit, Work, Written};
 use crate::model::{Capacity, Durable, Log, LogError, LogSink, Record, Room, StateBytes, Ticket, Timestamp};
 
@@ -97,7 +97,7 @@ impl Drop for Writer {
 /// is dropped.
 pub struct Stopper {
     inbox: Arc<Inbox>,
-    /// The writing thread, then the one for spares, which the first one's end ends.
+    /// The writing thread, then those for spares and for checks, which the first one's end ends.
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -130,6 +130,8 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
         idle_after: options.idle_after,
     });
     let spares = appender.spares.clone();
+    let scrub = Arc::new(Scrub::new(appender.store.clone(), appender.shelf.clone()));
+    let of_scrub = scrub.clone();
     let writer = Writer {
         inbox: inbox.clone(),
         spares: spares.clone(),
@@ -141,7 +143,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
     let (of_thread, of_spares) = (inbox.clone(), sink.clone());
     let inline = !options.spares_thread;
     let run = move || {
-        let mut end = End { inbox: &of_thread, spares: &spares, sink: sink.as_ref(), error: None };
+        let mut end = End { inbox: &of_thread, spares: &spares, scrub: &of_scrub, sink: sink.as_ref(), error: None };
         end.error = run(appender, &of_thread, sink.as_ref(), inline).err();
     };
     let mut threads = vec![thread::Builder::new().name("journal".to_owned()).spawn(run)?];
@@ -152,6 +154,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
             keep_spares(&spares, idle_after);
         };
         threads.push(thread::Builder::new().name("journal-spares".to_owned()).spawn(run)?);
+        threads.push(thread::Builder::new().name("journal-scrub".to_owned()).spawn(move || scrub.run())?);
     }
     Ok((writer, Stopper { inbox, threads }))
 }
@@ -160,6 +163,7 @@ pub(super) fn start(appender: Appender, sink: Arc<dyn LogSink>, options: &Option
 struct End<'a> {
     inbox: &'a Inbox,
     spares: &'a Spares,
+    scrub: &'a Scrub,
     sink: &'a dyn LogSink,
     error: Option<io::Error>,
 }
@@ -167,6 +171,7 @@ struct End<'a> {
 impl Drop for End<'_> {
     fn drop(&mut self) {
         self.spares.close();
+        self.scrub.close();
         let error = match &self.error {
             Some(error) => LogError::Poisoned(error.to_string()),
             None if thread::panicking() => LogError::Panicked("the journal"),

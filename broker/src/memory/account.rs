@@ -1,9 +1,11 @@
 //! The account: bytes by purpose, each share with its bound.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use thiserror::Error;
 
+use super::holder::{Holder, Kind};
 use super::line::Line;
 use super::purpose::{Purpose, Share};
 
@@ -16,14 +18,24 @@ pub struct Account {
     pub(super) output: Line,
 }
 
-/// A share is used up.
+/// A share is used up, or what one holder may have of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("memory for {} is used up: {limit} bytes of limits.memory.total", .share.words())]
+#[error("memory for {} is used up{}: {}{limit} bytes of limits.memory.total", .share.words(), by(*.holder), part(*.holder))]
 pub struct Short {
     /// Which.
     pub share: Share,
     /// Its bound in bytes.
     pub limit: u64,
+    /// Who has as much of it as one may have, where there is some left for others.
+    pub holder: Option<Kind>,
+}
+
+fn by(holder: Option<Kind>) -> &'static str {
+    holder.map_or("", Kind::words)
+}
+
+fn part(holder: Option<Kind>) -> &'static str {
+    holder.map_or("", Kind::part)
 }
 
 impl Default for Account {
@@ -67,9 +79,14 @@ impl Account {
 
     /// Whether a purpose may use so many bytes more.
     pub fn has_room(&self, purpose: Purpose, bytes: u64) -> bool {
+        self.free(purpose).is_some_and(|free| bytes <= free)
+    }
+
+    /// Bytes that the share of a purpose has left; `None` if more are used than it has.
+    fn free(&self, purpose: Purpose) -> Option<u64> {
         let share = purpose.share();
         let used = if share == Share::Queues { self.used_of(share) } else { self.used(purpose) };
-        used.saturating_add(bytes) <= self.limit(share)
+        self.limit(share).checked_sub(used)
     }
 
     /// The share of a purpose, where so many bytes more do not fit into it.
@@ -82,13 +99,51 @@ impl Account {
     /// # Errors
     /// [`Short`] if it has not; then nothing is used.
     pub fn take(&self, purpose: Purpose, bytes: u64) -> Result<(), Short> {
+        self.take_for(purpose, bytes, (&[], &[]))
+    }
+
+    /// The same for some holders, of which those may have no more than their parts that are `asked`.
+    pub(super) fn take_for(
+        &self,
+        purpose: Purpose,
+        bytes: u64,
+        (holders, asked): (&[Arc<Holder>], &[Arc<Holder>]),
+    ) -> Result<(), Short> {
         // Added before it is looked at: two that come at once may both be refused, but never both be let in.
-        self.add(purpose, bytes);
-        if bytes > 0 && !self.has_room(purpose, 0) {
-            self.give(purpose, bytes);
-            return Err(self.short(purpose));
+        self.add_for(purpose, bytes, holders);
+        match self.short_for(purpose, 0, asked) {
+            Some(short) if bytes > 0 => {
+                self.give_for(purpose, bytes, holders);
+                Err(short)
+            }
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// What is short where these use so many bytes more of a purpose.
+    pub(super) fn short_for(&self, purpose: Purpose, bytes: u64, holders: &[Arc<Holder>]) -> Option<Short> {
+        let left = self.free(purpose).and_then(|free| free.checked_sub(bytes));
+        let Some(free) = left else { return Some(self.short(purpose)) };
+        let is_over = |holder: &&Arc<Holder>| {
+            holder.used(purpose).saturating_add(bytes) > free.saturating_mul(holder.kind().times())
+        };
+        let holder = holders.iter().find(is_over)?;
+        Some(Short { holder: Some(holder.kind()), ..self.short(purpose) })
+    }
+
+    pub(super) fn add_for(&self, purpose: Purpose, bytes: u64, holders: &[Arc<Holder>]) {
+        self.add(purpose, bytes);
+        for holder in holders {
+            holder.add(purpose, bytes);
+        }
+    }
+
+    pub(super) fn give_for(&self, purpose: Purpose, bytes: u64, holders: &[Arc<Holder>]) {
+        // Who waits looks at all of it when the account is told.
+        for holder in holders {
+            holder.give(purpose, bytes);
+        }
+        self.give(purpose, bytes);
     }
 
     /// Uses bytes, whether there is room or not: they are in use already.
@@ -121,6 +176,6 @@ impl Account {
 
     fn short(&self, purpose: Purpose) -> Short {
         let share = purpose.share();
-        Short { share, limit: self.limit(share) }
+        Short { share, limit: self.limit(share), holder: None }
     }
 }

@@ -40,6 +40,7 @@ mod terms;
 mod time;
 mod token;
 mod unique;
+mod whose;
 mod window;
 
 #[cfg(test)]
@@ -81,4 +82,5 @@ pub use terms::{Group, OnExhaust, Standing, Terms};
 pub use time::{Now, Timestamp};
 pub use token::{JobToken, TokenError};
 pub use unique::{OnDuplicate, Unique, Until};
+pub use whose::Whose;
 pub use window::Windows;

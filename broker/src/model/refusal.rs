@@ -55,6 +55,16 @@ pub enum Refusal {
         /// Its key.
         key: &'static str,
     },
+    /// An address has as many of something as one may have, with all its users.
+    #[error("this address has {limit} {what} already, the most allowed by {key}")]
+    AddressLimit {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        limit: usize,
+        /// Its key.
+        key: &'static str,
+    },
     /// A temporary destination belongs to the connection that made it.
     #[error("a temporary destination can be read only by the connection that made it")]
     NotOwner,
@@ -147,6 +157,7 @@ impl Refusal {
             Refusal::LeaseLost => "lease-lost",
             Refusal::Forbidden { .. } => "forbidden",
             Refusal::UserLimit { .. } => "user-limit",
+            Refusal::AddressLimit { .. } => "address-limit",
             Refusal::NotOwner => "not-owner",
             Refusal::TakenOver => "taken-over",
             Refusal::OtherSelector => "other-selector",

@@ -10,40 +10,27 @@ mod routes;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::RandomState;
 use std::ops::Bound;
 
-use hashbrown::HashTable;
-
 use crate::model::{DestinationId, DestinationName};
+use crate::table::Table;
 
 pub use patterns::Patterns;
 pub use routes::{Route, Routes};
 
-/// Names of the destinations that exist.
+/// Names of the destinations that exist. Names are chosen by clients, hence the standard library's keyed hash.
 #[derive(Debug, Default)]
 pub struct Router {
-    /// Names are chosen by clients, hence the standard library's keyed hash. Each is hashed once: when the table grows, which is
-    /// in the hold of one request, no name is looked at.
-    names: HashTable<Named>,
-    keys: RandomState,
+    names: Table<DestinationName, DestinationId, RandomState>,
     /// The same by their numbers, for those who go through all of them a part at a time.
     order: BTreeMap<DestinationId, DestinationName>,
-}
-
-/// A name with its hash.
-#[derive(Debug)]
-struct Named {
-    hash: u64,
-    name: DestinationName,
-    destination: DestinationId,
 }
 
 impl Router {
     /// The destination of that name.
     pub fn resolve(&self, name: &DestinationName) -> Option<DestinationId> {
-        let hash = self.keys.hash_one(name);
-        self.names.find(hash, |named| named.name == *name).map(|named| named.destination)
+        self.names.get(name).copied()
     }
 
     /// All destinations that a question is answered with yes for, in the order of their numbers.
@@ -59,30 +46,16 @@ impl Router {
 
     /// Gives a name to a destination.
     pub fn bind(&mut self, name: DestinationName, destination: DestinationId) {
-        let hash = self.keys.hash_one(&name);
-        if let Some(named) = self.names.find_mut(hash, |named| named.name == name) {
-            self.order.remove(&std::mem::replace(&mut named.destination, destination));
-        } else {
-            self.grow();
-            let named = Named { hash, name: name.clone(), destination };
-            self.names.insert_unique(hash, named, |named| named.hash);
+        if let Some(old) = self.names.insert(name.clone(), destination) {
+            self.order.remove(&old);
         }
         self.order.insert(destination, name);
     }
 
-    /// Grows before the table is full: not in the same hold as that of the destinations, which has as many rows.
-    fn grow(&mut self) {
-        let (len, most) = (self.names.len(), self.names.capacity());
-        if len >= 1024 && len + len / 8 >= most {
-            self.names.reserve(most - len + 1, |named| named.hash);
-        }
-    }
-
     /// Takes a name from a destination, unless it has gone to another one.
     pub fn unbind(&mut self, name: &DestinationName, destination: DestinationId) {
-        let is_it = |named: &Named| named.name == *name && named.destination == destination;
-        if let Ok(named) = self.names.find_entry(self.keys.hash_one(name), is_it) {
-            named.remove();
+        if self.resolve(name) == Some(destination) {
+            self.names.remove(name);
             self.order.remove(&destination);
         }
     }

@@ -11,6 +11,7 @@ mod plan;
 mod repeats;
 mod signals;
 mod strangers;
+mod survey;
 
 #[cfg(test)]
 mod tests;
@@ -18,3 +19,4 @@ mod tests;
 pub use banner::{Banner, Listening};
 pub use lifecycle::{Server, ServerError};
 pub use signals::Signals;
+pub use survey::{Found, Survey, survey};

@@ -35,6 +35,7 @@ pub(super) fn journal(config: &Config, descriptors: Descriptors) -> journal::Opt
         // With less the reserve would be of no use to the log, which needs a whole segment at once.
         disk_reserve_bytes: config.limits.disk_reserve.max(config.limits.segment.next_multiple_of(4096)),
         state_bytes: config.limits.state,
+        scrub_bytes: config.limits.scrub,
         ..journal::Options::new(&config.data)
     }
 }
@@ -54,6 +55,11 @@ pub(super) fn engine(config: &Config) -> engine::Options {
             destinations: limits.user_destinations as usize,
             subscriptions: limits.user_subscriptions as usize,
             schedules: limits.user_schedules as usize,
+        },
+        address: engine::UserLimits {
+            destinations: limits.address_destinations as usize,
+            subscriptions: limits.address_subscriptions as usize,
+            schedules: limits.address_schedules as usize,
         },
         append: engine::Append { messages: limits.append_messages as usize, bytes: limits.append_bytes as usize },
         topic_queues: limits.topic_queues as usize,
@@ -147,6 +153,7 @@ pub(super) fn users(config: &Config) -> Arc<connection::Users> {
     connection::Users::new(connection::UserLimits {
         connections: limits.user_connections as usize,
         transactions: limits.user_transactions as usize,
+        transactions_per_address: limits.address_transactions as usize,
     })
 }
 

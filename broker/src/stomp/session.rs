@@ -198,6 +198,17 @@ impl Session {
         self.close(receipt.as_ref(), &Fault::Refused(refusal));
     }
 
+    /// There is no room for what the last frame has brought into a transaction: it gets an ERROR instead of the receipt that has
+    /// not been taken out yet.
+    pub fn retract(&mut self, refusal: Refusal) {
+        let receipts = self.outputs.drain(..).filter_map(|output| match output {
+            Output::Promise(receipt) => Some(receipt),
+            _ => None,
+        });
+        let receipt = receipts.last();
+        self.refused(receipt, refusal);
+    }
+
     /// Whether a delivery for that subscription would still be written.
     pub fn is_subscribed(&self, subscription: SubscriptionId) -> bool {
         self.state.client().is_some_and(|client| client.subscription(subscription).is_some())

@@ -81,7 +81,7 @@ fn large() -> (World, SessionId) {
     let Size { messages, queues, schedules } = size();
     // One client makes all of it here.
     let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
-    let mut world = World::with(Options { transient_bytes: 1 << 40, user, ..Options::default() });
+    let mut world = World::with(Options { transient_bytes: 1 << 40, user, address: user, ..Options::default() });
     let client = world.client("c");
     for number in 0..queues {
         world.ask(client, transient(&format!("/queue/q.{number}"), "blue\n"));

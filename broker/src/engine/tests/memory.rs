@@ -165,3 +165,89 @@ fn what_senders_say_is_within_the_share_of_queues() {
     assert!(memory.used(Purpose::Terms) > number * 400, "{number} messages");
     assert!(memory.used_of(Share::Queues) <= memory.limit(Share::Queues) + (16 << 10));
 }
+
+/// Sends bodies to a queue until there is no room for one of so many bytes.
+fn use_up(world: &mut World, client: SessionId, memory: &Account, bytes: u64) {
+    while memory.has_room(Purpose::Messages, bytes) {
+        world.ask(client, Request::Publish(publish("/queue/full")));
+    }
+}
+
+#[test]
+fn what_is_due_waits_for_memory_without_a_word_and_is_sent_once() {
+    let memory = Arc::new(Account::new(16 * BODY as u64 * 16 / 7));
+    let mut world = world(&memory);
+    let client = world.client("a");
+    let large = |at| {
+        let Request::Publish(mut plan) = Request::Publish(planned("/queue/a", &format!("at {at}"), once(at))) else {
+            unreachable!("a plan")
+        };
+        plan.message.content = Content::small(&vec![b'x'; BODY / 4], 0);
+        Request::Publish(plan)
+    };
+    let soon = world.now.wall.0 + 50;
+    world.ask(client, large(soon));
+    world.ask(client, Request::Publish(planned("/queue/b", "small", once(soon))));
+    world.sync();
+    use_up(&mut world, client, &memory, BODY as u64 + 4096);
+    // Less than one of them needs is left.
+    let rest = memory.limit(Share::Queues) - memory.used_of(Share::Queues) - 2 * BODY as u64 / 16;
+    memory.add(Purpose::Messages, rest);
+    world.sync();
+    let records = world.log.len();
+    for _ in 0..10 {
+        world.elapse(100);
+        assert!(memory.used_of(Share::Queues) <= memory.limit(Share::Queues));
+    }
+    world.sync();
+    let written = world.log.len() - records;
+    let held = |world: &World, to: &str| {
+        let of = world.engine.queues().into_iter().find(|view| view.name == name(to));
+        of.map_or(0, |view| view.entries.len())
+    };
+    assert_eq!(held(&world, "/queue/b"), 1, "there is room for a small one");
+    assert_eq!(held(&world, "/queue/a"), 0);
+    assert!(written <= 3, "a message, its queue and the end of its schedule, and none for what waits: {written}");
+    let asks_again = world.now.monotonic + std::time::Duration::from_secs(1);
+    assert_eq!(world.engine.deadline(world.now), Some(asks_again), "nothing turns round meanwhile");
+    memory.give(Purpose::Messages, rest);
+    world.engine.set_full(false);
+    world.elapse(0);
+    world.sync();
+    world.elapse(100);
+    assert_eq!(held(&world, "/queue/a"), 1);
+}
+
+#[test]
+fn what_one_request_brings_is_counted_whole_before_anything_happens() {
+    let memory = Arc::new(Account::new(1 << 20));
+    let limit = memory.limit(Share::Queues);
+    let mut world = world(&memory);
+    let client = world.client("a");
+    // Of the contents there is next to nothing.
+    let long = "g".repeat(1000);
+    let small = |number: usize, to: &str| {
+        let terms = in_group(&format!("{long}{number}"));
+        let message = Message { terms: Some(Box::new(terms)), ..message("x") };
+        Publish { to: name(to), message, key: None, retain: None }
+    };
+    let everywhere = |number: usize| Action::Publish(small(number, &format!("/queue/{}", number % 50)));
+    let many = Request::Commit((0..1000).map(everywhere).collect());
+    assert!(world.engine.has_to_wait(&many));
+    assert!(matches!(world.try_ask(client, many), Err(Refusal::OutOfMemory { .. })));
+    assert_eq!(memory.used(Purpose::Terms), 0, "nothing of it happened");
+    // Nor may a request pass the share that comes when it is nearly used up.
+    let mut taken = 0;
+    while let (waits, Ok(_)) = {
+        let next = Request::Commit((taken..taken + 20).map(everywhere).collect());
+        (world.engine.has_to_wait(&next), world.try_ask(client, next))
+    } {
+        assert!(!waits);
+        taken += 20;
+        assert!(memory.used_of(Share::Queues) <= limit, "{} of {limit}", memory.used_of(Share::Queues));
+    }
+    assert!(taken > 100, "{taken}");
+    // A schedule is asked like any other message.
+    let plan = Request::Publish(planned("/queue/a", &long.repeat(40), once(world.now.wall.0 + 1000)));
+    assert!(matches!(world.try_ask(client, plan), Err(Refusal::OutOfMemory { .. })));
+}

@@ -3,7 +3,9 @@
 use super::schedule::once;
 use super::{Departure, Options, World, message, name, subscribe};
 use crate::engine::UserLimits;
-use crate::model::{AckMode, Answer, Publish, Refusal, Request, SessionId, SubscriptionId, Terms, UserId};
+use crate::model::{
+    AckMode, Answer, Network, Publish, Refusal, Request, SessionId, SubscriptionId, Terms, UserId, Whose,
+};
 
 fn world() -> World {
     let user = UserLimits { destinations: 3, subscriptions: 2, schedules: 2 };
@@ -12,7 +14,7 @@ fn world() -> World {
 
 fn user(world: &mut World, owner: &str, user: u64) -> SessionId {
     let session = world.client(owner);
-    world.engine.belongs_to(session, UserId(user));
+    world.engine.belongs_to(session, Whose::local(UserId(user)));
     session
 }
 
@@ -108,4 +110,47 @@ fn schedules_of_a_user() {
     world.elapse(20);
     world.elapse(20);
     assert!(matches!(world.ask(one, plan("/queue/a", soon + 100)), Answer::Scheduled(_)));
+}
+
+#[test]
+fn what_users_of_one_address_have_is_counted_together_as_well() {
+    let of_address = UserLimits { destinations: 4, subscriptions: 3, schedules: 3 };
+    let user = UserLimits { destinations: 3, subscriptions: 2, schedules: 2 };
+    let mut world = World::with(Options { user, address: of_address, ..Options::default() });
+    let mut at = |owner: &str, user: u64, own: u8| {
+        let session = world.client(owner);
+        let network = Network::of([10, 0, 0, own].into());
+        world.engine.belongs_to(session, Whose { user: UserId(user), network });
+        session
+    };
+    let (one, other, away, last) = (at("a", 1, 1), at("b", 2, 1), at("c", 2, 2), at("d", 4, 1));
+    let soon = world.now.wall.0 + 10;
+    for number in 0..2 {
+        world.ask(one, send(&format!("/queue/{number}")));
+        world.ask(one, subscribe(number, "/queue/0", AckMode::Auto, 1));
+        world.ask(one, plan("/queue/0", soon));
+    }
+    // The queue of schedules is one as well.
+    world.ask(other, send("/queue/3"));
+    world.ask(other, subscribe(1, "/queue/0", AckMode::Auto, 1));
+    world.ask(other, plan("/queue/0", soon));
+    let full = |what, limit, key| Err(Refusal::AddressLimit { what, limit, key });
+    assert_eq!(world.try_ask(other, send("/queue/4")), full("destinations", 4, "limits.address.destinations"));
+    assert_eq!(
+        world.try_ask(other, subscribe(2, "/queue/0", AckMode::Auto, 1)),
+        full("subscriptions", 3, "limits.address.subscriptions")
+    );
+    assert_eq!(world.try_ask(other, plan("/queue/0", soon)), full("schedules", 3, "limits.address.schedules"));
+    // The same user has its own part elsewhere.
+    world.ask(away, send("/queue/4"));
+    world.ask(away, subscribe(1, "/queue/0", AckMode::Auto, 1));
+    world.ask(away, plan("/queue/0", soon));
+    // What ends is given back to both, also where its maker is gone.
+    world.sync();
+    world.close(one, Departure::Clean);
+    world.elapse(20);
+    world.elapse(20);
+    assert!(world.ask(last, subscribe(2, "/queue/0", AckMode::Auto, 1)).is_done());
+    assert!(matches!(world.ask(last, plan("/queue/0", soon + 100)), Answer::Scheduled(_)));
+    assert_eq!(world.try_ask(last, send("/queue/5")), full("destinations", 4, "limits.address.destinations"));
 }

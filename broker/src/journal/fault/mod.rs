@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 mod dice;
 mod file;
+mod folder;
 mod world;
 
 pub use self::dice::Dice;
 use self::file::CrashFile;
+use self::folder::Folder;
 use self::world::{Change, Inode, Plan, World};
 use crate::journal::fs::{File, FileSystem, Lock};
 
@@ -282,8 +284,12 @@ impl FileSystem for CrashDisk {
         Ok(())
     }
 
+    fn folder(&self, name: &str) -> io::Result<Arc<dyn FileSystem>> {
+        Ok(Arc::new(Folder { disk: self.clone(), prefix: format!("{name}/"), locked: Arc::default() }))
+    }
+
     fn list(&self) -> io::Result<Vec<String>> {
-        Ok(self.begin()?.names.keys().cloned().collect())
+        Ok(self.begin()?.names.keys().filter(|name| !name.contains('/')).cloned().collect())
     }
 
     fn lock(&self) -> io::Result<Box<dyn Lock>> {

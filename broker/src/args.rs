@@ -282,7 +282,8 @@ pub(crate) struct Drop {
     /// What it is
     #[arg(value_enum)]
     pub(crate) kind: Dropped,
-    /// Its name; for a schedule its name or id, for a binding that of the subscription or its topics
+    /// Its name; for a schedule its name or id, for a binding that of the subscription or its topics, for a queue without a
+    /// name #NUMBER
     pub(crate) name: String,
     /// Only say what would be removed
     #[arg(long)]

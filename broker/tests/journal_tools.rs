@@ -9,6 +9,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use kolejka::journal::inspect::Scribe;
+use kolejka::model::{
+    Accepted, Content, DestinationId, MessageId, Place, Position, Record, Replay, ShardId, Timestamp, Urgency,
+};
 use tempfile::TempDir;
 
 /// The program with nothing in its environment but a home.
@@ -310,5 +314,41 @@ fn a_queue_a_subscription_and_a_schedule_are_dropped_by_name() {
     assert!(!said.contains("/queue/mail") && !said.contains("1 schedule") && !said.contains("fed by"), "{said}");
     let broker = Broker::start(&data);
     assert!(broker.receive("/queue/orders", 2).contains("unique"));
+    broker.stop();
+}
+
+/// Nobody has to be told.
+struct Nobody;
+
+impl Replay for Nobody {
+    fn record(&mut self, _: Record, _: Option<Position>) {}
+}
+
+#[test]
+fn what_keeps_a_broker_from_starting_is_dropped() {
+    let (_folder, data) = filled();
+    let mut scribe = Scribe::open(&data, &mut Nobody, Timestamp(1)).unwrap();
+    let content = Content::new(b"destination:/queue/gone\n", "nobody's".into());
+    let (message, size) = (MessageId::new(ShardId::default(), 4_000_000), content.len() as u32);
+    let place = Place { urgency: Urgency::NORMAL, sequence: 1 };
+    let destination = DestinationId(777);
+    let content = Some(content);
+    scribe
+        .append(vec![Record::Accepted(Accepted { destination, message, place, size, content, terms: None })])
+        .unwrap();
+    scribe.finish().unwrap();
+    for start in [&["--safe"][..], &["--listen", "127.0.0.1:0"]] {
+        let (status, _, said) = run(&[start, &["--data", data.to_str().unwrap()]].concat());
+        assert_eq!(status, 65, "{said}");
+        assert!(said.contains("1 messages that belong to no queue"), "{said}");
+    }
+    assert_eq!(tool("verify", &data, &[]).0, 0, "every octet is as it was written");
+    assert!(tool("dump", &data, &[]).1.contains("\"queue\":777"));
+    let (status, _, said) = tool("export", &data, &[]);
+    assert!(status == 65 && said.contains("message 4000000 of no queue (number 777) is left out"), "{said}");
+    let (status, said, error) = tool("drop", &data, &["queue", "#777"]);
+    assert_eq!((status, said.as_str()), (0, "removed:\n1 message of no queue\n"), "{error}");
+    let broker = Broker::start(&data);
+    assert!(broker.receive("/queue/mail", 20).contains("mail 19"));
     broker.stop();
 }

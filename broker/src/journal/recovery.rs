@@ -353,19 +353,21 @@ pub(super) fn replay_sealed(
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let (mut offsets, mut scale) = (Vec::with_capacity(extent.slots as usize), Scale::default());
-        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
-            let is_live = extent.is_live(slot);
-            offsets.push(entry.offset);
-            scale.put(&entry, is_live);
-            if is_live {
-                let position = id.position(store.meta.shard, slot);
-                let known = (tail.live.override_of(position), tail.live.terms_of(position));
-                tell(replay, &entry, position, known);
+        let mut scale = Scale::default();
+        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |first, entries| {
+            // First of all: what is told may be read at once.
+            shelf.extend(id, entries.iter().map(|entry| entry.offset));
+            for (slot, entry) in (first..).zip(entries) {
+                let is_live = extent.is_live(slot);
+                scale.put(entry, is_live);
+                if is_live {
+                    let position = id.position(store.meta.shard, slot);
+                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                    tell(replay, entry, position, known);
+                }
             }
         })?;
         weights.push((id, scale.weight(extent.summary_at)));
-        shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
     }
     Ok(weights)

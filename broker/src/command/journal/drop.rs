@@ -60,7 +60,15 @@ impl<'a> Wanted<'a> {
             && (name.is_some_and(|name| bare_key(name) == self.name) || accepted.message.to_string() == self.name)
     }
 
-    /// What has been said in the order of the log: every line of what is removed.
+    /// Whether a message lies in the queue with the number that is meant, and that has no name: a start refuses such.
+    fn is_homeless(&self, accepted: &Accepted) -> bool {
+        let number = self.name.strip_prefix('#').and_then(|number| number.parse().ok());
+        self.kind == Dropped::Queue
+            && number == Some(accepted.destination.0)
+            && !self.names.contains_key(&accepted.destination)
+    }
+
+    /// A line for each thing that is removed.
     fn lines(&self) -> String {
         let mut text = String::new();
         for queue in &self.queues {
@@ -68,6 +76,11 @@ impl<'a> Wanted<'a> {
             let number = self.messages.iter().filter(|(accepted, _)| accepted.destination == *queue).count();
             let number = count(number as u64, "message", "messages");
             let _ = writeln!(text, "{}  with {number}", printable(name, false));
+        }
+        let homeless =
+            self.messages.iter().filter(|(accepted, _)| !self.names.contains_key(&accepted.destination)).count();
+        if homeless > 0 {
+            let _ = writeln!(text, "{} of no queue", count(homeless as u64, "message", "messages"));
         }
         if self.kind == Dropped::Schedule {
             for (accepted, _) in &self.messages {
@@ -106,7 +119,9 @@ impl Replay for Wanted<'_> {
             }
             (Record::Tracked(status), _) => drop(self.jobs.insert(status.job)),
             (Record::Accepted(accepted), Some(position))
-                if self.queues.contains(&accepted.destination) || self.is_schedule(&accepted) =>
+                if self.queues.contains(&accepted.destination)
+                    || self.is_schedule(&accepted)
+                    || self.is_homeless(&accepted) =>
             {
                 self.messages.push((accepted, position));
             }

@@ -31,6 +31,7 @@ pub(crate) fn export(arguments: &Export) -> Result<Status, Failure> {
         wanted: arguments.queue.iter().map(|name| full_name(name)).collect(),
         numbers: BTreeMap::new(),
         created: BTreeMap::new(),
+        left_out: BTreeSet::new(),
         last: None,
         next_id: 0,
         suspected: 0,
@@ -61,6 +62,8 @@ struct Exporting<'a> {
     numbers: BTreeMap<DestinationId, (u64, String)>,
     /// Destinations and what feeds them, of which some may turn out to be gone.
     created: BTreeMap<DestinationId, (String, Option<Bound>)>,
+    /// Destinations that are left out: not wanted, or going.
+    left_out: BTreeSet<DestinationId>,
     /// The last message, of which more may be said.
     last: Option<(Accepted, Position, Vec<Record>)>,
     next_id: u64,
@@ -95,10 +98,21 @@ impl Exporting<'_> {
                         "expires_after": expires_after}));
                 }
                 self.numbers.insert(destination, (number, name));
+            } else {
+                self.left_out.insert(destination);
             }
         }
         let Some((accepted, position, changes)) = self.last.take() else { return };
-        let Some((number, name)) = self.number(accepted.destination) else { return };
+        let Some((number, name)) = self.number(accepted.destination) else {
+            if !self.left_out.contains(&accepted.destination) {
+                self.leave_out(
+                    &accepted,
+                    &format!("no queue (number {})", accepted.destination.0),
+                    "a start refuses it",
+                );
+            }
+            return;
+        };
         match self.reader.read(position) {
             Ok(content) => {
                 let queue = (number, name.as_str());
@@ -107,12 +121,14 @@ impl Exporting<'_> {
                 self.messages += 1;
                 self.progress.count(self.messages);
             }
-            Err(error) => {
-                self.progress.clear();
-                output::tell(&format!("message {} of {name} is left out: {error}", accepted.message));
-                self.unreadable += 1;
-            }
+            Err(error) => self.leave_out(&accepted, &name, &error.to_string()),
         }
+    }
+
+    fn leave_out(&mut self, accepted: &Accepted, queue: &str, why: &str) {
+        self.progress.clear();
+        output::tell(&format!("message {} of {queue} is left out: {why}", accepted.message));
+        self.unreadable += 1;
     }
 
     fn head(&mut self, record: &Record) {
@@ -175,6 +191,7 @@ impl Replay for Exporting<'_> {
             // What is in a queue that is not fed any more is going, as the queue is.
             (Record::Deleted { destination: gone } | Record::Unbound { queue: gone }, _) => {
                 self.created.remove(&gone);
+                self.left_out.insert(gone);
             }
             (Record::Created { destination, name }, _) => {
                 self.created.insert(destination, (name.as_str().to_owned(), None));

@@ -172,6 +172,63 @@ fn a_repair_keeps_what_is_sound_and_every_original() {
     assert!(repaired > 40 && lost > 5 && whole > 10, "{repaired} repaired, {lost} lost, {whole} whole");
 }
 
+/// Several kinds of damage at once, anywhere in the segments.
+fn spoil(disk: &CrashDisk, dice: &mut Dice) {
+    let names: Vec<String> = segments(disk).into_keys().collect();
+    for _ in 0..=dice.below(4) {
+        let name = &names[dice.below(names.len() as u64) as usize];
+        let mut bytes = disk.contents(name);
+        if bytes.len() < 2 * BLOCK_BYTES {
+            continue;
+        }
+        let blocks = (bytes.len() / BLOCK_BYTES) as u64;
+        let at = dice.below(blocks) as usize * BLOCK_BYTES;
+        let other = dice.below(blocks) as usize * BLOCK_BYTES;
+        match dice.below(6) {
+            0 => bytes[at..at + BLOCK_BYTES].fill(0),
+            1 => bytes.copy_within(other..other + BLOCK_BYTES, at),
+            2 => bytes.truncate(at + BLOCK_BYTES / 2),
+            3 => {
+                disk.lose(name);
+                continue;
+            }
+            _ => bytes[at + dice.below(256) as usize] ^= 1 << dice.below(8),
+        }
+        if !bytes.is_empty() {
+            disk.put(name, bytes);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_damaged_a_repair_leaves_a_directory_that_opens_and_no_wrong_message() {
+    let (mut repaired, mut kept) = (0, 0);
+    for seed in 0..120 {
+        let (disk, ledger) = image(seed % 12, 12 + seed as usize % 20, seed % 2 == 0);
+        spoil(&disk, &mut Dice::new(seed));
+        let (what, originals) = (format!("seed {seed}"), segments(&disk));
+        let Some(report) = try_repair(&disk).unwrap_or_else(|error| panic!("{what}: {error}")) else {
+            read_all(&disk, &what);
+            continue;
+        };
+        repaired += 1;
+        for (name, bytes) in originals {
+            assert_eq!(disk.contents(&format!("{}/{name}", report.quarantine)), bytes, "{what}");
+        }
+        let after = read_all(&disk, &what);
+        assert_eq!(after.messages.len() as u64, report.kept, "{what}");
+        kept += after.messages.len();
+        for (message, found) in &after.messages {
+            // What was done may be there again; what is there says of itself what it said.
+            if let Some(was) = ledger.messages.get(message) {
+                assert_eq!(found.size, was.size, "{what}: {message}");
+            }
+        }
+        assert!(check(&disk).0.is_sound(), "{what}");
+    }
+    assert!(repaired > 60 && kept > 200, "{repaired} repaired, {kept} kept");
+}
+
 #[test]
 fn a_missing_segment_is_told_and_the_rest_is_kept() {
     let (disk, _) = image(7, 20, true);

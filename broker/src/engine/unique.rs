@@ -29,7 +29,7 @@ impl Uniques {
     pub(super) fn enter(&mut self, queue: DestinationId, message: (MessageId, Place), terms: Option<&Terms>) {
         if let Some(unique) = terms.and_then(|terms| terms.unique.as_ref())
             && let Some(keys) = self.0.get_or_default(queue)
-            && keys.get(&unique.key).is_none_or(|(_, place)| place.sequence <= message.1.sequence)
+            && keys.get(&unique.key).is_none_or(|(_, holder)| holder.sequence <= message.1.sequence)
         {
             keys.insert(unique.key.clone(), message);
         }

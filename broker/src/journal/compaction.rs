@@ -11,7 +11,7 @@ use super::appender::Appender;
 use super::copying::{Part, Piece, Task};
 use super::format::SegmentId;
 use super::live::Extent;
-use super::record::SUMMARY_ENTRY_BYTES;
+use super::record::{Entry, SUMMARY_ENTRY_BYTES};
 use super::summary::read_summary;
 use super::walk::open_segment;
 use super::weight::Scale;
@@ -153,6 +153,7 @@ impl Appender {
             return Ok(true);
         }
         self.compaction.copied.segments += 1;
+        tracing::debug!(segment = task.segment.file_name(), copied = ?self.compaction.copied, "a segment was emptied");
         self.seal()?;
         self.release()?;
         Ok(true)
@@ -237,7 +238,11 @@ impl Appender {
         let Some(extent) = self.live.extent(segment) else { return Ok(Found::Nothing) };
         let (store, mut scale) = (&self.store, Scale::default());
         let file = open_segment(store.fs.as_ref(), &store.meta, segment)?;
-        let each = |slot, entry| scale.put(&entry, extent.is_live(slot));
+        let each = |first, entries: &[Entry]| {
+            for (slot, entry) in (first..).zip(entries) {
+                scale.put(entry, extent.is_live(slot));
+            }
+        };
         read_summary(&store.meta, file, (extent.summary_at, extent.slots), each)?;
         let (weight, read) = (scale.weight(extent.summary_at), extent.slots as usize * SUMMARY_ENTRY_BYTES);
         self.live.weighed(segment, weight);

@@ -25,7 +25,7 @@ use super::stored::{Elsewhere, Stored};
 use super::summary::read_summary;
 use super::torn;
 use super::walk::{Last, Void, Walk, is_taken_over, open_segment};
-use super::weight::Scale;
+use super::weight::{Scale, Weight};
 use crate::model::{Accepted, Position, Record, Replay, Returned, Terms, Timestamp};
 
 /// The log as it was found.
@@ -68,7 +68,9 @@ pub(super) fn recover(
     for head in tail.live.heads() {
         replay.record(head, None);
     }
-    replay_sealed(&store, &mut tail, &shelf, replay)?;
+    for (id, weight) in replay_sealed(&store, &tail, &shelf, replay)? {
+        tail.live.weighed(id, weight);
+    }
 
     let spares = Arc::new(Spares::new(store.clone()));
     let io = |error| OpenError::io("the new segment", error);
@@ -341,13 +343,13 @@ impl Tail {
     }
 }
 
-/// Gives the messages of the sealed segments to the reader and to the engine, and counts their bytes.
+/// Gives the messages of the sealed segments to the reader and to the engine, and weighs them.
 pub(super) fn replay_sealed(
     store: &Store,
-    tail: &mut Tail,
+    tail: &Tail,
     shelf: &Shelf,
     replay: &mut dyn Replay,
-) -> Result<(), OpenError> {
+) -> Result<Vec<(SegmentId, Weight)>, OpenError> {
     let newest = tail.segment.as_ref().map(|segment| segment.id);
     let mut weights = Vec::new();
     for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
@@ -355,25 +357,24 @@ pub(super) fn replay_sealed(
         if segment.length != extent.length {
             return Err(OpenError::damaged(id.file_name(), 0, "the segment's length is not the one it was made with"));
         }
-        let (mut offsets, mut scale) = (Vec::with_capacity(extent.slots as usize), Scale::default());
-        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |slot, entry| {
-            let is_live = extent.is_live(slot);
-            offsets.push(entry.offset);
-            scale.put(&entry, is_live);
-            if is_live {
-                let position = id.position(store.meta.shard, slot);
-                let known = (tail.live.override_of(position), tail.live.terms_of(position));
-                tell(replay, &entry, position, known);
+        let mut scale = Scale::default();
+        read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |first, entries| {
+            // First of all: what is told may be read at once.
+            shelf.extend(id, entries.iter().map(|entry| entry.offset));
+            for (slot, entry) in (first..).zip(entries) {
+                let is_live = extent.is_live(slot);
+                scale.put(entry, is_live);
+                if is_live {
+                    let position = id.position(store.meta.shard, slot);
+                    let known = (tail.live.override_of(position), tail.live.terms_of(position));
+                    tell(replay, entry, position, known);
+                }
             }
         })?;
         weights.push((id, scale.weight(extent.summary_at)));
-        shelf.extend(id, offsets.into_iter());
         shelf.seal(id);
     }
-    for (id, weight) in weights {
-        tail.live.weighed(id, weight);
-    }
-    Ok(())
+    Ok(weights)
 }
 
 /// Tells the engine of one message: where it is now, and what happened to it.

@@ -10,12 +10,13 @@ use super::stored;
 use super::stored::Stored;
 use super::walk::Walk;
 
-/// Tells of each message of a segment whose summary begins at `at` and has so many.
+/// Tells of the messages of a segment whose summary begins at `at` and has so many: of those of each record together, with the
+/// slot of the first.
 pub(super) fn read_summary(
     meta: &Meta,
     segment: Segment,
     (at, slots): (u64, u32),
-    mut each: impl FnMut(u32, Entry),
+    mut each: impl FnMut(u32, &[Entry]),
 ) -> Result<(), OpenError> {
     let id = segment.id;
     let damaged = |at, what| Err(OpenError::damaged(id.file_name(), at, what));
@@ -29,10 +30,8 @@ pub(super) fn read_summary(
         let Some(Stored::Summary(entries)) = stored::take(&mut body, offset) else {
             return damaged(offset, "the segment's summary is damaged");
         };
-        for entry in entries {
-            each(slot, entry);
-            slot += 1;
-        }
+        each(slot, &entries);
+        slot += entries.len() as u32;
         if header.link().closes() {
             break;
         }

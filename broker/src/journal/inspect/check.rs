@@ -89,9 +89,9 @@ impl Inspection {
 
     /// What a start would say that finds the end of the log in order.
     fn start_refusal(&self) -> Result<Option<String>, OpenError> {
-        let mut tail = read_tail(&self.store, &self.ids)?;
-        match replay_sealed(&self.store, &mut tail, &Shelf::new(self.store.clone()), &mut Nobody) {
-            Ok(()) => Ok(None),
+        let tail = read_tail(&self.store, &self.ids)?;
+        match replay_sealed(&self.store, &tail, &Shelf::new(self.store.clone()), &mut Nobody) {
+            Ok(_) => Ok(None),
             Err(error @ OpenError::Newer { .. }) => Err(error),
             Err(refusal) => Ok(Some(refusal.to_string())),
         }

@@ -25,8 +25,7 @@ use super::meta;
 use super::reader::Shelf;
 use super::recovery::{read_tail, replay_sealed, tell};
 use super::store::Store;
-use super::summary::read_summary;
-use super::walk::{is_taken_over, open_segment};
+use super::walk::is_taken_over;
 use crate::model::{DestinationName, LogReader, MessageId, Replay, Timestamp};
 
 pub use self::check::Checked;
@@ -168,17 +167,9 @@ impl Inspection {
 
     /// Tells what a broker would be told that starts here, in the same order; or why it would refuse.
     pub fn replay(&self, replay: &mut dyn Replay) -> Result<State, OpenError> {
-        let mut tail = read_tail(&self.store, &self.ids)?;
+        let tail = read_tail(&self.store, &self.ids)?;
         tail.live.heads().for_each(|head| replay.record(head, None));
-        let newest = tail.segment.as_ref().map(|segment| segment.id);
-        for (id, extent) in tail.live.extents().filter(|(id, extent)| Some(*id) != newest && extent.living > 0) {
-            // Whoever is told of a message may read it at once.
-            let (segment, mut offsets) = (open_segment(self.store.fs.as_ref(), &self.store.meta, id)?, Vec::new());
-            let summary = (extent.summary_at, extent.slots);
-            read_summary(&self.store.meta, segment, summary, |_, entry| offsets.push(entry.offset))?;
-            self.shelf.extend(id, offsets.into_iter());
-        }
-        replay_sealed(&self.store, &mut tail, &Shelf::new(self.store.clone()), replay)?;
+        replay_sealed(&self.store, &tail, &self.shelf, replay)?;
         let state = State { messages: tail.live.messages(), clean: tail.clean };
         let Some(segment) = &tail.segment else { return Ok(state) };
         self.shelf.extend(segment.id, tail.entries.iter().map(|entry| entry.offset));

@@ -36,8 +36,8 @@ pub(super) fn table(store: &Store, (id, extent): (SegmentId, &Extent)) -> Result
     if extent.summary_at > 0 {
         let sealed = open_segment(store.fs.as_ref(), &store.meta, id);
         let read = sealed.and_then(|segment| {
-            read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |_, entry| {
-                table.push(Some(Row::certain(entry)));
+            read_summary(&store.meta, segment, (extent.summary_at, extent.slots), |_, entries| {
+                table.extend(entries.iter().map(|entry| Some(Row::certain(*entry))));
             })
         });
         match read {

@@ -1,14 +1,18 @@
 //! Old messages do not hold their segments: what they cost on the disk, and that nothing of them changes.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 
 use super::super::appender::Appender;
 use super::super::compaction::Pace;
 use super::super::conformance;
-use super::super::conformance::{FAN, Ledger, content};
+use super::super::conformance::{FAN, Ledger, Reading, content};
 use super::super::fanout;
 use super::super::fault::{CrashDisk, Dice, Survival};
 use super::super::format::{SegmentId, locate};
+use super::super::fs::{File, FileSystem, Lock};
 use super::super::message::ACCEPTED_HEAD_BYTES;
 use super::super::places::Places;
 use super::super::record::Entry;
@@ -16,7 +20,7 @@ use super::super::roll::SPARE_PREFIX;
 use super::super::weight::{Scale, Weight};
 use super::super::work::{Step, Unit, Work};
 use super::super::{Journal, Options};
-use super::workload::{Run, check_survivor, open, small_options};
+use super::workload::{Run, check_survivor, small_options};
 use crate::model::{DestinationId, LogReader, MessageId, Place, Position, Record, ShardId, Ticket, Timestamp, Urgency};
 
 const SEGMENT_BYTES: u64 = 256 << 10;
@@ -36,7 +40,12 @@ struct Hand {
 
 impl Hand {
     fn start(disk: &CrashDisk, options: Options) -> Hand {
-        let (Journal { appender }, _, reading) = open(disk, options).unwrap();
+        Hand::on(Arc::new(disk.clone()), options)
+    }
+
+    fn on(fs: Arc<dyn FileSystem>, options: Options) -> Hand {
+        let mut reading = Reading::default();
+        let Journal { appender } = Journal::open(options, fs, &mut reading, Timestamp(5)).unwrap().journal;
         Hand { appender, ledger: reading.ledger, positions: reading.positions.into_iter().collect(), brought: 0 }
     }
 
@@ -201,6 +210,87 @@ fn what_was_copied_is_changed_and_settled_by_the_place_it_was_given_first() {
     hand.rest();
     assert!(hand.ledger.messages.is_empty());
     assert!(hand.check_after(&disk).ledger.messages.is_empty());
+}
+
+/// A disk that waits, the first time that a file is opened.
+#[derive(Debug)]
+struct Waiting {
+    disk: CrashDisk,
+    first: Mutex<Option<First>>,
+}
+
+/// The file, who is told that it is to be opened, and what is waited for.
+type First = (String, SyncSender<()>, Receiver<()>);
+
+impl FileSystem for Waiting {
+    fn create(&self, name: &str, length: u64, fill: bool) -> io::Result<Arc<dyn File>> {
+        self.disk.create(name, length, fill)
+    }
+
+    fn open(&self, name: &str) -> io::Result<Arc<dyn File>> {
+        let first = self.first.lock().unwrap().take_if(|(file, ..)| file == name);
+        if let Some((_, arrived, go)) = first {
+            arrived.send(()).unwrap();
+            go.recv().unwrap();
+        }
+        self.disk.open(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn unlink(&self, name: &str) -> io::Result<()> {
+        self.disk.unlink(name)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.disk.sync_dir()
+    }
+
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.disk.list()
+    }
+
+    fn lock(&self) -> io::Result<Box<dyn Lock>> {
+        self.disk.lock()
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        self.disk.free_bytes()
+    }
+
+    fn random(&self, into: &mut [u8]) -> io::Result<()> {
+        self.disk.random(into)
+    }
+}
+
+#[test]
+fn what_is_read_while_its_segment_is_given_back_is_found_where_it_is_now() {
+    let disk = CrashDisk::new();
+    let fs = Arc::new(Waiting { disk: disk.clone(), first: Mutex::default() });
+    let mut hand = Hand::on(fs.clone(), options());
+    hand.write(vec![conformance::created(1)]);
+    hand.write(vec![message(7, 500)]);
+    let position = hand.positions[&MessageId::new(ShardId::default(), 7)];
+    let name = locate(position).0.file_name();
+    // Enough segments for its file not to be at hand any more.
+    pass(&mut hand, 1000..1480, 1000, u64::MAX);
+    let ((arrived, at), (go, wait)) = (sync_channel(1), sync_channel(1));
+    *fs.first.lock().unwrap() = Some((name.clone(), arrived, wait));
+    let shelf = hand.appender.shelf.clone();
+    let read = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| shelf.read(position));
+        at.recv().unwrap();
+        assert!(disk.names().contains(&name));
+        pass(&mut hand, 2000..2480, 1000, u64::MAX);
+        hand.rest();
+        assert!(!disk.names().contains(&name), "it was given back between the look and the reading");
+        go.send(()).unwrap();
+        reader.join().unwrap().unwrap()
+    });
+    assert_eq!(read.body(), content(7, 500).body());
+    assert_eq!(hand.appender.shelf.damaged(), 0);
 }
 
 #[test]

@@ -44,6 +44,9 @@ pub(super) struct Compaction {
     credit: usize,
     debt: usize,
     bytes_for_one: usize,
+    /// Bytes that may be copied while nothing is written otherwise: what lived when that began. So it comes to an end, whatever
+    /// new segments hold beside messages.
+    idle_left: Option<u64>,
     /// Something has changed since no segment was found.
     looks: bool,
     /// Segments of which something could not be read; they stay as they are.
@@ -76,6 +79,7 @@ impl Compaction {
             credit: 0,
             debt: 0,
             bytes_for_one: BYTES_FOR_ONE,
+            idle_left: None,
             looks: true,
             left_alone: BTreeSet::new(),
             copied: Copied::default(),
@@ -87,6 +91,7 @@ impl Compaction {
         let earned = bytes / self.bytes_for_one;
         let paid = earned.min(self.debt);
         self.debt -= paid;
+        self.idle_left = None;
         self.credit = (self.credit + earned - paid).min(2 * self.part_bytes);
     }
 
@@ -94,6 +99,7 @@ impl Compaction {
     pub(super) fn spend(&mut self, bytes: usize) {
         self.debt += bytes.saturating_sub(self.credit);
         self.credit = self.credit.saturating_sub(bytes);
+        self.idle_left = self.idle_left.map(|left| left.saturating_sub(bytes as u64));
     }
 
     fn may_go_on(&self) -> bool {
@@ -191,6 +197,9 @@ impl Appender {
         }
         let is_full = self.spares.is_full();
         if pace == Pace::Busy && !is_full && total <= 2 * live + floor {
+            return Found::Nothing;
+        }
+        if pace == Pace::Idle && *self.compaction.idle_left.get_or_insert(live) == 0 {
             return Found::Nothing;
         }
         let is_behind = total > 3 * live + 2 * floor;

@@ -8,6 +8,7 @@ mod agreed;
 mod appender;
 #[cfg(any(test, feature = "internals"))]
 mod by_hand;
+mod certain;
 mod change;
 mod checkpoint;
 mod claim;
@@ -38,6 +39,7 @@ mod rewrite;
 mod roll;
 mod scrub;
 mod segment;
+mod start_room;
 mod status;
 mod store;
 mod stored;

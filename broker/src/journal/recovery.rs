@@ -9,16 +9,17 @@ use std::sync::Arc;
 
 use super::OpenError;
 use super::Recovered;
-use super::appender::{Appender, batch_span};
+use super::appender::Appender;
+use super::certain::make_certain;
 use super::change::Override;
-use super::format::{DIRECTORY_VERSION, FIRST_BATCH_AT, SegmentId, Sequence};
+use super::format::{DIRECTORY_VERSION, SegmentId, Sequence};
 use super::live::Live;
 use super::meta::Meta;
 use super::reader::Shelf;
 use super::record::Entry;
 use super::rewrite::rewrite;
 use super::roll::{SPARE_PREFIX, Spares};
-use super::segment::{Segment, Tape, Thread};
+use super::segment::{Segment, Thread};
 use super::store::Store;
 use super::stored;
 use super::stored::{Elsewhere, Stored};
@@ -40,11 +41,11 @@ pub(super) struct Tail {
     pub(super) copies: BTreeMap<u32, Elsewhere>,
     pub(super) clean: bool,
     /// A batch follows the opening, which was durable before that was written: what it does not list is not needed.
-    is_certain: bool,
+    pub(super) is_certain: bool,
     /// The segment that has the checkpoint, and the sequence it begins with, if it is not this one.
     base: Option<(SegmentId, Sequence)>,
     /// Where the walk ended.
-    end: u64,
+    pub(super) end: u64,
 }
 
 /// Opens the journal of a directory that is locked and known.
@@ -107,33 +108,6 @@ pub(super) fn recover(
         clock: appender.tape.thread.clock,
     };
     Ok((appender, recovered))
-}
-
-/// An opening that is complete, but not known to be durable: the process was killed before it could say so. It is made
-/// durable and another batch follows it, so that what it does not list is certain not to be needed. It is written again for that, since a sync that failed may have left it in the cache alone.
-fn make_certain(store: &Store, tail: &mut Tail) -> std::io::Result<()> {
-    let Some(segment) = tail.segment.clone().filter(|_| !tail.is_certain) else { return Ok(()) };
-    if tail.end + batch_span(0) > segment.length {
-        return Ok(());
-    }
-    let mut bytes = vec![0; store.options.batch_bytes];
-    let mut at = FIRST_BATCH_AT;
-    while at < tail.end {
-        let rest = (tail.end - at).min(bytes.len() as u64);
-        let read = segment.file.read_at(bytes.get_mut(..rest as usize).unwrap_or_default(), at)?;
-        segment.file.write_at(bytes.get(..read).unwrap_or_default(), at)?;
-        if read == 0 {
-            break;
-        }
-        at += read as u64;
-    }
-    segment.file.sync_data()?;
-    let thread = Thread { watermark: Sequence(tail.thread.sequence.0.saturating_sub(1)), ..tail.thread };
-    let mut tape = Tape::new(store.meta.key, store.meta.shard, store.options.batch_bytes, segment, thread);
-    tape.offset = tail.end;
-    tape.seal()?;
-    (tail.thread, tail.end, tail.is_certain) = (tape.thread, tape.offset, true);
-    Ok(())
 }
 
 /// Takes back what is certainly not needed before anything is written: there may be no other room. Void segments are removed

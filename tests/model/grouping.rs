@@ -40,7 +40,7 @@ impl Queue {
 
     /// Ready messages that wait for the log.
     pub(super) fn withheld(&self) -> impl Iterator<Item = &Known> {
-        self.messages.iter().filter(|known| known.is_ready() && known.withheld.is_some())
+        self.messages.iter().filter(|known| known.is_offered() && known.withheld.is_some())
     }
 
     /// Of a group the first ready message goes out next: to the owner if there is one, otherwise to anybody. In an

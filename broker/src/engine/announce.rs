@@ -112,13 +112,18 @@ impl Engine {
 
     /// Publishes what has been announced, and what follows from that, as far as there are steps; the rest is background work.
     /// `false` if there was nothing.
+    #[inline]
     pub(super) fn publish_announced(&mut self, now: Now, effects: &mut Effects) -> bool {
-        let is_any = !self.announcements.waiting.is_empty();
+        // Nearly always: this is asked with each request.
+        !self.announcements.waiting.is_empty() && self.publish_waiting(now, effects)
+    }
+
+    fn publish_waiting(&mut self, now: Now, effects: &mut Effects) -> bool {
         while let Some(announcement) = self.announcements.next(self.is_used_up(effects)) {
             self.steps.charge(1);
             self.publish_announcement(now, announcement, effects);
         }
-        is_any
+        true
     }
 
     /// One of many messages has been dealt with, and what follows from it is told: all of that is in one unit of the log, and

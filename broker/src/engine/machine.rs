@@ -353,6 +353,7 @@ impl Engine {
     }
 
     /// Something may be handed out there.
+    #[inline]
     pub(super) fn touch(&mut self, id: DestinationId) {
         if let Some(destination) = self.destinations.get_mut(&id)
             && !destination.touched

@@ -18,7 +18,7 @@ use foldhash::fast::RandomState;
 pub use room::{give_back, give_back_map, give_back_rows};
 
 /// One whose entries come and go with each batch: what is out.
-pub type BusyTable<K, V> = Table<K, V, RandomState, 112>;
+pub type BusyTable<K, V> = Table<K, V, RandomState, 448>;
 
 /// Entries of a part, on average, beyond which there is one more.
 const FULL: usize = 512;

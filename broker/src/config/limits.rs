@@ -178,7 +178,7 @@ limits! {
     topic_selectors: u32 = 4_096, 64 => 1_000_000, "topic_selectors";
     /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
     /// transaction.
-    append_messages: u32 = 4_096, 64 => 1_000_000, "append.messages";
+    append_messages: u32 = 2_560, 64 => 1_000_000, "append.messages";
     /// Octets that one request may append to the journal, at most three quarters of `disk_reserve`. A body that goes to several
     /// queues counts once.
     append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";

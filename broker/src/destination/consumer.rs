@@ -1,6 +1,6 @@
 //! A subscription as the destination sees it: credit, and the ledger of what is out.
 
-use std::collections::{BTreeMap, VecDeque, btree_map};
+use std::collections::{BTreeMap, btree_map};
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::model::{
     AckMode, Credit, DestinationId, Durability, Filter, MessageId, Order, Payload, SessionId, SubscriptionId,
     Timestamp, Urgency, Wildcard,
 };
-use crate::table::give_back;
+use crate::table::Pieces;
 
 new_key_type! {
     /// Names a consumer; a key whose consumer is gone finds nothing.
@@ -205,11 +205,11 @@ pub struct Consumer {
     /// What else bounds it beside its credit.
     pub allowance: Option<Box<Allowance>>,
     credit: Credit,
-    out: VecDeque<Outstanding>,
+    out: Pieces<Outstanding, KEPT>,
     out_bytes: u64,
     next_number: u64,
     /// What a topic has for it beyond its credit, oldest first.
-    backlog: VecDeque<Waiting>,
+    backlog: Pieces<Waiting, KEPT>,
     backlog_bytes: u64,
 }
 
@@ -243,10 +243,10 @@ impl Consumer {
             is_late: false,
             allowance: None,
             credit,
-            out: VecDeque::new(),
+            out: Pieces::default(),
             out_bytes: 0,
             next_number: 1,
-            backlog: VecDeque::new(),
+            backlog: Pieces::default(),
             backlog_bytes: 0,
         }
     }
@@ -292,7 +292,7 @@ impl Consumer {
 
     /// One delivery of the ledger.
     pub fn outstanding(&self, number: u64) -> Option<&Outstanding> {
-        self.out.get(self.out.binary_search_by_key(&number, |out| out.number).ok()?)
+        self.out.find(number, |out| out.number)
     }
 
     /// Whether an ACK of it covers what was delivered before.
@@ -302,16 +302,14 @@ impl Consumer {
 
     /// How many deliveries are out whose numbers are above the first and not above the second.
     pub fn outstanding_between(&self, above: u64, through: u64) -> usize {
-        let before = |number| self.out.partition_point(|out| out.number <= number);
-        before(through).saturating_sub(before(above))
+        let up_to = |number| self.out.count_through(number, |out| out.number);
+        up_to(through).saturating_sub(up_to(above))
     }
 
     /// Takes one delivery out of the ledger.
     pub fn take(&mut self, number: u64) -> Option<Outstanding> {
-        let at = self.out.binary_search_by_key(&number, |out| out.number).ok()?;
-        let taken = self.out.remove(at)?;
+        let taken = self.out.remove(number, |out| out.number)?;
         self.out_bytes -= u64::from(taken.size);
-        give_back(&mut self.out, KEPT);
         Some(taken)
     }
 
@@ -322,7 +320,6 @@ impl Consumer {
         }
         let taken = self.out.pop_front()?;
         self.out_bytes -= u64::from(taken.size);
-        give_back(&mut self.out, KEPT);
         Some(taken)
     }
 
@@ -361,7 +358,6 @@ impl Consumer {
     pub fn pop_backlog(&mut self) -> Option<Waiting> {
         let waiting = self.backlog.pop_front()?;
         self.backlog_bytes -= waiting.payload.len() as u64;
-        give_back(&mut self.backlog, KEPT);
         Some(waiting)
     }
 

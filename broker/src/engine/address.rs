@@ -124,7 +124,7 @@ impl Engine {
     }
 
     /// Says why somebody does not hold a job any more, where that is known.
-    fn explain(&self, job: MessageId, answer: Answer) -> Answer {
+    pub(super) fn explain(&self, job: MessageId, answer: Answer) -> Answer {
         let state = self.jobs.get(job).map(|row| row.status.state).filter(|state| state.is_final());
         match (answer, state) {
             (Answer::Soft(SoftRefusal::NotHolder), Some(JobState::Cancelled)) => Answer::Soft(SoftRefusal::Cancelled),

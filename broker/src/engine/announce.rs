@@ -4,7 +4,9 @@
 //! announcements are published one after the other at the end of the call. Of an event nothing is told, and nothing of a
 //! queue that events feed, so events do not breed events, whatever is bound, routed, moved or dead-lettered.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
 
 use super::machine::Engine;
 use super::notice::Notice;
@@ -24,10 +26,24 @@ pub(super) struct Announcement {
     depth: u8,
 }
 
+impl Announcement {
+    /// Whether it belongs to the unit of the log that is being made.
+    fn is_bound(&self) -> bool {
+        self.publish.message.durability == Durability::Persistent
+    }
+}
+
 /// Announcements of the present call, and which one is being published.
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
-    waiting: VecDeque<Announcement>,
+    /// By the order in which they came.
+    waiting: BTreeMap<u64, Announcement>,
+    /// How many have come so far.
+    came: u64,
+    /// Those that belong to the unit of the log that is being made.
+    bound: VecDeque<u64>,
+    /// Those that go to queues, by their addresses. A unit takes one from behind others without looking through them.
+    to_queues: HashMap<DestinationName, VecDeque<u64>, RandomState>,
     /// The depth of the one that is being published; 0 while a client's message is.
     depth: u8,
     /// The one that is being published is an event.
@@ -50,16 +66,44 @@ impl Announcements {
         self.waiting.len() > Announcements::MANY
     }
 
-    /// The next one to be published. While others wait for the engine, only one that belongs to the unit of the log that is
-    /// being made, behind what was said at the same address before.
-    fn next(&mut self, is_used_up: bool) -> Option<Announcement> {
-        if !is_used_up {
-            return self.waiting.pop_front();
+    /// One more waits.
+    fn push(&mut self, announcement: Announcement) {
+        let (number, to) = (self.came, &announcement.publish.to);
+        self.came += 1;
+        if announcement.is_bound() {
+            self.bound.push_back(number);
         }
-        let is_bound = |one: &&Announcement| one.publish.message.durability == Durability::Persistent;
-        let to = self.waiting.iter().find(is_bound).map(|one| &one.publish.to)?;
-        let at = self.waiting.iter().position(|one| one.publish.to == *to)?;
-        self.waiting.remove(at)
+        if to.kind().is_queue() {
+            self.to_queues.entry(to.clone()).or_default().push_back(number);
+        }
+        self.waiting.insert(number, announcement);
+    }
+
+    /// The next one to be published. While others wait for the engine, only one that belongs to the unit of the log that is
+    /// being made, behind what was said at the same address before. That is asked behind each message of a large request, so
+    /// it does not depend on how many wait.
+    fn next(&mut self, is_used_up: bool) -> Option<Announcement> {
+        let number = if is_used_up {
+            let bound = *self.bound.front()?;
+            let to = &self.waiting.get(&bound)?.publish.to;
+            self.to_queues.get(to).and_then(|numbers| numbers.front().copied()).unwrap_or(bound)
+        } else {
+            *self.waiting.first_key_value()?.0
+        };
+        let announcement = self.waiting.remove(&number)?;
+        if self.bound.front() == Some(&number) {
+            self.bound.pop_front();
+        }
+        if announcement.publish.to.kind().is_queue()
+            && let Some(numbers) = self.to_queues.get_mut(&announcement.publish.to)
+        {
+            // What goes to one address leaves in the order in which it came.
+            numbers.pop_front();
+            if numbers.is_empty() {
+                self.to_queues.remove(&announcement.publish.to);
+            }
+        }
+        Some(announcement)
     }
 
     /// One more that follows from what is being published, unless too many did already.
@@ -83,6 +127,12 @@ impl Announcements {
         self
     }
 
+    /// How many wait.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// How many were dropped.
     #[cfg(test)]
     pub(super) fn dropped(&self) -> u64 {
@@ -97,7 +147,7 @@ impl Engine {
         let publish = Publish { to, message, key: None, retain: None };
         let Some(announcement) = self.announcements.follow(publish) else { return };
         if self.outbox.is_clear() {
-            self.announcements.waiting.push_back(announcement);
+            self.announcements.push(announcement);
         } else {
             self.outbox.push(Notice::Publish(Box::new(announcement)));
         }
@@ -106,8 +156,9 @@ impl Engine {
     /// Sends a message that is in the same unit of the log as what it speaks of.
     pub(super) fn announce_durably(&mut self, to: DestinationName, content: Content) {
         let message = Message { content, urgency: Urgency::NORMAL, durability: Durability::Persistent, terms: None };
-        let announcement = self.announcements.follow(Publish { to, message, key: None, retain: None });
-        self.announcements.waiting.extend(announcement);
+        if let Some(announcement) = self.announcements.follow(Publish { to, message, key: None, retain: None }) {
+            self.announcements.push(announcement);
+        }
     }
 
     /// Publishes what has been announced, and what follows from that, as far as there are steps; the rest is background work.

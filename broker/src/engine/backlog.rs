@@ -57,6 +57,7 @@ impl Engine {
         let (message, expires) = (sent.message, sent.expires);
         let bytes = sent.payload.len() as u64;
         let unjudged = sent.unjudged;
+        let has_credit = consumer.has_credit();
         // As a delivery, which it will be.
         self.steps.charge(Steps::DELIVERY);
         consumer.push_backlog(Waiting { message, payload: sent.payload.clone(), expires, charge, unjudged });
@@ -67,6 +68,7 @@ impl Engine {
         let before = session.backlog.bytes;
         session.backlog.messages += 1;
         session.backlog.bytes += bytes;
+        session.lacks_room |= has_credit;
         session.behind.insert(key);
         self.slow.change(session.whose.user, id, Some(before), Some(session.backlog.bytes));
     }
@@ -143,12 +145,22 @@ impl Engine {
         self.drain_others(now, session, effects);
     }
 
-    /// The same where one of a client's subscriptions has ended.
+    /// The same where one of a client's subscriptions has ended, or what was out to one has been written: the others have their
+    /// turns if one of them was left without room. What there are no steps for is background work.
     pub(super) fn drain_others(&mut self, now: Now, id: SessionId, effects: &mut Effects) {
-        let is_meant = |session: &&Session| !session.leaving && !session.behind.is_empty();
-        let Some(session) = self.sessions.get(id).filter(is_meant) else { return };
-        for key in session.behind.clone() {
+        let (limit, is_meant) = (self.options.topic_backlog, |session: &&mut Session| !session.leaving);
+        let Some(session) = self.sessions.get_mut(id).filter(is_meant) else { return };
+        for _ in 0..if session.lacks_room { session.behind.len() } else { 0 } {
+            let Some(session) = self.sessions.get_mut(id).filter(|session| session.has_room(limit)) else { return };
+            let Some(key) = session.next_behind() else { break };
+            self.steps.charge(1);
+            if self.is_used_up(effects) {
+                return self.put_off_backlog(key);
+            }
             self.drain_one(now, key, effects);
+        }
+        if let Some(session) = self.sessions.get_mut(id).filter(|session| session.has_room(limit)) {
+            session.lacks_room = false;
         }
     }
 
@@ -156,8 +168,12 @@ impl Engine {
     pub(super) fn drain_one(&mut self, now: Now, key: ConsumerKey, effects: &mut Effects) {
         let limit = self.options.topic_backlog;
         while let Some(consumer) = self.consumers.get(key).filter(|consumer| consumer.has_credit())
-            && self.sessions.get(consumer.session).is_some_and(|session| session.has_room(limit))
+            && let Some(session) = self.sessions.get_mut(consumer.session)
         {
+            if !session.has_room(limit) {
+                session.lacks_room |= consumer.backlog().messages > 0;
+                return;
+            }
             if self.is_used_up(effects) {
                 return self.put_off_backlog(key);
             }

@@ -5,7 +5,7 @@
 //! there may be one only, and then all of the binding comes about at once, in one record.
 
 use super::chore::Chore;
-use super::feed::FOUND_IN_A_STEP;
+use super::feed::LOOKED_UP;
 use super::machine::Engine;
 use super::sessions::Departure;
 use crate::destination::ConsumerKey;
@@ -192,7 +192,7 @@ impl Engine {
         }
         // It need not be there yet.
         let queues = self.look_up_feeds(&topic);
-        self.steps.charge(1 + queues.len() as u64 / FOUND_IN_A_STEP);
+        self.steps.charge(1 + queues.len() as u64 * LOOKED_UP);
         self.admit_behind((feed, own), &topic, &queues)
     }
 

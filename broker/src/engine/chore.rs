@@ -5,9 +5,11 @@
 //! for the answer, and its connection for the engine.
 
 use super::binding::{Binding, Inheriting};
+use super::commit::Committing;
 use super::errand::Errand;
 use super::machine::Engine;
 use super::oversee::Overseeing;
+use super::settle::Settling;
 use super::statistics::Inquiring;
 use super::subscribe::Dismissal;
 use super::wildcard::Attaching;
@@ -24,6 +26,10 @@ pub(super) enum Chore {
     Bind(Box<Binding>),
     /// A new durable subscription gets what its topics retain.
     Inherit(Inheriting),
+    /// A transaction gets its destinations, and is carried out.
+    Commit(Box<Committing>),
+    /// Many deliveries are settled.
+    Settle(Box<Settling>),
     /// A subscription ends, and gives back what it holds.
     Dismiss(Dismissal),
     /// A question about many destinations or subscriptions.
@@ -77,6 +83,12 @@ impl Engine {
         let answer = match &mut chore {
             Chore::Attach(attaching) => self.attach(now, attaching, effects).then_some(Answer::Done),
             Chore::Reattach(rest) => self.reattach(now, rest, effects).then_some(Answer::Done),
+            Chore::Commit(committing) => match self.commit_part(now, session, committing, effects) {
+                Some(Ok(answer)) => Some(answer),
+                Some(refused) => return Some(refused),
+                None => None,
+            },
+            Chore::Settle(settling) => self.settle_part(now, settling, effects),
             Chore::Dismiss(dismissal) => self.dismiss_part(now, dismissal, effects).then_some(Answer::Done),
             Chore::Inquire(inquiring) => self.answer_part(now, inquiring, effects).then_some(Answer::Done),
             Chore::Oversee(overseeing) => self.oversee_part(now, overseeing, effects),

@@ -16,8 +16,8 @@ const LATE: u64 = 64;
 const TOUCHED: u64 = 3;
 /// Messages that become visible in one hold, once the log has them.
 const PERSISTED_AT_ONCE: usize = 1024;
-/// Places that are kept for messages that wait for the log, and for those who wait for it.
-const PENDING_KEPT: usize = 8192;
+/// Places that are kept for those who wait for the log.
+const PROMISES_KEPT: usize = 8192;
 
 impl Engine {
     /// Hands out what the calls since the last dispatch have made ready. Where that is too much for one call, the rest is
@@ -183,7 +183,6 @@ impl Engine {
             self.touch(id);
             left -= 1;
         }
-        give_back(&mut self.pending, PENDING_KEPT);
         self.steps.charge(2 * (PERSISTED_AT_ONCE - left) as u64);
         is_done = is_done && self.offer_logged(durable.through, left);
         if !is_done {
@@ -198,7 +197,7 @@ impl Engine {
             self.promises.pop_front();
             effects.events.push((session, Event::Durable(ticket)));
         }
-        give_back(&mut self.promises, PENDING_KEPT);
+        give_back(&mut self.promises, PROMISES_KEPT);
         (used, true)
     }
 

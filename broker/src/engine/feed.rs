@@ -16,8 +16,8 @@ use crate::model::{
 };
 use crate::model::{Record, Refusal, SessionId, SoftRefusal};
 
-/// How many queues behind a topic are looked up in one step, each with the pattern that it is bound by.
-pub(super) const FOUND_IN_A_STEP: u64 = 2;
+/// What it costs to look up a queue behind a topic, with the pattern that it is bound by, in steps.
+pub(super) const LOOKED_UP: u64 = 1;
 
 /// A pattern has a wildcard, and means no topic in particular.
 struct Wild;
@@ -165,7 +165,7 @@ impl Engine {
             Some(Kind::Topic(topic)) if topic.feeds_as_of != as_of => self.look_up_feeds(topic.name()),
             _ => return,
         };
-        self.steps.charge(1 + feeds.len() as u64 / FOUND_IN_A_STEP);
+        self.steps.charge(1 + feeds.len() as u64 * LOOKED_UP);
         if let Some(Kind::Topic(topic)) = self.destinations.get_mut(&topic).map(|found| &mut found.kind) {
             (topic.feeds, topic.feeds_as_of) = (feeds, as_of);
         }

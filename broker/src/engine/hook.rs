@@ -11,6 +11,10 @@ use crate::model::{
     Submission,
 };
 
+/// What it costs to put down what happened, and to announce it on a topic, in steps.
+const PUT_DOWN: u64 = 5;
+const ANNOUNCED: u64 = 6;
+
 /// One thing that happened to a job.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fact<'a> {
@@ -39,6 +43,7 @@ impl Engine {
         let Some(queue) = self.hooked(at) else { return };
         let Fact { event: word, job, state, attempt, error, is_logged } = fact;
         let row = self.jobs.get(job);
+        self.steps.charge(PUT_DOWN);
         let document = event(word, (job, queue.as_str(), state, attempt), error, row);
         if is_logged {
             self.outbox.change();
@@ -116,9 +121,11 @@ impl Engine {
         let advisory = advisory(word).map(|kind| format!("ActiveMQ.Advisory.{kind}.Queue.{}", queue.path()));
         let advisory = advisory.and_then(|path| DestinationName::topic(&path).ok());
         for topic in own.into_iter().chain(advisory) {
+            self.steps.charge(1);
             if !self.is_heard(&topic) {
                 continue;
             }
+            self.steps.charge(ANNOUNCED);
             let head = Head::default()
                 .line("destination", topic.as_str())
                 .line("content-type", "application/json")

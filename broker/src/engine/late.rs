@@ -182,7 +182,7 @@ impl Engine {
                     consumer.is_late = false;
                 }
                 let whole = self.restrict(Self::PART, effects);
-                self.drain_one(now, key, effects);
+                self.drain_backlog(now, key, effects);
                 self.restore(whole);
             }
             if examined > 0

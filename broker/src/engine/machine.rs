@@ -32,7 +32,10 @@ use crate::model::{
 };
 use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
+use crate::table::Pieces;
 
+/// What it costs to make a destination, in steps.
+const CREATED: u64 = 16;
 /// Places that are kept for destinations.
 pub(super) const DESTINATIONS_KEPT: usize = 1024;
 
@@ -89,7 +92,7 @@ pub struct Engine {
     pub(super) transient_bytes: u64,
     /// Messages that nobody may see yet, in the order of appends: durable ones whose records are on the way to the log,
     /// and transient ones that came to a queue behind such.
-    pub(super) pending: VecDeque<(DestinationId, SlotId)>,
+    pub(super) pending: Pieces<(DestinationId, SlotId), 256>,
     /// Messages whose last records are on the way to the log.
     pub(super) unlogged: Unlogged,
     /// Who waits for which append.
@@ -173,7 +176,7 @@ impl Engine {
             slow: Slow::default(),
             contents,
             transient_bytes: 0,
-            pending: VecDeque::new(),
+            pending: Pieces::default(),
             unlogged: Unlogged::default(),
             promises: VecDeque::new(),
             idle: Scheduler::new(),
@@ -267,7 +270,7 @@ impl Engine {
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
             Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
             Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
-            Request::Commit(actions) => self.commit(now, session, actions, effects),
+            Request::Commit(actions) => self.begin_commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
                 self.written(now, (session, subscription), through, effects);
                 Ok(Answer::Done)
@@ -322,6 +325,7 @@ impl Engine {
             return Err(Refusal::TooManyDestinations { limit });
         }
         let maker = self.new_destination()?;
+        self.steps.charge(CREATED);
         let id = self.create(DestinationId(self.next_destination), name.clone());
         self.made(id, maker);
         self.touch_new(now, id);

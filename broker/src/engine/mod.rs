@@ -15,6 +15,7 @@ mod budget;
 mod chore;
 mod client;
 mod close;
+mod commit;
 mod destination;
 mod dispatch;
 mod document;

@@ -93,6 +93,6 @@ pub struct Append {
 
 impl Default for Append {
     fn default() -> Append {
-        Append { messages: 4_096, bytes: 128 << 20 }
+        Append { messages: 2_560, bytes: 128 << 20 }
     }
 }

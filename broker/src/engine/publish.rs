@@ -1,20 +1,14 @@
 //! Messages come in.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
-
-use foldhash::fast::RandomState;
-
-use super::admission::{Admission, Load, Transaction};
+use super::admission::{Admission, Load};
 use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
 use super::unique::Hit;
 use crate::destination::{Consumer, Entry};
 use crate::model::{
-    Accepted, AckMode, Action, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability,
-    Effects, Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, SessionId, Steps,
-    Submission, Urgency,
+    Accepted, AckMode, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability, Effects,
+    Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, Steps, Submission, Urgency,
 };
 use crate::seeded::{self, Bug};
 
@@ -72,96 +66,6 @@ impl Engine {
         Ok(taken.map_or(Answer::Done, |job| {
             Answer::Submitted(Submission { job, token: self.jobs.newest(job).filter(|_| tracked), is_duplicate: false })
         }))
-    }
-
-    /// All sends and acknowledgements of a transaction, or none.
-    pub(super) fn commit(
-        &mut self,
-        now: Now,
-        session: SessionId,
-        actions: Vec<Action>,
-        effects: &mut Effects,
-    ) -> Result<Answer, Refusal> {
-        let actions = self.routed(actions);
-        let (mut transaction, mut keys) = (Transaction::default(), HashSet::default());
-        // Who takes which message is asked once. What is in here is bounded as the copies of one append are.
-        let mut taken = VecDeque::new();
-        for action in &actions {
-            match action {
-                Action::Publish(publish) => {
-                    taken.push_back(self.admit_action(now, publish, (&mut transaction, &mut keys), effects)?);
-                }
-                Action::Job(said) => self.admit_job(&mut transaction, session, said)?,
-                Action::Settle(settle) => self.admit_settle(&mut transaction, session, settle)?,
-            }
-        }
-        effects.begin_whole();
-        let mut is_news = false;
-        for action in actions {
-            match action {
-                Action::Publish(publish) => {
-                    let takers = taken.pop_front().flatten();
-                    if self.known_token(&publish).is_some() {
-                        continue;
-                    }
-                    is_news |= match self.target(now, &publish)? {
-                        Some(destination) => {
-                            let takers = takers.unwrap_or_else(|| self.takers(destination, &publish.message));
-                            self.put_unique(now, (destination, takers), publish, effects)
-                        }
-                        None => true,
-                    };
-                }
-                Action::Job(said) => {
-                    self.hear(now, session, *said, effects)?;
-                    is_news = true;
-                }
-                Action::Settle(settle) => {
-                    // A cumulative ACK may have settled it a moment ago, in this very transaction: nothing is left to do.
-                    self.settle(now, session, &settle, effects)?;
-                    is_news = true;
-                }
-            }
-        }
-        effects.end_whole();
-        Ok(if is_news { Answer::Done } else { Answer::Duplicate })
-    }
-
-    /// Whether a transaction may send a message. Says which queues behind its topic take it, if it is to be taken in at all and
-    /// that was asked.
-    fn admit_action(
-        &mut self,
-        now: Now,
-        publish: &Publish,
-        (transaction, keys): (&mut Transaction, &mut HashSet<(DestinationId, Arc<str>), RandomState>),
-        effects: &mut Effects,
-    ) -> Result<Option<Vec<DestinationId>>, Refusal> {
-        let Some(destination) = self.target(now, publish)? else { return Ok(None) };
-        if self.known_job(publish, effects)?.is_some() {
-            return Ok(None);
-        }
-        let mut takers = None;
-        if publish.key.is_some() && !self.is_new_anywhere(now, destination, publish, &mut takers) {
-            return Ok(None);
-        }
-        if let Hit::Known(_) = self.hit(now, destination, publish)? {
-            return Ok(None);
-        }
-        Engine::claim(destination, publish, keys)?;
-        if publish.to.kind() == DestinationKind::Schedules {
-            self.admit_schedule(destination, publish, transaction.schedules)?;
-            transaction.schedules += 1;
-        }
-        self.admit_judging(destination, publish)?;
-        let takers = takers.unwrap_or_else(|| self.takers(destination, &publish.message));
-        for id in std::iter::once(destination).chain(takers.iter().copied()) {
-            let load = transaction.load(Load::of(id, publish));
-            self.admit_copy(&mut transaction.admission, &load, publish)?;
-        }
-        if publish.retain == Some(Retain::Set) {
-            self.admit_retained(now, &mut transaction.admission, publish)?;
-        }
-        Ok(Some(takers))
     }
 
     /// Where a message goes; `None` for a temporary destination that is gone, whose messages nobody can ever read.

@@ -37,6 +37,10 @@ pub(super) struct Session {
     pub(super) backlog: Credit,
     /// Those for which something is kept.
     pub(super) behind: BTreeSet<ConsumerKey>,
+    /// One of these has credit, and may be given more once there is room.
+    pub(super) lacks_room: bool,
+    /// Which of them had its turn last.
+    turn: Option<ConsumerKey>,
     /// Bytes handed out that no queue holds: of topics, and of what it looks through.
     copies: u64,
     /// Its last request, if that goes on.
@@ -79,6 +83,14 @@ impl Session {
     /// Whether more of topics may be handed out. With nothing out anything may, however large.
     pub(super) fn has_room(&self, limit: Credit) -> bool {
         self.copies == 0 || self.copies < limit.bytes
+    }
+
+    /// For which subscription something is kept and whose turn it is.
+    pub(super) fn next_behind(&mut self) -> Option<ConsumerKey> {
+        let last = self.turn.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = self.behind.range((last, Bound::Unbounded)).next().or_else(|| self.behind.first()).copied();
+        self.turn = next;
+        next
     }
 
     /// Something was handed out that no queue holds.
@@ -182,6 +194,8 @@ impl Sessions {
             granted: Credit { messages: 0, bytes: 0 },
             backlog: Credit { messages: 0, bytes: 0 },
             behind: BTreeSet::new(),
+            lacks_room: false,
+            turn: None,
             copies: 0,
             chore: None,
             leaving: false,

@@ -1,5 +1,6 @@
 //! Deliveries end.
 
+use super::chore::Chore;
 use super::destination::Kind;
 use super::failure::{Death, Failure};
 use super::happening::{Happening, Word};
@@ -12,8 +13,22 @@ use crate::model::{
 };
 use crate::seeded::{self, Bug};
 
+/// Deliveries of one consumer that are being settled, in the order in which they were handed out.
+#[derive(Debug)]
+pub(super) struct Settling {
+    key: ConsumerKey,
+    /// Up to this one.
+    through: u64,
+    outcome: Outcome,
+    /// What their worker says beside it.
+    word: Option<Word>,
+    /// What is said when all are.
+    answer: Answer,
+}
+
 impl Engine {
-    /// Carries out an ACK or NACK. In client mode it covers the earlier deliveries of the same subscription.
+    /// Carries out an ACK or NACK. In client mode it covers the earlier deliveries of the same subscription, as many in one hold
+    /// as there are steps for: it may be in the log by half until it is answered. In a transaction it is a whole.
     pub(super) fn settle(
         &mut self,
         now: Now,
@@ -35,10 +50,10 @@ impl Engine {
             return if seen { Ok(Answer::Soft(SoftRefusal::NotHolder)) } else { Err(Refusal::UnknownDelivery) };
         };
         if self.consumers.get(held.consumer).is_some_and(|consumer| consumer.mode == AckMode::Client) {
-            while let Some(out) = self.consumers.get_mut(held.consumer).and_then(|c| c.take_through(held.number)) {
-                self.finish(now, held.consumer, out, &settle.outcome, effects);
-                self.end_part(now, effects);
-            }
+            let answer = if self.word.is_some() { self.explain(settle.message, answer) } else { answer };
+            let (key, through, outcome) = (held.consumer, held.number, settle.outcome.clone());
+            let settling = Settling { key, through, outcome, word: self.word.take(), answer };
+            return Ok(self.settle_many(now, session, settling, effects));
         } else if let Some(out) = self.consumers.get_mut(held.consumer).and_then(|c| c.take(held.number)) {
             self.finish(now, held.consumer, out, &settle.outcome, effects);
         }
@@ -60,11 +75,34 @@ impl Engine {
         if self.consumers.get(key).is_none_or(|consumer| consumer.mode != AckMode::Auto) {
             return;
         }
-        while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
-            self.finish(now, key, out, &Outcome::Ack, effects);
-            self.end_part(now, effects);
+        let (outcome, answer) = (Outcome::Ack, Answer::Done);
+        let settling = Settling { key, through, outcome, word: None, answer };
+        self.settle_many(now, session, settling, effects);
+    }
+
+    /// Settles what is to be settled, and goes on with what there are no steps for in other holds.
+    fn settle_many(&mut self, now: Now, session: SessionId, settling: Settling, effects: &mut Effects) -> Answer {
+        match self.settle_part(now, &settling, effects) {
+            Some(answer) => answer,
+            None => self.begin(now, session, Chore::Settle(Box::new(settling)), effects),
         }
+    }
+
+    /// The same as far as there are steps. The answer once that was all, and its consumer has the credit.
+    pub(super) fn settle_part(&mut self, now: Now, settling: &Settling, effects: &mut Effects) -> Option<Answer> {
+        let (key, through) = (settling.key, settling.through);
+        while let Some(out) = self.consumers.get_mut(key).and_then(|consumer| consumer.take_through(through)) {
+            self.word.clone_from(&settling.word);
+            self.finish(now, key, out, &settling.outcome, effects);
+            self.end_part(now, effects);
+            if !effects.is_whole() && self.is_used_up(effects) {
+                self.word = None;
+                return None;
+            }
+        }
+        self.word = None;
         self.refill(now, key, effects);
+        Some(settling.answer)
     }
 
     /// A delivery that cannot be read leaves the ledger. Its message is buried if it is damaged, for as long as nobody kicks it

@@ -2,21 +2,17 @@
 //! places already, so that order is kept, and are handed out once the log has the records: a dead letter or a further
 //! attempt that a crash undoes has never been seen.
 
-use std::collections::hash_map::Entry as Known;
-use std::collections::{HashMap, VecDeque};
-
-use foldhash::fast::RandomState;
-
 use super::machine::Engine;
 use crate::destination::SlotId;
 use crate::model::{DestinationId, MessageId, Ticket};
+use crate::table::{BusyTable, Pieces};
 
 /// What waits, in the order of the records. Bounded by what the log has in flight.
 #[derive(Debug, Default)]
 pub(super) struct Unlogged {
-    waiting: VecDeque<Waiting>,
+    waiting: Pieces<Waiting>,
     /// Records on the way, by message: one may be kicked that was buried a moment ago.
-    records: HashMap<MessageId, u32, RandomState>,
+    records: BusyTable<MessageId, u32>,
 }
 
 #[derive(Debug)]
@@ -38,7 +34,9 @@ impl Unlogged {
 
     fn push(&mut self, destination: DestinationId, slot: SlotId, message: MessageId) {
         self.waiting.push_back(Waiting { behind: None, destination, slot, message });
-        *self.records.entry(message).or_default() += 1;
+        if let Some(records) = self.records.get_or_default(message) {
+            *records += 1;
+        }
     }
 
     /// The next message of which the log has a record now, and whether that was the last one on the way.
@@ -48,11 +46,11 @@ impl Unlogged {
             return None;
         }
         let next = self.waiting.pop_front()?;
-        let Known::Occupied(mut records) = self.records.entry(next.message) else { return Some((next, true)) };
-        *records.get_mut() -= 1;
-        let is_last = *records.get() == 0;
+        let Some(records) = self.records.get_mut(&next.message) else { return Some((next, true)) };
+        *records -= 1;
+        let is_last = *records == 0;
         if is_last {
-            records.remove();
+            self.records.remove(&next.message);
         }
         Some((next, is_last))
     }

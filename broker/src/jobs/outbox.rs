@@ -1,15 +1,13 @@
 //! What is to be told once the log has what it speaks of: nobody hears of an end that a crash could undo.
 
-use std::collections::VecDeque;
-
 use crate::model::Ticket;
-use crate::table::give_back;
+use crate::table::Pieces;
 
 /// Notices that wait, oldest first. Bounded by what the log has in flight.
 #[derive(Debug)]
 pub struct Outbox<T> {
     /// Behind which append each waits; `None` until that is known.
-    waiting: VecDeque<(Option<Ticket>, T)>,
+    waiting: Pieces<(Option<Ticket>, T)>,
     /// Something was changed since the last append.
     changed: bool,
     /// The last append that holds a change.
@@ -18,7 +16,7 @@ pub struct Outbox<T> {
 
 impl<T> Default for Outbox<T> {
     fn default() -> Outbox<T> {
-        Outbox { waiting: VecDeque::new(), changed: false, last: None }
+        Outbox { waiting: Pieces::default(), changed: false, last: None }
     }
 }
 
@@ -67,7 +65,6 @@ impl<T> Outbox<T> {
             return None;
         }
         let next = self.waiting.pop_front();
-        give_back(&mut self.waiting, 64);
         next.map(|(_, notice)| notice)
     }
 }

@@ -4,6 +4,7 @@
 //! while one entry stays. This one is made of many small tables. It grows by one of them at a time, which takes over its part
 //! of another, and shrinks the same way (linear hashing, Litwin 1980). It must not know what is in it.
 
+mod pieces;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::hash::{BuildHasher, Hash};
 
 use foldhash::fast::RandomState;
 
+pub use pieces::Pieces;
 pub use room::{give_back, give_back_map, give_back_rows};
 
 /// One whose entries come and go with each batch: what is out.

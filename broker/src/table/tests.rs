@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::{any, proptest};
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::{FULL, Table, give_back, give_back_map};
+use super::{FULL, Pieces, Table, give_back, give_back_map};
 
 const MANY: u64 = 300_000;
 
@@ -87,4 +87,54 @@ fn a_queue_gives_back_what_it_has_no_use_for() {
         assert!(queue.capacity() <= (4 * queue.len()).max(1024) + 4 || queue.len() as u64 > MANY / 4);
     }
     assert!(queue.capacity() <= 1024, "{}", queue.capacity());
+}
+
+/// Whatever is done with it, it holds what the usual queue would.
+#[test]
+fn pieces_are_a_queue() {
+    let (mut pieces, mut usual) = (Pieces::<u64>::default(), VecDeque::new());
+    let (mut next, mut seed) = (0, 7_u64);
+    for round in 0..200_000_u64 {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let dice = (seed >> 33) % 100;
+        // It grows in the first half, and goes on to nothing in the second.
+        let grows = if round < 100_000 { 55 } else { 40 };
+        if dice < grows {
+            next += 1 + dice % 3;
+            pieces.push_back(next);
+            usual.push_back(next);
+        } else if dice < grows + 15 {
+            assert_eq!(pieces.pop_front(), usual.pop_front());
+        } else {
+            let key = usual.get((seed >> 7) as usize % usual.len().max(1)).map_or(1, |key| key + dice % 2);
+            let at = usual.binary_search(&key).ok();
+            assert_eq!(pieces.find(key, |key| *key).copied(), at.map(|at| usual[at]));
+            assert_eq!(pieces.count_through(key, |key| *key), usual.partition_point(|other| *other <= key));
+            assert_eq!(pieces.remove(key, |key| *key), at.and_then(|at| usual.remove(at)));
+        }
+        assert_eq!((pieces.len(), pieces.is_empty()), (usual.len(), usual.is_empty()));
+        assert_eq!((pieces.front(), pieces.back()), (usual.front(), usual.back()));
+        if round % 5000 == 0 {
+            assert!(pieces.iter().eq(&usual) && pieces.iter().rev().eq(usual.iter().rev()));
+        }
+    }
+}
+
+/// Neither a new entry nor one that goes from the middle moves many others, and few do not keep the room of many.
+#[test]
+fn pieces_are_never_moved_all_at_once() {
+    let mut pieces = Pieces::<u64>::default();
+    for number in 0..100_000 {
+        let before = pieces.capacity();
+        pieces.push_back(number);
+        assert!(pieces.capacity() - before <= 512, "{number}: from {before} to {}", pieces.capacity());
+    }
+    for number in (0..100_000).filter(|number| number % 100 != 0) {
+        assert_eq!(pieces.remove(number, |number| *number), Some(number));
+    }
+    assert_eq!(pieces.len(), 1000);
+    assert!(pieces.capacity() <= 16 * 1000, "{} places", pieces.capacity());
+    assert!(pieces.iter().copied().eq((0..100_000).step_by(100)));
+    while pieces.pop_front().is_some() {}
+    assert!(pieces.capacity() <= 2 * 64, "{} places", pieces.capacity());
 }

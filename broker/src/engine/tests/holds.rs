@@ -520,3 +520,169 @@ fn others_do_not_pay_for_background_work_and_get_in_between() {
     assert!(slices > 10, "{slices} slices");
     assert!(world.most_steps <= 8 * Engine::SLICE, "a slice took {} steps", world.most_steps);
 }
+
+/// What is told of many messages that one request is about is bounded with it, and so is what is thought of at each of them.
+#[test]
+fn an_acknowledgement_of_very_many_that_others_hear_of_is_carried_out_in_parts() {
+    const JOBS: usize = 10_000;
+    for mode in [AckMode::Client, AckMode::Auto] {
+        let topic_backlog = Credit { messages: 1 << 30, bytes: 1 << 40 };
+        let mut world = World::with(Options { topic_backlog, transient_bytes: 1 << 40, ..Options::default() });
+        let (sender, listener, worker) = (world.client("s"), world.client("l"), world.client("w"));
+        for _ in 0..JOBS {
+            world.ask(sender, transient("/queue/jobs", ""));
+        }
+        let to = Source::Name(name("/topic/Kolejka.Job.completed.jobs"));
+        let credit = Credit { messages: 1 << 20, bytes: 1 << 30 };
+        let heard = Subscribe { filter: None, mode: AckMode::Auto, credit, ..selective(1, to, "") };
+        world.ask(listener, Request::Subscribe(heard));
+        world.ask(worker, subscribe(1, "/queue/jobs", mode, JOBS as u32));
+        world.settle_down();
+        let jobs: Vec<MessageId> = world.deliveries(worker).iter().map(|delivery| delivery.message).collect();
+        assert_eq!(jobs.len(), JOBS);
+        world.most_steps = 0;
+        let last = jobs.last().copied().expect("a job");
+        let request = match mode {
+            AckMode::Auto => Request::Written { subscription: SubscriptionId(1), through: JOBS as u64 },
+            _ => settle(last, Outcome::Ack),
+        };
+        let answer = world.engine.apply(world.now, worker, request, &mut world.effects).expect("it is carried out");
+        world.engine.dispatch(world.now, &mut world.effects);
+        world.absorb();
+        assert!(world.engine.is_busy(worker), "one call did all of it: {answer:?}");
+        let mut parts = 1;
+        while world.engine.is_busy(worker) {
+            // Others are served in between.
+            world.ask(sender, transient("/topic/t", ""));
+            world.engine.go_on(world.now, worker, &mut world.effects);
+            world.engine.dispatch(world.now, &mut world.effects);
+            world.absorb();
+            parts += 1;
+        }
+        world.settle_down();
+        assert!(parts > 4, "{parts} parts");
+        let told = world.deliveries(listener);
+        assert_eq!(told.len(), JOBS);
+        assert!(told.iter().zip(&jobs).all(|(told, job)| body(told).contains(&format!("\"{job}\""))), "in order");
+        world.assert_bounded("an acknowledgement of very many");
+        assert!(world.engine.queues().iter().all(|queue| queue.ready == 0 && queue.entries.is_empty()));
+    }
+}
+
+/// A client that goes while its acknowledgement is carried out has settled what was reached, and the rest goes back.
+#[test]
+fn a_client_may_go_while_what_it_acknowledged_is_settled() {
+    const JOBS: usize = 10_000;
+    let mut world = World::new();
+    let (sender, worker) = (world.client("s"), world.client("w"));
+    for _ in 0..JOBS {
+        world.ask(sender, transient("/queue/jobs", ""));
+    }
+    world.ask(worker, subscribe(1, "/queue/jobs", AckMode::Client, JOBS as u32));
+    world.settle_down();
+    let last = world.deliveries(worker).last().map(|delivery| delivery.message).expect("a job");
+    world.engine.apply(world.now, worker, settle(last, Outcome::Ack), &mut world.effects).expect("it is begun");
+    world.engine.dispatch(world.now, &mut world.effects);
+    world.absorb();
+    assert!(world.engine.is_busy(worker));
+    world.close(worker, Departure::Lost);
+    world.settle_down();
+    let left =
+        world.engine.queues().into_iter().find(|queue| queue.name == name("/queue/jobs")).map(|queue| queue.ready);
+    assert!(left.is_some_and(|left| left > 0 && left < JOBS), "{left:?} are left");
+}
+
+/// What is put down of what happened costs as much as it does, also where there is one who listens.
+#[test]
+fn no_call_brings_about_more_events_than_it_could_tell() {
+    let (mut world, client) = large();
+    let listener = world.client("l");
+    let to = Source::Wildcard(Arc::new(wild_topics()));
+    let credit = Credit { messages: 1 << 20, bytes: 1 << 30 };
+    let heard = Subscribe { filter: None, mode: AckMode::Auto, credit, ..selective(1, to, "") };
+    world.ask(listener, Request::Subscribe(heard));
+    world.settle_down();
+    let states = States { ready: true, delayed: false, buried: false };
+    let operation = Operation::Purge(states);
+    let manage = Manage { operation, queue: name("/queue/big"), filter: None, writer: None, reply: None };
+    let request = Request::Manage(Box::new(manage));
+    world.engine.apply(world.now, client, request, &mut world.effects).expect("it is begun");
+    let waiting = world.engine.announcements.len();
+    assert!(waiting > 0 && waiting < 1024, "{waiting} events came about in one call");
+}
+
+fn wild_topics() -> Wildcard {
+    Wildcard::parse("/topic/Kolejka.Job.>", Arc::new(AllBut("!"))).expect("a pattern")
+}
+
+/// Destinations are dearer than messages: a transaction has them made before it is carried out, and is a whole all the same.
+#[test]
+fn a_transaction_whose_queues_are_all_new_has_them_made_in_parts() {
+    let mut world = World::new();
+    let most = world.engine.options.append.messages;
+    let (client, other) = (world.client("c"), world.client("o"));
+    let publish = |to: &str| {
+        let Request::Publish(mut publish) = transient(to, "") else { unreachable!() };
+        publish.message.durability = Durability::Persistent;
+        Action::Publish(publish)
+    };
+    let actions = (0..most).map(|number| publish(&format!("/queue/new.{number}"))).collect();
+    let started = world.engine.apply(world.now, client, Request::Commit(actions), &mut world.effects);
+    assert!(started.is_ok() && world.engine.is_busy(client), "{started:?}");
+    world.engine.dispatch(world.now, &mut world.effects);
+    let mut parts = 1;
+    while world.engine.is_busy(client) {
+        let sent = |record: &Record| matches!(record, Record::Accepted(_));
+        assert!(!world.effects.records.iter().any(sent), "a part of it was carried out");
+        world.absorb();
+        assert!(world.most_steps <= Engine::REQUESTS + Engine::DISPATCH, "{} steps to make queues", world.most_steps);
+        world.ask(other, transient("/topic/t", ""));
+        world.engine.go_on(world.now, client, &mut world.effects);
+        world.engine.dispatch(world.now, &mut world.effects);
+        parts += 1;
+    }
+    let accepted = world.effects.records.iter().filter(|record| matches!(record, Record::Accepted(_))).count();
+    assert_eq!(accepted, most, "all of it at once");
+    assert!(parts > 5, "{parts} parts");
+    world.absorb();
+    world.settle_down();
+    // One more than may be is refused, and nothing was sent.
+    let actions = (0..=most).map(|number| publish(&format!("/queue/more.{number}"))).collect();
+    let refused = world.try_ask(client, Request::Commit(actions));
+    assert!(matches!(refused, Err(Refusal::TooLarge { .. })), "{refused:?}");
+    assert_eq!(world.engine.queues().iter().filter(|queue| queue.ready > 0).count(), most);
+}
+
+/// Room that comes back to a client with very many slow subscriptions is given to them in turns, as far as there are steps.
+#[test]
+fn room_goes_to_the_subscriptions_of_a_client_in_turns_and_in_parts() {
+    const SUBSCRIPTIONS: u32 = 7500;
+    let topic_backlog = Credit { messages: 1 << 20, bytes: 4000 };
+    let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
+    let mut world = World::with(Options { topic_backlog, user, address: user, ..Options::default() });
+    let (sender, slow) = (world.client("s"), world.client("slow"));
+    for id in 1..=SUBSCRIPTIONS {
+        world.ask(slow, subscribe(id, "/topic/t", AckMode::Auto, 10));
+    }
+    world.settle_down();
+    world.most_steps = 0;
+    world.ask(sender, transient("/topic/t", ""));
+    world.settle_down();
+    let mut got = std::collections::BTreeMap::new();
+    for _ in 0..SUBSCRIPTIONS {
+        let delivered = world.deliveries(slow);
+        if delivered.is_empty() {
+            break;
+        }
+        for delivery in &delivered {
+            *got.entry(delivery.subscription).or_insert(0) += 1;
+            let Delivery { subscription, number, .. } = *delivery;
+            world.ask(slow, Request::Written { subscription, through: number });
+        }
+        let most = std::mem::take(&mut world.most_steps);
+        assert!(most <= MOST + 3 * u64::from(SUBSCRIPTIONS), "{most} steps");
+        world.settle_down();
+    }
+    assert_eq!(got.len(), SUBSCRIPTIONS as usize, "each has it");
+    assert!(got.values().all(|count| *count == 1), "once");
+}

@@ -66,9 +66,17 @@ impl World {
     }
 
     fn call(&mut self, client: SessionId, request: Request) -> (Result<Answer, Refusal>, Vec<usize>) {
-        let answer = self.engine.apply(self.now, client, request, &mut self.effects);
+        let mut answer = self.engine.apply(self.now, client, request, &mut self.effects);
         self.engine.dispatch(self.now, &mut self.effects);
-        (answer, self.units())
+        let mut units = self.units();
+        while self.engine.is_busy(client) {
+            if let Some(last) = self.engine.go_on(self.now, client, &mut self.effects) {
+                answer = last;
+            }
+            self.engine.dispatch(self.now, &mut self.effects);
+            units.extend(self.units());
+        }
+        (answer, units)
     }
 
     fn assert_refused(&mut self, client: SessionId, request: Request, unit: &str) {

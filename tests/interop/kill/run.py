@@ -33,9 +33,9 @@ from clients import (  # noqa: E402
     QuietConsumer,
     TransactionPublisher,
 )
+from drain import Drain  # noqa: E402
 from history import History  # noqa: E402
 from phases import Phases, has_strace  # noqa: E402
-from wire import Wire  # noqa: E402
 
 QUEUES = ["work.0", "work.1", "work.2", "work.3"]
 MOVED, AUTO = "work.4", "work.auto"
@@ -103,34 +103,6 @@ def report(client, port, history):
     except Exception as problem:  # whatever it is, it is a finding of this run
         kind = "I10" if type(problem).__name__ == "ReceiptOrder" else "clients"
         history.breach(kind, f"{client.name}: {type(problem).__name__}: {problem}")
-
-
-class Drain(Consumer):
-    """Takes everything up to a message that was sent last."""
-
-    def __init__(self, history, queue):
-        super().__init__(f"drain {queue}", history, 0, queue)
-        self.taken, self.ended = [], False
-
-    def work(self):
-        self.wire.put("SUBSCRIBE", {"destination": f"/queue/{self.queue}", "id": "s", "ack": self.mode})
-        self.wire.put("SEND", {"destination": f"/queue/{self.queue}", "last": "yes"}, b"last", then=[])
-        self.wire.flush()
-        while not self.ended or self.wire.unconfirmed:
-            for command, headers, body in self.wire.frames():
-                if command == "RECEIPT":
-                    self.history.acked(body)
-                elif "last" in headers:
-                    self.ended = True
-                    self.ack([], headers)
-                else:
-                    self.take(headers, body)
-            self.wire.flush()
-
-    def settle(self, key, headers):
-        self.taken.append(key)
-        self.history.drained[key].append(self.queue)
-        self.ack([key], headers)
 
 
 def at_work(crew, history):

@@ -15,7 +15,7 @@ use kolejka::model::{
     Accepted, AckMode, Answer, Burst, Content, Credit, Delivery, DestinationName, Durability, Durable, Effects, Event,
     Group, Message, MessageId, Now, OnDuplicate, Outcome, Payload, Position, Publish, Record, Replay, Request,
     SessionId, Settle, ShardId, Source, Subscribe, SubscriptionId, Terms as MessageTerms, Ticket, Timestamp, Unique,
-    Until, Urgency,
+    Until, Urgency, Which,
 };
 use kolejka::stomp::{Options, Output, PeerFacts, Receipt, Session};
 use kolejka_codec::{Decoder, Item, Limits};
@@ -439,7 +439,7 @@ fn one_message_that_is_out_does_not_keep_the_tables_of_all_that_were() {
     });
     let back = allocation_counter::measure(|| {
         for (number, message) in messages.iter().enumerate().filter(|(number, _)| *number as u64 != MESSAGES / 2) {
-            let settle = Settle { message: *message, subscription: None, outcome: Outcome::Ack };
+            let settle = Settle { message: *message, which: Which::default(), outcome: Outcome::Ack };
             let mut effects = Effects::default();
             engine.apply(NOW, client, Request::Settle(settle), &mut effects).expect("no refusal");
             if number % 1000 == 0 {

@@ -11,9 +11,10 @@ use kolejka::clock::Clock;
 use kolejka::engine::{Client, Engine, Handle, Item, Options, Terms};
 use kolejka::journal::memory::{MemoryLog, When};
 use kolejka::model::{
-    AckMode, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter, Inquiry,
-    LogError, LogSink, Message, MessageId, Outcome, Publish, Reader, Refusal, Reply, Request, Schedule, Settle,
-    ShardId, Source, Stage, Subject, Subscribe, SubscriptionId, Terms as MessageTerms, Ticket, Timestamp, Urgency,
+    AckMode, Action, Answer, Browse, Candidate, Content, Credit, DestinationName, Durability, Durable, Event, Filter,
+    Inquiry, LogError, LogSink, Message, MessageId, Outcome, Publish, Reader, Refusal, Reply, Request, Schedule,
+    Settle, ShardId, Source, Stage, Subject, Subscribe, SubscriptionId, Terms as MessageTerms, Ticket, Timestamp,
+    Urgency, Which,
 };
 
 fn shared() -> (Handle, MemoryLog) {
@@ -258,7 +259,7 @@ fn a_start_on_a_full_disk_comes_up_and_finishes_work() {
         time_to_run_ms: None,
     };
     ask(&client, Request::Subscribe(subscribe));
-    let settle = Settle { message: message.entries[0].message, subscription: None, outcome: Outcome::Ack };
+    let settle = Settle { message: message.entries[0].message, which: Which::default(), outcome: Outcome::Ack };
     let (item, _) = ask(&client, Request::Settle(settle));
     assert_eq!((item.refused, waiting(&handle)), (None, 0));
     log.sync();
@@ -370,14 +371,14 @@ fn what_a_read_asks_is_cut_by_bytes_and_steps_and_answered_in_order() {
     log.sync();
     // A refusal in the middle: what comes before it is answered, what comes behind it is not looked at.
     let mut requests: VecDeque<_> = (0..3000).map(|_| send(1)).collect();
-    requests.push_back(Request::Settle(Settle {
+    requests.push_back(Request::Commit(vec![Action::Settle(Settle {
         message: MessageId::new(ShardId::default(), 1 << 40),
-        subscription: None,
+        which: Which::default(),
         outcome: Outcome::Ack,
-    }));
+    })]));
     requests.push_back(send(1));
     let (item, answers, _) = ask_all(&client, requests);
-    assert_eq!((answers.len(), item.refused), (3000, Some(Refusal::UnknownDelivery)));
+    assert_eq!((answers.len(), item.refused), (3000, Some(Refusal::LeaseLost)));
     let most = handle.holds().rows().map(|(_, row)| row.most_steps).max();
     assert!(most < Some(4 * Engine::REQUESTS), "{most:?}");
 }

@@ -11,7 +11,7 @@ use kolejka::engine::{Engine, Options};
 use kolejka::model::{
     AckMode, Content, Credit, DestinationName, Durability, Durable, Effects, Event, Filter, Message, MessageId, Now,
     Outcome, Position, Publish, Record, Request, SessionId, Settle, ShardId, Subscribe, SubscriptionId, Ticket,
-    Urgency,
+    Urgency, Which,
 };
 use kolejka::selector::Selector;
 
@@ -134,6 +134,6 @@ impl Bench {
     }
 
     fn settle(&mut self, message: MessageId) {
-        self.ask(Request::Settle(Settle { message, subscription: None, outcome: Outcome::Ack }));
+        self.ask(Request::Settle(Settle { message, which: Which::default(), outcome: Outcome::Ack }));
     }
 }

@@ -14,6 +14,7 @@ impl Model {
     pub(super) fn delivered(&mut self, client: usize, delivery: &Delivery, content: &Content, now: Now) {
         let id = delivery.subscription.0;
         let is_held = self.holds_plainly(client, delivery.message);
+        let may_be_again = delivery.redelivered && self.clients[client].highest >= Some(delivery.message);
         let sub = self.subs.get_mut(&id).expect("a subscription that is there");
         assert_eq!(sub.client, client);
         sub.number += 1;
@@ -23,6 +24,7 @@ impl Model {
         let was_held =
             sub.is_of_topics() && delivery.held_twice && self.clients[client].settled.contains(&delivery.message);
         assert_eq!(delivery.held_twice, (is_held || was_held) && !delivery.auto, "tokens tell deliveries apart");
+        assert_eq!(delivery.is_numbered, may_be_again && !delivery.auto, "an ack token names one delivery");
         let (of_topic, size, is_plain) = (sub.is_of_topics(), content.len() as u32, !delivery.held_twice);
         assert_eq!(delivery.payload.len(), content.len());
         let out = Out {
@@ -31,6 +33,7 @@ impl Model {
             size,
             is_leased: !of_topic,
             is_plain,
+            is_numbered: delivery.is_numbered,
             is_lost: false,
         };
         if of_topic {

@@ -147,6 +147,8 @@ pub(super) struct Out {
     pub(super) is_leased: bool,
     /// Its ack token names the message alone.
     pub(super) is_plain: bool,
+    /// Its ack token has its number.
+    pub(super) is_numbered: bool,
     /// Its lease has run out.
     pub(super) is_lost: bool,
 }

@@ -12,7 +12,7 @@ use kolejka::model::{
     AckMode, Answer, Content, Credit, Delivery, Durability, Durable, Effects, Event, Feed, JobToken, Limits, Manage,
     Message, MessageId, Now, OnDuplicate, Operation, Outcome, Pattern, Publish, Record, Request, Schedule, SessionId,
     Settle, Shape, ShardId, Side, Source, Status, Subscribe, SubscriptionId, Terms, Ticket, Timestamp, Tracking,
-    Unique, Until, Urgency, Waiter,
+    Unique, Until, Urgency, Waiter, Which,
 };
 
 use super::disk::OnDisk;
@@ -240,7 +240,7 @@ impl Stage {
     fn settle(&mut self, queue: &str, outcome: Outcome) {
         self.subscribe(1, name(queue).into());
         let message = self.told.pop().expect("a message").message;
-        self.ask(Request::Settle(Settle { message, subscription: None, outcome }));
+        self.ask(Request::Settle(Settle { message, which: Which::default(), outcome }));
         self.ask(Request::Unsubscribe(SubscriptionId(1)));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use kolejka::destination::Policy;
-use kolejka::model::{AckMode, Credit, DestinationName, MessageId, Ticket, Timestamp};
+use kolejka::model::{AckMode, Credit, DestinationName, MessageId, Nth, SubscriptionId, Ticket, Timestamp, Which};
 
 use super::message::{Known, Out};
 use super::queue::Queue;
@@ -55,6 +55,22 @@ pub(super) enum Meant {
     Past,
     /// None that it ever saw.
     Unknown,
+}
+
+/// A delivery as a client names it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Named {
+    pub(super) message: MessageId,
+    /// Through which subscription.
+    pub(super) by: Option<u32>,
+    pub(super) nth: Nth,
+}
+
+impl Named {
+    /// The same for the engine.
+    pub(super) fn which(self) -> Which {
+        Which { subscription: self.by.map(SubscriptionId), nth: self.nth }
+    }
 }
 
 impl Model {
@@ -136,8 +152,10 @@ impl Model {
     }
 
     /// §5.8: the delivery that this connection holds now; otherwise the oldest one that it lost.
-    pub(super) fn meant(&self, client: usize, message: MessageId, by: Option<u32>) -> Meant {
-        let of_message: Vec<_> = self.outs_of(client).filter(|(_, out)| out.message == message).collect();
+    pub(super) fn meant(&self, client: usize, named: Named) -> Meant {
+        let Named { message, by, nth } = named;
+        let is_meant = |out: &Out| out.message == message && nth.is(out.number, out.is_numbered);
+        let of_message: Vec<_> = self.outs_of(client).filter(|(_, out)| is_meant(out)).collect();
         let is_named = |sub: u32, out: &Out| by.map_or(out.is_plain, |wanted| wanted == sub);
         if let Some((sub, out)) = of_message.iter().find(|(sub, out)| !out.is_lost && is_named(*sub, out)) {
             return Meant::Held(*sub, out.number);

@@ -2,12 +2,12 @@
 
 use kolejka::engine::Departure;
 use kolejka::model::{
-    Action, Answer, Credit, Grant, Manage, MessageId, Operation, Outcome, Refusal, Reply, Request, Retain, Settle,
-    SoftRefusal, SubscriptionId, Touch, Urgency,
+    Action, Answer, Credit, Grant, Manage, Nth, Operation, Outcome, Reply, Request, Retain, Settle, SoftRefusal,
+    SubscriptionId, Touch, Urgency,
 };
 
 use super::message::Known;
-use super::reference::Meant;
+use super::reference::{Meant, Named};
 use super::sending::{Sent, Verdict};
 use super::setting::{QUEUES, REPLIES, SHARED_FEED, SOLE_FEED, name};
 use super::step::{Act, Step, Target};
@@ -45,24 +45,28 @@ impl World {
     }
 
     /// The delivery that a target stands for, as a client names it.
-    fn named(&self, client: usize, target: Target) -> Option<(MessageId, Option<u32>)> {
+    fn named(&self, client: usize, target: Target) -> Option<Named> {
         match target {
             Target::Out { which, by_message } => {
                 let outs: Vec<_> = self.model.outs_of(client).collect();
                 let (sub, out) = outs.get(which.checked_rem(outs.len())?)?;
-                Some((out.message, (!(by_message && out.is_plain)).then_some(*sub)))
+                if by_message && out.is_plain {
+                    return Some(Named { message: out.message, by: None, nth: Nth::Any });
+                }
+                let nth = if out.is_numbered { Nth::Number(out.number) } else { Nth::Unnumbered };
+                Some(Named { message: out.message, by: Some(*sub), nth })
             }
             Target::Any(which) => {
                 let ids: Vec<_> = self.model.ids().into_iter().collect();
-                Some((*ids.get(which.checked_rem(ids.len())?)?, None))
+                Some(Named { message: *ids.get(which.checked_rem(ids.len())?)?, by: None, nth: Nth::Any })
             }
         }
     }
 
     fn settle(&mut self, client: usize, target: Target, outcome: &Outcome) {
-        let Some((message, by)) = self.named(client, target) else { return };
-        let meant = self.model.meant(client, message, by);
-        let answer = self.apply(client, Request::Settle(settlement(message, by, outcome)));
+        let Some(named) = self.named(client, target) else { return };
+        let meant = self.model.meant(client, named);
+        let answer = self.apply(client, Request::Settle(settlement(named, outcome)));
         match meant {
             Meant::Held(sub, number) => {
                 assert_eq!(answer, Ok(Answer::Done));
@@ -74,10 +78,7 @@ impl World {
                 self.model.settle(sub, number, outcome, self.now.wall);
             }
             Meant::Past => assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::NotHolder))),
-            Meant::Unknown => {
-                assert_eq!(answer, Err(Refusal::UnknownDelivery));
-                self.refused(client);
-            }
+            Meant::Unknown => assert_eq!(answer, Ok(Answer::Soft(SoftRefusal::Unknown))),
         }
     }
 
@@ -91,10 +92,10 @@ impl World {
     }
 
     fn touch(&mut self, client: usize, target: Target, ms: Option<u32>) {
-        let Some((message, by)) = self.named(client, target) else { return };
-        let request = Touch { message, subscription: by.map(SubscriptionId), time_to_run_ms: ms };
+        let Some(named) = self.named(client, target) else { return };
+        let request = Touch { message: named.message, which: named.which(), time_to_run_ms: ms };
         let answer = self.apply(client, Request::Touch(request));
-        match self.model.meant(client, message, by) {
+        match self.model.meant(client, named) {
             Meant::Held(sub, number) => {
                 let is_leased = !self.model.subs[&sub].is_of_topics();
                 let expected = if is_leased { Answer::Done } else { Answer::Soft(SoftRefusal::NotHolder) };
@@ -139,9 +140,9 @@ impl World {
                     parts.push(Part::Send(sent));
                 }
                 Act::Settle(target, outcome) => {
-                    let Some((message, by)) = self.named(client, *target) else { continue };
-                    actions.push(Action::Settle(settlement(message, by, outcome)));
-                    parts.push(Part::Settle { message, by, outcome: outcome.clone() });
+                    let Some(named) = self.named(client, *target) else { continue };
+                    actions.push(Action::Settle(settlement(named, outcome)));
+                    parts.push(Part::Settle { named, outcome: outcome.clone() });
                 }
             }
         }
@@ -167,7 +168,7 @@ impl World {
             match part {
                 Part::Send(sent) => self.model.send(sent, self.now.wall),
                 // An earlier part may have covered it: then it is late, and nothing is wrong with that.
-                Part::Settle { message, by, outcome } => match self.model.meant(client, *message, *by) {
+                Part::Settle { named, outcome } => match self.model.meant(client, *named) {
                     Meant::Held(sub, number) | Meant::Lost(sub, number) => {
                         self.model.settle(sub, number, outcome, self.now.wall);
                     }
@@ -180,7 +181,7 @@ impl World {
     fn is_late(&self, client: usize, part: &Part) -> bool {
         match part {
             Part::Send(_) => false,
-            Part::Settle { message, by, .. } => !matches!(self.model.meant(client, *message, *by), Meant::Held(..)),
+            Part::Settle { named, .. } => !matches!(self.model.meant(client, *named), Meant::Held(..)),
         }
     }
 
@@ -233,7 +234,7 @@ impl World {
 /// A part of a transaction, as the model sees it.
 enum Part {
     Send(Sent),
-    Settle { message: MessageId, by: Option<u32>, outcome: Outcome },
+    Settle { named: Named, outcome: Outcome },
 }
 
 impl Part {
@@ -245,6 +246,6 @@ impl Part {
     }
 }
 
-fn settlement(message: MessageId, by: Option<u32>, outcome: &Outcome) -> Settle {
-    Settle { message, subscription: by.map(SubscriptionId), outcome: outcome.clone() }
+fn settlement(named: Named, outcome: &Outcome) -> Settle {
+    Settle { message: named.message, which: named.which(), outcome: outcome.clone() }
 }

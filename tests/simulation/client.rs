@@ -1,6 +1,6 @@
 //! A client: what it has open, what it holds, and what it waits for.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use kolejka_codec::Frame;
 
@@ -25,6 +25,8 @@ pub(crate) struct Session {
     pub(crate) subscriptions: Vec<Subscription>,
     pub(crate) last_subscription: u64,
     pub(crate) held: Vec<Held>,
+    /// Every `ack` that it was given.
+    pub(crate) acks: BTreeSet<String>,
     pub(crate) open: Vec<Open>,
     pub(crate) last_transaction: u64,
 }
@@ -109,6 +111,7 @@ impl Session {
             subscriptions: Vec::new(),
             last_subscription: 0,
             held: Vec::new(),
+            acks: BTreeSet::new(),
             open: Vec::new(),
             last_transaction: 0,
         }

@@ -107,9 +107,11 @@ impl Run {
         let place = subscription.place();
         let key = place.filter(|_| number.is_some()).map(|place| (place, id.to_owned()));
         if let Some(ack) = header("ack").filter(|_| subscription.mode != Mode::Auto && !subscription.is_gone) {
+            // A late ACK of an earlier delivery must not settle this one.
+            if !session.acks.insert(ack.to_owned()) {
+                return Err(format!("I9: the ack {ack} names two deliveries of one connection"));
+            }
             let held = Held { ack: ack.to_owned(), subscription: subscription.id.clone(), key: key.clone() };
-            // A delivery whose lease ran out may come again: then the name stands for the last one.
-            session.held.retain(|other| (&other.ack, &other.subscription) != (&held.ack, &held.subscription));
             session.held.push(held);
         }
         let Some(number) = number else { return Ok(()) };

@@ -36,8 +36,6 @@ impl Run {
         } else {
             (mode, destination, source)
         };
-        // An ACK in client mode that comes after the lease ran out may stand for a later delivery, and for all before that.
-        let mode = if destination.contains("leased") { Mode::Individual } else { mode };
         let word = ["auto", "client", "client-individual"][mode as usize];
         let is_ordered = destination == ORDERED;
         if is_ordered && session.subscriptions.iter().any(|sub| sub.destination == ORDERED) {

@@ -152,6 +152,7 @@ fn hand_out(
         is_event: taken.entry.is_event(),
         token: None,
         held_twice: false,
+        is_numbered: false,
         attempt: taken.entry.attempts.saturating_add(1),
         redelivered: taken.redelivered,
         lease: match taken.timed {

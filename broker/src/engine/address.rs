@@ -6,16 +6,15 @@
 use super::happening::{Happening, Word};
 use super::machine::Engine;
 use super::notice::Notice;
-use super::sessions::Held;
 use crate::destination::State;
 use crate::jobs::{Head, Row, unknown};
 use crate::model::{
     Answer, AuditOutcome, Content, DestinationId, Effects, Job, JobEvent, JobName, JobState, MessageId, Now, Outcome,
-    Place, Progress, Refusal, Reply, Right, SessionId, Settle, SoftRefusal, SubscriptionId, Touch,
+    Place, Progress, Refusal, Reply, Right, SessionId, Settle, SoftRefusal, Touch, Which,
 };
 
 /// A delivery as a client names it.
-type Named = (MessageId, Option<SubscriptionId>);
+type Named = (MessageId, Which);
 
 impl Engine {
     /// A client says something about a job.
@@ -43,7 +42,7 @@ impl Engine {
         let answer = self.act(now, session, (delivery, said.event), effects);
         match answer {
             // Who has the token need not have had the message.
-            Err(Refusal::UnknownDelivery) if !matches!(name, JobName::Delivery { .. }) => {
+            Ok(Answer::Soft(SoftRefusal::Unknown)) if !matches!(name, JobName::Delivery { .. }) => {
                 Ok(self.explain(delivery.0, Answer::Soft(SoftRefusal::NotHolder)))
             }
             answer => answer.map(|answer| self.explain(delivery.0, answer)),
@@ -108,17 +107,17 @@ impl Engine {
         if matches!(said.event, JobEvent::Get(_) | JobEvent::Cancel | JobEvent::Kick) {
             return Ok(());
         }
-        let (message, subscription) = self.delivery(said.name).map_err(|_| Refusal::LeaseLost)?;
+        let (message, which) = self.delivery(said.name).map_err(|_| Refusal::LeaseLost)?;
         let state = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
-        state.find(message, subscription).map(|_| ()).ok_or(Refusal::LeaseLost)
+        state.find(message, which).map(|_| ()).ok_or(Refusal::LeaseLost)
     }
 
     /// The delivery that a client means.
     fn delivery(&self, name: JobName) -> Result<Named, SoftRefusal> {
         match name {
-            JobName::Delivery { message, subscription } => Ok((message, subscription)),
+            JobName::Delivery { message, which } => Ok((message, which)),
             JobName::Token(token) => {
-                self.jobs.find(token).map(|row| (row.status.job, None)).ok_or(SoftRefusal::Unknown)
+                self.jobs.find(token).map(|row| (row.status.job, Which::default())).ok_or(SoftRefusal::Unknown)
             }
         }
     }
@@ -137,12 +136,12 @@ impl Engine {
         &mut self,
         now: Now,
         session: SessionId,
-        (message, subscription): Named,
+        (message, which): Named,
         (outcome, word): (Outcome, Word),
         effects: &mut Effects,
     ) -> Result<Answer, Refusal> {
         self.word = Some(word);
-        let answer = self.settle(now, session, &Settle { message, subscription, outcome }, effects);
+        let answer = self.settle(now, session, &Settle { message, which, outcome }, effects);
         self.word = None;
         answer
     }
@@ -151,10 +150,10 @@ impl Engine {
         &mut self,
         now: Now,
         session: SessionId,
-        (message, subscription): Named,
+        (message, which): Named,
         time_to_run_ms: Option<u32>,
     ) -> Result<Answer, Refusal> {
-        self.lengthen(now, session, Touch { message, subscription, time_to_run_ms })
+        self.lengthen(now, session, Touch { message, which, time_to_run_ms })
     }
 
     fn progress(&mut self, now: Now, job: MessageId, progress: Progress) {
@@ -231,8 +230,7 @@ impl Engine {
             && let Some(holder) = self.consumers.get(lease.consumer)
             && let Some(session) = self.sessions.get_mut(holder.session)
         {
-            let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
-            session.lose(job, Held { consumer, subscription, number }, SoftRefusal::Cancelled);
+            session.lose(job, (lease.consumer, holder.subscription, lease.number), SoftRefusal::Cancelled);
         }
         self.remove(id, &entry, effects);
         self.note(now, (id, &entry), Happening::Over(JobState::Cancelled), effects);

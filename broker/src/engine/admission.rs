@@ -169,7 +169,7 @@ impl Engine {
         settle: &Settle,
     ) -> Result<(), Refusal> {
         let session = self.sessions.get(session).ok_or(Refusal::LeaseLost)?;
-        let held = session.find(settle.message, settle.subscription).ok_or(Refusal::LeaseLost)?;
+        let held = session.find(settle.message, settle.which).ok_or(Refusal::LeaseLost)?;
         let covered = match self.consumers.get(held.consumer) {
             Some(consumer) if consumer.is_cumulative() => {
                 let before = match transaction.covered.entry(held.consumer) {

@@ -99,6 +99,7 @@ impl Engine {
             message: entry.message,
             auto: true,
             held_twice: false,
+            is_numbered: false,
             attempt: entry.attempts.saturating_add(1),
             redelivered: entry.handed_out,
             lease: Lease::Seen(stage),

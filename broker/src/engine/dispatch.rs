@@ -225,11 +225,14 @@ pub(super) fn deliver(
     effects: &mut Effects,
 ) {
     if let Some(session) = sessions.get_mut(id) {
-        session.handed(delivery.message);
         if mode != AckMode::Auto {
-            let held = Held { consumer, subscription: delivery.subscription, number: delivery.number };
+            // Of what was never handed out before there is no earlier delivery that a late ACK may mean.
+            let is_numbered = delivery.redelivered && session.may_have_seen(delivery.message);
+            delivery.is_numbered = is_numbered;
+            let held = Held { consumer, subscription: delivery.subscription, number: delivery.number, is_numbered };
             delivery.held_twice = session.hold(delivery.message, held);
         }
+        session.handed(delivery.message);
     }
     effects.events.push((id, Event::Deliver(delivery)));
 }

@@ -5,7 +5,6 @@
 use super::failure::Failure;
 use super::happening::Word;
 use super::machine::Engine;
-use super::sessions::Held;
 use crate::destination::Wish;
 use crate::model::{Answer, DestinationId, Effects, Now, Refusal, SessionId, SoftRefusal, Touch};
 
@@ -21,8 +20,8 @@ impl Engine {
             if let Some(holder) = self.consumers.get(lease.consumer)
                 && let Some(session) = self.sessions.get_mut(holder.session)
             {
-                let (consumer, subscription, number) = (lease.consumer, holder.subscription, lease.number);
-                session.lose(entry.message, Held { consumer, subscription, number }, SoftRefusal::LeaseLost);
+                let delivery = (lease.consumer, holder.subscription, lease.number);
+                session.lose(entry.message, delivery, SoftRefusal::LeaseLost);
             }
             if let Some(queue) = self.queue_mut(id) {
                 queue.disown(&entry, lease.consumer);
@@ -36,10 +35,10 @@ impl Engine {
 
     /// Gives a holder more time.
     pub(super) fn lengthen(&mut self, now: Now, session: SessionId, touch: Touch) -> Result<Answer, Refusal> {
-        let Touch { message, subscription, time_to_run_ms } = touch;
+        let Touch { message, which, time_to_run_ms } = touch;
         let Some(state) = self.sessions.get(session) else { return Err(Refusal::ShuttingDown) };
-        let Some(held) = state.find(message, subscription) else {
-            let lost = state.find_lost(message, subscription);
+        let Some(held) = state.find(message, which) else {
+            let lost = state.find_lost(message, which);
             return Ok(Answer::Soft(lost.map_or(SoftRefusal::NotHolder, |(_, why)| why)));
         };
         let Some(destination) =

@@ -137,6 +137,8 @@ pub struct Engine {
     pub(super) held: BTreeSet<DestinationId>,
     /// What the log keeps beside messages.
     pub(super) state: StateBytes,
+    /// Settlements and other requests that had no effect.
+    pub(super) declined: u64,
     /// There is more memory for messages than one hold of the lock can use.
     pub(super) has_ample_memory: bool,
 }
@@ -200,6 +202,7 @@ impl Engine {
             room: Room::Enough,
             held: BTreeSet::new(),
             state: StateBytes::UNBOUNDED,
+            declined: 0,
             has_ample_memory: false,
         }
     }
@@ -269,7 +272,7 @@ impl Engine {
             Request::Inquire(inquiry) => Ok(self.inquire(now, session, *inquiry, effects)),
             Request::Browse(browse) => self.browse(now, session, &browse, effects),
             Request::Oversee(oversee) => Ok(self.oversee(now, session, *oversee, effects)),
-            Request::Decline(refusal) => Ok(Answer::Soft(refusal)),
+            Request::Decline(refusal) => Ok(self.decline(refusal)),
             Request::Commit(actions) => self.begin_commit(now, session, actions, effects),
             Request::Written { subscription, through } => {
                 self.written(now, (session, subscription), through, effects);

@@ -283,6 +283,7 @@ pub(super) fn topic_delivery(consumer: &mut Consumer, message: MessageId, payloa
         is_event: false,
         token: None,
         held_twice: false,
+        is_numbered: false,
         attempt: 1,
         redelivered: false,
         lease: Lease::None,

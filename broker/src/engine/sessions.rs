@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::chore::Chore;
 use crate::destination::{ConsumerKey, Outstanding};
-use crate::model::{Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, Whose};
+use crate::model::{
+    Credit, DestinationId, MessageId, Permissions, SessionId, SoftRefusal, SubscriptionId, Which, Whose,
+};
 use crate::table::BusyTable;
 
 /// How a client went.
@@ -63,6 +65,16 @@ pub(super) struct Held {
     pub(super) consumer: ConsumerKey,
     pub(super) subscription: SubscriptionId,
     pub(super) number: u64,
+    /// The client was told the number: it may have been given the same message before.
+    pub(super) is_numbered: bool,
+}
+
+impl Held {
+    /// Whether a client means this one.
+    fn is(&self, which: Which) -> bool {
+        which.subscription.is_none_or(|wanted| self.subscription == wanted)
+            && which.nth.is(self.number, self.is_numbered)
+    }
 }
 
 impl Session {
@@ -132,47 +144,47 @@ impl Session {
     }
 
     /// The delivery that a client means.
-    pub(super) fn find(&self, message: MessageId, subscription: Option<SubscriptionId>) -> Option<Held> {
-        let first = self.held.get(&message);
-        match subscription {
-            None => first.copied(),
-            Some(wanted) => first
-                .filter(|held| held.subscription == wanted)
-                .or_else(|| self.held_again.get(&(message, wanted)))
-                .copied(),
-        }
+    pub(super) fn find(&self, message: MessageId, which: Which) -> Option<Held> {
+        let first = self.held.get(&message).filter(|held| held.is(which));
+        let again = || self.held_again.get(&(message, which.subscription?)).filter(|held| held.is(which));
+        first.or_else(again).copied()
     }
 
     /// A delivery that the client may mean although its lease ran out.
-    pub(super) fn find_lost(
-        &self,
-        message: MessageId,
-        subscription: Option<SubscriptionId>,
-    ) -> Option<(Held, SoftRefusal)> {
+    pub(super) fn find_lost(&self, message: MessageId, which: Which) -> Option<(Held, SoftRefusal)> {
         if self.lost.is_empty() {
             return None;
         }
         let of_message = (message, SubscriptionId(0), 0)..=(message, SubscriptionId(u32::MAX), u64::MAX);
         let mut lost = self.lost.range(of_message).map(|(_, lost)| *lost);
-        lost.find(|(held, _)| subscription.is_none_or(|wanted| held.subscription == wanted))
+        lost.find(|(held, _)| held.is(which))
     }
 
-    /// Forgets a delivery.
-    pub(super) fn release(&mut self, message: MessageId, subscription: SubscriptionId, number: u64) {
+    /// Forgets a delivery, and returns it if it was held.
+    pub(super) fn release(&mut self, message: MessageId, subscription: SubscriptionId, number: u64) -> Option<Held> {
         let is_it = |held: &Held| held.subscription == subscription && held.number == number;
         if self.held.get(&message).is_some_and(is_it) {
-            self.held.remove(&message);
-        } else if self.held_again.get(&(message, subscription)).is_some_and(is_it) {
-            self.held_again.remove(&(message, subscription));
-        } else if !self.lost.is_empty() {
+            return self.held.remove(&message);
+        }
+        if self.held_again.get(&(message, subscription)).is_some_and(is_it) {
+            return self.held_again.remove(&(message, subscription));
+        }
+        if !self.lost.is_empty() {
             self.lost.remove(&(message, subscription, number));
         }
+        None
     }
 
     /// A delivery is over: its lease ran out, or somebody cancelled the job.
-    pub(super) fn lose(&mut self, message: MessageId, held: Held, why: SoftRefusal) {
-        self.release(message, held.subscription, held.number);
-        self.lost.insert((message, held.subscription, held.number), (held, why));
+    pub(super) fn lose(
+        &mut self,
+        message: MessageId,
+        (consumer, subscription, number): (ConsumerKey, SubscriptionId, u64),
+        why: SoftRefusal,
+    ) {
+        let is_numbered = self.release(message, subscription, number).is_some_and(|held| held.is_numbered);
+        let held = Held { consumer, subscription, number, is_numbered };
+        self.lost.insert((message, subscription, number), (held, why));
     }
 }
 

@@ -40,14 +40,15 @@ impl Engine {
         if seeded::is(Bug::AckIgnored) {
             return Ok(Answer::Done);
         }
-        let found = state.find(settle.message, settle.subscription);
-        let lost = || state.find_lost(settle.message, settle.subscription);
+        let found = state.find(settle.message, settle.which);
+        let lost = || state.find_lost(settle.message, settle.which);
         // What is over is still in the ledger: settling it changes nothing but gives its credit back.
         let known = found.map(|held| (held, Answer::Done));
         let Some((held, answer)) = known.or_else(|| lost().map(|(held, why)| (held, Answer::Soft(why)))) else {
-            // A second ACK, or one for what went back with its subscription: not wrong, only late.
+            // A second ACK, one for what went back with its subscription, or one for what an earlier connection was given:
+            // not wrong, only late.
             let seen = state.may_have_seen(settle.message);
-            return if seen { Ok(Answer::Soft(SoftRefusal::NotHolder)) } else { Err(Refusal::UnknownDelivery) };
+            return Ok(self.decline(if seen { SoftRefusal::NotHolder } else { SoftRefusal::Unknown }));
         };
         if self.consumers.get(held.consumer).is_some_and(|consumer| consumer.mode == AckMode::Client) {
             let answer = if self.word.is_some() { self.explain(settle.message, answer) } else { answer };
@@ -58,7 +59,16 @@ impl Engine {
             self.finish(now, held.consumer, out, &settle.outcome, effects);
         }
         self.refill(now, held.consumer, effects);
-        Ok(answer)
+        Ok(match answer {
+            Answer::Soft(why) => self.decline(why),
+            answer => answer,
+        })
+    }
+
+    /// A request has no effect, and is counted among those.
+    pub(super) fn decline(&mut self, why: SoftRefusal) -> Answer {
+        self.declined += 1;
+        Answer::Soft(why)
     }
 
     /// The kernel has them: deliveries of an auto subscription are settled by that.

@@ -231,6 +231,7 @@ impl Engine {
         let document = self.signed().text("version", env!("CARGO_PKG_VERSION"));
         let document = document.number("connectionCount", self.clients() as u64);
         let document = sum.write(document).number("queueCount", sum.queues).number("topicCount", sum.topics);
+        let document = document.number("refusedCount", self.declined);
         self.holds.write(document)
     }
 

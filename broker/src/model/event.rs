@@ -36,6 +36,8 @@ pub struct Delivery {
     pub auto: bool,
     /// The session holds the same message through another subscription too: its ack token must tell the two apart.
     pub held_twice: bool,
+    /// The session may have been given the same message before: its ack token must tell this delivery from the earlier ones.
+    pub is_numbered: bool,
     /// Number of this attempt: 1 at first, 2 at the first retry.
     pub attempt: u16,
     /// It may have been handed to a client before.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{JobError, JobResult, JobToken, MessageId, Outcome, Reply, SubscriptionId};
+use super::{JobError, JobResult, JobToken, MessageId, Outcome, Reply, Which};
 
 /// Which job a client means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub enum JobName {
     Delivery {
         /// The message.
         message: MessageId,
-        /// Which of the session's subscriptions holds it; `None` where the client named only the message.
-        subscription: Option<SubscriptionId>,
+        /// Which of its deliveries.
+        which: Which,
     },
 }
 
@@ -64,7 +64,7 @@ pub enum JobEvent {
     /// Done, and this came of it.
     Complete {
         /// The delivery that is acknowledged by it, where the client names one.
-        delivery: Option<(MessageId, Option<SubscriptionId>)>,
+        delivery: Option<(MessageId, Which)>,
         /// What it is, at most 255 octets.
         content_type: Option<Arc<str>>,
         /// The result, at most [`JobResult::BYTES`](super::JobResult::BYTES).

@@ -70,7 +70,7 @@ pub use pause::{Pause, Paused, Side};
 pub use permission::{Permissions, Right};
 pub use record::{Accepted, Bound, Carried, Keyed, Moved, Ranked, Record, Returned, Scheduled, Settled, Woken};
 pub use refusal::{Answer, Refusal, SoftRefusal, Submission};
-pub use request::{AckMode, Action, Credit, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch};
+pub use request::{AckMode, Action, Credit, Nth, Outcome, Publish, Request, Retain, Settle, Subscribe, Touch, Which};
 pub use schedule::{Cron, Schedule};
 pub use shape::{Limited, Limits, Shape};
 pub use source::{Reader, Source, Wildcard};

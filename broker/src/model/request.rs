@@ -135,13 +135,46 @@ pub struct Subscribe {
     pub filter: Option<Arc<dyn Filter>>,
 }
 
+/// Which delivery of a message a client means: the same message may come to it through several subscriptions, and more than
+/// once through each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Which {
+    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
+    pub subscription: Option<SubscriptionId>,
+    /// Which of the deliveries of that subscription.
+    pub nth: Nth,
+}
+
+/// Which of several deliveries of a message through a subscription.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nth {
+    /// The one that is out. Clients that acknowledge by `message-id` cannot say more.
+    #[default]
+    Any,
+    /// The one that was told without its number.
+    Unnumbered,
+    /// The one that was told with this number.
+    Number(u64),
+}
+
+impl Nth {
+    /// Whether a delivery is meant that has this number and was told with it or without.
+    pub fn is(self, number: u64, is_numbered: bool) -> bool {
+        match self {
+            Nth::Any => true,
+            Nth::Unnumbered => !is_numbered,
+            Nth::Number(wanted) => is_numbered && number == wanted,
+        }
+    }
+}
+
 /// What became of a delivery.
 #[derive(Clone, Debug)]
 pub struct Settle {
     /// Which message.
     pub message: MessageId,
-    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
-    pub subscription: Option<SubscriptionId>,
+    /// Which of its deliveries.
+    pub which: Which,
     /// Done, or not.
     pub outcome: Outcome,
 }
@@ -151,8 +184,8 @@ pub struct Settle {
 pub struct Touch {
     /// Which message.
     pub message: MessageId,
-    /// Which of the session's subscriptions holds it; `None` where the client named only the message.
-    pub subscription: Option<SubscriptionId>,
+    /// Which of its deliveries.
+    pub which: Which,
     /// How much from now, in milliseconds; `None` for the whole time again.
     pub time_to_run_ms: Option<u32>,
 }

@@ -308,9 +308,10 @@ impl Client {
                 let source = self.gate.any(address, routing)?;
                 feed::asked(&frame.headers, &source, (id, queue), &self.gate)?.map(|feed| feed.queue)
             }
+            Err(Fault::UnknownSubscription) => None,
             Err(fault) => return Err(fault),
         };
-        turn.ask(Request::Discard(gone.ok_or(Fault::UnknownSubscription)?));
+        turn.ask(gone.map_or(Request::Decline(crate::model::SoftRefusal::Unknown), Request::Discard));
         Ok(())
     }
 

@@ -52,7 +52,7 @@ pub(super) fn event(name: &str, frame: &Frame, reply: Option<Reply>) -> Result<R
         Some("complete") => {
             let delivery = match headers.get(ACK).map(Token::parse) {
                 None => None,
-                Some(Some(Token { message, subscription })) => Some((message, subscription)),
+                Some(Some(Token { message, which })) => Some((message, which)),
                 Some(None) => return Ok(Err(SoftRefusal::NotHolder)),
             };
             JobEvent::Complete { delivery, content_type: content_type(), body: body() }
@@ -92,8 +92,8 @@ fn named(name: &str) -> Option<JobName> {
     if let Ok(token) = name.parse() {
         return Some(JobName::Token(token));
     }
-    let Token { message, subscription } = Token::parse(name)?;
-    Some(JobName::Delivery { message, subscription })
+    let Token { message, which } = Token::of_message(name)?;
+    Some(JobName::Delivery { message, which })
 }
 
 /// `done/of`, with words in the body.

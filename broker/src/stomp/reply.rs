@@ -10,8 +10,7 @@ use kolejka_codec::Version;
 use kolejka_codec::encode;
 use kolejka_codec::encoder::{end_head, finish, put_block, put_command, put_header, put_number_header};
 use kolejka_codec::header::names::{
-    ACK, CONTENT_LENGTH, CONTENT_TYPE, DESTINATION, HEART_BEAT, MESSAGE, MESSAGE_ID, RECEIPT_ID, SERVER, SESSION,
-    VERSION,
+    CONTENT_LENGTH, CONTENT_TYPE, DESTINATION, HEART_BEAT, MESSAGE, MESSAGE_ID, RECEIPT_ID, SERVER, SESSION, VERSION,
 };
 
 use super::error::Fault;
@@ -167,16 +166,11 @@ impl Voice {
     }
 
     /// Which message this is and how to acknowledge it. `ack` is there iff an ACK is wanted (STOMP 1.2, "MESSAGE"), and
-    /// equals `message-id` unless the client holds the message twice.
+    /// equals `message-id` unless the client holds the message twice, or may have been given it before.
     fn delivery(self, to: &Subscription, delivery: &Delivery, into: &mut BytesMut) {
-        let id = delivery.message.to_bits();
-        put_number_header(into, MESSAGE_ID, id);
+        put_number_header(into, MESSAGE_ID, delivery.message.to_bits());
         if !delivery.auto {
-            if delivery.held_twice {
-                put_header(into, ACK, &format!("{id}-{}", to.number.0), self.version);
-            } else {
-                put_number_header(into, ACK, id);
-            }
+            Token::write(delivery, to.number, into);
         }
         let is_again = delivery.redelivered || delivery.attempt > 1;
         if is_again {

@@ -26,10 +26,10 @@ impl Client {
         let reply = reply.map(|(written, to)| Reply { to, head: head(written) });
         match job::event(name, frame, reply)? {
             // By the message a delivery is touched in one way, whoever follows the job.
-            Ok(Job { name: JobName::Delivery { message, subscription }, event: JobEvent::Touch(time_to_run_ms) })
+            Ok(Job { name: JobName::Delivery { message, which }, event: JobEvent::Touch(time_to_run_ms) })
                 if frame.headers.get(TRANSACTION).is_none() =>
             {
-                turn.ask(Request::Touch(Touch { message, subscription, time_to_run_ms }));
+                turn.ask(Request::Touch(Touch { message, which, time_to_run_ms }));
                 Ok(())
             }
             Ok(said) => self.act(&mut turn, frame.headers.get(TRANSACTION), Action::Job(Box::new(said))),
@@ -45,7 +45,7 @@ impl Client {
 pub(super) fn verdict(frame: &Frame, settle: Settle) -> Action {
     let error = if frame.command == Command::Nack { job::refused(&frame.headers, &settle.outcome) } else { None };
     let Some(error) = error else { return Action::Settle(settle) };
-    let Settle { message, subscription, outcome } = settle;
-    let name = JobName::Delivery { message, subscription };
+    let Settle { message, which, outcome } = settle;
+    let name = JobName::Delivery { message, which };
     Action::Job(Box::new(Job { name, event: JobEvent::Fail { outcome, error } }))
 }

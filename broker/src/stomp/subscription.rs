@@ -60,6 +60,11 @@ impl Subscriptions {
         Subscriptions { list: Vec::new(), last: Self::NONE, limit, version }
     }
 
+    /// What the client speaks.
+    pub(super) fn version(&self) -> Version {
+        self.version
+    }
+
     /// Makes one. An id, or without an id a destination, is there once (STOMP 1.2, "SUBSCRIBE").
     pub(super) fn add(&mut self, wanted: Wanted<'_>) -> Result<SubscriptionId, Fault> {
         let exists = match wanted.id {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::destination::Policy;
-use crate::model::{Lease, Manner, Terms, Touch};
+use crate::model::{Lease, Manner, Nth, Terms, Touch};
 
 impl World {
     fn timed(policy_ms: Option<u32>) -> World {
@@ -34,7 +34,7 @@ impl World {
 }
 
 fn touch(message: MessageId, time_to_run_ms: Option<u32>) -> Request {
-    Request::Touch(Touch { message, subscription: None, time_to_run_ms })
+    Request::Touch(Touch { message, which: Which::default(), time_to_run_ms })
 }
 
 #[test]
@@ -157,6 +157,30 @@ fn touching_restarts_the_time_or_sets_another() {
     assert_eq!(world.ask(stranger, touch(id, None)), Answer::Soft(SoftRefusal::NotHolder));
 }
 
+/// An ACK on its way when the lease runs out names the delivery that it is about, and not the one that follows it.
+#[test]
+fn a_late_ack_of_a_delivery_does_not_settle_the_next_one_of_the_same_subscription() {
+    let mut world = World::timed(None);
+    let worker = world.worker(1, 2, Some(100));
+    world.submit(worker, "one");
+    let first = world.deliveries(worker).remove(0);
+    world.pass(100);
+    world.sync();
+    let second = world.deliveries(worker).remove(0);
+    assert_eq!((first.message, first.is_numbered), (second.message, false));
+    assert!(second.is_numbered);
+    let settle = |nth| {
+        let which = Which { subscription: Some(SubscriptionId(1)), nth };
+        Request::Settle(Settle { message: first.message, which, outcome: Outcome::Ack })
+    };
+    assert_eq!(world.ask(worker, settle(Nth::Unnumbered)), Answer::Soft(SoftRefusal::LeaseLost));
+    assert_eq!(world.engine.queues()[0].reserved, 1, "the second delivery is out");
+    assert_eq!(world.ask(worker, settle(Nth::Unnumbered)), Answer::Soft(SoftRefusal::NotHolder));
+    assert_eq!(world.ask(worker, settle(Nth::Number(second.number + 1))), Answer::Soft(SoftRefusal::NotHolder));
+    assert_eq!(world.ask(worker, settle(Nth::Number(second.number))), Answer::Done);
+    assert_eq!(world.engine.queues()[0].reserved, 0);
+}
+
 #[test]
 fn a_transaction_with_a_lost_lease_fails_whole() {
     let mut world = World::timed(None);
@@ -164,7 +188,7 @@ fn a_transaction_with_a_lost_lease_fails_whole() {
     world.submit(worker, "one");
     let message_id = world.deliveries(worker)[0].message;
     world.pass(100);
-    let settle = Settle { message: message_id, subscription: None, outcome: Outcome::Ack };
+    let settle = Settle { message: message_id, which: Which::default(), outcome: Outcome::Ack };
     let publish = Publish { to: name("/queue/b"), message: message("result"), key: None, retain: None };
     let actions = vec![Action::Publish(publish), Action::Settle(settle)];
     assert_eq!(world.try_ask(worker, Request::Commit(actions)), Err(Refusal::LeaseLost));

@@ -47,7 +47,7 @@ use crate::destination::{Policies, PolicyRule};
 use crate::model::{
     AckMode, Action, Answer, Content, Credit, DeathReason, Delivery, DestinationName, Durability, Durable, Effects,
     Event, Message, MessageId, Now, Outcome, Pattern, Payload, Position, Publish, Record, Refusal, Replay, Request,
-    SessionId, Settle, ShardId, SoftRefusal, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
+    SessionId, Settle, ShardId, SoftRefusal, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency, Which,
 };
 
 /// An engine, its clock, and a log that becomes durable when told.
@@ -213,7 +213,7 @@ fn subscribe(id: u32, to: &str, mode: AckMode, messages: u32) -> Request {
 }
 
 fn settle(message: MessageId, outcome: Outcome) -> Request {
-    Request::Settle(Settle { message, subscription: None, outcome })
+    Request::Settle(Settle { message, which: Which::default(), outcome })
 }
 
 fn ack(message: MessageId) -> Request {
@@ -399,16 +399,17 @@ fn a_lost_connection_counts_the_oldest_delivery_of_each_subscription_only() {
 }
 
 #[test]
-fn an_invented_ack_is_refused_and_a_second_one_is_not() {
+fn an_invented_ack_and_a_second_one_are_refused_softly_and_counted() {
     let mut world = World::new();
     let client = world.client("c");
     let invented = MessageId::new(ShardId::default(), 77);
-    assert_eq!(world.try_ask(client, ack(invented)), Err(Refusal::UnknownDelivery));
+    assert_eq!(world.ask(client, ack(invented)), Answer::Soft(SoftRefusal::Unknown));
     world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
     world.ask(client, send_transient("/queue/a", "one"));
     let id = world.deliveries(client)[0].message;
     assert_eq!(world.ask(client, ack(id)), Answer::Done);
     assert_eq!(world.ask(client, ack(id)), Answer::Soft(SoftRefusal::NotHolder));
+    assert_eq!(world.engine.declined, 2);
 }
 
 #[test]
@@ -418,7 +419,7 @@ fn nobody_settles_what_another_holds() {
     world.ask(holder, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
     world.ask(holder, send_transient("/queue/a", "one"));
     let id = world.deliveries(holder)[0].message;
-    assert_eq!(world.try_ask(thief, ack(id)), Err(Refusal::UnknownDelivery));
+    assert_eq!(world.ask(thief, ack(id)), Answer::Soft(SoftRefusal::Unknown));
     assert_eq!(world.engine.queues()[0].reserved, 1);
 }
 
@@ -657,7 +658,7 @@ fn a_transaction_that_acknowledges_a_lost_delivery_fails_whole() {
     world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
     let actions = vec![
         Action::Publish(Publish { to: name("/queue/b"), message: message("x"), key: None, retain: None }),
-        Action::Settle(Settle { message: id, subscription: None, outcome: Outcome::Ack }),
+        Action::Settle(Settle { message: id, which: Which::default(), outcome: Outcome::Ack }),
     ];
     assert_eq!(world.try_ask(client, Request::Commit(actions)), Err(Refusal::LeaseLost));
     assert!(world.log.is_empty() || world.log.iter().all(|(r, _)| !matches!(r, Record::Accepted(_))));
@@ -688,7 +689,11 @@ fn a_topic_message_held_twice_can_be_told_apart() {
     world.ask(client, send("/topic/t", "one"));
     let delivered = world.deliveries(client);
     assert_eq!([delivered[0].held_twice, delivered[1].held_twice], [false, true]);
-    let second = Settle { message: delivered[1].message, subscription: Some(SubscriptionId(2)), outcome: Outcome::Ack };
+    let second = Settle {
+        message: delivered[1].message,
+        which: Which { subscription: Some(SubscriptionId(2)), ..Which::default() },
+        outcome: Outcome::Ack,
+    };
     assert_eq!(world.ask(client, Request::Settle(second)), Answer::Done);
     assert_eq!(world.ask(client, ack(delivered[0].message)), Answer::Done);
 }

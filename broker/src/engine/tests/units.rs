@@ -233,7 +233,7 @@ fn a_transaction_is_refused_whole_by_its_copies_and_by_what_it_settles() {
     let last = world.deliveries(client).last().expect("a delivery").message;
     let reason: Arc<str> = "y".repeat(256).into();
     let outcome = Outcome::DeadLetter { reason: Some(reason) };
-    let settle = Settle { message: last, subscription: None, outcome };
+    let settle = Settle { message: last, which: Which::default(), outcome };
     world.assert_refused(client, Request::Commit(vec![Action::Settle(settle.clone())]), "bytes");
     let (answer, units) = world.call(client, Request::Settle(settle));
     assert!(

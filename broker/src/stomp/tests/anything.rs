@@ -64,7 +64,7 @@ fn answer() -> impl Strategy<Value = Result<Answer, Refusal>> {
     prop_oneof![
         20 => Just(Ok(Answer::Done)),
         3 => Just(Ok(Answer::Soft(SoftRefusal::NotHolder))),
-        1 => Just(Err(Refusal::UnknownDelivery)),
+        1 => Just(Err(Refusal::LeaseLost)),
     ]
 }
 

@@ -70,6 +70,7 @@ fn a_message_says_its_state_and_has_no_ack_and_the_end_is_empty() {
         message: MessageId::new(ShardId::default(), 5),
         auto: true,
         held_twice: false,
+        is_numbered: false,
         attempt: 1,
         redelivered: false,
         lease: Lease::Seen(Stage::Buried),

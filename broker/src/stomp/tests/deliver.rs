@@ -49,7 +49,17 @@ fn a_message_held_twice_has_acks_that_tell_the_two_apart() {
     let heard = client.gets(&Delivery { held_twice: true, ..delivery(2, 7) }, HEAD, "");
     assert!(heard.contains("\nmessage-id:7\nack:7-2\n"), "{heard}");
     client.says("ACK\nid:7-2\n\n^@");
-    assert_eq!(client.settled().subscription.map(|number| number.0), Some(2));
+    assert_eq!(client.settled().which.subscription.map(|number| number.0), Some(2));
+}
+
+#[test]
+fn a_delivery_that_may_have_earlier_ones_has_an_ack_of_its_own() {
+    // 70, 76
+    let mut client = reading("1.2", "client");
+    let again = Delivery { is_numbered: true, redelivered: true, ..delivery(1, 7) };
+    let heard = client.gets(&again, HEAD, "");
+    let expected = format!("\nmessage-id:7\nack:7-1-{}\n", again.number);
+    assert!(heard.contains(&expected), "{heard}");
 }
 
 #[test]

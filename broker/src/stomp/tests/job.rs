@@ -5,6 +5,7 @@ use crate::model::{
     Action, DestinationName, Job, JobError, JobEvent, JobName, JobToken, OnDuplicate, Outcome, Progress, SoftRefusal,
     Source, Submission, Tracking, Until,
 };
+use crate::model::{Nth, Which};
 
 const TOKEN: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
@@ -92,20 +93,18 @@ fn the_receipt_of_a_submission_names_the_job() {
 fn a_worker_reports_by_token_or_by_message() {
     // JOBS 3, 5.14
     let address = format!("/job/{TOKEN}");
+    let through_two = |nth| Which { subscription: Some(SubscriptionId(2)), nth };
     let progress = said(&address, "x-event:progress\nx-progress:3/10\n", "a third");
     assert_eq!(progress.name, JobName::Token(token()));
     let expected = Progress { done: 3, of: 10, text: "a third".into() };
     assert!(matches!(progress.event, JobEvent::Progress(progress) if progress == expected));
     let data = said("/job/7-2", "x-event:warning\ncontent-type:text/plain\n", "hm");
-    assert_eq!(
-        data.name,
-        JobName::Delivery { message: MessageId::from_bits(7), subscription: Some(SubscriptionId(2)) }
-    );
+    assert_eq!(data.name, JobName::Delivery { message: MessageId::from_bits(7), which: through_two(Nth::Any) });
     let JobEvent::Data { is_warning: true, content_type, body } = data.event else { panic!("{data:?}") };
     assert_eq!((content_type.as_deref(), &body[..]), (Some("text/plain"), &b"hm"[..]));
     let complete = said(&address, "x-event:complete\nack:7-2\n", "{}");
     let JobEvent::Complete { delivery, content_type: None, body } = complete.event else { panic!("{complete:?}") };
-    assert_eq!(delivery, Some((MessageId::from_bits(7), Some(SubscriptionId(2)))));
+    assert_eq!(delivery, Some((MessageId::from_bits(7), through_two(Nth::Unnumbered))));
     assert_eq!(&body[..], b"{}");
 }
 

@@ -237,6 +237,7 @@ fn delivery(subscription: u32, message: u64) -> Delivery {
         is_event: false,
         token: None,
         held_twice: false,
+        is_numbered: false,
         attempt: 1,
         redelivered: false,
         lease: Lease::None,

@@ -4,8 +4,8 @@ use super::Client;
 use crate::model::Answer;
 use crate::model::JobEvent;
 use crate::model::MessageId;
+use crate::model::Nth;
 use crate::model::Outcome;
-use crate::model::Refusal;
 use crate::model::Request;
 use crate::model::SoftRefusal;
 use crate::model::SubscriptionId;
@@ -24,7 +24,7 @@ fn settles(version: &str, headers: &str) -> (u64, Option<u32>) {
     assert!(client.farewell.is_none(), "{headers}: {:?}", client.farewell);
     let settle = client.settled();
     assert_eq!(settle.outcome, Outcome::Ack);
-    (settle.message.to_bits(), settle.subscription.map(|number| number.0))
+    (settle.message.to_bits(), settle.which.subscription.map(|number| number.0))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_1_0_subscription_without_an_id_may_be_named_by_its_destination() {
     // 63, 69
     let mut client = Client::speaking("1.0");
     client.says("SUBSCRIBE\ndestination:a\nack:client\n\n^@ACK\nmessage-id:7\nsubscription:a\n\n^@");
-    assert_eq!(client.settled().subscription, Some(SubscriptionId(1)));
+    assert_eq!(client.settled().which.subscription, Some(SubscriptionId(1)));
 }
 
 #[test]
@@ -69,15 +69,32 @@ fn a_subscription_that_has_ended_is_not_mistaken_for_another() {
     // 68, A11: the number 0 is nobody's
     let mut client = subscribed("1.1");
     client.says("UNSUBSCRIBE\nid:two\n\n^@ACK\nmessage-id:7\nsubscription:two\n\n^@");
-    assert_eq!(client.settled().subscription, Some(SubscriptionId(0)));
+    assert_eq!(client.settled().which.subscription, Some(SubscriptionId(0)));
 }
 
 #[test]
 fn what_no_message_of_ours_ever_said_is_an_error() {
     // 76, A11
-    for id in
-        ["", "x", "-1", "07", "7-", "7-x", "-7", "7-0", "7-02", "+7", "18446744073709551616", "7-4294967296", "a-b-c"]
-    {
+    for id in [
+        "",
+        "x",
+        "-1",
+        "07",
+        "7-",
+        "7-x",
+        "-7",
+        "7-0",
+        "7-02",
+        "+7",
+        "18446744073709551616",
+        "7-4294967296",
+        "a-b-c",
+        "7-2-0",
+        "7-2-x",
+        "7-2-",
+        "7-2-03",
+        "7-2-3-4",
+    ] {
         let mut client = subscribed("1.2");
         assert_eq!(client.fails_with(&format!("ACK\nid:{id}\nreceipt:r\n\n^@")), "unknown-delivery", "{id}");
         assert_eq!(client.asked.len(), 2);
@@ -87,12 +104,32 @@ fn what_no_message_of_ours_ever_said_is_an_error() {
 }
 
 #[test]
-fn what_the_engine_never_delivered_is_an_error() {
-    // 76, 34
+fn what_this_connection_was_never_given_is_refused_softly() {
+    // 76, 34: it may be from before a reconnect
     let mut client = subscribed("1.2");
-    client.answers.push_back(Err(Refusal::UnknownDelivery));
-    let heard = client.says("ACK\nid:7\nreceipt:r\n\n^@");
-    assert!(heard.contains("\ncode:unknown-delivery\nreceipt-id:r\n"), "{heard}");
+    client.answers.push_back(Ok(Answer::Soft(SoftRefusal::Unknown)));
+    assert_eq!(client.says("ACK\nid:7\nreceipt:r\n\n^@"), "RECEIPT\nreceipt-id:r\nx-refused:unknown\n\n^@\n");
+    assert!(client.farewell.is_none());
+}
+
+#[test]
+fn an_ack_of_1_2_names_one_delivery_and_a_message_id_the_one_that_is_out() {
+    // 70, 76
+    let nth = |version, headers: &str| {
+        let mut client = subscribed(version);
+        client.says(&format!("ACK\n{headers}\n^@"));
+        client.settled().which.nth
+    };
+    assert_eq!(nth("1.2", "id:7\n"), Nth::Unnumbered);
+    assert_eq!(nth("1.2", "id:7-2-5\n"), Nth::Number(5));
+    // Before 1.2 there is no such header, and what stands in the message is its message-id.
+    for version in ["1.0", "1.1"] {
+        assert_eq!(nth(version, "id:7\n"), Nth::Any);
+        assert_eq!(nth(version, "message-id:7\nsubscription:two\n"), Nth::Any);
+        // What is sent back whole has it.
+        assert_eq!(nth(version, "message-id:7\nack:7-2-5\n"), Nth::Number(5));
+    }
+    assert_eq!(nth("1.2", "message-id:7\n"), Nth::Any);
 }
 
 #[test]
@@ -197,7 +234,7 @@ fn a_job_is_touched_at_its_own_address() {
     ] {
         let client = event(address, headers);
         let Some(Request::Touch(touch)) = client.asked.last() else { panic!("{:?}", client.asked) };
-        let subscription = touch.subscription.map(|number| number.0);
+        let subscription = touch.which.subscription.map(|number| number.0);
         assert_eq!((touch.message.to_bits(), subscription, touch.time_to_run_ms), expected);
     }
 }

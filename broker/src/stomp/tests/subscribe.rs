@@ -5,6 +5,7 @@ use crate::model::AckMode;
 use crate::model::DestinationName;
 use crate::model::Order;
 use crate::model::Request;
+use crate::model::SoftRefusal;
 use crate::model::Source;
 use crate::model::SubscriptionId;
 use crate::stomp::Options;
@@ -161,13 +162,17 @@ fn unsubscribing_by_destination_works_in_every_version() {
 }
 
 #[test]
-fn unsubscribing_from_nothing_or_from_one_of_several_is_an_error() {
+fn unsubscribing_from_nothing_is_refused_softly_and_from_one_of_several_an_error() {
     // 67
     let mut client = Client::speaking("1.2");
     client.says("SUBSCRIBE\nid:1\ndestination:/queue/a\n\n^@SUBSCRIBE\nid:2\ndestination:/queue/a\n\n^@");
     assert_eq!(client.fails_with("UNSUBSCRIBE\ndestination:/queue/a\n\n^@"), "ambiguous-subscription");
-    assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\nid:1\n\n^@"), "unknown-subscription");
-    assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\ndestination:/queue/a\n\n^@"), "unknown-subscription");
+    for named in ["id:1", "destination:/queue/a"] {
+        let mut client = Client::speaking("1.2");
+        client.says(&format!("UNSUBSCRIBE\n{named}\nreceipt:r\n\n^@"));
+        assert!(matches!(client.asked.last(), Some(Request::Decline(SoftRefusal::Unknown))), "{named}");
+        assert!(client.farewell.is_none(), "{named}");
+    }
     assert_eq!(Client::speaking("1.2").fails_with("UNSUBSCRIBE\n\n^@"), "missing-header");
 }
 

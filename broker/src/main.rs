@@ -9,6 +9,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use args::{Arguments, Command, Config, Journal, User};
+use tikv_jemallocator::Jemalloc;
+
+/// Gives back to the system what a backlog or a flood has taken, small blocks as well (decision 028).
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -172,7 +172,7 @@ impl Broker {
             place: Box::new(Anywhere),
             stream: Stream::through(peer, theirs),
         };
-        let connection = Connection::new(arrival, process.surroundings.clone());
+        let connection = Box::new(Connection::new(arrival, process.surroundings.clone()));
         process.connections.insert(self.arrivals, Task::new(connection.run()));
         Some((self.arrivals, ours))
     }

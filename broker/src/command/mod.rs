@@ -1,6 +1,5 @@
 //! The verbs of the command line. Each is one function from its arguments to a [`Status`]; none knows how it was typed.
 
-mod allocator;
 mod client;
 mod config;
 mod journal;

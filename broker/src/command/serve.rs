@@ -11,7 +11,6 @@ use kolejka::server::{Server, ServerError, Signals};
 use crate::args::Serve;
 use crate::logging;
 
-use super::allocator;
 use super::config::load;
 use super::output;
 use super::status::{Failure, Status};
@@ -24,8 +23,6 @@ pub(crate) fn serve(arguments: &Serve) -> Result<Status, Failure> {
     let Loaded { config, .. } = load(arguments)?;
     logging::start(&config.log).map_err(|text| Failure::new(Status::BadConfig, text))?;
     logging::report_panics();
-    // Before there are threads, and when all that may be wrong with the command line has been said.
-    allocator::give_back();
     let runtime = Runtime::new()?;
     let outcome = runtime.block_on(async {
         // Whoever reads that we are ready may send a signal the next moment.

@@ -179,7 +179,8 @@ limits! {
     /// Messages that one request may put into queues, all copies counted: a list, a topic with durable subscriptions, a
     /// transaction.
     append_messages: u32 = 2_560, 64 => 1_000_000, "append.messages";
-    /// Octets that one request may append to the journal. A body that goes to several queues counts once.
+    /// Octets that one request may append to the journal, at most three quarters of `disk_reserve`. A body that goes to several
+    /// queues counts once.
     append_bytes: u64 = 128 * MIB, MIB => 192 * MIB, "append.bytes";
     /// How long a destination without messages and consumers is kept.
     destination_idle: Duration = seconds(60), seconds(1) => seconds(86_400), "destination_idle";

@@ -175,6 +175,7 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
                 .label("1 to 128 octets without colon, backslash and control characters are wanted here"),
         );
     }
+    check_disk(root, problems);
     let mut warnings: Vec<String> = listeners.iter().filter_map(ListenerConfig::warning).collect();
     warnings.extend(auth.users.iter().filter(|user| user.lacks_create()).map(user::without_create));
     warnings.extend(secret::open_files(settings, &listeners, file, files));
@@ -191,6 +192,31 @@ fn build(settings: &Settings, sources: &Sources, files: &dyn Files, problems: &m
         shutdown_timeout: shutdown_timeout(root),
         warnings,
     })
+}
+
+/// What one request appends has to fit into what is kept free of the disk, with what stands around it: a log that is not
+/// full takes it, and then would wait for room that nobody makes.
+fn check_disk(root: &Section, problems: &mut Vec<Problem>) {
+    let limits = Limits::read(root);
+    let reserve = limits.disk_reserve.max(limits.segment);
+    let most = reserve / 4 * 3;
+    if limits.append_bytes <= most {
+        return;
+    }
+    let mib = |bytes: u64| format!("{}MiB", bytes.div_ceil(1 << 20));
+    let (append, reserve_key) = (root.origin("limits.append.bytes"), root.origin("limits.disk_reserve"));
+    let at = if append == Origin::Default { reserve_key } else { append };
+    let message = format!(
+        "limits.append.bytes ({}) is more than three quarters of limits.disk_reserve ({})",
+        mib(limits.append_bytes),
+        mib(reserve)
+    );
+    let help = format!(
+        "write append.bytes = \"{}MiB\" at most, or disk_reserve = \"{}\" at least",
+        most >> 20,
+        mib(limits.append_bytes.div_ceil(3) * 4)
+    );
+    problems.push(Problem::new(at, message).help(help));
 }
 
 fn data(root: &Section, file: Option<&Path>, home: &Home, problems: &mut Vec<Problem>) -> Option<PathBuf> {

@@ -229,6 +229,26 @@ fn values_of_the_wrong_kind_are_refused_with_what_is_wanted() {
 }
 
 #[test]
+fn what_a_request_may_append_fits_into_what_is_kept_free_of_the_disk() {
+    let refusal = refuse("[limits]\nsegment = \"16MiB\"\ndisk_reserve = \"64MiB\"\nappend.bytes = \"49MiB\"");
+    assert!(
+        refusal.contains("/etc/k/kolejka.toml:4: limits.append.bytes (49MiB) is more than three quarters"),
+        "{refusal}"
+    );
+    let text = "[limits]\nsegment = \"16MiB\"\ndisk_reserve = \"64MiB\"\nappend.bytes = \"49MiB\"";
+    let help = load(text).unwrap_err().problems.remove(0).help.unwrap();
+    assert_eq!(help, "write append.bytes = \"48MiB\" at most, or disk_reserve = \"66MiB\" at least");
+    // The one that was written is shown, and not the one that was not.
+    let refusal = refuse("[limits]\ndisk_reserve = \"100MiB\"");
+    assert!(refusal.contains("/etc/k/kolejka.toml:2: limits.append.bytes (128MiB) is more than"), "{refusal}");
+    for fits in
+        ["segment = \"16MiB\"\ndisk_reserve = \"64MiB\"\nappend.bytes = \"48MiB\"", "disk_reserve = \"171MiB\"", ""]
+    {
+        assert!(load(&format!("[limits]\n{fits}")).is_ok(), "{fits}");
+    }
+}
+
+#[test]
 fn every_limit_takes_its_bounds_and_nothing_beyond_them_and_none_may_be_zero() {
     use super::value::{Kind, Value};
     for key in limits::LIMITS {

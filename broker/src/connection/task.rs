@@ -218,15 +218,15 @@ impl Connection {
     }
 
     /// Serves the client until one side is done. Returns why. A panic is the end of this connection and of no other: its
-    /// session is closed as if the connection had been lost.
-    pub async fn run(self) -> Ending {
+    /// session is closed as if the connection had been lost. Boxed, because a future keeps what it is given more than once.
+    pub async fn run(self: Box<Self>) -> Ending {
         AssertUnwindSafe(self.serve()).catch_unwind().await.unwrap_or_else(|_| {
             error!("the connection panicked, which is a bug; the others go on");
             Ending::trouble("it panicked")
         })
     }
 
-    async fn serve(mut self) -> Ending {
+    async fn serve(mut self: Box<Self>) -> Ending {
         let mut sleep = Box::pin(tokio::time::sleep(Duration::ZERO));
         let mut news = self.news();
         // What the timer is set to. Once it has run out it is set to nothing, not even to the moment that never comes.

@@ -62,20 +62,18 @@ impl Engine {
             // What has been replaced must not come back because its successor is over.
             self.drop_surplus(now, id, effects);
         }
+        self.let_go_on(id);
         loop {
             let is_used_up = self.is_used_up(effects);
             let Some(queue) = self.queue_mut(id) else { return true };
             let Some(entry) = queue.expired(now.wall).cloned() else { return true };
-            // A queue that is read goes on, so that what is behind the expired can be finished.
-            let may_wait = queue.consumers() == 0 && queue.policy().dead_letter_expired;
+            let adds = queue.policy().dead_letter_expired;
             if is_used_up {
                 return false;
             }
-            if self.room >= Room::Scarce && may_wait {
-                self.held.insert(id);
+            if adds && self.holds_back(id) {
                 return false;
             }
-            self.held.remove(&id);
             let Some(queue) = self.queue_mut(id) else { return true };
             queue.count_expired();
             if queue.policy().dead_letter_expired && self.grave_of(id, &entry).is_some() {
@@ -88,10 +86,33 @@ impl Engine {
         }
     }
 
+    /// Whether what time would add to the log waits in this queue: room is scarce, and nothing reads the queue. One that is
+    /// read goes on, so that what is in it can be finished.
+    pub(super) fn holds_back(&mut self, id: DestinationId) -> bool {
+        let waits = self.room >= Room::Scarce && self.queue_mut(id).is_some_and(|queue| queue.consumers() == 0);
+        if waits {
+            self.held.insert(id);
+        }
+        waits
+    }
+
+    /// A queue that was held back and is read by now has appointments again.
+    fn let_go_on(&mut self, id: DestinationId) {
+        if !self.held.is_empty()
+            && self.queue_mut(id).is_some_and(|queue| queue.consumers() > 0)
+            && self.held.remove(&id)
+        {
+            self.make_appointment(id);
+        }
+    }
+
     /// Makes ready what has been delayed until now.
     fn wake_due(&mut self, now: Now, id: DestinationId, effects: &mut Effects) {
         while !self.is_used_up(effects) {
             let Some(entry) = self.queue_mut(id).and_then(|queue| queue.due(now.wall).cloned()) else { return };
+            if self.holds_back(id) {
+                return;
+            }
             self.wake(id, &entry, effects);
             self.note(now, (id, &entry), Happening::Due, effects);
             self.end_part(now, effects);

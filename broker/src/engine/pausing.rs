@@ -31,7 +31,7 @@ impl Engine {
     pub(super) fn end_pause(&mut self, now: Now, queue: DestinationId, effects: &mut Effects) {
         let Some(found) = self.queue_mut(queue) else { return };
         let pause = found.pause.left_at(now.wall);
-        if pause != found.pause {
+        if pause != found.pause && !self.holds_back(queue) {
             self.note_pause(Paused { queue, pause }, effects);
         }
     }

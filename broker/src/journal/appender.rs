@@ -286,10 +286,16 @@ impl Appender {
         let segment = self.store.options.segment_bytes;
         // What gives back as much as it takes may have the last spare: a start finds the file that was taken, or the other.
         let gives_back = begins_anew && given_back >= segment && start <= segment;
-        if self.spares.is_full() && !gives_back && !self.spares.has(length.saturating_add(start))? {
+        if self.spares.is_full()
+            && !gives_back
+            && !self.spares.has(length.saturating_add(self.spares.for_starts(start)))?
+        {
             return Ok(false);
         }
-        let next = match self.spares.take(id, length) {
+        // What is longer than a spare has been weighed in bytes.
+        let is_weighed = gives_back || self.spares.is_full() && length > segment;
+        let kept = if is_weighed { 0 } else { self.spares.kept() };
+        let next = match self.spares.take(id, length, kept) {
             Err(error) if is_no_space(&error) => return Ok(false),
             taken => taken?,
         };
@@ -321,7 +327,7 @@ impl Appender {
             self.free(&dead)?;
         }
         // At once, and not when the next spare is made: until then more and more would be taken that there is no room for.
-        self.spares.look();
+        self.spares.secure()?;
         Ok(true)
     }
 

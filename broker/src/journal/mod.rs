@@ -6,6 +6,7 @@
 
 mod agreed;
 mod appender;
+mod aside;
 #[cfg(any(test, feature = "internals"))]
 mod by_hand;
 mod certain;

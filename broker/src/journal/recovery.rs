@@ -100,7 +100,7 @@ pub(super) fn recover(
     let leftovers: Vec<SegmentId> = segments.into_iter().filter(leftover).collect();
     appender.spares.give_back(&leftovers).map_err(|error| OpenError::io("a segment no longer needed", error))?;
     appender.keep_room();
-    appender.spares.look();
+    appender.spares.secure().map_err(|error| OpenError::io("a spare segment", error))?;
     let recovered = Recovered {
         messages: appender.live.messages(),
         clean,

@@ -114,7 +114,7 @@ fn segment_of(spares: &Spares, void: &mut Option<SegmentId>, (id, length): (Segm
         *void = None;
         return Ok(segment);
     }
-    spares.take(id, length)
+    spares.take(id, length, 0)
 }
 
 fn put_terms(chain: &mut Chain<'_>, position: Position, terms: &Terms) -> io::Result<()> {

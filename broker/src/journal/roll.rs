@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::format::{BLOCK_BYTES, SEGMENT_BYTES_MAX, SegmentHeader, SegmentId};
+use super::format::{BLOCK_BYTES, SegmentHeader, SegmentId};
 use super::fs::{File, is_no_space};
 use super::segment::Segment;
 use super::store::Store;
@@ -18,18 +18,18 @@ use crate::seeded::{self, Bug};
 /// The pool.
 #[derive(Debug)]
 pub(super) struct Spares {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     pool: Mutex<Pool>,
     changed: Condvar,
-    full: AtomicBool,
+    pub(super) full: AtomicBool,
     /// Beyond full: the next segment that gives nothing back would take what a start needs.
-    scarce: AtomicBool,
+    pub(super) scarce: AtomicBool,
     /// Something waits for a segment that cannot be had.
     out: AtomicBool,
     /// Bytes of a segment with the next checkpoint, or with the opening of the next start, if no spare takes it.
-    room: AtomicU64,
+    pub(super) room: AtomicU64,
     /// Bytes of a segment with the opening of the next start.
-    start: AtomicU64,
+    pub(super) start: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -86,66 +86,26 @@ impl Spares {
         }
     }
 
-    /// The next checkpoint will need a segment of that length, and the next start one of that: from now on a disk without
-    /// room for them is full.
-    pub(super) fn keep_room_for(&self, checkpoint: u64, start: u64) {
-        let length = checkpoint.max(start);
-        let large = if length > self.store.options.segment_bytes { length } else { 0 };
-        self.room.store(large, Ordering::Relaxed);
-        self.start.store(start, Ordering::Relaxed);
-    }
-
-    /// How many spares a start needs.
-    fn kept(&self) -> usize {
-        self.start.load(Ordering::Relaxed).div_ceil(self.store.options.segment_bytes).max(1) as usize
-    }
-
-    /// Whether spares and what is free have so many bytes together. A start gives spares up for what is longer than one.
-    pub(super) fn has(&self, bytes: u64) -> io::Result<bool> {
-        let ready = self.pool().ready.len() as u64 * self.store.options.segment_bytes;
-        Ok(ready >= bytes || ready.saturating_add(self.free()?) >= bytes)
-    }
-
-    /// Looks anew before spares are used that a start might need.
-    pub(super) fn look_before_the_last(&self) {
-        if !self.is_full() && self.pool().ready.len() <= self.kept() {
-            self.look();
-        }
-    }
-
-    /// Whether a segment of that length may be made for a checkpoint that gives back so many bytes. One as long as a spare
-    /// always may: the log needs one anyway. A larger one takes of the reserve only what it gives back, and leaves room for a
-    /// spare.
-    pub(super) fn has_room_for(&self, length: u64, given_back: u64) -> io::Result<bool> {
-        let options = &self.store.options;
-        if length <= options.segment_bytes {
-            return Ok(true);
-        }
-        let is_worth_it = self.is_full() && given_back >= length;
-        let left = if is_worth_it { options.segment_bytes } else { options.disk_reserve_bytes };
-        Ok(length <= SEGMENT_BYTES_MAX && self.free()? >= length.saturating_add(left))
-    }
-
-    /// Whether a segment of that length can be had now. For what may be left undone: a segment that the log needs is taken.
-    pub(super) fn can_take(&self, length: u64) -> io::Result<bool> {
-        let has_spare = length <= self.store.options.segment_bytes && !self.pool().ready.is_empty();
-        Ok(has_spare || self.free()? >= length)
-    }
-
-    /// A segment of at least that many octets under that number, durable in the directory. Where there is no room for it
-    /// nothing has changed.
-    pub(super) fn take(&self, id: SegmentId, length: u64) -> io::Result<Segment> {
+    /// A segment of at least that many bytes under that number, durable in the directory, which leaves so many spares where it
+    /// is. Where there is no room for it nothing has changed.
+    pub(super) fn take(&self, id: SegmentId, length: u64, kept: usize) -> io::Result<Segment> {
         let ordinary = self.store.options.segment_bytes;
         let length = length.max(ordinary);
-        // What a start needs of a full disk is kept as long as there is other room.
-        let kept = if self.is_full() { self.kept() } else { 0 };
         let pooled = if length == ordinary { self.pop(kept) } else { None };
         let (name, file) = match pooled {
             Some(spare) => spare,
-            None => self.make_room_and(length)?,
+            None => self.make_room_and(length, kept)?,
         };
         self.changed.notify_all();
-        self.become_segment(&name, file, id, length)
+        let taken = self.become_segment(&name, file.clone(), id, length);
+        if taken.as_ref().is_err_and(is_no_space) {
+            if length == ordinary {
+                self.put_back((name, file));
+            } else {
+                self.store.fs.unlink(&name)?;
+            }
+        }
+        taken
     }
 
     /// Takes the file of an opening that was never completed, if it is of that length at least. What it holds belongs to
@@ -160,12 +120,13 @@ impl Spares {
         self.become_segment(&name, file, id, has).map(Some)
     }
 
-    /// A crash before the new name is durable leaves a file whose header has a higher number than its name.
+    /// A crash before the new name is durable leaves a file whose header has a higher number than its name. A file system that
+    /// copies on write may have no room for the header or the name: then the file still is what it was.
     fn become_segment(&self, name: &str, file: Arc<dyn File>, id: SegmentId, length: u64) -> io::Result<Segment> {
         self.head(file.as_ref(), id, length)?;
         self.store.fs.rename(name, &id.file_name())?;
         if !seeded::is(Bug::DirectoryNotSynced) {
-            self.store.fs.sync_dir()?;
+            self.store.fs.sync_dir().map_err(finally)?;
         }
         Ok(Segment { id, file, length })
     }
@@ -193,8 +154,9 @@ impl Spares {
     /// Makes a file that is lying about into a spare, or removes it. The caller syncs the directory.
     pub(super) fn adopt(&self, name: &str) -> io::Result<()> {
         let file = self.store.fs.open(name)?;
+        let size = self.size();
         let mut pool = self.pool();
-        let wanted = pool.ready.len() < self.store.options.spare_segments;
+        let wanted = pool.ready.len() < size;
         if !wanted || file.size()? != self.store.options.segment_bytes {
             return self.store.fs.unlink(name);
         }
@@ -232,27 +194,6 @@ impl Spares {
         })
     }
 
-    /// Looks whether there is room for what has to be kept aside, and says so: the spares that are missing, the next
-    /// checkpoint, and the reserve of the disk. While new messages are taken, finishing work can count on all of that.
-    pub(super) fn look(&self) {
-        let wanted = self.wanted(self.missing());
-        self.judge(if wanted == 0 { Ok(true) } else { self.free().map(|free| free >= wanted) });
-    }
-
-    fn judge(&self, has_space: io::Result<bool>) {
-        let error = match has_space {
-            Ok(true) => return self.full.store(false, Ordering::Relaxed),
-            Ok(false) => io::ErrorKind::StorageFull.into(),
-            Err(error) => error,
-        };
-        let (free, room) = (self.free().unwrap_or(0), self.room.load(Ordering::Relaxed));
-        let more = self.start.load(Ordering::Relaxed).saturating_add(self.store.options.segment_bytes);
-        self.scarce.store(free < room || !self.has(more).unwrap_or(false), Ordering::Relaxed);
-        if !self.full.swap(true, Ordering::Relaxed) {
-            tracing::warn!(%error, "no room for another segment: new messages have to wait");
-        }
-    }
-
     /// Makes one more spare if the pool is short of one. Says whether there may be more to do.
     pub(super) fn top_up(&self) -> bool {
         if self.missing() == 0 {
@@ -262,7 +203,7 @@ impl Spares {
         }
         let segment = self.store.options.segment_bytes;
         // What a start needs may be made from the reserve, which is there for that.
-        let wanted = if self.pool().ready.len() < self.kept() { segment } else { self.wanted(1) };
+        let wanted = if self.ready() < self.kept() { segment } else { self.wanted(1) };
         let made = match if wanted == 0 { Ok(0) } else { self.store.fs.free_bytes() } {
             Ok(free) if free >= wanted => self.make(segment, true),
             Ok(_) => Err(io::ErrorKind::StorageFull.into()),
@@ -270,7 +211,7 @@ impl Spares {
         };
         match made {
             Ok(spare) => {
-                self.pool().ready.push(spare);
+                self.put_back(spare);
                 if self.is_full() {
                     // While it was being made it was missing twice: its room was gone and it was not there.
                     self.look();
@@ -288,7 +229,8 @@ impl Spares {
     /// looked at again; `false` when the pool is closed. For the thread that fills it.
     pub(super) fn wait_until_wanted(&self, a_while: Duration) -> bool {
         // Mostly the next one is a segment that is given back soon; a new one would be written twice.
-        let enough = |pool: &Pool| pool.ready.len() * 2 > self.store.options.spare_segments || self.is_full();
+        let (size, kept) = (self.size(), self.kept());
+        let enough = |pool: &Pool| pool.ready.len() > kept && pool.ready.len() * 2 > size || self.is_full();
         let idle = |pool: &mut Pool| !pool.closed && enough(pool);
         let waited = self.changed.wait_timeout_while(self.pool(), a_while, idle);
         !waited.unwrap_or_else(PoisonError::into_inner).0.closed
@@ -299,49 +241,33 @@ impl Spares {
         self.changed.notify_all();
     }
 
-    /// How many spares are wanted.
-    fn missing(&self) -> usize {
-        self.store.options.spare_segments.saturating_sub(self.pool().ready.len())
-    }
-
-    /// Free bytes of the disk for so many spares, the next checkpoint and the reserve.
-    fn wanted(&self, spares: usize) -> u64 {
-        let options = &self.store.options;
-        let spares = options.segment_bytes.saturating_mul(spares as u64);
-        spares.saturating_add(options.disk_reserve_bytes).saturating_add(self.room.load(Ordering::Relaxed))
-    }
-
-    /// Free bytes that can be believed in.
-    fn free(&self) -> io::Result<u64> {
-        if self.pool().is_refused { Ok(0) } else { self.store.fs.free_bytes() }
-    }
-
     /// A spare, if there are more than those that are kept.
     fn pop(&self, kept: usize) -> Option<(String, Arc<dyn File>)> {
         let mut pool = self.pool();
         if pool.ready.len() > kept { pool.ready.pop() } else { None }
     }
 
-    /// Whether a file of that length could be made from spares and what is free.
-    fn could_make(&self, length: u64) -> bool {
+    /// Whether a file of that length could be made from what is free and spares beside those that are kept.
+    fn could_make(&self, length: u64, kept: usize) -> bool {
         let segment = self.store.options.segment_bytes;
-        let spares = self.pool().ready.len() as u64 * segment;
+        let spares = self.ready().saturating_sub(kept) as u64 * segment;
         // Where there is a quota, all that is known is that it takes what is given up.
         length == segment || spares.saturating_add(self.store.fs.free_bytes().unwrap_or(0)) >= length
     }
 
-    /// Makes a file. Where the disk has no other room it is a spare, or spares are given up for it.
-    fn make_room_and(&self, length: u64) -> io::Result<(String, Arc<dyn File>)> {
+    /// Makes a file. Where the disk has no other room it is a spare, or spares are given up for it, but none of those that are
+    /// kept.
+    fn make_room_and(&self, length: u64, kept: usize) -> io::Result<(String, Arc<dyn File>)> {
         loop {
             let error = match self.make(length, false) {
                 Err(error) if is_no_space(&error) => error,
                 made => return made,
             };
             // Spares that are not enough are not given up for nothing.
-            if !self.could_make(length) {
+            if !self.could_make(length, kept) {
                 return Err(error);
             }
-            let Some((spare, file)) = self.pop(0) else { return Err(error) };
+            let Some((spare, file)) = self.pop(kept) else { return Err(error) };
             if length == self.store.options.segment_bytes {
                 return Ok((spare, file));
             }
@@ -350,7 +276,7 @@ impl Spares {
         }
     }
 
-    fn make(&self, length: u64, fill: bool) -> io::Result<(String, Arc<dyn File>)> {
+    pub(super) fn make(&self, length: u64, fill: bool) -> io::Result<(String, Arc<dyn File>)> {
         let name = self.pool().next_name();
         let created = self.store.fs.create(&name, length, fill);
         self.pool().is_refused = created.as_ref().is_err_and(is_no_space);
@@ -364,6 +290,21 @@ impl Spares {
         }
     }
 
+    /// How many spares there are.
+    pub(super) fn ready(&self) -> usize {
+        self.pool().ready.len()
+    }
+
+    /// Puts a file into the pool.
+    pub(super) fn put_back(&self, spare: (String, Arc<dyn File>)) {
+        self.pool().ready.push(spare);
+    }
+
+    /// Whether the last file could not be made.
+    pub(super) fn is_refused(&self) -> bool {
+        self.pool().is_refused
+    }
+
     /// The number in a file's header.
     fn number(&self, name: &str) -> io::Result<Option<SegmentId>> {
         let mut block = vec![0; BLOCK_BYTES];
@@ -375,12 +316,17 @@ impl Spares {
     fn head(&self, file: &dyn File, segment: SegmentId, length: u64) -> io::Result<()> {
         let header = SegmentHeader { store: self.store.meta.store, segment, length };
         file.write_at(&header.encode(self.store.meta.key), 0)?;
-        file.sync_data()
+        file.sync_data().map_err(finally)
     }
 
     fn pool(&self) -> MutexGuard<'_, Pool> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A sync that fails is never tried again, whatever the reason: the system may have dropped what it did not write.
+fn finally(error: io::Error) -> io::Error {
+    if is_no_space(&error) { io::Error::other(format!("a sync failed: {error}")) } else { error }
 }
 
 impl Pool {

@@ -5,6 +5,7 @@ use std::io;
 
 use super::appender::{Appender, batch_span};
 use super::format::{BLOCK_BYTES, FIRST_BATCH_AT, padded};
+use super::message::ACCEPTED_HEAD_BYTES;
 use super::rewrite::CLAIM_BYTES_MAX;
 use super::segment::reserve_bytes;
 use super::work::Unit;
@@ -30,13 +31,20 @@ impl Appender {
         most as u64 > segment / SMALL_CHECKPOINT || self.opening_of_start(bytes, accepted) + margin <= segment
     }
 
-    /// Whether a start would still find room after a unit, or a full disk has no part in that.
+    /// Whether a start would still find room after a unit. What it needs is there as files before it does; on a disk that is full
+    /// it is weighed.
     pub(super) fn is_safe(&self, unit: Unit, records: &[Record]) -> io::Result<bool> {
+        if !self.spares.is_full() {
+            // With all that the batch may take up beside it.
+            let batch_bytes = self.store.options.batch_bytes;
+            let slots = unit.accepted.max((batch_bytes / ACCEPTED_HEAD_BYTES) as u32);
+            self.spares.keep_for_start(self.opening_of_start(unit.bytes.max(batch_bytes), slots))?;
+        }
         let adds = |record: &Record| !matches!(record, Record::Settled(_) | Record::Forgotten { .. });
         if !self.spares.is_full() || !records.iter().any(adds) {
             return Ok(true);
         }
-        self.spares.has(self.opening_of_start(unit.bytes, unit.accepted))
+        self.spares.has(self.spares.for_starts(self.opening_of_start(unit.bytes, unit.accepted)))
     }
 
     /// Bytes of the segment that a start would need after so many bytes of records more.

@@ -89,7 +89,8 @@ impl Reception {
 
     async fn serve(self, accepted: Accepted, now: Now, place: Place) {
         let network = Network::of(accepted.address().ip());
-        match self.stopping.run_until_cancelled(accepted.establish()).await {
+        // Each of these is large, and only one of them is needed at a time.
+        match self.stopping.run_until_cancelled(Box::pin(accepted.establish())).await {
             Some(Ok(stream)) => self.converse(stream, now, place).await,
             Some(Err(rejected)) if self.repeats.is_first(rejected.kind(), network) => {
                 info!(reason = %rejected, "not connected");
@@ -115,7 +116,7 @@ impl Reception {
             place: Box::new(Seat { place: Mutex::new(place), clock: self.surroundings.handle.clock() }),
             stream,
         };
-        let ending = Connection::new(arrival, self.surroundings.clone()).run().await;
+        let ending = Box::new(Connection::new(arrival, self.surroundings.clone())).run().await;
         if !ending.is_orderly && self.repeats.is_first(ending.code, Network::of(peer.address.ip())) {
             info!(reason = %ending.words, "disconnected");
         } else {

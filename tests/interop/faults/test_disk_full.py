@@ -24,7 +24,7 @@ class DiskFull(Case):
 
     def small(self, wait):
         """A broker on the small disk."""
-        config = self.config(f'[limits]\ndisk_reserve = "16MiB"\ndisk_wait = "{wait}"\nprefetch.bytes = "64MiB"\n')
+        config = self.config(f'[limits]\ndisk_reserve = "16MiB"\nappend.bytes = "12MiB"\ndisk_wait = "{wait}"\nprefetch.bytes = "64MiB"\n')
         return self.broker(config=config, data=str(self.disk / "data"))
 
     def body(self):

@@ -18,7 +18,7 @@ class TimeOnAFullDisk(Attack):
         run("mount", "-t", "tmpfs", "-o", "size=112m", "tmpfs", str(disk))
         self.addCleanup(run, "umount", str(disk))
         self.disk = disk
-        config = '[limits]\nsegment = "16MiB"\ndisk_reserve = "16MiB"\ndisk_wait = "200ms"\nprefetch.bytes = "64MiB"\n'
+        config = '[limits]\nsegment = "16MiB"\ndisk_reserve = "16MiB"\nappend.bytes = "12MiB"\ndisk_wait = "200ms"\nprefetch.bytes = "64MiB"\n'
         self.options = {"config": self.config(config), "data": str(disk / "data")}
 
     def fill(self, broker):

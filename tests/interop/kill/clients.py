@@ -10,9 +10,14 @@ WINDOW = 16
 POISON_EVERY = 40
 
 
+def destination(queue):
+    """The name of a queue is short, that of a topic is written out."""
+    return queue if queue.startswith("/") else f"/queue/{queue}"
+
+
 def put_message(wire, history, queue, key, transaction=None, then=None):
     """Writes a SEND whose body and headers belong to the key."""
-    headers = {"destination": f"/queue/{queue}", "tag": key, "x-odd": "a\\cb"}
+    headers = {"destination": destination(queue), "tag": key, "x-odd": "a\\cb"}
     if transaction:
         headers["transaction"] = "t"
     history.attempt(key, queue, transaction)
@@ -22,6 +27,8 @@ def put_message(wire, history, queue, key, transaction=None, then=None):
 class Client:
     """A thread's worth of work; `run` ends when the broker dies."""
 
+    login = {}
+
     def __init__(self, name, history, seed):
         self.name, self.history = name, history
         self.random = random.Random(f"{seed} {name} {history.life}")
@@ -30,7 +37,7 @@ class Client:
 
     def run(self, port):
         try:
-            self.wire = Wire(port)
+            self.wire = Wire(port, login=self.login)
             self.work()
         except (ConnectionError, TimeoutError) as end:
             self.hurt = not isinstance(end, ConnectionRefusedError) and self.wire is not None and self.wire.unconfirmed > 0
@@ -78,6 +85,7 @@ def finish(client, transaction, abort=False):
     transaction.outcome = "aborted" if abort else "unknown"
     if not abort:
         client.history.ack_tried.update(transaction.acks)
+        transaction.at = client.history.now()
     client.wire.put("ABORT" if abort else "COMMIT", {"transaction": "t"}, then=transaction)
     client.wire.flush()
     others = []
@@ -103,8 +111,7 @@ class Consumer(Client):
         self.come = deque()
 
     def work(self):
-        headers = {"destination": f"/queue/{self.queue}", "id": "s", "ack": self.mode, "prefetch-count": "20"}
-        self.wire.put("SUBSCRIBE", headers)
+        self.wire.put("SUBSCRIBE", self.subscription())
         self.wire.flush()
         while True:
             self.come.extend(self.wire.frames())
@@ -115,6 +122,9 @@ class Consumer(Client):
                 else:
                     self.take(headers, body)
             self.wire.flush()
+
+    def subscription(self):
+        return {"destination": destination(self.queue), "id": "s", "ack": self.mode, "prefetch-count": "20"}
 
     def take(self, headers, body):
         key = self.history.delivered(self.name, self.queue, headers, body, holds=self.mode != "auto")

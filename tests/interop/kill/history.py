@@ -26,9 +26,10 @@ def body_of(key):
 
 @dataclass
 class Transaction:
-    """Sends and acks that belong together. `outcome`: open, aborted, unknown (COMMIT written) or committed."""
+    """Sends and acks that belong together. `outcome`: open, aborted, unknown (COMMIT written at `at`) or committed."""
 
     life: int
+    at: int = 0
     sends: list = field(default_factory=list)
     acks: list = field(default_factory=list)
     outcome: str = "open"
@@ -76,10 +77,20 @@ class History:
         if queue.removeprefix("DLQ.") != self.queue_of[key]:
             self.breach("I2", f"{key} of {self.queue_of[key]} came from {queue}")
         marked = headers.get("redelivered") == "true"
-        one = Delivery(self.life, next(self._clock), consumer, marked, int(headers.get("delivery-count", 1)))
+        one = Delivery(self.life, self.now(), consumer, marked, int(headers.get("delivery-count", 1)))
         self._judge_arrival(key, dead, one, holds)
         self.deliveries[key, dead].append(one)
         return key
+
+    def now(self):
+        """The place of this moment in the order of all that was seen."""
+        return next(self._clock)
+
+    def gone(self, consumer):
+        """The consumer's connection has ended; the broker may not know it yet."""
+        for held, holder in list(self._holder.items()):
+            if holder[1] == consumer:
+                self._holder.pop(held, None)
 
     def released(self, key, dead=False):
         """The consumer is about to give the message back."""
@@ -89,7 +100,7 @@ class History:
     def acked(self, keys):
         """The RECEIPT of an ACK, or of the COMMIT around it, has come."""
         for key in keys:
-            self.ack_confirmed[key] = next(self._clock)
+            self.ack_confirmed[key] = self.now()
 
     def _judge_arrival(self, key, dead, one, holds):
         earlier = self.deliveries[key, dead]
@@ -129,9 +140,9 @@ class History:
     def _seen(self, key):
         return bool(self.deliveries[key, False] or self.deliveries[key, True])
 
-    def _back(self, key, life):
-        """Whether the message came again in a later life, which an effective ACK forbids."""
-        return any(d.life > life for dead in (False, True) for d in self.deliveries[key, dead])
+    def _back(self, key, at):
+        """Whether the message came again later, which an effective ACK forbids."""
+        return any(d.at > at for dead in (False, True) for d in self.deliveries[key, dead])
 
     def _judge_transaction(self, one):
         seen = [self._seen(key) for key in one.sends]
@@ -139,7 +150,7 @@ class History:
             if any(seen):
                 self.breach("I4", f"{one} was seen")
         elif one.outcome == "unknown":
-            effects = seen + [not self._back(key, one.life) for key in one.acks]
+            effects = seen + [not self._back(key, one.at) for key in one.acks]
             if any(effects) and not all(effects):
                 self.breach("I5", f"{one}: sends seen {seen}, effects {effects}")
 

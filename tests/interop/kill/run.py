@@ -1,8 +1,10 @@
 """The kill loop: 8 publishers and 8 consumers at work, 40 times SIGKILL, one history that must hold.
 
-    run.py [--rounds N] [--seed S]
+    run.py [--rounds N] [--seed S] [--chains N] [--rolls N]
 
-A kill at a random moment leaves frames on their way in every state there is. Afterwards everything is drained, the
+A kill at a random moment leaves frames on their way in every state there is. Between the rounds there are chains of ten starts
+that are killed before they are ready, and lives that are killed where segments change; each of these has to be hit. Afterwards
+everything is drained, the
 broker is stopped in good order, and what was drained must not be there again. Closes with `N passed, N failed`, one
 for each invariant; a run in which too little happened has failed.
 """
@@ -12,6 +14,7 @@ import itertools
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -30,13 +33,16 @@ from clients import (  # noqa: E402
     QuietConsumer,
     TransactionPublisher,
 )
+from drain import Drain  # noqa: E402
 from history import History  # noqa: E402
-from wire import Wire  # noqa: E402
+from phases import Phases, has_strace  # noqa: E402
 
 QUEUES = ["work.0", "work.1", "work.2", "work.3"]
 MOVED, AUTO = "work.4", "work.auto"
 KILL_MS = (20, 400)
-INVARIANTS = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "clients", "activity"]
+INVARIANTS = ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "clients", "activity", "phases"]
+CHAIN = 10  # killed starts in a row
+SMALL = '[limits]\nsegment = "16MiB"\n'  # so that segments change within seconds
 AT_LEAST = {  # for 40 rounds; a run below has proved nothing
     "confirmed": 2000,
     "acks confirmed": 1000,
@@ -99,32 +105,18 @@ def report(client, port, history):
         history.breach(kind, f"{client.name}: {type(problem).__name__}: {problem}")
 
 
-class Drain(Consumer):
-    """Takes everything up to a message that was sent last."""
+def at_work(crew, history):
+    """Starts the clients of a life that something else ends."""
 
-    def __init__(self, history, queue):
-        super().__init__(f"drain {queue}", history, 0, queue)
-        self.taken, self.ended = [], False
+    def work(port):
+        history.life += 1
+        clients = list(crew.clients())
+        threads = [threading.Thread(target=report, args=(client, port, history), daemon=True) for client in clients]
+        for thread in threads:
+            thread.start()
+        return threads
 
-    def work(self):
-        self.wire.put("SUBSCRIBE", {"destination": f"/queue/{self.queue}", "id": "s", "ack": self.mode})
-        self.wire.put("SEND", {"destination": f"/queue/{self.queue}", "last": "yes"}, b"last", then=[])
-        self.wire.flush()
-        while not self.ended or self.wire.unconfirmed:
-            for command, headers, body in self.wire.frames():
-                if command == "RECEIPT":
-                    self.history.acked(body)
-                elif "last" in headers:
-                    self.ended = True
-                    self.ack([], headers)
-                else:
-                    self.take(headers, body)
-            self.wire.flush()
-
-    def settle(self, key, headers):
-        self.taken.append(key)
-        self.history.drained[key].append(self.queue)
-        self.ack([key], headers)
+    return work
 
 
 def drain(broker, history):
@@ -147,22 +139,55 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--seed", default=os.environ.get("KILL_LOOP_SEED") or os.urandom(4).hex())
+    parser.add_argument("--chains", type=int, default=2)
+    parser.add_argument("--rolls", type=int, default=8)
     options = parser.parse_args()
+    if not has_strace():
+        print("FAIL there is no strace, without which starts and changes of segments are not hit", flush=True)
+        print("0 passed, 1 failed", flush=True)
+        return 1
     print(f"kill loop: {options.rounds} rounds, --seed {options.seed}", flush=True)
     dice, history = random.Random(options.seed), History(AUTO)
-    crew, slowest, broker = Crew(history, options.seed), 0.0, Broker()
+    crew, slowest, phases = Crew(history, options.seed), 0.0, Phases()
+    folder = tempfile.TemporaryDirectory(prefix="kolejka-kill-")
+    config = Path(folder.name) / "kolejka.toml"
+    config.write_text(SMALL)
+    broker = Broker(config=config)
+    chains = {(n + 1) * options.rounds // (options.chains + 1) for n in range(options.chains)}
+    rolls = {(n + 1) * options.rounds // (options.rolls + 1) for n in range(options.rolls)}
     try:
-        for _ in range(options.rounds):
+        for number in range(options.rounds):
             before, pause = time.monotonic(), dice.uniform(*KILL_MS) / 1000
             one_life(broker, crew, history, pause)
             slowest = max(slowest, time.monotonic() - before - pause)
+            if number in chains:
+                phases.chain(broker.data, config, dice, CHAIN)
+            if number in rolls:
+                # The first change of names is a new segment's; later ones are as often those of segments given back.
+                which = dice.randint(1, 3) if sum(phases.hits.values()) % 2 else dice.randint(5, 10)
+                phases.killed_at_work(broker.data, config, which, at_work(crew, history))
+        for _ in range(options.rolls):
+            if options.rolls >= 8 and not phases.hits["give back"]:
+                phases.killed_at_work(broker.data, config, dice.randint(5, 10), at_work(crew, history))
         found, again = drain(broker, history), drain(broker, history)
     finally:
         broker.close()
+        folder.cleanup()
+    judge_phases(phases, options, history)
     if again:
         history.breach("I3", f"{again} messages came again after the drain was confirmed")
     history.judge()
     return tell(history, options.rounds, found, slowest)
+
+
+def judge_phases(phases, options, history):
+    """What was not hit was not tested."""
+    print(f"  kills that hit: {phases.hits}; longest chain of killed starts {phases.longest_chain}", flush=True)
+    if options.chains and phases.longest_chain < CHAIN:
+        history.breach("phases", f"no chain of {CHAIN} killed starts, {phases.longest_chain} at most")
+    for name in ["roll", "give back"] if options.rolls >= 8 else []:
+        if not phases.hits[name]:
+            history.breach("phases", f"no kill hit: {name}")
 
 
 def tell(history, rounds, found, slowest):

@@ -5,6 +5,7 @@ frames mean to the test.
 """
 
 import socket
+import threading
 from collections import deque
 
 
@@ -33,6 +34,7 @@ class Wire:
         self.socket.connect(("127.0.0.1", port))
         if tls:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
+        self._writing = threading.Lock()
         self._out, self._in, self._receipts, self._asked = [], b"", deque(), first_receipt - 1
         self.put("CONNECT", {"accept-version": "1.2", "host": "localhost", **(login or {})})
         self.flush()
@@ -55,7 +57,13 @@ class Wire:
     def flush(self):
         data, self._out = b"".join(self._out), []
         if data:
-            self.socket.sendall(data)
+            with self._writing:
+                self.socket.sendall(data)
+
+    def beat(self):
+        """Sends a heart-beat, between two frames; another thread may do that."""
+        with self._writing:
+            self.socket.sendall(b"\n")
 
     @property
     def unconfirmed(self):

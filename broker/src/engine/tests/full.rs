@@ -200,6 +200,37 @@ fn dead_letters_of_time_wait_where_room_is_scarce_until_the_queue_is_read() {
 }
 
 #[test]
+fn what_was_delayed_is_woken_where_room_is_scarce_once_the_queue_is_read() {
+    let (mut world, client) = world(Policy::default());
+    world.ask(client, Request::Unsubscribe(SubscriptionId(1)));
+    for queue in ["/queue/a", "/queue/b"] {
+        let due = Some(Timestamp(world.now.wall.0 + 100));
+        let message = Message { terms: Some(Box::new(Terms { due, ..Terms::default() })), ..message(queue) };
+        world.ask(client, Request::Publish(Publish { to: name(queue), message, key: None, retain: None }));
+    }
+    world.sync();
+    world.engine.set_full(true);
+    world.engine.set_room(Room::Scarce);
+    let records = world.log.len();
+    for _ in 0..3 {
+        world.elapse(100);
+    }
+    assert_eq!(world.log.len(), records, "nothing is added by time");
+    let asks_again = world.now.monotonic + Duration::from_secs(1);
+    assert_eq!(world.engine.deadline(world.now), Some(asks_again));
+    world.ask(client, subscribe(2, "/queue/a", AckMode::ClientIndividual, 10));
+    world.elapse(0);
+    world.sync();
+    assert_eq!(world.bodies(client), ["/queue/a"], "what is read can be finished");
+    world.engine.set_full(false);
+    world.engine.set_room(Room::Enough);
+    world.elapse(0);
+    world.ask(client, subscribe(3, "/queue/b", AckMode::ClientIndividual, 10));
+    world.sync();
+    assert_eq!(world.bodies(client), ["/queue/b"]);
+}
+
+#[test]
 fn a_log_without_any_room_gets_nothing_more_and_goes_on_when_there_is_some() {
     let policy = Policy { expiry_ms: Some(1000), dead_letter_expired: true, ..Policy::default() };
     let (mut world, client) = world(policy);

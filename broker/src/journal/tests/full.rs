@@ -168,6 +168,54 @@ fn a_disk_without_any_room_is_drained_over_many_starts_that_are_killed() {
     }
 }
 
+/// Lets another program's file take the whole disk after so many messages, with so many keys each, and kills three starts.
+/// Says how many segments were taken.
+fn taken_away(moment: u64, keys: u64, is_topped_up: bool, what: &str) -> u64 {
+    let mut disk = CrashDisk::new();
+    let mut hand = Hand::start(&disk, what);
+    while is_topped_up && hand.appender.spares.top_up() {}
+    hand.write(vec![conformance::created(1)], what);
+    let first = hand.appender.tape.segment.id;
+    for id in 1..=moment {
+        hand.write(vec![message(id)], what);
+        hand.write((0..keys).map(|number| key(id * keys + number)).collect(), what);
+    }
+    let rolls = hand.appender.tape.segment.id.0 - first.0;
+    disk.set_free(0);
+    // What is in flight at that moment.
+    let mut late = 0;
+    while late < 30 && hand.offer(vec![message(1000 + late)], what) {
+        late += 1;
+    }
+    for start in 0..3 {
+        let what = format!("{what}, start {start}");
+        disk = disk.kill();
+        let expected = hand.ledger.clone();
+        hand = Hand::start(&disk, &what);
+        assert_eq!(hand.ledger, expected, "{what}");
+    }
+    disk.set_free(64 * SEGMENT_BYTES);
+    while hand.appender.spares.top_up() {}
+    hand.settle_all(what);
+    rolls
+}
+
+#[test]
+fn another_file_that_takes_the_whole_disk_at_any_moment_leaves_a_start_its_room() {
+    let mut rolls = 0;
+    // A segment takes about eight messages: all spares are used up, and more, while none is made. With keys the state grows
+    // to several segments.
+    for keys in [0, 5, 40] {
+        for moment in 0..60 {
+            for is_topped_up in [false, true] {
+                let what = format!("after {moment} messages with {keys} keys, topped up: {is_topped_up}");
+                rolls += taken_away(moment, keys, is_topped_up, &what);
+            }
+        }
+    }
+    assert!(rolls > 1000, "{rolls} segments were taken");
+}
+
 /// Appends what expires as dead letters, as the engine does, until there is no room for more.
 fn bury_until(hand: &mut Hand, until: impl Fn(&Hand) -> bool, what: &str) -> usize {
     let mut count = 0;
@@ -198,9 +246,7 @@ fn a_disk_that_stays_full_is_scarce_before_it_is_out_and_never_ends_the_log() {
     for quarters in 4..16 {
         let (mut disk, what) = (CrashDisk::new(), format!("{quarters} quarters"));
         let mut hand = fill(&disk, quarters * SEGMENT_BYTES / 4, &what);
-        // The thread of spares has made what a start needs, from the reserve.
-        while hand.appender.spares.top_up() {}
-        // A file of somebody else takes what is left, the reserve too.
+        // Another program's file takes what is left, the reserve too, before a spare is made.
         disk.set_free(0);
         hand.appender.spares.look();
         bury_until(&mut hand, |hand| hand.appender.spares.room() >= Room::Scarce, &what);

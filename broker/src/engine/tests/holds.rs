@@ -655,7 +655,7 @@ fn a_transaction_whose_queues_are_all_new_has_them_made_in_parts() {
 
 /// Room that comes back to a client with very many slow subscriptions is given to them in turns, as far as there are steps.
 #[test]
-fn room_goes_to_the_subscriptions_of_a_client_in_turns_and_in_parts() {
+fn room_goes_to_the_subscriptions_of_a_client_in_turns() {
     const SUBSCRIPTIONS: u32 = 7500;
     let topic_backlog = Credit { messages: 1 << 20, bytes: 4000 };
     let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
@@ -685,4 +685,40 @@ fn room_goes_to_the_subscriptions_of_a_client_in_turns_and_in_parts() {
     }
     assert_eq!(got.len(), SUBSCRIPTIONS as usize, "each has it");
     assert!(got.values().all(|count| *count == 1), "once");
+}
+
+/// Very many that cannot be given anything are passed over a part at a time.
+#[test]
+fn room_is_found_a_taker_for_in_parts() {
+    const SUBSCRIPTIONS: u32 = 20_000;
+    let topic_backlog = Credit { messages: 1 << 20, bytes: 2 * u64::from(SUBSCRIPTIONS) + 1 };
+    let user = UserLimits { destinations: 1 << 30, subscriptions: 1 << 30, schedules: 1 << 30 };
+    let unsettled_per_session = Credit { messages: 1 << 20, bytes: 1 << 40 };
+    let mut world =
+        World::with(Options { topic_backlog, unsettled_per_session, user, address: user, ..Options::default() });
+    let (sender, slow) = (world.client("s"), world.client("slow"));
+    for id in 1..=SUBSCRIPTIONS {
+        world.ask(slow, subscribe(id, "/topic/t", AckMode::ClientIndividual, 1));
+    }
+    let last = SubscriptionId(SUBSCRIPTIONS + 1);
+    world.ask(slow, subscribe(last.0, "/topic/u", AckMode::ClientIndividual, 10));
+    let send = |world: &mut World, to: &str, text: &str| {
+        let message = with_head("", text, Durability::Transient);
+        world.ask(sender, Request::Publish(Publish { to: name(to), message, key: None, retain: None }));
+        world.settle_down();
+    };
+    send(&mut world, "/topic/t", "xx");
+    send(&mut world, "/topic/u", "x");
+    let first = world.deliveries(slow);
+    assert_eq!(first.len(), SUBSCRIPTIONS as usize + 1, "all of it is out, and there is no more room");
+    send(&mut world, "/topic/t", "x");
+    send(&mut world, "/topic/u", "x");
+    assert!(world.deliveries(slow).is_empty());
+    world.most_steps = 0;
+    let (message, subscription) = (first[0].message, Some(first[0].subscription));
+    world.ask(slow, Request::Settle(Settle { message, subscription, outcome: Outcome::Ack }));
+    assert!(world.most_steps <= Engine::REQUESTS + 64, "{} steps", world.most_steps);
+    world.settle_down();
+    let given: Vec<_> = world.deliveries(slow).iter().map(|delivery| delivery.subscription).collect();
+    assert_eq!(given, [first[0].subscription, last]);
 }

@@ -5,8 +5,8 @@
 Four publishers and three consumers work on a broker whose data lie on a disk that is cut off (rig.py). What they were promised is
 noted before the clone is taken, so whatever was confirmed later counts for nothing. The broker is started on the clone, twice
 in three times cut off again while it starts or just after, and read out. At last the same with a broker whose syncs do nothing
-and say that they did: that has to be found. Closes with `N passed, N failed`, one for each of the three. Without root, loop devices or a file system's tools it says so loudly, and passes nothing for that file system. It needs
-strace.
+and say that they did: that has to be found. Closes with `N passed, N failed`, one for each of the three. Without root, loop
+devices or a file system's tools it says so loudly, and passes nothing for that file system. It needs strace.
 """
 
 import argparse
@@ -42,12 +42,15 @@ def body_of(key):
 class Run:
     """One file system: cut after cut, and one history."""
 
-    def __init__(self, rig, seed, wrapper=()):
+    def __init__(self, rig, seed):
         self.rig, self.dice = rig, random.Random(f"{seed} {rig.kind}")
         self.numbers = itertools.count()
         self.attempted, self.confirmed, self.tried, self.settled, self.problems = set(), set(), set(), set(), []
         self.hit, self.cut_starts, self.promised = 0, 0, 0
         self.broker = Broker(data=str(rig.data))
+
+    def prepare(self, wrapper):
+        """Makes the data directory, durably, by a broker that is as it should be."""
         with self.broker:
             self.broker.stop()
         os.sync()
@@ -165,8 +168,9 @@ def one_kind(kind, cuts, seed, wrapper=()):
     except Unavailable as problem:
         print(f"SKIPPED: no power is cut on {kind}: {problem}", flush=True)
         return None
-    run, began = Run(rig, seed, wrapper), time.monotonic()
+    run, began = Run(rig, seed), time.monotonic()
     try:
+        run.prepare(wrapper)
         for number in range(cuts):
             run.one_cut(number)
             if wrapper and run.problems:
@@ -177,7 +181,8 @@ def one_kind(kind, cuts, seed, wrapper=()):
         run.broker.close()
         rig.close()
     if wrapper:
-        print(f"{'ok   ' if run.problems else 'FAIL '} alarm: syncs that do nothing are {'found: ' + run.problems[0][:150] if run.problems else 'not found'}")
+        found = f"ok    alarm: syncs that do nothing are found: {run.problems[0][:150]}" if run.problems else ""
+        print(found or "FAIL  alarm: syncs that do nothing are not found")
         return bool(run.problems)
     if run.hit < cuts / 2:
         run.problems.append(f"only {run.hit} of {cuts} cuts came while messages were on their way: nothing is proved")
@@ -195,6 +200,7 @@ def main():
     options = parser.parse_args()
     os.environ["KOLEJKA__LIMITS__SEGMENT"] = "16MiB"
     os.environ["KOLEJKA__LIMITS__DISK_RESERVE"] = "16MiB"
+    os.environ["KOLEJKA__LIMITS__APPEND__BYTES"] = "12MiB"
     print(f"power cuts: {options.cuts} of each file system, --seed {options.seed}", flush=True)
     outcomes = [one_kind(kind, options.cuts, options.seed) for kind in ("ext4", "xfs")]
     outcomes.append(one_kind("ext4", ALARM_CUTS, options.seed, NO_SYNC))

@@ -9,7 +9,7 @@ from broker import wait_until
 from case import Case, subscribe
 from wire import Refused
 
-STOPS = 5
+STOPS = 10
 STOP_SECONDS = 10
 QUEUES = ["/queue/s0", "/queue/s1"]
 HELD = 5

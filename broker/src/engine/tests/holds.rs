@@ -715,8 +715,8 @@ fn room_is_found_a_taker_for_in_parts() {
     send(&mut world, "/topic/u", "x");
     assert!(world.deliveries(slow).is_empty());
     world.most_steps = 0;
-    let (message, subscription) = (first[0].message, Some(first[0].subscription));
-    world.ask(slow, Request::Settle(Settle { message, subscription, outcome: Outcome::Ack }));
+    let which = Which { subscription: Some(first[0].subscription), ..Which::default() };
+    world.ask(slow, Request::Settle(Settle { message: first[0].message, which, outcome: Outcome::Ack }));
     assert!(world.most_steps <= Engine::REQUESTS + 64, "{} steps", world.most_steps);
     world.settle_down();
     let given: Vec<_> = world.deliveries(slow).iter().map(|delivery| delivery.subscription).collect();

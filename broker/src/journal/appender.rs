@@ -311,6 +311,7 @@ impl Appender {
         let sequence = self.tape.thread.sequence;
         let mut chain = Chain::new(&mut self.tape, true);
         if begins_anew {
+            tracing::debug!(segment = id.file_name(), "a checkpoint begins");
             put_checkpoint(&mut chain, &self.live, most)?;
         } else {
             let Base { segment, sequence, .. } = self.base;

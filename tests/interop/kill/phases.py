@@ -1,7 +1,8 @@
-"""Kills at named system calls: during a start, at a change of segments, while segments are given back.
+"""Kills at named moments: during a start, at a change of segments, while segments are given back, copied or checkpointed.
 
 A kill after some milliseconds rarely falls into these. strace sends SIGKILL with the n-th call of one kind that a thread
-makes; its trace says which file that was, and so which phase was hit. What was not hit is not counted.
+makes; its trace says which file that was, and so which phase was hit. Copying and checkpoints are told in the log at the
+level debug, and the kill comes with that line. What was not hit is not counted.
 """
 
 import os
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 from broker import Broker, BrokerError, wait_until
@@ -21,6 +23,9 @@ from broker import Broker, BrokerError, wait_until
 CALLS = ["pwrite64", "fdatasync", "fsync", "rename"]
 BULK_BYTES = 256 << 10
 HIT_SECONDS = 30
+TOLD = {"copying": "a segment was emptied", "checkpoint": "a checkpoint begins"}
+# Of every so many large messages one small one of another queue stays, so that segments have something to copy.
+KEPT_EVERY = 40
 
 
 def has_strace():
@@ -31,7 +36,7 @@ class Phases:
     """How often each phase was hit."""
 
     def __init__(self):
-        self.hits = {"start": 0, "roll": 0, "give back": 0}
+        self.hits = {"start": 0, "roll": 0, "give back": 0, "copying": 0, "checkpoint": 0}
         self.longest_chain = 0
 
     def killed_start(self, data, config, call, number):
@@ -62,23 +67,40 @@ class Phases:
             pid = broker.process.pid
             tracer = subprocess.Popen([*STRACE, str(trace), *injected("rename", number), "-p", str(pid)])
             wait_until(lambda: "TracerPid:\t0\n" not in Path(f"/proc/{pid}/status").read_text(), what="being traced")
-            stop = threading.Event()
-            load = [threading.Thread(target=t, args=(broker.port, stop), daemon=True) for t in (fill, take)]
-            for thread in load:
-                thread.start()
-            threads = work(broker.port)
-            try:
-                was_hit = broker.process.wait(HIT_SECONDS) == -signal.SIGKILL
-            except subprocess.TimeoutExpired:
-                was_hit = False
-            broker.kill()
-            tracer.wait(10)
-            stop.set()
-            for thread in [*load, *threads]:
-                thread.join(30)
+            with under_load(broker.port, work):
+                try:
+                    was_hit = broker.process.wait(HIT_SECONDS) == -signal.SIGKILL
+                except subprocess.TimeoutExpired:
+                    was_hit = False
+                broker.kill()
+                tracer.wait(10)
             last = re.findall(r'rename\("[^"]*/([a-z]+)-[^"]*", "[^"]*/([a-z]+)-[^"]*"', trace.read_text())
             if was_hit and last:
                 self.hits["roll" if last[-1] == ("spare", "seg") else "give back"] += 1
+
+    def killed_when_told(self, data, config, phase, work):
+        """A life under load until the log says that the phase is reached, which ends it."""
+        with Broker(data=data, config=config, wrapper=["env", "KOLEJKA_LOG=warn,kolejka::journal=debug"]) as broker:
+            with under_load(broker.port, work):
+                end = time.monotonic() + HIT_SECONDS
+                while TOLD[phase] not in broker.output() and time.monotonic() < end:
+                    time.sleep(0.001)
+                self.hits[phase] += TOLD[phase] in broker.output()
+                broker.kill()
+
+
+@contextmanager
+def under_load(port, work):
+    """What changes segments quickly, beside the clients of the history; all of them have ended behind it."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=one, args=(port, stop), daemon=True) for one in (fill, take)]
+    for thread in threads:
+        thread.start()
+    threads += work(port)
+    yield
+    stop.set()
+    for thread in threads:
+        thread.join(30)
 
 
 STRACE = ["strace", "-f", "-q", "-o"]
@@ -126,10 +148,11 @@ def fill(port, stop):
     """Sends large messages, which no history follows, as fast as they are taken."""
     frame = b"SEND\ndestination:/queue/bulk\npersistent:true\ncontent-length:%d\n\n" % BULK_BYTES
     frame += bytes(BULK_BYTES) + b"\0"
+    kept = b"SEND\ndestination:/queue/kept\npersistent:true\n\nkept\0"
     try:
         with connect(port) as one:
             while not stop.is_set():
-                one.sendall(frame)
+                one.sendall(frame * KEPT_EVERY + kept)
     except OSError:
         pass
 
@@ -147,4 +170,4 @@ def take(port, stop):
                 except TimeoutError:
                     pass
     except OSError:
-        time.sleep(0)
+        pass

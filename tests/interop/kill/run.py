@@ -166,6 +166,8 @@ def main():
                 # The first change of names is a new segment's; later ones are as often those of segments given back.
                 which = dice.randint(1, 3) if sum(phases.hits.values()) % 2 else dice.randint(5, 10)
                 phases.killed_at_work(broker.data, config, which, at_work(crew, history))
+        for phase in ["copying", "checkpoint"] * (options.rolls // 4):
+            phases.killed_when_told(broker.data, config, phase, at_work(crew, history))
         for _ in range(options.rolls):
             if options.rolls >= 8 and not phases.hits["give back"]:
                 phases.killed_at_work(broker.data, config, dice.randint(5, 10), at_work(crew, history))
@@ -185,7 +187,7 @@ def judge_phases(phases, options, history):
     print(f"  kills that hit: {phases.hits}; longest chain of killed starts {phases.longest_chain}", flush=True)
     if options.chains and phases.longest_chain < CHAIN:
         history.breach("phases", f"no chain of {CHAIN} killed starts, {phases.longest_chain} at most")
-    for name in ["roll", "give back"] if options.rolls >= 8 else []:
+    for name in ["roll", "give back", "copying", "checkpoint"] if options.rolls >= 8 else []:
         if not phases.hits[name]:
             history.breach("phases", f"no kill hit: {name}")
 

@@ -81,14 +81,18 @@ struct Subscription {
     held: Vec<Held>,
 }
 
-/// The subscription that an ACK or NACK names. In 1.2 it names none: whichever of the client's holds the message is meant.
-type Named = Option<String>;
+/// What an ACK or NACK names: in 1.2 a delivery, by its ack; before, whatever delivery of the message the subscription holds.
+#[derive(Clone, Debug)]
+struct Named {
+    subscription: Option<String>,
+    held: Held,
+}
 
 /// What a client has put into its transaction.
 #[derive(Clone, Debug, Default)]
 struct Open {
     sent: Vec<usize>,
-    settled: Vec<(Named, usize, Verdict)>,
+    settled: Vec<(Named, Verdict)>,
 }
 
 #[derive(Debug)]
@@ -203,17 +207,17 @@ impl History {
             return;
         }
         let (subscription, held) = all[which % all.len()].clone();
-        let named = (VERSIONS[client] != "1.2").then_some(subscription);
-        let mut headers = match &named {
-            None => format!("id:{}\n", held.ack),
-            Some(subscription) => format!("message-id:{}\nsubscription:{subscription}\n", held.ack),
+        let named = Named { subscription: (VERSIONS[client] != "1.2").then_some(subscription), held };
+        let mut headers = match &named.subscription {
+            None => format!("id:{}\n", named.held.ack),
+            Some(subscription) => format!("message-id:{}\nsubscription:{subscription}\n", named.held.ack),
         };
         match &mut self.clients[client].open {
             Some(open) if inside => {
-                open.settled.push((named, held.number, verdict));
+                open.settled.push((named, verdict));
                 headers.push_str("transaction:t\n");
             }
-            _ => self.settled(client, named.as_deref(), held.number, verdict),
+            _ => self.settled(client, &named, verdict),
         }
         match verdict {
             Verdict::Ack => {}
@@ -224,27 +228,29 @@ impl History {
     }
 
     /// Carries out an ACK or NACK in what is known: in client mode it covers the earlier ones.
-    fn settled(&mut self, client: usize, named: Option<&str>, number: usize, verdict: Verdict) {
-        let Some((which, at)) = self.holder(client, named, number) else { return };
+    fn settled(&mut self, client: usize, named: &Named, verdict: Verdict) {
+        let Some((which, at)) = self.holder(client, named) else { return };
         let subscription = &mut self.clients[client].subscriptions[which];
         let first = if MODES[subscription.mode] == "client" { 0 } else { at };
         let covered: Vec<_> = subscription.held.drain(first..=at).collect();
         self.become_all(&covered, if verdict == Verdict::Ack { Fate::Done } else { Fate::Queued });
     }
 
-    /// Which of a client's subscriptions holds a message, and at which place.
-    fn holder(&self, client: usize, named: Option<&str>, number: usize) -> Option<(usize, usize)> {
+    /// Which of a client's subscriptions holds what is named, and at which place.
+    fn holder(&self, client: usize, named: &Named) -> Option<(usize, usize)> {
+        let is_meant = |held: &Held| match named.subscription {
+            None => held.ack == named.held.ack,
+            Some(_) => held.number == named.held.number,
+        };
         let subscriptions = self.clients[client].subscriptions.iter().enumerate();
         subscriptions
-            .filter(|(_, known)| named.is_none_or(|name| known.id == name))
-            .find_map(|(which, known)| known.held.iter().position(|held| held.number == number).map(|at| (which, at)))
+            .filter(|(_, known)| named.subscription.as_ref().is_none_or(|name| known.id == *name))
+            .find_map(|(which, known)| known.held.iter().position(is_meant).map(|at| (which, at)))
     }
 
     fn commit(&mut self, client: usize) {
         let Some(open) = self.clients[client].open.take() else { return };
-        let held =
-            |(named, number, _): &(Named, usize, Verdict)| self.holder(client, named.as_deref(), *number).is_some();
-        let whole = open.settled.iter().all(held);
+        let whole = open.settled.iter().all(|(named, _)| self.holder(client, named).is_some());
         if !whole {
             // What the client lost meanwhile refuses all of it, and ends the connection.
             self.end(&open, Fate::Never);
@@ -253,8 +259,8 @@ impl History {
             return;
         }
         self.end(&open, Fate::Queued);
-        for (named, number, verdict) in &open.settled {
-            self.settled(client, named.as_deref(), *number, *verdict);
+        for (named, verdict) in &open.settled {
+            self.settled(client, named, *verdict);
         }
         self.say(client, "COMMIT", "transaction:t\n", "");
     }
@@ -280,8 +286,8 @@ impl History {
         self.end(&open, Fate::Never);
         let headers = if redeliver { "transaction:t\nredeliver:true\n" } else { "transaction:t\n" };
         if redeliver {
-            for (named, number, _) in &open.settled {
-                self.settled(client, named.as_deref(), *number, Verdict::Nack);
+            for (named, _) in &open.settled {
+                self.settled(client, named, Verdict::Nack);
             }
         }
         self.say(client, "ABORT", headers, "");
@@ -344,6 +350,7 @@ impl History {
     }
 
     fn frame(&mut self, client: usize, frame: &Frame) {
+        let name = if VERSIONS[client] == "1.2" { "ack" } else { "message-id" };
         let client = &mut self.clients[client];
         match frame.command {
             Command::Receipt => {
@@ -364,7 +371,7 @@ impl History {
                     self.fates[number] = Fate::Done;
                 } else {
                     self.fates[number] = Fate::Held;
-                    let ack = frame.headers.get("ack").expect("an ack").to_owned();
+                    let ack = frame.headers.get(name).expect("an id").to_owned();
                     subscription.held.push(Held { number, ack });
                 }
             }

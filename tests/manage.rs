@@ -73,7 +73,7 @@ fn what_was_moved_and_sent_back_outlives_a_stop() {
     let mut client = house.client();
     let message = ask(&mut client, "SUBSCRIBE\nid:1\nack:client\nselector:x-job-id > 0\ndestination:/queue/b\n\n^");
     let found = [message, hear(&mut client), hear(&mut client)];
-    let back = found.iter().find(|message| message.headers.get("ack") == Some(&*id)).expect("it is back");
+    let back = found.iter().find(|message| message.headers.get("message-id") == Some(&*id)).expect("it is back");
     assert_eq!((&back.body[..], back.headers.get("original-destination")), (&b"1"[..], None));
     assert_eq!((back.headers.get("delivery-count"), back.headers.get("redelivered")), (Some("1"), Some("true")));
 }

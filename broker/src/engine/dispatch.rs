@@ -6,7 +6,9 @@ use super::machine::{Engine, queue_of};
 use super::sessions::{Held, Sessions};
 use crate::destination::{Consumer, ConsumerKey, Entry, Queue, SlotId};
 use crate::dispatcher::{self, Round};
-use crate::model::{AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Now, Room, SessionId, Steps};
+use crate::model::{
+    AckMode, Delivery, DestinationId, Durable, Effects, Event, JobState, Lease, Now, Room, SessionId, Steps,
+};
 use crate::table::give_back;
 
 /// Steps in a queue whose selective consumers have much to look at: they go on in the background, not with each call of
@@ -226,8 +228,10 @@ pub(super) fn deliver(
 ) {
     if let Some(session) = sessions.get_mut(id) {
         if mode != AckMode::Auto {
-            // Of what was never handed out before there is no earlier delivery that a late ACK may mean.
-            let is_numbered = delivery.redelivered && session.may_have_seen(delivery.message);
+            // Of what was never handed out before there is no earlier delivery that a late ACK may mean. A topic's message is
+            // handed out once to each subscription, of which one client may have several.
+            let is_numbered = session.may_have_seen(delivery.message)
+                && (delivery.redelivered || delivery.lease == Lease::None && !session.holds(delivery.message));
             delivery.is_numbered = is_numbered;
             let held = Held { consumer, subscription: delivery.subscription, number: delivery.number, is_numbered };
             delivery.held_twice = session.hold(delivery.message, held);

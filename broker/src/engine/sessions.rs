@@ -143,6 +143,11 @@ impl Session {
         self.highest.is_some_and(|highest| message.sequence() > 0 && message <= highest)
     }
 
+    /// Whether a delivery of the message is out whose ack says nothing but its id.
+    pub(super) fn holds(&self, message: MessageId) -> bool {
+        self.held.contains_key(&message)
+    }
+
     /// The delivery that a client means.
     pub(super) fn find(&self, message: MessageId, which: Which) -> Option<Held> {
         let first = self.held.get(&message).filter(|held| held.is(which));

@@ -181,6 +181,35 @@ fn a_late_ack_of_a_delivery_does_not_settle_the_next_one_of_the_same_subscriptio
     assert_eq!(world.engine.queues()[0].reserved, 0);
 }
 
+/// A client with two subscriptions to a topic is handed a message twice, the second time perhaps when the first is settled.
+#[test]
+fn an_ack_that_is_sent_twice_does_not_settle_what_another_subscription_to_the_topic_was_given() {
+    let mut world = World::new();
+    let client = world.client("c");
+    world.ask(client, subscribe(1, "/topic/t", AckMode::ClientIndividual, 10));
+    world.ask(client, subscribe(2, "/topic/t", AckMode::ClientIndividual, 1));
+    let ack = |message, subscription, nth| {
+        let which = Which { subscription: Some(SubscriptionId(subscription)), nth };
+        Request::Settle(Settle { message, which, outcome: Outcome::Ack })
+    };
+    world.ask(client, send("/topic/t", "one"));
+    let ones = world.deliveries(client);
+    assert_eq!(ones.len(), 2);
+    world.ask(client, send("/topic/t", "two"));
+    let [two] = <[_; 1]>::try_from(world.deliveries(client)).expect("the second has no room");
+    assert_eq!(world.ask(client, ack(two.message, 1, Nth::Unnumbered)), Answer::Done);
+    assert_eq!(world.ask(client, ack(ones[0].message, 2, Nth::Unnumbered)), Answer::Done);
+    let [again] = <[_; 1]>::try_from(world.deliveries(client)).expect("now it has");
+    assert_eq!((again.message, again.subscription, again.is_numbered), (two.message, SubscriptionId(2), true));
+    let unnamed = Settle {
+        message: two.message,
+        which: Which { subscription: None, nth: Nth::Unnumbered },
+        outcome: Outcome::Ack,
+    };
+    assert_eq!(world.ask(client, Request::Settle(unnamed)), Answer::Soft(SoftRefusal::NotHolder));
+    assert_eq!(world.ask(client, ack(again.message, 2, Nth::Number(again.number))), Answer::Done);
+}
+
 #[test]
 fn a_transaction_with_a_lost_lease_fails_whole() {
     let mut world = World::timed(None);

@@ -14,8 +14,10 @@ impl Model {
     pub(super) fn delivered(&mut self, client: usize, delivery: &Delivery, content: &Content, now: Now) {
         let id = delivery.subscription.0;
         let is_held = self.holds_plainly(client, delivery.message);
-        let may_be_again = delivery.redelivered && self.clients[client].highest >= Some(delivery.message);
+        let may_have_seen = self.clients[client].highest >= Some(delivery.message);
         let sub = self.subs.get_mut(&id).expect("a subscription that is there");
+        // Another subscription of the client may have been given what a topic has, and have settled it.
+        let may_be_again = may_have_seen && (delivery.redelivered || sub.is_of_topics() && !delivery.held_twice);
         assert_eq!(sub.client, client);
         sub.number += 1;
         assert_eq!(delivery.number, sub.number, "deliveries are numbered");

@@ -115,19 +115,17 @@ impl Batch {
         Some(Outcome { wait_for: outcome.wait_for, refused })
     }
 
-    /// Lets what finishes work go ahead of what waits. Its receipts keep their places.
+    /// Lets what finishes work go ahead of what waits. Its receipts keep their places. Where not even that has room, what is
+    /// left of it waits with the rest, each in its place: the requests are those without an answer, in their order.
     fn finish_work(&mut self, client: &Client) -> Option<(Option<Receipt>, Refusal)> {
-        let (mut ahead, mut places) = (VecDeque::new(), Vec::new());
-        let open = self.asked.iter_mut().filter(|asked| asked.answer.is_none());
-        for (request, asked) in std::mem::take(&mut self.requests).into_iter().zip(open) {
-            if finishes_work(&request) {
-                ahead.push_back(request);
-                places.push(asked);
-            } else {
-                self.requests.push_back(request);
-            }
+        let (mut ahead, mut behind): (VecDeque<_>, VecDeque<_>) = (VecDeque::new(), VecDeque::new());
+        let mut is_ahead = Vec::with_capacity(self.requests.len());
+        for request in std::mem::take(&mut self.requests) {
+            is_ahead.push(finishes_work(&request));
+            if finishes_work(&request) { ahead.push_back(request) } else { behind.push_back(request) }
         }
         if ahead.is_empty() {
+            self.requests = behind;
             return None;
         }
         let terms = Terms { promise: false, patient: true };
@@ -135,11 +133,21 @@ impl Batch {
         while outcome.more {
             outcome = client.apply(&mut ahead, &mut self.answers, terms);
         }
-        let mut places = places.into_iter();
-        for (answer, asked) in self.answers.drain(..).zip(&mut places) {
-            asked.answer = Some(answer);
+        let open = self.asked.iter_mut().filter(|asked| asked.answer.is_none());
+        let mut answers = self.answers.drain(..);
+        let mut refused = outcome.refused;
+        for (asked, is_ahead) in open.zip(is_ahead) {
+            if !is_ahead {
+                self.requests.extend(behind.pop_front());
+            } else if let Some(answer) = answers.next() {
+                asked.answer = Some(answer);
+            } else if let Some(refusal) = refused.take() {
+                return Some((asked.receipt.take(), refusal));
+            } else {
+                self.requests.extend(ahead.pop_front());
+            }
         }
-        outcome.refused.map(|refusal| (places.next().and_then(|asked| asked.receipt.take()), refusal))
+        None
     }
 
     /// The next thing that is answered, if nothing before it waits: its receipt, the answer, whether it is a gate.

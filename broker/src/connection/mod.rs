@@ -14,5 +14,8 @@ mod task;
 mod users;
 mod waking;
 
+#[cfg(test)]
+mod tests;
+
 pub use task::{Arrival, Connection, Ending, Gate, Options, Place, Surroundings};
 pub use users::{UserLimits, Users};

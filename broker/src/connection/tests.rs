@@ -8,33 +8,34 @@ use std::time::Duration;
 use super::batch::Batch;
 use crate::clock::Clock;
 use crate::engine::{Client, Engine, Handle, Options};
-use crate::journal::memory::{MemoryLog, When};
 use crate::model::{
-    AckMode, Answer, Capacity, Content, Credit, DestinationName, Durability, Event, Log, LogError, Message, MessageId,
-    Outcome, Publish, Record, Request, Room, Settle, ShardId, Subscribe, SubscriptionId, Ticket, Timestamp, Urgency,
-    Which,
+    AckMode, Answer, Capacity, Content, Credit, DestinationName, Durability, Durable, Event, Log, LogError, LogReader,
+    LogSink, Message, MessageId, Outcome, Position, Publish, Record, Request, Room, Settle, Subscribe, SubscriptionId,
+    Ticket, Timestamp, Urgency, Which,
 };
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A log in memory on a disk that may have no room at all.
-#[derive(Debug)]
+/// A log that keeps nothing, on a disk that may have no room at all.
+#[derive(Clone, Debug, Default)]
 struct Bounded {
-    log: MemoryLog,
+    ticket: Ticket,
     is_full: Arc<AtomicBool>,
 }
 
 impl Log for Bounded {
-    fn append(&mut self, records: &mut Vec<Record>, wall: Timestamp) -> Result<Ticket, LogError> {
-        self.log.append(records, wall)
+    fn append(&mut self, records: &mut Vec<Record>, _: Timestamp) -> Result<Ticket, LogError> {
+        records.clear();
+        self.ticket.0 += 1;
+        Ok(self.ticket)
     }
 
     fn unit_bytes(&self) -> usize {
-        self.log.unit_bytes()
+        1 << 20
     }
 
     fn capacity(&self) -> Capacity {
-        self.log.capacity()
+        Capacity { bytes: 1 << 20, batches: 1000 }
     }
 
     fn is_full(&mut self) -> bool {
@@ -46,17 +47,18 @@ impl Log for Bounded {
     }
 }
 
+impl LogReader for Bounded {
+    fn read(&self, _: Position) -> Result<Content, LogError> {
+        Err(LogError::Poisoned("it keeps nothing".into()))
+    }
+}
+
 fn name(text: &str) -> DestinationName {
     DestinationName::queue(text).expect("a name")
 }
 
-fn send(to: &str) -> Request {
-    let message = Message {
-        content: Content::small(b"body", 0),
-        urgency: Urgency::NORMAL,
-        durability: Durability::Persistent,
-        terms: None,
-    };
+fn send(to: &str, durability: Durability) -> Request {
+    let message = Message { content: Content::small(b"body", 0), urgency: Urgency::NORMAL, durability, terms: None };
     Request::Publish(Publish { to: name(to), message, key: None, retain: None })
 }
 
@@ -74,21 +76,19 @@ fn apply(batch: &mut Batch, client: &Client, at: Duration) -> Vec<Answer> {
 #[test]
 fn what_finishes_work_waits_in_its_place_where_not_even_that_has_room() {
     let handle = Handle::new(Engine::new(Options::default()), Clock::start(Timestamp::default()));
-    let log = MemoryLog::new(ShardId::default(), When::OnDemand);
-    log.set_sink(Arc::new(handle.clone()));
-    let is_full = Arc::new(AtomicBool::new(false));
-    handle.attach(Box::new(Bounded { log: log.clone(), is_full: Arc::clone(&is_full) }), Arc::new(log.clone()));
-    log.sync();
+    let log = Bounded::default();
+    let is_full = Arc::clone(&log.is_full);
+    handle.attach(Box::new(log.clone()), Arc::new(log));
+    handle.durable(Durable { through: Ticket(1), positions: &[] });
     let client = handle.open("owner".into());
     let mut batch = Batch::default();
     let (to, credit) = (name("a").into(), Credit { messages: 10, bytes: 1 << 20 });
     let (id, mode) = (SubscriptionId(1), AckMode::ClientIndividual);
     let wish = Subscribe { id, to, mode, credit, time_to_run_ms: None, filter: None };
-    for request in [Request::Subscribe(wish), send("a"), send("a")] {
+    for request in [Request::Subscribe(wish), send("a", Durability::Transient), send("a", Durability::Transient)] {
         batch.ask(request, None);
     }
     assert_eq!(apply(&mut batch, &client, Duration::ZERO).len(), 3);
-    log.sync();
     let (mut events, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
     assert!(client.inbox().poll_take(&mut context, &mut events).is_ready());
     let delivered = |event: &Event| if let Event::Deliver(one) = event { Some(one.message) } else { None };
@@ -96,7 +96,7 @@ fn what_finishes_work_waits_in_its_place_where_not_even_that_has_room() {
     assert_eq!(out.len(), 2);
 
     is_full.store(true, Ordering::Relaxed);
-    for request in [send("b"), ack(out[0]), send("b"), ack(out[1])] {
+    for request in [send("b", Durability::Persistent), ack(out[0]), send("b", Durability::Persistent), ack(out[1])] {
         batch.ask(request, None);
     }
     assert_eq!(apply(&mut batch, &client, Duration::ZERO), [], "nothing has room");

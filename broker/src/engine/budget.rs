@@ -10,6 +10,8 @@ use crate::model::{Effects, Steps};
 impl Engine {
     /// For the requests of one hold. A read of single messages does not come near it.
     pub const REQUESTS: u64 = 8192;
+    /// What it costs to make a destination, in steps.
+    pub(super) const CREATED: u64 = 16;
     /// For handing out what they have made ready.
     pub const DISPATCH: u64 = 8192;
     /// For one kind of background work in a tick.

@@ -34,8 +34,6 @@ use crate::router::{Patterns, Router};
 use crate::scheduler::Scheduler;
 use crate::table::Pieces;
 
-/// What it costs to make a destination, in steps.
-const CREATED: u64 = 16;
 /// Places that are kept for destinations.
 pub(super) const DESTINATIONS_KEPT: usize = 1024;
 
@@ -328,7 +326,7 @@ impl Engine {
             return Err(Refusal::TooManyDestinations { limit });
         }
         let maker = self.new_destination()?;
-        self.steps.charge(CREATED);
+        self.steps.charge(Engine::CREATED);
         let id = self.create(DestinationId(self.next_destination), name.clone());
         self.made(id, maker);
         self.touch_new(now, id);

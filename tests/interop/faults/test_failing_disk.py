@@ -100,7 +100,7 @@ class FailingDisk(Case):
     def test_a_failure_while_segments_change_breaks_no_promise(self):
         self.prepare()
         # Counted by thread: the one that starts the broker makes fewer of these calls than that.
-        for number, inject in enumerate(["fsync:error=EIO:when=8+", "rename:error=ENOSPC:when=9+"]):
+        for number, inject in enumerate(["fsync:error=EIO:when=8+", "rename:error=EIO:when=9+"]):
             with self.subTest(inject):
                 calls = ("fsync", "rename", "fdatasync", "pwrite64")
                 trace = Trace(self.folder / f"trace{number}", calls, inject, text_bytes=16)

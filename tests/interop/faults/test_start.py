@@ -8,7 +8,6 @@ from pathlib import Path
 from case import Case, run
 
 DAMAGED, CANNOT_CREATE, FAILED, IN_USE, BAD_CONFIG = 65, 73, 74, 75, 78
-HEADER_BYTES = 4096
 
 
 class StartRefused(Case):
@@ -152,8 +151,8 @@ class Damage(Case):
             self.assert_refuses_untouched(sealed, 20)
         with self.subTest("its summary"):
             contents = sealed.read_bytes().rstrip(b"\0")
-            # Behind the last body there are the summary and nothing else.
-            self.assert_refuses_untouched(sealed, contents.rfind(b"x" * 64) + HEADER_BYTES + 200)
+            # It is the last thing there; whether a batch without bodies is before it depends on how they were gathered.
+            self.assert_refuses_untouched(sealed, len(contents) - 10)
         with self.subTest("a body, which nobody gets"):
             file, at = self.find(self.BODIES[9][:20])
             self.assertEqual(file, sealed)

@@ -74,11 +74,15 @@ pub enum Bug {
     AttemptsOverflow,
     /// Every new segment begins with a checkpoint.
     CheckpointsAlways,
+    /// The log does not get to know how often a message was delivered.
+    CountsNotLogged,
+    /// A message is tried once more when it has failed for the last time.
+    LimitOverrun,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 34] = [
+    pub const ALL: [Bug; 36] = [
         Bug::ReceiptBeforeSync,
         Bug::ReceiptsOvertake,
         Bug::DataNotSynced,
@@ -113,6 +117,8 @@ impl Bug {
         Bug::HandedOutTwice,
         Bug::AttemptsOverflow,
         Bug::CheckpointsAlways,
+        Bug::CountsNotLogged,
+        Bug::LimitOverrun,
     ];
 
     /// The bug of that name.

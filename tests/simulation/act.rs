@@ -80,10 +80,11 @@ impl Run {
             return self.say(client, Command::Ack, headers, None);
         }
         let keys: Vec<_> = settled.into_iter().filter_map(|held| held.key).collect();
+        let failing = keys.iter().filter_map(|key| self.history.failing(key)).collect();
         for key in &keys {
             self.history.let_go(key, is_ack);
         }
-        let asked = (dice.below(4) > 0).then_some(if is_ack { Asked::Settled(keys) } else { Asked::Other });
+        let asked = (dice.below(4) > 0).then_some(if is_ack { Asked::Settled(keys) } else { Asked::Failed(failing) });
         let command = if is_ack { Command::Ack } else { Command::Nack };
         self.say(client, command, headers, asked);
     }
@@ -158,6 +159,7 @@ impl Run {
             5 => ("move", "DLQ.a"),
             _ => ("kick", queue),
         };
+        self.history.has_moved_dead |= operation == "move" && queue.starts_with("DLQ.");
         headers.push(("x-op", operation.to_owned()));
         headers.push(("x-queue", queue.to_owned()));
         match operation {

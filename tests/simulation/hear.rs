@@ -4,7 +4,7 @@ use kolejka_codec::{Command, Frame};
 
 use super::broker::Failure;
 use super::client::{Asked, Held, Mode, Session, Source, Subscription};
-use super::history::{Answer, Outcome, Reader};
+use super::history::{Answer, Count, Outcome, Reader};
 use super::run::Run;
 
 /// The queue that one client reads, and nobody else.
@@ -57,6 +57,7 @@ impl Run {
         match what {
             Asked::Message(message) => self.confirm(&[message], answer),
             Asked::Settled(keys) if !is_refused => self.history.settled(&keys),
+            Asked::Failed(failing) if !is_refused => self.history.failed(&failing),
             Asked::Committed(index, keys) if !is_refused => {
                 self.history.transactions[index].outcome = Outcome::Committed;
                 self.history.tally.committed += 1;
@@ -120,9 +121,15 @@ impl Run {
         if let Source::Durable(name) = &subscription.source {
             self.history.given.entry(name.clone()).or_default().push(number);
         }
-        let Some((place, id)) = &key else { return Ok(()) };
+        let Some(key) = &key else { return Ok(()) };
+        let (place, id) = key;
         let reader = Reader { is_leased: header("x-lease-until").is_some(), ..reader(connection, &subscription) };
-        self.history.delivered((place, id), number, &reader, header("redelivered") == Some("true"))
+        let count = |name: &str| header(name).and_then(|text| text.parse().ok());
+        let died_after = count("x-death-deliveries").filter(|_| header("x-death-reason") == Some("deliveries"));
+        let is_dead = header("destination").is_some_and(|name| name.starts_with("/queue/DLQ."));
+        self.history.delivered((place, id), number, &reader, header("redelivered") == Some("true"))?;
+        let count = Count { delivery: count("delivery-count").unwrap_or(1), died_after, is_dead };
+        self.history.counted(key, number, &reader, count)
     }
 }
 

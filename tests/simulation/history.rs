@@ -41,6 +41,8 @@ pub(crate) struct Message {
     pub(crate) answer: Answer,
     pub(crate) key: Option<String>,
     pub(crate) is_delayed: bool,
+    /// Deliveries before it is dead.
+    pub(crate) limit: u64,
     /// Rises in the order in which its sender sent or committed.
     pub(crate) order: u64,
     /// Names of durable subscriptions that have to get it.
@@ -78,6 +80,10 @@ pub(crate) struct Copy {
     pub(crate) is_over: bool,
     /// Where it was delivered, and whether it was said to have been delivered before.
     pub(crate) seen: Vec<(String, bool)>,
+    /// The least that the next delivery has to count, and the same where it is a dead letter.
+    pub(crate) least: [u64; 2],
+    /// It was last read as a dead letter.
+    pub(crate) is_dead: bool,
 }
 
 /// Two connections seem to hold the same. It is a fault if both turn out to be alive.
@@ -86,6 +92,14 @@ struct Doubt {
     /// Each with the number of requests that prove nothing, until it is proved.
     connections: [(u64, Option<u64>); 2],
     text: String,
+}
+
+/// A delivery that its client has refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    key: (String, String),
+    is_dead: bool,
+    next: u64,
 }
 
 /// Who is delivered to.
@@ -104,6 +118,17 @@ pub(crate) struct Reader<'a> {
     pub(crate) is_ordered: bool,
 }
 
+/// How often a copy was delivered, as its delivery says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    /// This one included.
+    pub(crate) delivery: u64,
+    /// After so many it became a dead letter.
+    pub(crate) died_after: Option<u64>,
+    /// It is read from a queue of dead letters.
+    pub(crate) is_dead: bool,
+}
+
 /// All of it.
 #[derive(Clone, Default)]
 pub(crate) struct History {
@@ -120,6 +145,8 @@ pub(crate) struct History {
     /// How much each connection has asked for with a receipt.
     pub(crate) asked: BTreeMap<u64, u64>,
     doubts: Vec<Doubt>,
+    /// Dead letters were to go elsewhere, at some time: where they arrive they are counted anew.
+    pub(crate) has_moved_dead: bool,
     /// The last message that each ordered subscription had of each sender.
     last: BTreeMap<(u64, String, u64), u64>,
     pub(crate) tally: Tally,
@@ -204,6 +231,60 @@ impl History {
             self.check_order(number, reader)?;
         }
         Ok(())
+    }
+
+    /// I8: a copy is handed out again when the log has its return, so what a delivery counts never falls, whatever happened
+    /// to the process; nobody gets it beyond its limit, and it becomes a dead letter there and not before.
+    pub(crate) fn counted(
+        &mut self,
+        key: &(String, String),
+        number: u64,
+        reader: &Reader<'_>,
+        count: Count,
+    ) -> Result<(), Failure> {
+        if self.is_spoilt {
+            return Ok(());
+        }
+        let limit = self.messages[&number].limit;
+        // What is dead is not given up a second time, and what is moved takes its count along.
+        let is_limited = !count.is_dead && !self.has_moved_dead;
+        if is_limited && count.delivery > limit {
+            return Err(format!(
+                "I8: message {number} is delivered {} times, and {limit} is its limit",
+                count.delivery
+            ));
+        }
+        if count.died_after.is_some_and(|after| after < limit || after > limit && !self.has_moved_dead) {
+            return Err(format!("I8: message {number} died after {:?} deliveries, not {limit}", count.died_after));
+        }
+        let asked = self.asked.get(&reader.connection).copied().unwrap_or_default();
+        let Some(copy) = self.copies.get_mut(key) else { return Ok(()) };
+        let least = copy.least[usize::from(count.is_dead)];
+        let may_start_anew = self.has_moved_dead && (count.is_dead || least >= limit);
+        // What was sent to one whose lease has run out since may be read behind what came later.
+        if count.delivery < least && !may_start_anew && !copy.is_leased && !reader.is_gone {
+            let text = format!("I8: message {number} was to count {least} deliveries and counts {}", count.delivery);
+            self.doubts.push(Doubt { connections: [(reader.connection, Some(asked)); 2], text });
+        }
+        copy.least[usize::from(count.is_dead)] = count.delivery;
+        copy.is_dead = count.is_dead;
+        Ok(())
+    }
+
+    /// What the next delivery of a copy has to count once it is certain that this one has failed.
+    pub(crate) fn failing(&self, key: &(String, String)) -> Option<Failing> {
+        let copy = self.copies.get(key)?;
+        Some(Failing { key: key.clone(), is_dead: copy.is_dead, next: copy.least[usize::from(copy.is_dead)] + 1 })
+    }
+
+    /// The broker has confirmed that these have failed.
+    pub(crate) fn failed(&mut self, failing: &[Failing]) {
+        for Failing { key, is_dead, next } in failing {
+            if let Some(copy) = self.copies.get_mut(key) {
+                let least = &mut copy.least[usize::from(*is_dead)];
+                *least = (*least).max(*next);
+            }
+        }
     }
 
     /// I6: of one sender the first deliveries come in the order in which they were sent.

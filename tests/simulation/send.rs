@@ -10,7 +10,7 @@ use super::client::Asked;
 use super::hear::ORDERED;
 use super::history::{Answer, Fate, History, Message, tag_of};
 use super::run::Run;
-use super::setting::BODY_BYTES;
+use super::setting::{BODY_BYTES, DELIVERIES};
 use super::wire::spell;
 
 /// A message that takes shape.
@@ -20,6 +20,8 @@ struct Draft {
     fate: Fate,
     headers: Vec<(&'static str, String)>,
     key: Option<String>,
+    /// Deliveries before it is dead.
+    limit: u64,
 }
 
 impl Draft {
@@ -68,11 +70,11 @@ impl Run {
         let owed = self.durable.iter().filter(|(_, topic)| draft.fate == Fate::Stays && **topic == draft.to);
         let owed = owed.map(|(name, _)| name.clone()).collect();
         let is_delayed = draft.headers.iter().any(|(name, _)| *name == "x-delay");
-        let Draft { to, queues, fate, key, .. } = draft;
+        let Draft { to, queues, fate, key, limit, .. } = draft;
         let answer = Answer::None;
         self.history.messages.insert(
             number,
-            Message { by, to, queues, fate, body, transaction, answer, key, is_delayed, order: number, owed },
+            Message { by, to, queues, fate, body, transaction, answer, key, is_delayed, limit, order: number, owed },
         );
         if self.history.messages[&number].key.is_some() {
             self.history.taken.insert(number, (self.broker.time(), None));
@@ -126,7 +128,10 @@ impl Run {
                 draft.set("x-schedule", "clock");
                 draft.fate = Fate::Repeats;
             }
-            9 => draft.set("x-max-deliveries", 1 + dice.below(5)),
+            9 => {
+                draft.limit = 1 + dice.below(5);
+                draft.set("x-max-deliveries", draft.limit);
+            }
             10 if draft.to == "/queue/leased" => draft.set("x-ttr", 1 + dice.below(300)),
             _ => {}
         }
@@ -149,7 +154,8 @@ fn address(dice: &mut Dice) -> Draft {
         21 => ("/queue/a,/queue/b,/topic/t.b", 2, Fate::Stays),
         _ => (DURABLE_TOPIC, 0, Fate::Stays),
     };
-    let mut draft = Draft { to: to.to_owned(), queues, fate, headers: vec![("destination", to.to_owned())], key: None };
+    let headers = vec![("destination", to.to_owned())];
+    let mut draft = Draft { to: to.to_owned(), queues, fate, headers, key: None, limit: DELIVERIES.into() };
     if to == "/queue/grouped" {
         draft.set("JMSXGroupID", format!("g{}", dice.below(3)));
     }

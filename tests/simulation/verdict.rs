@@ -11,7 +11,7 @@ use super::history::{Answer, Fate, History, Outcome};
 type Taken = (u64, u64, u64);
 
 impl History {
-    /// I1, I5, I8, I11 and I12.
+    /// I1, I5, I11 and I12.
     pub(crate) fn judge(&mut self) -> Result<(), Failure> {
         let mut seen: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
         for (_, copy) in self.copies.iter().filter(|((place, _), _)| place == "queue") {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, VecDeque};
 use kolejka_codec::Frame;
 
 use super::history::{Failing, Outcome};
+use super::jobs::Word;
 use super::wire::Wire;
 
 /// A client, which connects again and again.
@@ -37,6 +38,7 @@ pub(crate) enum Asked {
     Message(u64),
     Settled(Vec<(String, String)>),
     Failed(Vec<Failing>),
+    Touched(Word),
     Committed(usize, Vec<(String, String)>),
     Durable(String),
     Other,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alone::Newest;
 use super::broker::Failure;
 use super::tally::Tally;
 
@@ -40,7 +41,12 @@ pub(crate) struct Message {
     pub(crate) transaction: Option<usize>,
     pub(crate) answer: Answer,
     pub(crate) key: Option<String>,
+    /// Its place is for one of these.
+    pub(crate) alone: Option<String>,
     pub(crate) is_delayed: bool,
+    /// It is a job whose status is kept.
+    pub(crate) is_followed: bool,
+    pub(crate) sent_at: u64,
     /// Deliveries before it is dead.
     pub(crate) limit: u64,
     /// Rises in the order in which its sender sent or committed.
@@ -74,6 +80,8 @@ pub(crate) struct Copy {
     pub(crate) holder: Option<(u64, String)>,
     /// It is held for a time only.
     pub(crate) is_leased: bool,
+    /// Until then for certain.
+    pub(crate) lease_until: u64,
     /// Its end was asked for, or came with its delivery.
     pub(crate) is_finished: bool,
     /// Its end was confirmed.
@@ -112,8 +120,11 @@ pub(crate) struct Reader<'a> {
     pub(crate) is_auto: bool,
     /// Nothing is held there any more.
     pub(crate) is_gone: bool,
-    /// Leases may end by themselves.
+    /// Leases may end by themselves, and this one not before that.
     pub(crate) is_leased: bool,
+    pub(crate) lease_until: u64,
+    /// When it is read.
+    pub(crate) now: u64,
     /// Nobody else reads what it reads, in the order in which it was sent.
     pub(crate) is_ordered: bool,
 }
@@ -142,6 +153,18 @@ pub(crate) struct History {
     pub(crate) taken: BTreeMap<u64, (u64, Option<u64>)>,
     /// Messages that a durable subscription was given.
     pub(crate) given: BTreeMap<String, Vec<u64>>,
+    /// The newest message of a value, by its place.
+    pub(crate) newest: BTreeMap<(String, String), Newest>,
+    /// What was found once nobody sent any more.
+    pub(crate) found: Option<BTreeMap<(String, String), u64>>,
+    /// What a topic retained in the end.
+    pub(crate) recalled: Option<u64>,
+    /// What came of jobs, in the words of their holders.
+    pub(crate) results: BTreeMap<u64, Vec<String>>,
+    /// What the end of a job was, as a watcher was told.
+    pub(crate) ended: BTreeMap<u64, String>,
+    /// Who watches which job, and what the first word has to be.
+    pub(crate) watches: BTreeMap<(u64, String), (u64, Option<String>)>,
     /// How much each connection has asked for with a receipt.
     pub(crate) asked: BTreeMap<u64, u64>,
     doubts: Vec<Doubt>,
@@ -214,10 +237,9 @@ impl History {
         copy.seen.push((reader.destination.to_owned(), is_again));
         copy.is_finished |= reader.is_auto;
         copy.is_leased |= reader.is_leased;
+        let is_over = copy.is_leased && reader.now >= copy.lease_until;
         let holder = (reader.connection, reader.subscription.to_owned());
-        if let Some(other) =
-            copy.holder.as_ref().filter(|other| !copy.is_leased && !reader.is_gone && **other != holder)
-        {
+        if let Some(other) = copy.holder.as_ref().filter(|other| !is_over && !reader.is_gone && **other != holder) {
             let text = format!("I9: message {number} ({id}) is held by two");
             if other.0 == reader.connection {
                 return Err(text);
@@ -225,6 +247,7 @@ impl History {
             self.doubts.push(Doubt { connections: [doubted(other.0), doubted(reader.connection)], text });
         }
         if !reader.is_gone {
+            copy.lease_until = reader.lease_until;
             copy.holder = (!reader.is_auto).then_some(holder);
         }
         if reader.is_ordered && is_new && !is_again {

@@ -34,7 +34,7 @@ impl History {
                 return Err(format!("I1: message {number} to {} was delivered, not settled, and is lost", message.to));
             }
             // Behind a topic there are queues of subscribers, whose dead letters are copies as well.
-            let is_counted = message.fate != Fate::Repeats && !message.to.contains("/topic/");
+            let is_counted = !message.to.contains("/topic/");
             if is_counted && copies > message.queues {
                 return Err(format!(
                     "I2: message {number} to {} is there {copies} times, not {}",
@@ -49,6 +49,7 @@ impl History {
                 }
             }
         }
+        self.judge_newest(|number| seen.get(&number).is_some_and(|(_, finished)| *finished > 0))?;
         self.judge_transactions(&seen)?;
         self.judge_keys(&seen)
     }

@@ -74,11 +74,23 @@ pub enum Bug {
     AttemptsOverflow,
     /// Every new segment begins with a checkpoint.
     CheckpointsAlways,
+    /// The log does not get to know how often a message was delivered.
+    CountsNotLogged,
+    /// A message is tried once more when it has failed for the last time.
+    LimitOverrun,
+    /// What becomes of a job that is followed does not get into the log.
+    StatusNotLogged,
+    /// A lease is not given its time again, and its holder is told that it is.
+    TouchIgnored,
+    /// A start does not know which unique keys are taken.
+    UniqueForgotten,
+    /// An older value stays beside a newer one.
+    OldValueStays,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Bug; 34] = [
+    pub const ALL: [Bug; 40] = [
         Bug::ReceiptBeforeSync,
         Bug::ReceiptsOvertake,
         Bug::DataNotSynced,
@@ -113,6 +125,12 @@ impl Bug {
         Bug::HandedOutTwice,
         Bug::AttemptsOverflow,
         Bug::CheckpointsAlways,
+        Bug::CountsNotLogged,
+        Bug::LimitOverrun,
+        Bug::StatusNotLogged,
+        Bug::TouchIgnored,
+        Bug::UniqueForgotten,
+        Bug::OldValueStays,
     ];
 
     /// The bug of that name.

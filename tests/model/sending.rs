@@ -51,9 +51,6 @@ impl Model {
             if wholly_known {
                 continue;
             }
-            if sent.retain == Some(Retain::Set) && self.is_full && sent.durable {
-                return Verdict::Refused;
-            }
             // A queue that knows the key has to have room for it all the same.
             for queue in self.takers(sent) {
                 let stays = queue.kind().is_temporary() || !sent.durable;
@@ -70,6 +67,13 @@ impl Model {
                 let is_memory_full = queue.kind().is_temporary() && spills;
                 let is_log_full = self.is_full && !queue.kind().is_temporary() && (sent.durable || spills);
                 if lacks_room || is_memory_full || is_log_full {
+                    return Verdict::Refused;
+                }
+            }
+            // What a topic retains lies in memory, or goes to the log, as what lies in a queue does.
+            if sent.retain == Some(Retain::Set) {
+                memory += if sent.durable { 0 } else { u64::from(sent.size) };
+                if self.is_full && (sent.durable || memory > self.setting.transient_bytes) {
                     return Verdict::Refused;
                 }
             }

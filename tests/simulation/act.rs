@@ -26,6 +26,7 @@ impl Run {
             Kind::Unsubscribe => self.unsubscribe(client, dice),
             Kind::Ack => (0..=dice.below(8)).for_each(|_| self.settle_one(client, true, dice)),
             Kind::Nack => self.settle_one(client, false, dice),
+            Kind::Touch => self.touch(client, dice),
             Kind::Begin => self.begin(client),
             Kind::Commit => self.end(client, true, dice),
             Kind::Abort => self.end(client, false, dice),
@@ -70,22 +71,32 @@ impl Run {
         let (settled, kept): (Vec<_>, Vec<_>) = all.partition(|(other, held)| is_meant(*other, held));
         session.held = kept.into_iter().map(|(_, held)| held).collect();
         let settled: Vec<Held> = settled.into_iter().map(|(_, held)| held).collect();
-        let mut headers = vec![("id", chosen.ack)];
+        let job = if is_cumulative { None } else { self.job_words(&chosen, is_ack, dice) };
+        let Some(session) = &mut self.clients[client].session else { return };
+        let (mut headers, words) = job.unzip();
+        let mut headers = headers.take().unwrap_or_else(|| vec![("id", chosen.ack)]);
         // A later ACK in client mode would settle what waits for a COMMIT: that is not mixed here.
         let may_wait = is_ack && !is_cumulative && dice.below(3) == 0;
         let open = session.open.last_mut().filter(|_| may_wait);
         if let Some(open) = open {
             headers.push(("transaction", open.id.clone()));
             open.settles.extend(settled);
-            return self.say(client, Command::Ack, headers, None);
+            return match words {
+                Some(words) => self.say_with(client, headers, &words, None),
+                None => self.say(client, Command::Ack, headers, None),
+            };
         }
         let keys: Vec<_> = settled.into_iter().filter_map(|held| held.key).collect();
+        let failing = keys.iter().filter_map(|key| self.history.failing(key)).collect();
         for key in &keys {
             self.history.let_go(key, is_ack);
         }
-        let asked = (dice.below(4) > 0).then_some(if is_ack { Asked::Settled(keys) } else { Asked::Other });
+        let asked = (dice.below(4) > 0).then_some(if is_ack { Asked::Settled(keys) } else { Asked::Failed(failing) });
         let command = if is_ack { Command::Ack } else { Command::Nack };
-        self.say(client, command, headers, asked);
+        match words {
+            Some(words) => self.say_with(client, headers, &words, asked),
+            None => self.say(client, command, headers, asked),
+        }
     }
 
     fn disconnect(&mut self, client: usize) {
@@ -158,6 +169,7 @@ impl Run {
             5 => ("move", "DLQ.a"),
             _ => ("kick", queue),
         };
+        self.history.has_moved_dead |= operation == "move" && queue.starts_with("DLQ.");
         headers.push(("x-op", operation.to_owned()));
         headers.push(("x-queue", queue.to_owned()));
         match operation {

@@ -36,6 +36,10 @@ fn promises(bug: Bug) -> &'static [&'static str] {
         Bug::FullDiskNotTold | Bug::SchedulesIgnoreFullDisk => &["failed", "open", "panic", "rest"],
         Bug::UnitsNotCut => &["panic", "failed"],
         Bug::HandedOutTwice => &["I9", "I7", "panic", "rest"],
+        Bug::CountsNotLogged | Bug::LimitOverrun => &["I8"],
+        Bug::StatusNotLogged => &["status"],
+        Bug::TouchIgnored => &["I9"],
+        Bug::UniqueForgotten | Bug::OldValueStays => &["alone"],
         Bug::SegmentGivenBackEarly | Bug::VoidsDoNotCount | Bug::AttemptsOverflow | Bug::CheckpointsAlways => &[],
     }
 }

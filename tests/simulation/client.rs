@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 
 use kolejka_codec::Frame;
 
-use super::history::Outcome;
+use super::history::{Failing, Outcome};
+use super::jobs::Word;
 use super::wire::Wire;
 
 /// A client, which connects again and again.
@@ -36,6 +37,8 @@ pub(crate) struct Session {
 pub(crate) enum Asked {
     Message(u64),
     Settled(Vec<(String, String)>),
+    Failed(Vec<Failing>),
+    Touched(Word),
     Committed(usize, Vec<(String, String)>),
     Durable(String),
     Other,

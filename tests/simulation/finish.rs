@@ -1,18 +1,21 @@
 //! The end of a run: the disk is whole, everybody goes, what is left is taken, and all promises are judged.
 
+use std::collections::BTreeMap;
+
 use kolejka::engine::Engine;
 use kolejka::journal::fault::Dice;
 use kolejka::memory::Purpose;
 use kolejka_codec::Command;
 
 use super::act::DURABLE_TOPIC;
+use super::alone::{LAST, UNIQUE};
 use super::broker::{Failure, Health};
 use super::client::{Asked, Client, Mode, Source, Subscription};
 use super::hear::ORDERED;
 use super::run::Run;
 
 /// Every queue that a run has.
-const QUEUES: [&str; 9] = [
+const QUEUES: [&str; 11] = [
     "/queue/a",
     "/queue/b",
     ORDERED,
@@ -22,6 +25,8 @@ const QUEUES: [&str; 9] = [
     "/queue/newest",
     "/queue/grouped",
     "/queue/moved",
+    UNIQUE,
+    LAST,
 ];
 
 impl Run {
@@ -42,7 +47,8 @@ impl Run {
         for client in 0..self.clients.len() {
             self.part(client);
         }
-        self.broker.settle(dice)?;
+        // What waited for room on the disk is carried out, although its sender is gone.
+        self.rest(dice)?;
         let before = self.history.tally.delivered;
         self.drain(dice)?;
         self.history.tally.drained = self.history.tally.delivered - before;
@@ -56,7 +62,7 @@ impl Run {
     }
 
     /// Time passes until nothing is left to do.
-    fn rest(&mut self, dice: &mut Dice) -> Result<(), Failure> {
+    pub(crate) fn rest(&mut self, dice: &mut Dice) -> Result<(), Failure> {
         for ms in [1, 10, 100, 3000, 6000] {
             self.broker.jump(ms);
             let health = self.settle(dice)?;
@@ -79,6 +85,7 @@ impl Run {
         let reader = self.clients.len() - 1;
         self.clients.swap(0, reader);
         self.connect(0, 1 << 20);
+        self.history.found = Some(BTreeMap::new());
         for plan in ["plan0", "plan1", "clock"] {
             let end = vec![
                 ("destination", "ActiveMQ.Scheduler.Management".to_owned()),
@@ -117,6 +124,8 @@ impl Run {
             }
             quiet = if self.history.tally.delivered == before { quiet + 1 } else { 0 };
         }
+        self.look_at_statuses(dice)?;
+        self.look_at_retained(dice)?;
         // Its answer proves that all of that was meant for somebody who is alive.
         self.say(
             0,
@@ -127,7 +136,7 @@ impl Run {
         self.rest(dice)
     }
 
-    fn take_from(&mut self, destination: String, source: Source) {
+    pub(crate) fn take_from(&mut self, destination: String, source: Source) {
         let Some(session) = &mut self.clients[0].session else { return };
         session.last_subscription += 1;
         let id = format!("s{}", session.last_subscription);

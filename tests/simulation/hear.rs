@@ -2,9 +2,10 @@
 
 use kolejka_codec::{Command, Frame};
 
+use super::alone::RETAINING;
 use super::broker::Failure;
 use super::client::{Asked, Held, Mode, Session, Source, Subscription};
-use super::history::{Answer, Outcome, Reader};
+use super::history::{Answer, Count, Outcome, Reader};
 use super::run::Run;
 
 /// The queue that one client reads, and nobody else.
@@ -57,6 +58,8 @@ impl Run {
         match what {
             Asked::Message(message) => self.confirm(&[message], answer),
             Asked::Settled(keys) if !is_refused => self.history.settled(&keys),
+            Asked::Touched(word) if !is_refused => self.history.touched(&word),
+            Asked::Failed(failing) if !is_refused => self.history.failed(&failing),
             Asked::Committed(index, keys) if !is_refused => {
                 self.history.transactions[index].outcome = Outcome::Committed;
                 self.history.tally.committed += 1;
@@ -100,6 +103,9 @@ impl Run {
         let Some(subscription) = session.subscription(through).cloned() else {
             return Err(format!("protocol: a MESSAGE for the subscription {through}, which never was"));
         };
+        if subscription.destination.starts_with("/job/") {
+            return self.history.told(connection, through, frame);
+        }
         if id == "0" || header("x-end").is_some() || header("browser").is_some() {
             return Ok(());
         }
@@ -107,8 +113,9 @@ impl Run {
         let place = subscription.place();
         let key = place.filter(|_| number.is_some()).map(|place| (place, id.to_owned()));
         if let Some(ack) = header("ack").filter(|_| subscription.mode != Mode::Auto && !subscription.is_gone) {
-            // A late ACK of an earlier delivery must not settle this one.
-            if !session.acks.insert(ack.to_owned()) {
+            // A late ACK of an earlier delivery must not settle this one. On a topic there is nothing to settle, and what it
+            // retains is given to each new subscriber.
+            if key.is_some() && !session.acks.insert(ack.to_owned()) {
                 return Err(format!("I9: the ack {ack} names two deliveries of one connection"));
             }
             let held = Held { ack: ack.to_owned(), subscription: subscription.id.clone(), key: key.clone() };
@@ -117,12 +124,28 @@ impl Run {
         let Some(number) = number else { return Ok(()) };
         self.history.check_content(number, &frame.body, header("x-tag"))?;
         self.is_there(number);
+        self.history.found_alone(number, header("destination").unwrap_or_default(), header("redelivered").is_some())?;
+        if subscription.destination == RETAINING {
+            self.history.recalled = Some(number);
+        }
         if let Source::Durable(name) = &subscription.source {
             self.history.given.entry(name.clone()).or_default().push(number);
         }
-        let Some((place, id)) = &key else { return Ok(()) };
-        let reader = Reader { is_leased: header("x-lease-until").is_some(), ..reader(connection, &subscription) };
-        self.history.delivered((place, id), number, &reader, header("redelivered") == Some("true"))
+        let Some(key) = &key else { return Ok(()) };
+        let (place, id) = key;
+        let lease_until = header("x-lease-until").and_then(|text| text.parse().ok());
+        let reader = Reader {
+            is_leased: lease_until.is_some(),
+            lease_until: lease_until.unwrap_or_default(),
+            now: self.broker.time(),
+            ..reader(connection, &subscription)
+        };
+        let count = |name: &str| header(name).and_then(|text| text.parse().ok());
+        let died_after = count("x-death-deliveries").filter(|_| header("x-death-reason") == Some("deliveries"));
+        let is_dead = header("destination").is_some_and(|name| name.starts_with("/queue/DLQ."));
+        self.history.delivered((place, id), number, &reader, header("redelivered") == Some("true"))?;
+        let count = Count { delivery: count("delivery-count").unwrap_or(1), died_after, is_dead };
+        self.history.counted(key, number, &reader, count)
     }
 }
 
@@ -134,6 +157,8 @@ fn reader(connection: u64, subscription: &Subscription) -> Reader<'_> {
         is_auto: subscription.mode == Mode::Auto,
         is_gone: subscription.is_gone,
         is_leased: false,
+        lease_until: 0,
+        now: 0,
         is_ordered: subscription.destination == ORDERED,
     }
 }

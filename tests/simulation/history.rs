@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::alone::Newest;
 use super::broker::Failure;
 use super::tally::Tally;
 
@@ -40,7 +41,14 @@ pub(crate) struct Message {
     pub(crate) transaction: Option<usize>,
     pub(crate) answer: Answer,
     pub(crate) key: Option<String>,
+    /// Its place is for one of these.
+    pub(crate) alone: Option<String>,
     pub(crate) is_delayed: bool,
+    /// It is a job whose status is kept.
+    pub(crate) is_followed: bool,
+    pub(crate) sent_at: u64,
+    /// Deliveries before it is dead.
+    pub(crate) limit: u64,
     /// Rises in the order in which its sender sent or committed.
     pub(crate) order: u64,
     /// Names of durable subscriptions that have to get it.
@@ -72,12 +80,18 @@ pub(crate) struct Copy {
     pub(crate) holder: Option<(u64, String)>,
     /// It is held for a time only.
     pub(crate) is_leased: bool,
+    /// Until then for certain.
+    pub(crate) lease_until: u64,
     /// Its end was asked for, or came with its delivery.
     pub(crate) is_finished: bool,
     /// Its end was confirmed.
     pub(crate) is_over: bool,
     /// Where it was delivered, and whether it was said to have been delivered before.
     pub(crate) seen: Vec<(String, bool)>,
+    /// The least that the next delivery has to count, and the same where it is a dead letter.
+    pub(crate) least: [u64; 2],
+    /// It was last read as a dead letter.
+    pub(crate) is_dead: bool,
 }
 
 /// Two connections seem to hold the same. It is a fault if both turn out to be alive.
@@ -86,6 +100,14 @@ struct Doubt {
     /// Each with the number of requests that prove nothing, until it is proved.
     connections: [(u64, Option<u64>); 2],
     text: String,
+}
+
+/// A delivery that its client has refused.
+#[derive(Clone, Debug)]
+pub(crate) struct Failing {
+    key: (String, String),
+    is_dead: bool,
+    next: u64,
 }
 
 /// Who is delivered to.
@@ -98,10 +120,24 @@ pub(crate) struct Reader<'a> {
     pub(crate) is_auto: bool,
     /// Nothing is held there any more.
     pub(crate) is_gone: bool,
-    /// Leases may end by themselves.
+    /// Leases may end by themselves, and this one not before that.
     pub(crate) is_leased: bool,
+    pub(crate) lease_until: u64,
+    /// When it is read.
+    pub(crate) now: u64,
     /// Nobody else reads what it reads, in the order in which it was sent.
     pub(crate) is_ordered: bool,
+}
+
+/// How often a copy was delivered, as its delivery says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Count {
+    /// This one included.
+    pub(crate) delivery: u64,
+    /// After so many it became a dead letter.
+    pub(crate) died_after: Option<u64>,
+    /// It is read from a queue of dead letters.
+    pub(crate) is_dead: bool,
 }
 
 /// All of it.
@@ -117,9 +153,23 @@ pub(crate) struct History {
     pub(crate) taken: BTreeMap<u64, (u64, Option<u64>)>,
     /// Messages that a durable subscription was given.
     pub(crate) given: BTreeMap<String, Vec<u64>>,
+    /// The newest message of a value, by its place.
+    pub(crate) newest: BTreeMap<(String, String), Newest>,
+    /// What was found once nobody sent any more.
+    pub(crate) found: Option<BTreeMap<(String, String), u64>>,
+    /// What a topic retained in the end.
+    pub(crate) recalled: Option<u64>,
+    /// What came of jobs, in the words of their holders.
+    pub(crate) results: BTreeMap<u64, Vec<String>>,
+    /// What the end of a job was, as a watcher was told.
+    pub(crate) ended: BTreeMap<u64, String>,
+    /// Who watches which job, and what the first word has to be.
+    pub(crate) watches: BTreeMap<(u64, String), (u64, Option<String>)>,
     /// How much each connection has asked for with a receipt.
     pub(crate) asked: BTreeMap<u64, u64>,
     doubts: Vec<Doubt>,
+    /// Dead letters were to go elsewhere, at some time: where they arrive they are counted anew.
+    pub(crate) has_moved_dead: bool,
     /// The last message that each ordered subscription had of each sender.
     last: BTreeMap<(u64, String, u64), u64>,
     pub(crate) tally: Tally,
@@ -187,10 +237,9 @@ impl History {
         copy.seen.push((reader.destination.to_owned(), is_again));
         copy.is_finished |= reader.is_auto;
         copy.is_leased |= reader.is_leased;
+        let is_over = copy.is_leased && reader.now >= copy.lease_until;
         let holder = (reader.connection, reader.subscription.to_owned());
-        if let Some(other) =
-            copy.holder.as_ref().filter(|other| !copy.is_leased && !reader.is_gone && **other != holder)
-        {
+        if let Some(other) = copy.holder.as_ref().filter(|other| !is_over && !reader.is_gone && **other != holder) {
             let text = format!("I9: message {number} ({id}) is held by two");
             if other.0 == reader.connection {
                 return Err(text);
@@ -198,12 +247,67 @@ impl History {
             self.doubts.push(Doubt { connections: [doubted(other.0), doubted(reader.connection)], text });
         }
         if !reader.is_gone {
+            copy.lease_until = reader.lease_until;
             copy.holder = (!reader.is_auto).then_some(holder);
         }
         if reader.is_ordered && is_new && !is_again {
             self.check_order(number, reader)?;
         }
         Ok(())
+    }
+
+    /// I8: a copy is handed out again when the log has its return, so what a delivery counts never falls, whatever happened
+    /// to the process; nobody gets it beyond its limit, and it becomes a dead letter there and not before.
+    pub(crate) fn counted(
+        &mut self,
+        key: &(String, String),
+        number: u64,
+        reader: &Reader<'_>,
+        count: Count,
+    ) -> Result<(), Failure> {
+        if self.is_spoilt {
+            return Ok(());
+        }
+        let limit = self.messages[&number].limit;
+        // What is dead is not given up a second time, and what is moved takes its count along.
+        let is_limited = !count.is_dead && !self.has_moved_dead;
+        if is_limited && count.delivery > limit {
+            return Err(format!(
+                "I8: message {number} is delivered {} times, and {limit} is its limit",
+                count.delivery
+            ));
+        }
+        if count.died_after.is_some_and(|after| after < limit || after > limit && !self.has_moved_dead) {
+            return Err(format!("I8: message {number} died after {:?} deliveries, not {limit}", count.died_after));
+        }
+        let asked = self.asked.get(&reader.connection).copied().unwrap_or_default();
+        let Some(copy) = self.copies.get_mut(key) else { return Ok(()) };
+        let least = copy.least[usize::from(count.is_dead)];
+        let may_start_anew = self.has_moved_dead && (count.is_dead || least >= limit);
+        // What was sent to one whose lease has run out since may be read behind what came later.
+        if count.delivery < least && !may_start_anew && !copy.is_leased && !reader.is_gone {
+            let text = format!("I8: message {number} was to count {least} deliveries and counts {}", count.delivery);
+            self.doubts.push(Doubt { connections: [(reader.connection, Some(asked)); 2], text });
+        }
+        copy.least[usize::from(count.is_dead)] = count.delivery;
+        copy.is_dead = count.is_dead;
+        Ok(())
+    }
+
+    /// What the next delivery of a copy has to count once it is certain that this one has failed.
+    pub(crate) fn failing(&self, key: &(String, String)) -> Option<Failing> {
+        let copy = self.copies.get(key)?;
+        Some(Failing { key: key.clone(), is_dead: copy.is_dead, next: copy.least[usize::from(copy.is_dead)] + 1 })
+    }
+
+    /// The broker has confirmed that these have failed.
+    pub(crate) fn failed(&mut self, failing: &[Failing]) {
+        for Failing { key, is_dead, next } in failing {
+            if let Some(copy) = self.copies.get_mut(key) {
+                let least = &mut copy.least[usize::from(*is_dead)];
+                *least = (*least).max(*next);
+            }
+        }
     }
 
     /// I6: of one sender the first deliveries come in the order in which they were sent.

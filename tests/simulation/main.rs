@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of its own, which says what it found")]
 
 mod act;
+mod alone;
 mod broker;
 mod bugs;
 mod client;
@@ -14,6 +15,7 @@ mod faults;
 mod finish;
 mod hear;
 mod history;
+mod jobs;
 mod run;
 mod send;
 mod setting;

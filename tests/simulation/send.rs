@@ -6,11 +6,13 @@ use kolejka::journal::fault::Dice;
 use kolejka_codec::Command;
 
 use super::act::DURABLE_TOPIC;
+use super::alone::{LAST, RETAINING, UNIQUE};
 use super::client::Asked;
 use super::hear::ORDERED;
 use super::history::{Answer, Fate, History, Message, tag_of};
+use super::jobs::token_of;
 use super::run::Run;
-use super::setting::BODY_BYTES;
+use super::setting::{BODY_BYTES, DELIVERIES};
 use super::wire::spell;
 
 /// A message that takes shape.
@@ -20,6 +22,10 @@ struct Draft {
     fate: Fate,
     headers: Vec<(&'static str, String)>,
     key: Option<String>,
+    /// Its place is for one of these.
+    alone: Option<String>,
+    /// Deliveries before it is dead.
+    limit: u64,
 }
 
 impl Draft {
@@ -49,13 +55,14 @@ impl Run {
         let Some(session) = &mut self.clients[client].session else { return };
         let (by, mut transaction) = (session.number, None);
         if draft.key.is_none()
+            && draft.alone.is_none()
             && dice.below(3) == 0
             && let Some(open) = session.open.last()
         {
             draft.headers.push(("transaction", open.id.clone()));
             transaction = Some(open.index);
             self.history.transactions[open.index].sent.push(number);
-        } else if dice.below(4) > 0 {
+        } else if draft.alone.is_some() || dice.below(4) > 0 {
             draft.headers.push(session.receipt(Asked::Message(number)));
         }
         draft.set("x-n", number);
@@ -67,13 +74,33 @@ impl Run {
         self.history.asked.insert(by, session.last_receipt);
         let owed = self.durable.iter().filter(|(_, topic)| draft.fate == Fate::Stays && **topic == draft.to);
         let owed = owed.map(|(name, _)| name.clone()).collect();
+        let is_followed = draft.headers.iter().any(|(name, _)| *name == "x-job-token");
+        let sent_at = self.broker.time();
         let is_delayed = draft.headers.iter().any(|(name, _)| *name == "x-delay");
-        let Draft { to, queues, fate, key, .. } = draft;
+        let is_persistent = draft.headers.iter().any(|(name, value)| *name == "persistent" && value == "true");
+        let Draft { to, queues, fate, key, alone, limit, .. } = draft;
         let answer = Answer::None;
         self.history.messages.insert(
             number,
-            Message { by, to, queues, fate, body, transaction, answer, key, is_delayed, order: number, owed },
+            Message {
+                by,
+                to,
+                queues,
+                fate,
+                body,
+                transaction,
+                answer,
+                key,
+                alone,
+                is_delayed,
+                is_followed,
+                sent_at,
+                limit,
+                order: number,
+                owed,
+            },
         );
+        self.history.sent_alone(number, is_persistent);
         if self.history.messages[&number].key.is_some() {
             self.history.taken.insert(number, (self.broker.time(), None));
         }
@@ -87,8 +114,28 @@ impl Run {
         if !is_persistent && draft.fate == Fate::Stays {
             draft.may_go();
         }
-        if draft.to == ORDERED {
-            return;
+        match draft.to.as_str() {
+            ORDERED => return,
+            UNIQUE => {
+                let key = format!("job{}", dice.below(3));
+                draft.set("x-unique", &key);
+                let ways = ["drop", "replace", "drop", "replace", "attach", "drop", "drop", "reject"];
+                draft.set("x-on-duplicate", ways[dice.below(8) as usize]);
+                draft.alone = Some(key);
+                return;
+            }
+            LAST => {
+                let symbol = format!("s{}", dice.below(4));
+                draft.set("symbol", &symbol);
+                draft.alone = Some(symbol);
+                return;
+            }
+            RETAINING => {
+                draft.set("retain", "set");
+                draft.alone = Some("the topic".to_owned());
+                return;
+            }
+            _ => {}
         }
         match dice.below(24) {
             0 => {
@@ -116,7 +163,9 @@ impl Run {
             }
             6 => draft.set("reply-to", "/queue/b"),
             7 if draft.queues == 1 => {
-                draft.set("AMQ_SCHEDULED_REPEAT", 1 + dice.below(3));
+                let more = 1 + dice.below(3);
+                draft.set("AMQ_SCHEDULED_REPEAT", more);
+                draft.queues = 1 + more as usize;
                 draft.set("AMQ_SCHEDULED_PERIOD", 1000);
                 draft.set("x-schedule", format!("plan{}", dice.below(2)));
                 draft.fate = Fate::Repeats;
@@ -124,10 +173,18 @@ impl Run {
             8 if draft.queues == 1 && dice.below(3) == 0 => {
                 draft.set("AMQ_SCHEDULED_CRON", "* * * * *");
                 draft.set("x-schedule", "clock");
+                draft.queues = usize::MAX;
                 draft.fate = Fate::Repeats;
             }
-            9 => draft.set("x-max-deliveries", 1 + dice.below(5)),
+            9 => {
+                draft.limit = 1 + dice.below(5);
+                draft.set("x-max-deliveries", draft.limit);
+            }
             10 if draft.to == "/queue/leased" => draft.set("x-ttr", 1 + dice.below(300)),
+            11 | 12 if draft.queues == 1 && !draft.to.contains(',') => {
+                draft.set("x-job-token", token_of(self.last));
+                draft.set("x-track", ["true", "result"][dice.below(2) as usize]);
+            }
             _ => {}
         }
     }
@@ -135,7 +192,7 @@ impl Run {
 
 /// Chooses where it goes.
 fn address(dice: &mut Dice) -> Draft {
-    let (to, queues, fate) = match dice.below(24) {
+    let (to, queues, fate) = match dice.below(28) {
         0..5 => ("/queue/a", 1, Fate::Stays),
         5..8 => ("/queue/b", 1, Fate::Stays),
         8..12 => (ORDERED, 1, Fate::Stays),
@@ -147,9 +204,14 @@ fn address(dice: &mut Dice) -> Draft {
         19 => ("/queue/a,/queue/b", 2, Fate::Stays),
         20 => ("/topic/t.b", 0, Fate::Stays),
         21 => ("/queue/a,/queue/b,/topic/t.b", 2, Fate::Stays),
+        22 | 23 => (UNIQUE, 1, Fate::MayGo),
+        24 => (LAST, 1, Fate::MayGo),
+        25 => (RETAINING, 0, Fate::Stays),
         _ => (DURABLE_TOPIC, 0, Fate::Stays),
     };
-    let mut draft = Draft { to: to.to_owned(), queues, fate, headers: vec![("destination", to.to_owned())], key: None };
+    let headers = vec![("destination", to.to_owned())];
+    let mut draft =
+        Draft { to: to.to_owned(), queues, fate, headers, key: None, alone: None, limit: DELIVERIES.into() };
     if to == "/queue/grouped" {
         draft.set("JMSXGroupID", format!("g{}", dice.below(3)));
     }

@@ -12,6 +12,8 @@ use kolejka::selector::Selector;
 use kolejka::{connection, engine, journal, stomp};
 use kolejka_codec::Limits;
 
+use super::alone::LAST;
+
 /// Bytes that all clients together may make the broker hold.
 const MEMORY_BYTES: u64 = 64 << 20;
 /// The longest time to run of a lease in the queue that has one.
@@ -69,6 +71,7 @@ fn policies() -> Policies {
         default: Policy { max_deliveries: DELIVERIES, backoff: Backoff::Fixed { ms: 20 }, ..Policy::default() },
         rules: vec![
             PolicyRule { time_to_run_ms: Some(LEASE_MS), ..rule("/queue/leased") },
+            PolicyRule { last_value_key: Some("symbol".into()), ..rule(LAST) },
             PolicyRule { max_length: Some(4), ..rule("/queue/small") },
             PolicyRule { max_length: Some(4), overflow: Some(Overflow::DropOldest), ..rule("/queue/newest") },
         ],

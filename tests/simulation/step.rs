@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Unsubscribe,
     Ack,
     Nack,
+    Touch,
     Begin,
     Commit,
     Abort,
@@ -54,13 +55,14 @@ pub(crate) enum Kind {
 }
 
 /// How often each kind comes, of all weights together.
-const WEIGHTS: [(Kind, u64); 26] = [
+const WEIGHTS: [(Kind, u64); 27] = [
     (Kind::Send, 200),
     (Kind::SendMany, 20),
     (Kind::Subscribe, 70),
     (Kind::Unsubscribe, 12),
     (Kind::Ack, 150),
     (Kind::Nack, 25),
+    (Kind::Touch, 40),
     (Kind::Begin, 18),
     (Kind::Commit, 26),
     (Kind::Abort, 4),

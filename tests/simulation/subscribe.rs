@@ -4,6 +4,7 @@ use kolejka::journal::fault::Dice;
 use kolejka_codec::Command;
 
 use super::act::DURABLE_TOPIC;
+use super::alone::{LAST, UNIQUE};
 use super::client::{Asked, Mode, Source, Subscription};
 use super::hear::ORDERED;
 use super::run::Run;
@@ -23,6 +24,10 @@ impl Run {
         let Some(session) = &mut self.clients[client].session else { return };
         if session.subscriptions.iter().filter(|sub| !sub.is_gone).count() >= 6 {
             return;
+        }
+        if self.last > 0 && dice.below(12) == 0 {
+            let number = 1 + self.last.saturating_sub(1 + dice.below(40));
+            return self.watch(client, number.min(self.last));
         }
         session.last_subscription += 1;
         let id = format!("s{}", session.last_subscription);
@@ -100,7 +105,7 @@ impl Run {
 /// Chooses what is read.
 fn choose(client: usize, dice: &mut Dice) -> (String, Source) {
     let queue = |name: &str| (format!("/queue/{name}"), Source::Queues);
-    match dice.below(25) {
+    match dice.below(28) {
         0..4 => queue("a"),
         4 | 5 => queue("b"),
         6..9 if client == 0 => (ORDERED.to_owned(), Source::Queues),
@@ -119,6 +124,8 @@ fn choose(client: usize, dice: &mut Dice) -> (String, Source) {
         20 => ("/topic/Kolejka.Job.>".to_owned(), Source::Copies),
         21 => ("/topic/Kolejka.Job.>".to_owned(), Source::Durable("group-jobs".to_owned())),
         22 => queue("moved"),
+        23 | 24 => (UNIQUE.to_owned(), Source::Queues),
+        25 => (LAST.to_owned(), Source::Queues),
         _ => (DURABLE_TOPIC.to_owned(), Source::Durable(format!("d{client}"))),
     }
 }

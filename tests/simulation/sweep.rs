@@ -82,8 +82,10 @@ pub(crate) fn carry_out(wish: &Wish) -> bool {
         return find(names);
     }
     let mut all = Tally::default();
-    // What the runs find is told below; a panic on the way needs no words of its own.
-    std::panic::set_hook(Box::new(|_| {}));
+    // What the runs find is told below; a panic on the way needs no words of its own unless all is to be shown.
+    if !LOUD.load(Ordering::Relaxed) {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
     let watchdog = Watchdog::start(if wish.is_quick { PATIENCE / 30 } else { PATIENCE });
     for seed in wish.from..wish.from + wish.seeds {
         let mut steps = plan(seed, wish.steps);
@@ -152,7 +154,9 @@ fn was_active(all: &Tally) -> bool {
         && all.acknowledged >= least * 4
         && all.committed >= least / 2
         && all.redelivered >= least * 10
-        && all.recovered >= least;
+        && all.recovered >= least
+        && all.touched >= least / 4
+        && all.ends >= least;
     if !is_enough {
         println!("too little happened for this to have proved anything");
     }

@@ -26,6 +26,9 @@ pub(crate) struct Tally {
     pub(crate) recovered: u64,
     pub(crate) refusals: u64,
     pub(crate) drained: u64,
+    /// Leases that were given their time again, and ends of jobs that watchers were told.
+    pub(crate) touched: u64,
+    pub(crate) ends: u64,
     /// Bits that were turned over, and files that were cut short.
     pub(crate) flips: u64,
     pub(crate) truncations: u64,
@@ -41,7 +44,7 @@ impl Tally {
         }
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 19] {
+    fn fields_mut(&mut self) -> [&mut u64; 21] {
         [
             &mut self.steps,
             &mut self.cuts,
@@ -59,6 +62,8 @@ impl Tally {
             &mut self.recovered,
             &mut self.refusals,
             &mut self.drained,
+            &mut self.touched,
+            &mut self.ends,
             &mut self.flips,
             &mut self.truncations,
             &mut self.refused,

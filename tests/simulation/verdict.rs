@@ -11,7 +11,7 @@ use super::history::{Answer, Fate, History, Outcome};
 type Taken = (u64, u64, u64);
 
 impl History {
-    /// I1, I5, I8, I11 and I12.
+    /// I1, I5, I11 and I12.
     pub(crate) fn judge(&mut self) -> Result<(), Failure> {
         let mut seen: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
         for (_, copy) in self.copies.iter().filter(|((place, _), _)| place == "queue") {
@@ -34,7 +34,7 @@ impl History {
                 return Err(format!("I1: message {number} to {} was delivered, not settled, and is lost", message.to));
             }
             // Behind a topic there are queues of subscribers, whose dead letters are copies as well.
-            let is_counted = message.fate != Fate::Repeats && !message.to.contains("/topic/");
+            let is_counted = !message.to.contains("/topic/");
             if is_counted && copies > message.queues {
                 return Err(format!(
                     "I2: message {number} to {} is there {copies} times, not {}",
@@ -49,6 +49,7 @@ impl History {
                 }
             }
         }
+        self.judge_newest(|number| seen.get(&number).is_some_and(|(_, finished)| *finished > 0))?;
         self.judge_transactions(&seen)?;
         self.judge_keys(&seen)
     }

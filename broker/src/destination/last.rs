@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Entry, Queue, SlotId, State};
 use crate::model::{Content, MessageId};
+use crate::seeded::{self, Bug};
 use crate::table::Table;
 
 /// What is known of a queue's values. A message that somebody holds is neither replaced nor looked for.
@@ -47,7 +48,7 @@ impl Queue {
         let old = self.last.get_or_insert_default().newest.insert(value, (message, slot));
         // One that is on its way to the log is looked at again when it may be seen.
         let is_seen = |at: &(MessageId, SlotId)| self.still(*at).is_some_and(|entry| entry.state != State::Accepted);
-        if let Some(old) = old.filter(is_seen)
+        if let Some(old) = old.filter(|old| is_seen(old) && !seeded::is(Bug::OldValueStays))
             && let Some(last) = &mut self.last
         {
             last.replaced.push_back(old);

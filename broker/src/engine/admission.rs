@@ -39,7 +39,7 @@ impl Load {
 #[derive(Debug, Default)]
 pub(super) struct Admission {
     /// Bytes in memory.
-    memory: u64,
+    pub(super) memory: u64,
     /// Messages in queues.
     messages: usize,
     /// What goes to the log.
@@ -103,21 +103,13 @@ impl Engine {
         self.lacks_memory(admission.kept.bytes as u64).map_or(Ok(()), Err)
     }
 
-    /// Counts what a topic is to retain. It takes the place of another, so memory is not asked for it.
-    pub(super) fn count_retained(
+    /// Counts one more copy.
+    pub(super) fn count(
         &self,
         admission: &mut Admission,
         destination: DestinationId,
         publish: &Publish,
     ) -> Result<(), Refusal> {
-        let memory = admission.memory;
-        let counted = self.count(admission, destination, publish);
-        admission.memory = memory;
-        counted
-    }
-
-    /// Counts one more copy.
-    fn count(&self, admission: &mut Admission, destination: DestinationId, publish: &Publish) -> Result<(), Refusal> {
         let Some(Kind::Queue(queue)) = self.destinations.get(&destination).map(|found| &found.kind) else {
             return Ok(());
         };

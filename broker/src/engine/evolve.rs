@@ -112,8 +112,9 @@ impl Engine {
         if let Some(schedule) = terms.as_ref().and_then(|terms| terms.schedule.as_ref()) {
             self.schedules.insert(accepted.destination, accepted.message, schedule);
         }
-        if terms.as_ref().is_some_and(|terms| terms.unique.is_some()) && self.queue_mut(accepted.destination).is_some()
-        {
+        let is_forgotten = seeded::is(Bug::UniqueForgotten) && position.is_some();
+        let is_unique = !is_forgotten && terms.as_ref().is_some_and(|terms| terms.unique.is_some());
+        if is_unique && self.queue_mut(accepted.destination).is_some() {
             self.uniques.enter(accepted.destination, (accepted.message, accepted.place), terms.as_deref());
         }
         let Some(position) = position else {

@@ -64,7 +64,7 @@ impl Engine {
             }
             error = reason;
         }
-        if attempts < limit {
+        if attempts < limit || seeded::is(Bug::LimitOverrun) && attempts == limit {
             self.give_back(destination, entry, back, effects);
             return self.note(now, (destination, entry), Happening::Back(back), effects);
         }

@@ -7,6 +7,7 @@ use super::happening::Word;
 use super::machine::Engine;
 use crate::destination::Wish;
 use crate::model::{Answer, DestinationId, Effects, Now, Refusal, SessionId, SoftRefusal, Touch};
+use crate::seeded::{self, Bug};
 
 impl Engine {
     /// Takes back what has been out for too long. It counts, and it is ready at once. Its holder keeps the place in its
@@ -46,7 +47,7 @@ impl Engine {
         else {
             return Ok(Answer::Soft(SoftRefusal::NotHolder));
         };
-        if let Some(queue) = self.queue_mut(destination) {
+        if let Some(queue) = self.queue_mut(destination).filter(|_| !seeded::is(Bug::TouchIgnored)) {
             queue.touch(message, Wish { now: now.wall, time_to_run_ms });
         }
         self.make_appointment(destination);

@@ -21,8 +21,8 @@ impl Engine {
         publish: &Publish,
     ) -> Result<(), Refusal> {
         let destination = self.obtain(now, &publish.to.retained())?;
-        self.count_retained(admission, destination, publish)?;
-        self.admit(&Load::of(destination, publish), publish.message.durability, 0)?;
+        self.count(admission, destination, publish)?;
+        self.admit(&Load::of(destination, publish), publish.message.durability, admission.memory)?;
         self.admit_kept(admission)
     }
 

@@ -12,7 +12,7 @@ use super::handle::Handle;
 use super::machine::Engine;
 use crate::memory::{Account, Purpose, Share};
 use crate::model::{
-    Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Room, Source, StateBytes,
+    Action, DestinationId, DestinationKind, Durability, Publish, Refusal, Request, Retain, Room, Source, StateBytes,
 };
 
 impl Handle {
@@ -190,13 +190,17 @@ impl Engine {
 
     /// What a message would like to keep in memory wherever it goes.
     pub(super) fn memory_of_all(&self, publish: &Publish) -> u64 {
+        let is_kept = publish.retain == Some(Retain::Set) && publish.message.durability == Durability::Transient;
+        let retained = if is_kept { publish.message.content.len() as u64 } else { 0 };
         let Some(destination) = self.router.resolve(&publish.to) else {
             let kind = publish.to.kind();
             let stays = kind.is_queue() && publish.message.durability == Durability::Transient;
-            return if stays { publish.message.content.len() as u64 } else { 0 };
+            return if stays { publish.message.content.len() as u64 } else { retained };
         };
         let feeds = self.feeds_of(destination);
-        self.memory_of(destination, publish) + feeds.iter().map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
+        retained
+            + self.memory_of(destination, publish)
+            + feeds.iter().map(|queue| self.memory_of(*queue, publish)).sum::<u64>()
     }
 
     /// Why a queue may not keep so many bytes more: the share of memory for queues is used up.

@@ -155,6 +155,25 @@ fn a_copy_of_a_retained_message_waits_for_room() {
 }
 
 #[test]
+fn what_a_topic_retains_does_not_spill_onto_a_full_disk() {
+    let mut world = World::with(Options { transient_bytes: 10, ..Options::default() });
+    let client = world.client("c");
+    let message = Message { durability: Durability::Transient, ..message("more than there is room for") };
+    let publish = || Publish { to: name("/topic/t"), message: message.clone(), key: None, retain: Some(Retain::Set) };
+    world.engine.set_full(true);
+    let records = world.log.len();
+    assert!(world.engine.has_to_wait(&Request::Publish(publish())));
+    assert_eq!(world.try_ask(client, Request::Publish(publish())), Err(Refusal::DiskFull));
+    let actions = vec![Action::Publish(publish())];
+    assert!(world.engine.has_to_wait(&Request::Commit(actions.clone())));
+    assert_eq!(world.try_ask(client, Request::Commit(actions)), Err(Refusal::DiskFull));
+    assert_eq!(world.log.len(), records);
+    world.engine.set_full(false);
+    assert!(world.ask(client, Request::Publish(publish())).is_done());
+    assert!(world.log.len() > records, "it goes to the log where there is room");
+}
+
+#[test]
 fn an_answer_that_should_be_durable_is_told_all_the_same() {
     let (mut world, client) = world(Policy::default());
     let waiter = Some(crate::model::Waiter { to: name("/queue/replies"), correlation: None });

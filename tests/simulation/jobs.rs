@@ -112,7 +112,9 @@ impl Run {
         };
         let numbers: Vec<u64> =
             self.history.messages.keys().copied().filter(is_followed).rev().take(LOOKED_AT).collect();
-        numbers.iter().for_each(|number| self.watch(0, *number));
+        for number in &numbers {
+            self.watch(0, *number);
+        }
         self.rest(dice)?;
         for number in numbers {
             let sent = self.history.messages[&number].sent_at;

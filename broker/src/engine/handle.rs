@@ -146,6 +146,11 @@ impl Handle {
         self.shared.clock
     }
 
+    /// The clock was moved: what is due is another thing now.
+    pub fn look_at_the_time(&self) {
+        self.shared.sooner.notify_one();
+    }
+
     /// Lets a client in.
     pub fn open(&self, owner: String) -> Client {
         self.open_for(owner, Whose::default())

@@ -169,7 +169,8 @@ pub struct Recovered {
     pub clean: bool,
     /// The claim of this run, one higher than that of the last.
     pub epoch: Epoch,
-    /// The owner's clock may not start below this.
+    /// The highest time of an owner's clock in it. This run's starts there, unless the machine says that it was wrong: see
+    /// [`Timestamp::or_machine`].
     pub clock: Timestamp,
 }
 

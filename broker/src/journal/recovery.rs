@@ -80,7 +80,8 @@ pub(super) fn recover(
     let (gone, mut void) = reclaim(&tail, &segments, &spares).map_err(io)?;
     segments.retain(|id| !gone.contains(id));
     tail.thread.epoch.0 += 1;
-    tail.thread.clock = tail.thread.clock.max(now);
+    let clock = tail.thread.clock;
+    tail.thread.clock = clock.or_machine(now);
     let newest = segments.last().copied().unwrap_or_default();
     let clean = tail.clean;
     let save = |meta: Meta| meta.save(store.fs.as_ref()).map_err(|error| OpenError::io("store.meta", error));
@@ -101,12 +102,7 @@ pub(super) fn recover(
     appender.spares.give_back(&leftovers).map_err(|error| OpenError::io("a segment no longer needed", error))?;
     appender.keep_room();
     appender.spares.secure().map_err(|error| OpenError::io("a spare segment", error))?;
-    let recovered = Recovered {
-        messages: appender.live.messages(),
-        clean,
-        epoch: appender.tape.thread.epoch,
-        clock: appender.tape.thread.clock,
-    };
+    let recovered = Recovered { messages: appender.live.messages(), clean, epoch: appender.tape.thread.epoch, clock };
     Ok((appender, recovered))
 }
 

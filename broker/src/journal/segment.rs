@@ -82,9 +82,9 @@ impl Tape {
         self.flushed = 0;
     }
 
-    /// The clock of the next batches; never goes back.
+    /// The clock of the next batches. It does not go back, unless it was wrong.
     pub(super) fn clock(&mut self, wall: Timestamp) {
-        self.thread.clock = self.thread.clock.max(wall);
+        self.thread.clock = self.thread.clock.or_machine(wall);
     }
 
     /// Adds a message and says where it is. The entry's offset is filled in here.

@@ -20,6 +20,7 @@ use super::gate::Door;
 use super::plan;
 use super::repeats::Repeats;
 use super::signals::{Signals, Wish};
+use super::timekeeping;
 use crate::auth::{Authenticator, PasswordError};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -118,7 +119,7 @@ impl Server {
             0 => {}
             homeless => return Err(ServerError::Homeless(homeless)),
         }
-        let clock = Clock::start(recovered.clock);
+        let clock = timekeeping::start(recovered.clock);
         let handle = Handle::new(engine, clock);
         let running = opened.journal.start(Arc::new(handle.clone())).map_err(ServerError::Thread)?;
         handle.attach(running.log, running.reader);
@@ -177,6 +178,7 @@ impl Server {
             self.tasks.spawn(reception.run(listener));
         }
         self.tasks.spawn(self.repeats.clone().report(self.stopping.clone()));
+        self.tasks.spawn(timekeeping::follow(self.handle.clone(), self.stopping.clone()));
         let (driven, until) = (self.handle.clone(), self.shutdown.clone());
         self.tasks.spawn(async move { until.run_until_cancelled(driven.drive()).await });
     }

@@ -12,6 +12,7 @@ mod repeats;
 mod signals;
 mod strangers;
 mod survey;
+mod timekeeping;
 
 #[cfg(test)]
 mod tests;

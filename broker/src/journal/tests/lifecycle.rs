@@ -92,14 +92,24 @@ fn the_epoch_rises_and_a_clean_stop_is_told_from_a_crash() {
 }
 
 #[test]
-fn the_owners_clock_never_goes_back() {
-    let disk = CrashDisk::new();
-    let mut run = Run::start(&disk, small_options()).unwrap();
-    let ticket = run.session.log.append(&mut vec![conformance::created(1)], Timestamp(1_000_000)).unwrap();
-    run.session.witness.wait(ticket);
-    run.end();
-    let (_, recovered, _) = open(&disk.crash(Survival::Nothing), small_options()).unwrap();
-    assert_eq!(recovered.clock, Timestamp(1_000_000));
+fn the_clock_of_a_log_is_told_and_what_is_written_next_does_not_keep_one_that_was_wrong() {
+    let mut disk = CrashDisk::new();
+    let minute = Timestamp::TOLERANCE_MS;
+    // The machine's clock is at 0 at each start.
+    for (clock, told) in [(minute, minute), (400 * 86_400_000, 400 * 86_400_000), (1_000, 1_000)] {
+        let mut run = Run::start(&disk, small_options()).unwrap();
+        // In the last run the clock is wrong for a while, and is corrected.
+        for clock in if clock == 1_000 { vec![400 * 86_400_000, clock] } else { vec![clock] } {
+            let ticket = run.session.log.append(&mut vec![conformance::created(1)], Timestamp(clock)).unwrap();
+            run.session.witness.wait(ticket);
+        }
+        run.end();
+        disk = disk.crash(Survival::Nothing);
+        let (journal, recovered, _) = open(&disk, small_options()).unwrap();
+        assert_eq!(recovered.clock, Timestamp(told));
+        drop(journal);
+        disk = disk.crash(Survival::Nothing);
+    }
 }
 
 #[test]

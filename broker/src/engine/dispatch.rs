@@ -226,8 +226,8 @@ pub(super) fn deliver(
 ) {
     if let Some(session) = sessions.get_mut(id) {
         if mode != AckMode::Auto {
-            // Of what was never handed out before there is no earlier delivery that a late ACK may mean.
-            let is_numbered = delivery.redelivered && session.may_have_seen(delivery.message);
+            // Of what was never handed out before, nor one with its id, there is no earlier delivery that a late ACK may mean.
+            let is_numbered = (delivery.redelivered || delivery.is_numbered) && session.may_have_seen(delivery.message);
             delivery.is_numbered = is_numbered;
             let held = Held { consumer, subscription: delivery.subscription, number: delivery.number, is_numbered };
             delivery.held_twice = session.hold(delivery.message, held);

@@ -40,6 +40,8 @@ pub(crate) struct Broker {
     pub(crate) process: Option<Process>,
     /// The operation of the disk at which the power is cut.
     pub(crate) cut_at: Option<u64>,
+    /// The operation of the disk at which others take all its room.
+    pub(crate) fill_at: Option<u64>,
     /// A fault of the disk that may end the process is planned.
     pub(crate) may_fail: bool,
     pub(crate) polls: u64,
@@ -90,6 +92,7 @@ impl Broker {
             disk: CrashDisk::new(),
             process: None,
             cut_at: None,
+            fill_at: None,
             may_fail: false,
             polls: 0,
             arrivals: 0,
@@ -189,6 +192,10 @@ impl Broker {
             return Ok(None);
         }
         self.polls += 1;
+        if self.fill_at.is_some_and(|at| self.disk.operations() > at) {
+            self.fill_at = None;
+            self.disk.set_free(0);
+        }
         let guard = self.runtime.enter();
         match runners.swap_remove(dice.below(runners.len() as u64) as usize) {
             Runner::Driver => drop(process.driver.poll()),

@@ -8,7 +8,7 @@ use kolejka::memory::Purpose;
 use kolejka_codec::Command;
 
 use super::act::DURABLE_TOPIC;
-use super::alone::{LAST, UNIQUE};
+use super::alone::{LAST, RETAINING, UNIQUE};
 use super::broker::{Failure, Health};
 use super::client::{Asked, Client, Mode, Source, Subscription};
 use super::hear::ORDERED;
@@ -29,11 +29,20 @@ const QUEUES: [&str; 11] = [
     LAST,
 ];
 
+/// Queues behind topics beside those of each client.
+const FEEDS: [(&str, &str); 4] = [
+    ("/topic/t.b", "group-g"),
+    ("/topic/Kolejka.Job.>", "group-jobs"),
+    ("/topic/Kolejka.>", "group-all"),
+    ("/topic/Kolejka.Job.*.>", "dk"),
+];
+
 impl Run {
     /// Takes all that is left, and judges.
     pub(crate) fn finish(&mut self, dice: &mut Dice) -> Result<(), Failure> {
         self.broker.disk.heal();
         self.broker.disk.set_free(u64::MAX);
+        self.broker.fill_at = None;
         if self.broker.cut_at.is_some() || self.broker.may_fail {
             self.look(&Health::Cut, dice)?;
         }
@@ -52,13 +61,29 @@ impl Run {
         let before = self.history.tally.delivered;
         self.drain(dice)?;
         self.history.tally.drained = self.history.tally.delivered - before;
+        self.check_bodies()?;
         self.part(0);
         self.rest(dice)?;
         self.check_memory()?;
         self.history.judge()?;
+        self.open_again(dice)?;
         self.trace.note(self.broker.polls);
         self.trace.note(self.broker.disk.operations());
         Ok(())
+    }
+
+    /// After an orderly stop the directory opens, and nothing is there that was taken.
+    fn open_again(&mut self, dice: &mut Dice) -> Result<(), Failure> {
+        if self.broker.stop(dice)? != Health::Fine {
+            return Err("failed: the broker does not stop".to_owned());
+        }
+        self.history.nobody_holds();
+        self.broker.open().map_err(|error| format!("open: the directory does not open in the end: {error}"))?;
+        let before = self.history.tally.delivered;
+        self.clients.iter_mut().for_each(|client| client.session = None);
+        self.drain(dice)?;
+        let more = self.history.tally.delivered - before;
+        if more > 0 { Err(format!("I3: {more} messages are there again after an orderly stop")) } else { Ok(()) }
     }
 
     /// Time passes until nothing is left to do.
@@ -112,8 +137,12 @@ impl Run {
         for name in &names {
             self.take_from(name.clone(), Source::Queues);
         }
-        for name in self.durable.keys().cloned().collect::<Vec<_>>() {
-            self.take_from(DURABLE_TOPIC.to_owned(), Source::Durable(name));
+        // Whether they were confirmed or not: what they hold would never go.
+        for name in ["d0", "d1", "d2", "d3"] {
+            self.take_from(DURABLE_TOPIC.to_owned(), Source::Durable(name.to_owned()));
+        }
+        for (topic, name) in FEEDS {
+            self.take_from(topic.to_owned(), Source::Durable(name.to_owned()));
         }
         let mut quiet = 0;
         while quiet < 4 {
@@ -126,6 +155,9 @@ impl Run {
         }
         self.look_at_statuses(dice)?;
         self.look_at_retained(dice)?;
+        let headers = [("destination", RETAINING), ("retain", "remove")];
+        let headers = headers.map(|(name, value)| (name, value.to_owned())).to_vec();
+        self.say(0, Command::Send, headers, Some(Asked::Other));
         // Its answer proves that all of that was meant for somebody who is alive.
         self.say(
             0,
@@ -141,12 +173,23 @@ impl Run {
         session.last_subscription += 1;
         let id = format!("s{}", session.last_subscription);
         let mut headers = vec![("id", id.clone()), ("destination", destination.clone()), ("ack", "auto".to_owned())];
-        if let Source::Durable(name) = &source {
-            headers.push(("durable-subscription-name", name.clone()));
+        match &source {
+            Source::Durable(name) if name.starts_with("group-") => headers.push(("group", name[6..].to_owned())),
+            Source::Durable(name) => headers.push(("durable-subscription-name", name.clone())),
+            _ => {}
         }
         let mode = Mode::Auto;
         session.subscriptions.push(Subscription { id, destination, mode, source, is_gone: false });
         self.say(0, Command::Subscribe, headers, Some(Asked::Other));
+    }
+
+    /// All was taken, and nothing is retained: no message is left. When the reader goes, feeds are told of it.
+    fn check_bodies(&self) -> Result<(), Failure> {
+        let process = self.broker.process.as_ref();
+        match process.map_or(0, |process| process.memory.used(Purpose::Bodies)) {
+            0 => Ok(()),
+            bodies => Err(format!("memory: {bodies} bytes are counted for messages, and none is left")),
+        }
     }
 
     /// Nobody is connected: nothing is counted for connections.

@@ -123,7 +123,13 @@ impl Run {
                 self.broker.disk.set_free(bytes);
                 Health::Fine
             }
+            Kind::FillSoon => {
+                self.history.tally.full += 1;
+                self.broker.fill_at = Some(self.broker.disk.operations() + dice.below(20));
+                Health::Fine
+            }
             Kind::Empty => {
+                self.broker.fill_at = None;
                 self.broker.disk.set_free(u64::MAX);
                 self.broker.idle()?
             }

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use kolejka::journal::fault::Dice;
-use kolejka_codec::Command;
+use kolejka_codec::{Command, Limits};
 
 use super::act::DURABLE_TOPIC;
 use super::alone::{LAST, RETAINING, UNIQUE};
@@ -33,6 +33,20 @@ impl Draft {
         self.headers.push((name, value.to_string()));
     }
 
+    /// Its head is just below a limit, at it, or just above.
+    fn fill(&mut self, dice: &mut Dice) {
+        let limits = Limits::default();
+        let longest = limits.line_bytes - "x-fill:".len();
+        match dice.below(3) {
+            0 => self.set("x-fill", "f".repeat(longest - 1 + dice.below(3) as usize)),
+            1 => (0..1 + dice.below(9)).for_each(|_| self.set("x-fill", "f".repeat(longest - 1))),
+            _ => {
+                let more = limits.header_count - 12 + dice.below(12) as usize;
+                (0..more.saturating_sub(self.headers.len())).for_each(|_| self.set("x-fill", "f"));
+            }
+        }
+    }
+
     /// It need not be there in the end.
     fn may_go(&mut self) {
         self.fate = Fate::MayGo;
@@ -49,6 +63,7 @@ impl Run {
         let body = match dice.below(if self.is_busy { 24 } else { 200 }) {
             0 => BODY_BYTES,
             1 if !self.is_busy => BODY_BYTES + 1,
+            12 => BODY_BYTES - 1,
             2..12 => 1 + dice.below(10_000) as usize,
             _ => dice.below(200) as usize,
         };
@@ -137,7 +152,7 @@ impl Run {
             }
             _ => {}
         }
-        match dice.below(24) {
+        match dice.below(26) {
             0 => {
                 draft.set("ttl", 1 + dice.below(500));
                 draft.may_go();
@@ -181,6 +196,7 @@ impl Run {
                 draft.set("x-max-deliveries", draft.limit);
             }
             10 if draft.to == "/queue/leased" => draft.set("x-ttr", 1 + dice.below(300)),
+            13 if dice.below(4) == 0 => draft.fill(dice),
             11 | 12 if draft.queues == 1 && !draft.to.contains(',') => {
                 draft.set("x-job-token", token_of(self.last));
                 draft.set("x-track", ["true", "result"][dice.below(2) as usize]);

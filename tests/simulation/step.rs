@@ -48,6 +48,8 @@ pub(crate) enum Kind {
     Fault,
     /// The disk is full, or nearly.
     Fill,
+    /// The disk is full all at once, at an operation that comes soon.
+    FillSoon,
     /// It has room again.
     Empty,
     /// The broker stops in order and starts again.
@@ -55,7 +57,7 @@ pub(crate) enum Kind {
 }
 
 /// How often each kind comes, of all weights together.
-const WEIGHTS: [(Kind, u64); 27] = [
+const WEIGHTS: [(Kind, u64); 28] = [
     (Kind::Send, 200),
     (Kind::SendMany, 20),
     (Kind::Subscribe, 70),
@@ -81,6 +83,7 @@ const WEIGHTS: [(Kind, u64); 27] = [
     (Kind::CutSoon, 6),
     (Kind::Fault, 2),
     (Kind::Fill, 3),
+    (Kind::FillSoon, 2),
     (Kind::Empty, 5),
     (Kind::Stop, 3),
 ];

@@ -1,6 +1,7 @@
 //! What clients subscribe to: queues in all modes, browsers, topics, durable subscriptions, the broker's own topics.
 
 use kolejka::journal::fault::Dice;
+use kolejka::selector::Selector;
 use kolejka_codec::Command;
 
 use super::act::DURABLE_TOPIC;
@@ -52,7 +53,9 @@ impl Run {
             Source::Durable(name) if name.starts_with("group-") => headers.push(("group", name[6..].to_owned())),
             Source::Durable(name) => {
                 headers.push(("durable-subscription-name", name.clone()));
-                asked = Asked::Durable(name.clone());
+                if destination == DURABLE_TOPIC {
+                    asked = Asked::Durable(name.clone());
+                }
             }
             Source::Copies if destination.starts_with("/queue/") => {
                 headers.push(("browser", "true".to_owned()));
@@ -105,7 +108,7 @@ impl Run {
 /// Chooses what is read.
 fn choose(client: usize, dice: &mut Dice) -> (String, Source) {
     let queue = |name: &str| (format!("/queue/{name}"), Source::Queues);
-    match dice.below(28) {
+    match dice.below(30) {
         0..4 => queue("a"),
         4 | 5 => queue("b"),
         6..9 if client == 0 => (ORDERED.to_owned(), Source::Queues),
@@ -124,16 +127,30 @@ fn choose(client: usize, dice: &mut Dice) -> (String, Source) {
         20 => ("/topic/Kolejka.Job.>".to_owned(), Source::Copies),
         21 => ("/topic/Kolejka.Job.>".to_owned(), Source::Durable("group-jobs".to_owned())),
         22 => queue("moved"),
+        // They gather what is told of themselves as well.
+        26 => ("/topic/Kolejka.>".to_owned(), Source::Durable("group-all".to_owned())),
+        27 => ("/topic/Kolejka.Job.*.>".to_owned(), Source::Durable("dk".to_owned())),
         23 | 24 => (UNIQUE.to_owned(), Source::Queues),
         25 => (LAST.to_owned(), Source::Queues),
         _ => (DURABLE_TOPIC.to_owned(), Source::Durable(format!("d{client}"))),
     }
 }
 
+/// Conditions of which some are as large as they may be, or larger.
+fn selector(dice: &mut Dice) -> String {
+    let near = |limit: usize, dice: &mut Dice| limit - 1 + dice.below(3) as usize;
+    match dice.below(8) {
+        5 => vec!["u = 1"; near(Selector::MAX_NODES / 2, dice)].join(" OR "),
+        6 => format!("{}u = 1{}", "(".repeat(near(Selector::MAX_DEPTH, dice)), ")".repeat(Selector::MAX_DEPTH)),
+        7 => format!("u = '{}'", "q".repeat(near(Selector::MAX_BYTES, dice) - 6)),
+        which => SELECTORS[which as usize].to_owned(),
+    }
+}
+
 /// Asks for something special.
 fn options(headers: &mut Vec<(&'static str, String)>, dice: &mut Dice) {
     match dice.below(16) {
-        0 | 1 => headers.push(("selector", SELECTORS[dice.below(5) as usize].to_owned())),
+        0 | 1 => headers.push(("selector", selector(dice))),
         2 => headers.push(("prefetch-count", (1 + dice.below(4)).to_string())),
         3 => headers.push(("activemq.prefetchSize", "0".to_owned())),
         4 => headers.push(("x-limit", (1 + dice.below(4)).to_string())),

@@ -24,7 +24,14 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(number: u64, pipe: DuplexStream) -> Wire {
-        let limits = Limits { body_bytes: 1 << 20, header_count: 1000, ..Limits::default() };
+        // The broker adds to what was at the limits when it was sent.
+        let limits = Limits {
+            body_bytes: 1 << 20,
+            head_bytes: 1 << 18,
+            line_bytes: 1 << 14,
+            header_count: 1000,
+            ..Limits::default()
+        };
         let mut decoder = Decoder::new(limits);
         decoder.set_version(Version::V1_2);
         Wire { number, pipe, out: BytesMut::new(), decoder, heard: BytesMut::new(), is_open: true }

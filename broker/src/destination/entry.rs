@@ -26,7 +26,7 @@ pub struct Entry {
     pub nacks: u8,
     /// It may have been handed to a client.
     pub handed_out: bool,
-    /// Some of [`HAS_TERMS`], [`TRACKED`], [`DURABLE`], [`EVENT`] and [`WITHHELD`].
+    /// Some of [`HAS_TERMS`], [`TRACKED`], [`DURABLE`], [`EVENT`], [`WITHHELD`] and [`SUCCESSOR`].
     marks: u8,
     /// When it expires; [`NEVER`] if it does not.
     expires: [u8; 6],
@@ -74,6 +74,7 @@ const TRACKED: u8 = 2;
 const DURABLE: u8 = 4;
 const EVENT: u8 = 8;
 const WITHHELD: u8 = 16;
+const SUCCESSOR: u8 = 32;
 
 /// No message expires then or later: it is the year 10889.
 const NEVER: u64 = (1 << 48) - 1;
@@ -188,6 +189,16 @@ impl Entry {
     /// Notes whether it is not.
     pub(super) fn set_withheld(&mut self, withheld: bool) {
         self.mark(WITHHELD, withheld);
+    }
+
+    /// Whether it has the id of another one, which may have been handed out: a late ACK may mean that one.
+    pub fn is_successor(&self) -> bool {
+        self.marks & SUCCESSOR != 0
+    }
+
+    /// Notes whether it has.
+    pub fn set_successor(&mut self, is_successor: bool) {
+        self.mark(SUCCESSOR, is_successor);
     }
 
     fn mark(&mut self, mark: u8, is_so: bool) {

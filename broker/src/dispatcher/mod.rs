@@ -152,7 +152,7 @@ fn hand_out(
         is_event: taken.entry.is_event(),
         token: None,
         held_twice: false,
-        is_numbered: false,
+        is_numbered: taken.entry.is_successor(),
         attempt: taken.entry.attempts.saturating_add(1),
         redelivered: taken.redelivered,
         lease: match taken.timed {

@@ -228,10 +228,12 @@ pub(super) fn deliver(
 ) {
     if let Some(session) = sessions.get_mut(id) {
         if mode != AckMode::Auto {
-            // Of what was never handed out before there is no earlier delivery that a late ACK may mean. A topic's message is
-            // handed out once to each subscription, of which one client may have several.
-            let is_numbered = session.may_have_seen(delivery.message)
-                && (delivery.redelivered || delivery.lease == Lease::None && !session.holds(delivery.message));
+            // Of what was never handed out before, nor one with its id, there is no earlier delivery that a late ACK may mean. A
+            // topic's message is handed out once to each subscription, of which one client may have several.
+            let is_later = delivery.redelivered
+                || delivery.is_numbered
+                || delivery.lease == Lease::None && !session.holds(delivery.message);
+            let is_numbered = is_later && session.may_have_seen(delivery.message);
             delivery.is_numbered = is_numbered;
             let held = Held { consumer, subscription: delivery.subscription, number: delivery.number, is_numbered };
             delivery.held_twice = session.hold(delivery.message, held);

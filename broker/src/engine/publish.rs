@@ -5,7 +5,7 @@ use super::backlog::TopicMessage;
 use super::destination::Kind;
 use super::machine::Engine;
 use super::unique::Hit;
-use crate::destination::{Consumer, Entry};
+use crate::destination::{Consumer, Entry, SlotId};
 use crate::model::{
     Accepted, AckMode, Answer, Candidate, Content, Delivery, DestinationId, DestinationKind, Durability, Effects,
     Lease, Message, MessageId, Now, Payload, Place, Publish, Record, Refusal, Retain, Steps, Submission, Urgency,
@@ -144,7 +144,7 @@ impl Engine {
         effects: &mut Effects,
     ) {
         let size = new.content.len() as u32;
-        let spills = self.spills(size.into());
+        let (spills, is_successor) = (self.spills(size.into()), place.is_some());
         let Some(queue) = self.queue_mut(destination) else { return };
         let mut new = queue.policy().limit_life(new, now.wall);
         if let Some(value) = queue.value_of(&new.content) {
@@ -179,7 +179,7 @@ impl Engine {
             }
             self.steps.charge(Steps::CHANGE);
             self.transient_bytes += u64::from(size);
-            self.keep(destination, slot, new.content);
+            self.keep((destination, slot), new.content, is_successor);
             self.touch(destination);
             return self.hook_submitted(now, (destination, message), false);
         }
@@ -189,7 +189,7 @@ impl Engine {
         let content = Some(new.content.clone());
         let record = Record::Accepted(Accepted { destination, message, place, size, content, terms: new.terms });
         if let Some(slot) = self.evolve(&record, None) {
-            self.keep(destination, slot, new.content);
+            self.keep((destination, slot), new.content, is_successor);
             self.pending.push_back((destination, slot));
             if seeded::is(Bug::HandedOutEarly)
                 && let Some(queue) = self.queue_mut(destination)
@@ -203,12 +203,13 @@ impl Engine {
     }
 
     /// Keeps a body in memory beside its entry.
-    fn keep(&mut self, destination: DestinationId, slot: crate::destination::SlotId, content: Content) {
+    fn keep(&mut self, (destination, slot): (DestinationId, SlotId), content: Content, is_successor: bool) {
         let key = self.contents.insert(content);
         let is_event = self.announcements.is_event();
         if let Some(entry) = self.queue_mut(destination).and_then(|queue| queue.entry_mut(slot)) {
             entry.content = key;
             entry.set_event(is_event);
+            entry.set_successor(is_successor);
         }
     }
 

@@ -4,7 +4,7 @@ use super::jobs::{operate, submit_on, tracking, worker};
 use super::*;
 use crate::destination::Policy;
 use crate::model::{
-    JobState, JobToken, OnDuplicate, Operation, States, Submission, Terms, Tracking, Unique, Until, Waiter,
+    JobState, JobToken, Nth, OnDuplicate, Operation, States, Submission, Terms, Tracking, Unique, Until, Waiter,
 };
 
 fn unique(until: Until, on_duplicate: OnDuplicate) -> Terms {
@@ -118,6 +118,33 @@ fn a_replacement_takes_place_and_id_of_what_nobody_has_begun() {
     assert_eq!(delivered[0].message, first);
     let late = world.try_ask(client, send_unique("/queue/a", "late", replace()));
     assert_eq!(late, Err(Refusal::NotUnique), "somebody has begun");
+}
+
+/// What takes the id of a message that was handed out is another message: an ACK of the first one is not about it.
+#[test]
+fn a_late_ack_of_what_was_replaced_does_not_settle_the_replacement() {
+    let mut world = World::new();
+    let client = world.client("c");
+    let replace = || unique(Until::Done, OnDuplicate::Replace);
+    let (id, _) = taken(world.ask(client, send_unique("/queue/a", "old", replace())));
+    world.sync();
+    world.ask(client, subscribe(1, "/queue/a", AckMode::ClientIndividual, 10));
+    assert_eq!(world.deliveries(client)[0].message, id);
+    let settle = |nth, outcome| {
+        let which = Which { subscription: Some(SubscriptionId(1)), nth };
+        Request::Settle(Settle { message: id, which, outcome })
+    };
+    let again_later = Outcome::Retry { reason: None, delay_ms: Some(1000) };
+    assert_eq!(world.ask(client, settle(Nth::Unnumbered, again_later)), Answer::Done);
+    world.sync();
+    assert_eq!(taken(world.ask(client, send_unique("/queue/a", "new", replace()))), (id, false));
+    world.sync();
+    let delivered = world.deliveries(client).remove(0);
+    assert_eq!((body(&delivered), delivered.message, delivered.redelivered), ("new".to_owned(), id, false));
+    assert!(delivered.is_numbered);
+    assert_ne!(world.ask(client, settle(Nth::Unnumbered, Outcome::Ack)), Answer::Done);
+    assert_eq!(world.engine.queues()[0].reserved, 1, "the new one is out");
+    assert_eq!(world.ask(client, settle(Nth::Number(delivered.number), Outcome::Ack)), Answer::Done);
 }
 
 #[test]

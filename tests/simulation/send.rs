@@ -39,7 +39,7 @@ impl Draft {
         let longest = limits.line_bytes - "x-fill:".len();
         match dice.below(3) {
             0 => self.set("x-fill", "f".repeat(longest - 1 + dice.below(3) as usize)),
-            1 => (0..1 + dice.below(9)).for_each(|_| self.set("x-fill", "f".repeat(longest - 1))),
+            1 => (0..=dice.below(9)).for_each(|_| self.set("x-fill", "f".repeat(longest - 1))),
             _ => {
                 let more = limits.header_count - 12 + dice.below(12) as usize;
                 (0..more.saturating_sub(self.headers.len())).for_each(|_| self.set("x-fill", "f"));

@@ -239,6 +239,9 @@ impl History {
         copy.is_leased |= reader.is_leased;
         let is_over = copy.is_leased && reader.now >= copy.lease_until;
         let holder = (reader.connection, reader.subscription.to_owned());
+        if !is_over && copy.is_leased && !reader.is_gone && copy.holder.as_ref() == Some(&holder) {
+            return Err(format!("I9: message {number} ({id}) comes again before its lease is over"));
+        }
         if let Some(other) = copy.holder.as_ref().filter(|other| !is_over && !reader.is_gone && **other != holder) {
             let text = format!("I9: message {number} ({id}) is held by two");
             if other.0 == reader.connection {

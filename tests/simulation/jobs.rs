@@ -32,18 +32,25 @@ impl Run {
     /// The holder of a job gives a sign of life, with or without another time to run.
     pub(crate) fn touch(&mut self, client: usize, dice: &mut Dice) {
         let Some(session) = &self.clients[client].session else { return };
-        let held: Vec<&Held> = session.held.iter().filter(|held| held.key.is_some()).collect();
+        let mut held: Vec<&Held> = session.held.iter().filter(|held| held.key.is_some()).collect();
+        // One whose time runs has more to gain.
+        let runs = |held: &&Held| {
+            held.key.as_ref().and_then(|key| self.history.copies.get(key)).is_some_and(|copy| copy.is_leased)
+        };
+        if held.iter().any(runs) {
+            held.retain(runs);
+        }
         let Some(held) = held.get(dice.below(held.len().max(1) as u64) as usize).copied().cloned() else { return };
         let holder = (session.number, held.subscription.clone());
         let Some(key) = held.key else { return };
         let mut headers = vec![("destination", format!("/job/{}", key.1)), ("ack", held.ack)];
         let mut until = 0;
-        match dice.below(4) {
+        match dice.below(6) {
             0 => headers.extend([("x-event", "progress".to_owned()), ("x-progress", format!("{}/9", dice.below(10)))]),
             1 => headers.push(("x-event", "touch".to_owned())),
             2 => headers.push(("x-event", "data".to_owned())),
             _ => {
-                let ms = 100 + dice.below(400);
+                let ms = if dice.below(2) == 0 { 100 + dice.below(400) } else { 5000 };
                 headers.extend([("x-event", "touch".to_owned()), ("x-ttr", ms.to_string())]);
                 until = self.broker.time() + ms;
                 // The time may be shorter than it was.

@@ -42,7 +42,8 @@ impl Engine {
         self.try_begin(now, session, Chore::Commit(Box::new(Committing { actions, ready: 0 })), effects)
     }
 
-    /// Makes the destinations of a transaction, as far as there are steps, and carries it out in a hold that has not made many.
+    /// Makes the destinations of a transaction, as far as there are steps, and carries it out in a hold that has looked for all of
+    /// them and has not had to make many.
     pub(super) fn commit_part(
         &mut self,
         now: Now,
@@ -50,9 +51,14 @@ impl Engine {
         committing: &mut Committing,
         effects: &mut Effects,
     ) -> Option<Result<Answer, Refusal>> {
-        let (before, most) = (self.steps.spent(), self.options.append.messages);
         // One of more messages than that is refused.
-        while let Some(action) = committing.actions.get(committing.ready).filter(|_| committing.ready < most) {
+        let (before, end) = (self.steps.spent(), committing.actions.len().min(self.options.append.messages));
+        // Those that were made in other holds may be gone by now.
+        if committing.ready >= end {
+            committing.ready = 0;
+        }
+        let is_whole = committing.ready == 0;
+        while let Some(action) = committing.actions.get(committing.ready).filter(|_| committing.ready < end) {
             if let Action::Publish(publish) = action
                 && let Err(refusal) = self.target(now, publish)
             {
@@ -63,7 +69,7 @@ impl Engine {
                 return None;
             }
         }
-        if self.steps.spent() - before > Self::PART {
+        if !is_whole || self.steps.spent() - before > Self::PART {
             return None;
         }
         // Rights are the same, since these are a request of this client, but a destination may be gone.

@@ -51,7 +51,10 @@ impl Engine {
         if self.watchers.is_empty() {
             return;
         }
-        for key in self.watchers.matching(name) {
+        let waiting = self.watchers.matching(name);
+        // They join in this hold, as the first message is for all of them, but nothing else is made in it where they are many.
+        self.steps.charge(REACHED * waiting.len() as u64);
+        for key in waiting {
             self.reach(key, id);
         }
     }

@@ -129,6 +129,30 @@ fn an_event_that_is_moved_or_dead_lettered_is_still_an_event() {
     assert_eq!(work_off(&mut world, client, &[Outcome::Ack]), 3);
 }
 
+/// An announcement is told to no more queues than a message may go to: one too many, and none of them has it. What it speaks of
+/// has happened all the same.
+#[test]
+fn an_announcement_goes_to_no_more_queues_than_one_request_may_put_messages_into() {
+    const MOST: u32 = 100;
+    for bound in [MOST, MOST + 1] {
+        let append = crate::engine::Append { messages: MOST as usize, ..Options::default().append };
+        let mut world = World::with(Options { append, ..Options::default() });
+        let (client, sender) = (world.client("c"), world.client("s"));
+        for id in 1..=bound {
+            let queue = format!("/queue/Consumer.g{id}.Kolejka.Job.~");
+            world.ask(client, bind(id, &queue, "/topic/Kolejka.Job.submitted.>"));
+        }
+        world.sync();
+        world.told.clear();
+        world.ask(sender, send("/queue/a", "x"));
+        world.sync();
+        let told = world.deliveries(client).len();
+        assert_eq!(told, if bound > MOST { 0 } else { MOST as usize }, "{bound} queues");
+        let sent = world.engine.queues().iter().find(|view| view.name.as_str() == "/queue/a").map(|a| a.entries.len());
+        assert_eq!(sent, Some(1), "the message itself is there");
+    }
+}
+
 #[test]
 fn what_follows_from_announcements_has_an_end() {
     let mut world = World::new();

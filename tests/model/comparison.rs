@@ -144,7 +144,7 @@ impl Queue {
     }
 
     fn drop_surplus(&mut self, shown: &BTreeSet<MessageId>) {
-        let selected = std::mem::take(&mut self.selected);
+        let handed_out = std::mem::take(&mut self.handed_out);
         let mut bytes = self.bytes();
         let mut ready: Vec<_> = self.messages.iter().filter(|known| known.is_ready()).collect();
         // What was dropped before it was ever shown has no place that is known: before all that is kept.
@@ -165,8 +165,8 @@ impl Queue {
                 dropped.insert(known.id);
             }
             let is_too_much = self.overflows((ready.len() - at) as u64, bytes);
-            // Surplus goes before the heads of messages are read that somebody may want.
-            let was_too_much = is_too_much || self.overflows((ready.len() - at) as u64 + selected, bytes);
+            // Surplus goes before the heads of messages are read that somebody may want, and before what stood behind it.
+            let was_too_much = is_too_much || self.overflows((ready.len() - at) as u64 + handed_out, bytes);
             assert!(!is_gone || was_too_much, "{} drops what it has room for", self.name);
             if !is_gone {
                 // Nothing has to go for what the log does not have yet.

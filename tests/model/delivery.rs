@@ -91,7 +91,7 @@ impl Model {
         let (rank, says) = ((first.urgency, first.id), first.says);
         first.handed_out = true;
         first.holder = Some(Holder::Sub { sub: delivery.subscription.0, number: delivery.number, timed });
-        queue.selected += u64::from(sub.wants.is_some());
+        queue.handed_out += u64::from(sub.wants.is_some() || queue.has_dropped_withheld());
         // Whoever owns a group gets what is on call for it, whoever's turn it is.
         if access == Access::Open {
             self.check_order(sub, &name, rank);

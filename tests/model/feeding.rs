@@ -38,9 +38,9 @@ impl Model {
                 is_recalled: true,
             })
             .collect();
-        let sub = self.subs.get_mut(&id).expect("it has just come");
-        sub.backlog.extend(recalled);
-        sub.draw(now);
+        for waiting in recalled {
+            self.pass_on(id, waiting);
+        }
     }
 
     /// A new durable subscription gets a copy of what its topics retain. What only the log has is read first.

@@ -31,7 +31,7 @@ impl Queue {
         counts: impl Fn(&Known) -> bool + Copy + 'a,
     ) -> impl Iterator<Item = (&'a Known, Access)> {
         // What comes back or from elsewhere is not overtaken, and waits for the log.
-        let until = self.withheld().map(Known::place).min();
+        let until = self.withheld().filter(|known| counts(known)).map(Known::place).min();
         let counts = move |known: &Known| counts(known) && until.is_none_or(|until| known.place() < until);
         let ready = self.messages.iter().filter(move |known| known.is_offered() && counts(known));
         let wanted = ready.filter(|known| sub.wants(known.says));

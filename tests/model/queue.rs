@@ -18,8 +18,9 @@ pub(super) struct Queue {
     pub(super) messages: Vec<Known>,
     /// Topics that feed it.
     pub(super) feed: Option<Behind>,
-    /// Messages that were handed out since surplus was dropped, to subscriptions that select.
-    pub(super) selected: u64,
+    /// Messages that were handed out when surplus may have been dropped already: to subscriptions that select, or from behind
+    /// one that waited for the log and was dropped.
+    pub(super) handed_out: u64,
     /// Who was given something of a group, as far as that still counts.
     pub(super) owners: BTreeMap<Arc<str>, Owner>,
     /// Somebody wants that its groups are exclusive.
@@ -49,7 +50,7 @@ impl Queue {
             policy,
             messages: Vec::new(),
             feed: None,
-            selected: 0,
+            handed_out: 0,
             owners: BTreeMap::new(),
             asked_exclusive: false,
             pause: Pause::default(),
@@ -81,6 +82,11 @@ impl Queue {
     /// A message that may not be seen yet is not overtaken.
     pub(super) fn has_unseen(&self) -> bool {
         self.messages.iter().any(|known| known.waits_for.is_some())
+    }
+
+    /// Something that kept what is behind it from going out was dropped for want of room.
+    pub(super) fn has_dropped_withheld(&self) -> bool {
+        self.messages.iter().any(|known| known.is_gone && known.withheld.is_some())
     }
 
     /// §5.25: whether so many messages and octets more find no room, and nothing may be dropped for them.

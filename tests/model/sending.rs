@@ -5,7 +5,7 @@ use kolejka::model::{DestinationName, MessageId, Retain, Standing, Terms, Timest
 use super::message::Known;
 use super::queue::{Behind, Queue};
 use super::reference::Model;
-use super::subscriber::Waiting;
+use super::subscriber::{Sub, Waiting};
 
 /// A message as it is sent.
 #[derive(Clone, Debug)]
@@ -218,20 +218,29 @@ impl Model {
         if expires.is_some_and(|end| end <= now) {
             return;
         }
-        for sub in self.subs.values_mut().filter(|sub| {
+        let is_meant = |sub: &Sub| {
             sub.hears(&sent.to) && sub.wants(sent.says) && !(sub.is_no_local && sent.from == Some(sub.client))
-        }) {
-            let client = &mut self.clients[sub.client];
-            if client.is_leaving {
-                continue;
-            }
-            let has_turn = sub.backlog.is_empty() && sub.is_hungry();
-            if !has_turn && sub.backlog.len() >= self.setting.backlog as usize {
-                client.is_leaving = true;
-                continue;
-            }
-            let waiting = Waiting { body: sent.body.clone(), size: sent.size, expires, is_recalled: false };
-            if has_turn { sub.coming.push_back(waiting) } else { sub.backlog.push_back(waiting) }
+        };
+        let waiting = Waiting { body: sent.body.clone(), size: sent.size, expires, is_recalled: false };
+        let meant = self.subs.iter().filter(|(_, sub)| is_meant(sub)).map(|(&id, _)| id);
+        for id in meant.collect::<Vec<_>>() {
+            self.pass_on(id, waiting.clone());
+        }
+    }
+
+    /// A subscription gets a topic's message at once, or it is kept. What is kept is bounded for all subscriptions of a client.
+    pub(super) fn pass_on(&mut self, id: u32, waiting: Waiting) {
+        let of_client = self.subs.values().filter(|other| other.client == self.subs[&id].client);
+        let kept: usize = of_client.map(|other| other.backlog.len()).sum();
+        let sub = self.subs.get_mut(&id).expect("a subscription that is there");
+        let client = &mut self.clients[sub.client];
+        if client.is_leaving {
+        } else if sub.backlog.is_empty() && sub.is_hungry() {
+            sub.coming.push_back(waiting);
+        } else if kept >= self.setting.backlog as usize {
+            client.is_leaving = true;
+        } else {
+            sub.backlog.push_back(waiting);
         }
     }
 }
